@@ -1,0 +1,94 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Crc64Nvme, FileId, Redacted, Timestamp, WorkspaceId};
+
+/// Where a file stands. `uploading → available | aborted | expired`, `available → deleted`;
+/// nothing else can happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum FileStatus {
+    /// An upload is open; the content cannot be read.
+    Uploading,
+    /// Finalized and checked: the content can be read.
+    Available,
+    /// The upload was given up before it was finalized.
+    Aborted,
+    /// The upload was left open beyond its lifetime and cleaned up.
+    Expired,
+    /// The file was available and has been removed.
+    Deleted,
+}
+
+impl FileStatus {
+    /// The status as it stands on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Uploading => "uploading",
+            Self::Available => "available",
+            Self::Aborted => "aborted",
+            Self::Expired => "expired",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// The checksums known of a file's whole content.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FileChecksum {
+    /// Full-object CRC64NVME, as storage itself reports it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<Crc64Nvme>,
+}
+
+/// What the workspace knows of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FileRecord {
+    /// The file's id, unique in its workspace.
+    pub file_id: FileId,
+    /// The workspace that the file belongs to.
+    pub workspace: WorkspaceId,
+    /// The file's own name, as the user's system writes it (Unicode NFC).
+    pub name: Redacted<String>,
+    /// Folder inside the workspace, slash separated, empty for the root.
+    pub path: Redacted<String>,
+    /// Size in bytes.
+    pub size: u64,
+    /// Media type as the client declared it.
+    pub content_type: String,
+    /// Where the file stands.
+    pub status: FileStatus,
+    /// Checksums of the whole content; empty until the file is available.
+    pub checksum: FileChecksum,
+    /// The object's ETag, quoted as storage gave it; absent until the file is available.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// Who started the upload: the token's `sub`.
+    pub owner: Redacted<String>,
+    /// Whatever the client attached.
+    pub metadata: Redacted<BTreeMap<String, String>>,
+    /// When the upload was initiated.
+    pub created_at: Timestamp,
+    /// When the record last changed.
+    pub updated_at: Timestamp,
+    /// Sequence number of the last change of this file in the workspace's feed.
+    pub seq: u64,
+}
+
+/// One page of a workspace's files, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FileList {
+    /// The files of this page.
+    pub files: Vec<FileRecord>,
+    /// Pass it as `cursor` to read on; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}

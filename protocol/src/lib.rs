@@ -1,0 +1,37 @@
+//! The wire types of SyncSphere Uploader, written once.
+//!
+//! The browser engine (`upload-core`) and the coordinator (`coordinator-core`) both speak these
+//! types, so neither can drift from the other. This crate is pure: no clock, no randomness, no
+//! input or output.
+//!
+//! JSON is camelCase. Anything personal or secret (names, paths, presigned URLs, tickets) is held
+//! in [`Redacted`], which keeps it out of `Debug` output and therefore out of logs.
+
+mod changes;
+mod checksum;
+mod files;
+mod ids;
+mod parts;
+mod problem;
+mod redacted;
+mod timestamp;
+mod token;
+mod uploads;
+
+pub use changes::{Change, ChangeKind, ChangesPage, Frame};
+pub use checksum::{Crc64Nvme, InvalidChecksum};
+pub use files::{FileChecksum, FileList, FileRecord, FileStatus};
+pub use ids::{FileId, InvalidId, UploadId, WorkspaceId};
+pub use parts::{
+    InvalidPartNumber, InvalidPlan, MAX_OBJECT_SIZE, MAX_PART_COUNT, MAX_PART_SIZE, MIB, MIN_PART_SIZE,
+    PartNumber, PartPlan, PartRange, SINGLE_REQUEST_LIMIT, default_part_size,
+};
+pub use problem::{ErrorCode, Problem};
+pub use redacted::Redacted;
+pub use timestamp::Timestamp;
+pub use token::{TokenError, TokenReply};
+pub use uploads::{
+    AbortReply, CompleteRequest, CompletedPart, InitiateReply, InitiateRequest, InitiateResult,
+    MAX_FILES_PER_INITIATE, MAX_PARTS_PER_SIGNING, NewFile, PartToSign, SignPartsReply, SignPartsRequest,
+    SignedPart, StoredPart, UploadGrant, UploadKind, UploadStatus,
+};

@@ -1,0 +1,263 @@
+//! Part numbers, part sizes and the plan that cuts a file into parts.
+
+use std::fmt;
+use std::num::NonZeroU16;
+
+use serde::{Deserialize, Serialize};
+
+/// One mebibyte, in bytes.
+pub const MIB: u64 = 1024 * 1024;
+
+/// Smallest size of every part but the last, in bytes (5 MiB).
+///
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>
+pub const MIN_PART_SIZE: u64 = 5 * MIB;
+
+/// Largest size of a part, in bytes (5 GiB).
+///
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>. Cloudflare R2 stops
+/// 5 MiB short of it, which no plan of [`default_part_size`] comes near.
+pub const MAX_PART_SIZE: u64 = 5 * 1024 * MIB;
+
+/// Most parts of one multipart upload.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>
+pub const MAX_PART_COUNT: u64 = 10_000;
+
+/// Largest object, in bytes: 10,000 parts of 5 GiB (48.8 TiB).
+///
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>
+pub const MAX_OBJECT_SIZE: u64 = MAX_PART_COUNT * MAX_PART_SIZE;
+
+/// Files up to this size, in bytes, go as one request unless the client names a part size.
+///
+/// Source: own choice. Below it, the two extra round trips of a multipart upload cost more than a
+/// repeated request would.
+pub const SINGLE_REQUEST_LIMIT: u64 = 16 * MIB;
+
+/// A part's number, 1 to 10,000.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u16")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(with = "u16"))]
+pub struct PartNumber(NonZeroU16);
+
+/// The number is not a part number: 1 to 10,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a part number is 1 to 10000")]
+pub struct InvalidPartNumber;
+
+impl PartNumber {
+    /// The number itself.
+    pub fn get(self) -> u16 {
+        self.0.get()
+    }
+
+    /// Position in a list of all parts, counted from 0.
+    pub fn index(self) -> usize {
+        usize::from(self.0.get() - 1)
+    }
+
+    /// The part at a position counted from 0.
+    pub fn from_index(index: usize) -> Result<Self, InvalidPartNumber> {
+        let number = u64::try_from(index).map_err(|_| InvalidPartNumber)?;
+        Self::try_from(number.saturating_add(1))
+    }
+}
+
+impl TryFrom<u64> for PartNumber {
+    type Error = InvalidPartNumber;
+
+    fn try_from(number: u64) -> Result<Self, InvalidPartNumber> {
+        if number > MAX_PART_COUNT {
+            return Err(InvalidPartNumber);
+        }
+        u16::try_from(number)
+            .ok()
+            .and_then(NonZeroU16::new)
+            .map(Self)
+            .ok_or(InvalidPartNumber)
+    }
+}
+
+impl From<PartNumber> for u16 {
+    fn from(number: PartNumber) -> u16 {
+        number.get()
+    }
+}
+
+impl fmt::Display for PartNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for PartNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PartNumber({})", self.0)
+    }
+}
+
+/// Where a part lies in its file: `length` bytes from `offset`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartRange {
+    /// First byte, counted from 0.
+    pub offset: u64,
+    /// Bytes; 0 only for the single part of an empty file.
+    pub length: u64,
+}
+
+/// How a file is cut: parts of one size, and a last one with the rest.
+///
+/// Equal sizes are no matter of taste: Cloudflare R2 refuses anything else at Complete.
+/// Source: <https://developers.cloudflare.com/r2/objects/multipart-objects/>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartPlan {
+    size: u64,
+    part_size: u64,
+}
+
+/// Why a size and a part size make no plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPlan {
+    /// The file is larger than any object can be.
+    #[error("the file is larger than {MAX_OBJECT_SIZE} bytes")]
+    FileTooLarge,
+    /// The part size is outside 5 MiB to 5 GiB.
+    #[error("a part size is {MIN_PART_SIZE} to {MAX_PART_SIZE} bytes")]
+    PartSizeOutOfRange,
+    /// The file would need more than 10,000 parts.
+    #[error("the file would need more than {MAX_PART_COUNT} parts of this size")]
+    TooManyParts,
+}
+
+impl PartPlan {
+    /// A plan for a file of `size` bytes in parts of `part_size` bytes. An empty file has one,
+    /// empty, part.
+    pub fn new(size: u64, part_size: u64) -> Result<Self, InvalidPlan> {
+        if size > MAX_OBJECT_SIZE {
+            return Err(InvalidPlan::FileTooLarge);
+        }
+        if !(MIN_PART_SIZE..=MAX_PART_SIZE).contains(&part_size) {
+            return Err(InvalidPlan::PartSizeOutOfRange);
+        }
+        if size.div_ceil(part_size) > MAX_PART_COUNT {
+            return Err(InvalidPlan::TooManyParts);
+        }
+        Ok(Self { size, part_size })
+    }
+
+    /// The plan that [`default_part_size`] gives.
+    pub fn for_size(size: u64) -> Result<Self, InvalidPlan> {
+        Self::new(size, default_part_size(size))
+    }
+
+    /// The file's size in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The size of every part but the last, in bytes.
+    pub fn part_size(&self) -> u64 {
+        self.part_size
+    }
+
+    /// How many parts there are, 1 to 10,000.
+    pub fn part_count(&self) -> u16 {
+        // `new` holds the quotient at 10,000 or below.
+        u16::try_from(self.size.div_ceil(self.part_size).max(1)).unwrap_or(u16::MAX)
+    }
+
+    /// Where a part lies, or `None` if the plan has no such part.
+    pub fn range(&self, part: PartNumber) -> Option<PartRange> {
+        if part.get() > self.part_count() {
+            return None;
+        }
+        let offset = u64::from(part.get() - 1) * self.part_size;
+        Some(PartRange {
+            offset,
+            length: self.part_size.min(self.size - offset),
+        })
+    }
+
+    /// All part numbers of the plan, in order.
+    pub fn part_numbers(&self) -> impl DoubleEndedIterator<Item = PartNumber> + use<> {
+        (1..=self.part_count()).filter_map(|n| PartNumber::try_from(u64::from(n)).ok())
+    }
+}
+
+/// The part size, in bytes, that the coordinator takes where the client names none.
+///
+/// Every part costs a browser one CORS preflight, since the preflight cache is keyed by the full
+/// URL, so large files get large parts: at least 16 MiB, up to 64 MiB while that keeps the file
+/// within about 160 parts, and more only where 10,000 parts would not suffice.
+pub fn default_part_size(size: u64) -> u64 {
+    const SMALLEST: u64 = 16 * MIB;
+    const LARGEST: u64 = 64 * MIB;
+    const PARTS_AIMED_AT: u64 = 64;
+
+    let wanted = size
+        .div_ceil(PARTS_AIMED_AT)
+        .next_multiple_of(MIB)
+        .clamp(SMALLEST, LARGEST);
+    let needed = size.div_ceil(MAX_PART_COUNT).next_multiple_of(MIB);
+    wanted.max(needed).min(MAX_PART_SIZE)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn part_numbers_run_from_1_to_10000() {
+        assert!(PartNumber::try_from(0).is_err());
+        assert!(PartNumber::try_from(10_001).is_err());
+        assert!(PartNumber::try_from(65_537).is_err());
+        assert_eq!(PartNumber::try_from(10_000).map(PartNumber::get), Ok(10_000));
+        assert!(serde_json::from_str::<PartNumber>("-1").is_err());
+        assert!(serde_json::from_str::<PartNumber>("1.5").is_err());
+    }
+
+    #[test]
+    fn an_empty_file_is_one_empty_part() {
+        let plan = PartPlan::for_size(0).expect("0 bytes are a file");
+        assert_eq!(plan.part_count(), 1);
+        let first = PartNumber::from_index(0).expect("part 1");
+        assert_eq!(plan.range(first), Some(PartRange { offset: 0, length: 0 }));
+    }
+
+    #[test]
+    fn limits_are_refused_by_name() {
+        assert_eq!(
+            PartPlan::new(MAX_OBJECT_SIZE + 1, MAX_PART_SIZE),
+            Err(InvalidPlan::FileTooLarge)
+        );
+        assert_eq!(
+            PartPlan::new(1, MIN_PART_SIZE - 1),
+            Err(InvalidPlan::PartSizeOutOfRange)
+        );
+        assert_eq!(
+            PartPlan::new(MIN_PART_SIZE * 10_000 + 1, MIN_PART_SIZE),
+            Err(InvalidPlan::TooManyParts)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_default_plan_covers_every_file_exactly(size in 0..=MAX_OBJECT_SIZE) {
+            let plan = PartPlan::for_size(size).expect("every size up to the limit has a plan");
+            let mut end = 0;
+            for part in plan.part_numbers() {
+                let range = plan.range(part).expect("own parts have a range");
+                prop_assert_eq!(range.offset, end);
+                prop_assert!(range.length <= plan.part_size());
+                end += range.length;
+            }
+            prop_assert_eq!(end, size);
+            let beyond = PartNumber::from_index(usize::from(plan.part_count()));
+            prop_assert!(beyond.is_err() || plan.range(beyond.expect("checked")).is_none());
+        }
+    }
+}

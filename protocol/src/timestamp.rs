@@ -1,0 +1,57 @@
+use serde::{Deserialize, Serialize};
+
+/// A point in time, as RFC 3339 text in UTC.
+///
+/// It is text because only the coordinator ever computes with time: clients show it, and count
+/// lifetimes from the `expiresIn` beside it, so that a wrong client clock does no harm.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transparent))]
+pub struct Timestamp(String);
+
+impl Timestamp {
+    /// From milliseconds since 1970-01-01T00:00:00Z; a value outside the calendar's range is held
+    /// at the range's end.
+    pub fn from_unix_millis(millis: i64) -> Self {
+        let end = if millis < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        };
+        let moment = jiff::Timestamp::from_millisecond(millis).unwrap_or(end);
+        Self(format!("{moment:.3}"))
+    }
+
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn milliseconds_become_rfc_3339_of_fixed_width() {
+        // Fixed width keeps text order and time order the same.
+        assert_eq!(
+            Timestamp::from_unix_millis(0).as_str(),
+            "1970-01-01T00:00:00.000Z"
+        );
+        assert_eq!(
+            Timestamp::from_unix_millis(1_795_521_600_042).as_str(),
+            "2026-11-24T12:00:00.042Z"
+        );
+    }
+
+    #[test]
+    fn values_beyond_the_calendar_are_held_at_its_end() {
+        assert!(
+            Timestamp::from_unix_millis(i64::MAX)
+                .as_str()
+                .starts_with("9999-12-30")
+        );
+    }
+}

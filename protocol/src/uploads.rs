@@ -1,0 +1,259 @@
+//! Bodies of the upload endpoints.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Crc64Nvme, FileId, FileRecord, FileStatus, PartNumber, Problem, Redacted, Timestamp, UploadId};
+
+/// Most files in one initiate request. Source: `docs/api.md`, section "Uploads".
+pub const MAX_FILES_PER_INITIATE: usize = 100;
+
+/// Most parts in one signing request.
+///
+/// Source: a presigned URL costs a worker about 50 µs cold, and Cloudflare's free plan allows 10 ms
+/// of CPU a request: <https://developers.cloudflare.com/workers/platform/limits/>
+pub const MAX_PARTS_PER_SIGNING: usize = 100;
+
+/// Body of `POST /v1/uploads`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct InitiateRequest {
+    /// 1 to 100 files.
+    pub files: Vec<NewFile>,
+}
+
+/// A file that is about to be uploaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NewFile {
+    /// The client's own name for this entry; the reply repeats it.
+    pub client_ref: String,
+    /// The file's name without its folder.
+    pub name: Redacted<String>,
+    /// Size in bytes.
+    pub size: u64,
+    /// Media type; `application/octet-stream` where absent or empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// Last modification, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<i64>,
+    /// Folder inside the workspace, slash separated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<Redacted<String>>,
+    /// Anything the client wants kept with the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Redacted<BTreeMap<String, String>>>,
+    /// The part size the client would like, in bytes; the reply's `partSize` rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_size: Option<u64>,
+    /// Parts whose URLs should come in the reply, at most 100 in the whole request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartToSign>,
+}
+
+/// A part that a URL is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PartToSign {
+    /// Which part.
+    pub part_number: PartNumber,
+    /// The part's checksum. Where given, the URL accepts exactly these bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<Crc64Nvme>,
+}
+
+/// Reply of `POST /v1/uploads`: one result for each file, in the order asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct InitiateReply {
+    /// The results.
+    pub uploads: Vec<InitiateResult>,
+}
+
+/// What became of one file of an initiate request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum InitiateResult {
+    /// The upload is open.
+    Granted(Box<UploadGrant>),
+    /// This file was refused; the others are not touched by it.
+    #[serde(rename_all = "camelCase")]
+    Refused {
+        /// The client's own name for the entry.
+        client_ref: String,
+        /// Why.
+        error: Problem,
+    },
+}
+
+/// How the bytes travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum UploadKind {
+    /// Parts, assembled by Complete.
+    Multipart,
+    /// One request for the whole file: its only part is number 1.
+    Single,
+}
+
+/// An open upload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct UploadGrant {
+    /// The client's own name for the entry.
+    pub client_ref: String,
+    /// Names the upload in all further calls.
+    pub upload_id: UploadId,
+    /// Names the file once it is available.
+    pub file_id: FileId,
+    /// How the bytes travel.
+    pub kind: UploadKind,
+    /// The size of every part but the last, in bytes.
+    pub part_size: u64,
+    /// How many parts there are.
+    pub part_count: u16,
+    /// Opaque capability for this upload; send it back with every further call.
+    pub ticket: Redacted<String>,
+    /// When the upload is given up if it has not been completed.
+    pub expires_at: Timestamp,
+    /// The same as seconds from now.
+    pub expires_in: u64,
+    /// URLs for the parts that were asked for.
+    pub urls: Vec<SignedPart>,
+}
+
+/// Permission to send exactly one part once or more often until it expires.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SignedPart {
+    /// Which part.
+    pub part_number: PartNumber,
+    /// HTTP method, `PUT`.
+    pub method: String,
+    /// The presigned URL.
+    pub url: Redacted<String>,
+    /// Headers that must go with the request exactly as given.
+    pub headers: BTreeMap<String, String>,
+    /// When storage stops accepting it.
+    pub expires_at: Timestamp,
+    /// The same as seconds from now, for clients whose clock is wrong.
+    pub expires_in: u64,
+}
+
+/// Body of `POST /v1/uploads/{uploadId}/parts`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SignPartsRequest {
+    /// The upload's ticket.
+    pub ticket: Redacted<String>,
+    /// 1 to 100 parts.
+    pub parts: Vec<PartToSign>,
+}
+
+/// Reply of `POST /v1/uploads/{uploadId}/parts`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SignPartsReply {
+    /// One URL for each part asked for, in the order asked.
+    pub urls: Vec<SignedPart>,
+}
+
+/// A part that storage holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StoredPart {
+    /// Which part.
+    pub part_number: PartNumber,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its ETag, quoted as storage gave it.
+    pub etag: String,
+    /// Its checksum, where storage lists one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<Crc64Nvme>,
+}
+
+/// Reply of `GET /v1/uploads/{uploadId}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct UploadStatus {
+    /// The upload.
+    pub upload_id: UploadId,
+    /// The file it makes.
+    pub file_id: FileId,
+    /// Where the file stands.
+    pub status: FileStatus,
+    /// How the bytes travel.
+    pub kind: UploadKind,
+    /// Size in bytes.
+    pub size: u64,
+    /// The size of every part but the last, in bytes.
+    pub part_size: u64,
+    /// How many parts there are.
+    pub part_count: u16,
+    /// The parts that storage holds, in order; empty once the upload has ended.
+    pub parts: Vec<StoredPart>,
+    /// A fresh ticket while the upload is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Redacted<String>>,
+    /// When the upload is given up if it has not been completed.
+    pub expires_at: Timestamp,
+    /// The file as the workspace knows it.
+    pub file: FileRecord,
+}
+
+/// A part as the client believes it was stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CompletedPart {
+    /// Which part.
+    pub part_number: PartNumber,
+    /// The ETag that storage answered, where the client could read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// The checksum of the bytes that the client sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<Crc64Nvme>,
+}
+
+/// Body of `POST /v1/uploads/{uploadId}/complete`. The reply is the [`FileRecord`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CompleteRequest {
+    /// The upload's ticket.
+    pub ticket: Redacted<String>,
+    /// Checksum of the whole file; storage and coordinator both compare it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<Crc64Nvme>,
+    /// The parts, where the client wants them compared one by one. What storage lists is the truth
+    /// all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Vec<CompletedPart>>,
+}
+
+/// Reply of `DELETE /v1/uploads/{uploadId}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AbortReply {
+    /// The upload.
+    pub upload_id: UploadId,
+    /// Where its file stands now: `aborted`, or `available` where Complete was faster.
+    pub status: FileStatus,
+}
