@@ -1,1 +1,31 @@
-//! Skeleton.
+//! The upload engine of SyncSphere Uploader: it decides, the shell does.
+//!
+//! The engine plans parts, asks for signed URLs, sends parts in parallel, retries, finalizes and
+//! keeps checkpoints, for all files of a page together. It does no input or output and knows no
+//! clock and no randomness: the shell feeds [`Input`]s with the current [`Moment`] and carries out
+//! [`Action`]s.
+//!
+//! ```text
+//! engine.handle_input(input, now);
+//! while let Some(action) = engine.poll_action() { shell.perform(action); }
+//! match engine.poll_timeout() { Some((at, why)) => shell.wake_at(at, why), None => shell.sleep() }
+//! ```
+//!
+//! After the moment that [`Engine::poll_timeout`] named, the shell feeds [`Input::Timeout`].
+
+mod checkpoint;
+mod config;
+mod engine;
+mod error;
+mod io;
+mod time;
+
+pub use checkpoint::{Checkpoint, InvalidCheckpoint, StoredPart};
+pub use config::{Concurrency, Config, RetryPolicy};
+pub use engine::{Engine, TimerReason};
+pub use error::{UploadError, UploadErrorCode};
+pub use io::{
+    Action, AttemptId, Call, CallFailure, CallId, FileDescription, Input, Notice, Progress, Reply, TaskId,
+    TaskState, TransferFailure,
+};
+pub use time::Moment;
