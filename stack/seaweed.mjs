@@ -1,0 +1,205 @@
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  PutBucketCorsCommand,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
+import { endProcess, spawnGuarded } from "./guard.mjs";
+import { freePorts } from "./ports.mjs";
+
+/**
+ * Starts a real S3 server (SeaweedFS, one process) on free ports of 127.0.0.1, creates a bucket and sets its CORS
+ * rules through the S3 API. It dies with this process.
+ *
+ * Data lives in a temporary folder that `stop()` removes, unless `dataDir` names one that is to be kept.
+ * `halt()` takes the server down and leaves data, port and credentials as they are; `resume()` brings it back:
+ * that is how tests play a storage outage.
+ *
+ * @param {{dataDir?: string, bucket?: string, allowedOrigins?: string[]}} [options]
+ */
+export async function startSeaweed({ dataDir, bucket = "uploads", allowedOrigins = ["*"] } = {}) {
+  const runDir = await mkdtemp(join(tmpdir(), "syncsphere-s3-"));
+  const data = dataDir ?? join(runDir, "data");
+  await mkdir(data, { recursive: true });
+
+  const credentials = {
+    accessKeyId: randomBytes(10).toString("hex"),
+    secretAccessKey: randomBytes(20).toString("hex"),
+  };
+  const start = (ports) => launch({ data, runDir, ports, credentials });
+
+  let server;
+  try {
+    server = await firstThatComesUp(start);
+    await setUpBucket(server.client, bucket, allowedOrigins);
+  } catch (error) {
+    await server?.end();
+    await rm(runDir, { recursive: true, force: true });
+    throw error;
+  }
+
+  return {
+    endpoint: server.endpoint,
+    ...credentials,
+    bucket,
+    region: REGION,
+    /** A signed S3 client with the server's credentials, for set-up and for looking at what is stored. */
+    client: server.client,
+    get pid() {
+      return server.child.pid;
+    },
+    async halt() {
+      await server.end();
+    },
+    async resume() {
+      server = await start(server.ports);
+    },
+    async stop() {
+      await server.end();
+      server.client.destroy();
+      await rm(runDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Where the `weed` program is: `SYNCSPHERE_WEED`, else what `cargo xtask` installed in the user's cache. */
+export function weedPath() {
+  const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
+  const candidates = [
+    process.env.SYNCSPHERE_WEED,
+    join(cache, "syncsphere-xtask", "python", "bin", "weed"),
+    join(cache, "syncsphere-xtask", "venv-tmp", "bin", "weed"),
+  ];
+  const found = candidates.find((path) => path && existsSync(path));
+  if (!found) {
+    throw new Error("the S3 server `weed` is not installed: run `cargo xtask setup`, or set SYNCSPHERE_WEED");
+  }
+  return found;
+}
+
+// SeaweedFS takes any region; clients must name one to sign.
+const REGION = "us-east-1";
+
+const START_ATTEMPTS = 4;
+const READY_TIMEOUT_MS = 60_000;
+
+/** Ports are only known to have been free, so a start that loses a race for one is tried with others. */
+async function firstThatComesUp(start) {
+  let failure;
+  for (let attempt = 0; attempt < START_ATTEMPTS; attempt++) {
+    try {
+      return await start(await freePorts(8));
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+async function launch({ data, runDir, ports, credentials }) {
+  const [s3, s3Grpc, master, masterGrpc, volume, volumeGrpc, filer, filerGrpc] = ports;
+  const child = spawnGuarded(
+    weedPath(),
+    [
+      "mini",
+      `-dir=${data}`,
+      "-ip=127.0.0.1",
+      "-ip.bind=127.0.0.1",
+      `-s3.port=${s3}`,
+      `-s3.port.grpc=${s3Grpc}`,
+      "-s3.port.iceberg=0",
+      "-s3.port.lance=0",
+      `-s3.localSocket=${join(runDir, "s3.sock")}`,
+      `-master.port=${master}`,
+      `-master.port.grpc=${masterGrpc}`,
+      "-master.telemetry=false",
+      `-volume.port=${volume}`,
+      `-volume.port.grpc=${volumeGrpc}`,
+      "-volume.preStopSeconds=0",
+      `-filer.port=${filer}`,
+      `-filer.port.grpc=${filerGrpc}`,
+      `-filer.localSocket=${join(runDir, "filer.sock")}`,
+      "-webdav=false",
+      "-admin.ui=false",
+    ],
+    {
+      cwd: runDir,
+      env: {
+        PATH: process.env.PATH,
+        HOME: runDir, // so that no configuration of the user's is picked up, and none is written
+        TMPDIR: runDir,
+        AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+      },
+    },
+  );
+
+  let tail = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk) => (tail = (tail + chunk).slice(-4000)));
+  }
+
+  const endpoint = `http://127.0.0.1:${s3}`;
+  const client = new S3Client({ endpoint, region: REGION, credentials, forcePathStyle: true, maxAttempts: 1 });
+  try {
+    await untilItStores(client, child);
+  } catch (error) {
+    await endProcess(child, 0);
+    client.destroy();
+    throw new Error(`SeaweedFS did not come up: ${error.message}\n${tail}`);
+  }
+  return { child, client, endpoint, ports, end: () => endProcess(child) };
+}
+
+/** Ready means that an object can be stored, which is well after the port answers. */
+async function untilItStores(client, child) {
+  const deadline = Date.now() + READY_TIMEOUT_MS;
+  const probe = { Bucket: "readiness", Key: "probe" };
+  for (;;) {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error("it ended at once");
+    try {
+      await createBucket(client, probe.Bucket);
+      await client.send(new PutObjectCommand({ ...probe, Body: "ready" }));
+      await client.send(new DeleteObjectCommand(probe));
+      return;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await delay(50);
+    }
+  }
+}
+
+async function setUpBucket(client, bucket, allowedOrigins) {
+  await createBucket(client, bucket);
+  await client.send(
+    new PutBucketCorsCommand({
+      Bucket: bucket,
+      CORSConfiguration: {
+        CORSRules: [
+          {
+            AllowedOrigins: allowedOrigins,
+            AllowedMethods: ["PUT", "GET", "HEAD"],
+            AllowedHeaders: ["content-type", "x-amz-checksum-crc64nvme"],
+            ExposeHeaders: ["ETag", "x-amz-checksum-crc64nvme", "x-amz-request-id"],
+            MaxAgeSeconds: 7200,
+          },
+        ],
+      },
+    }),
+  );
+}
+
+async function createBucket(client, bucket) {
+  try {
+    await client.send(new CreateBucketCommand({ Bucket: bucket }));
+  } catch (error) {
+    if (error.name !== "BucketAlreadyOwnedByYou" && error.name !== "BucketAlreadyExists") throw error;
+  }
+}
