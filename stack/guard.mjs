@@ -1,27 +1,24 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+const GUARD = fileURLToPath(new URL("guard.sh", import.meta.url));
 
 /**
- * Starts a program that cannot outlive this process, however this process ends (SIGKILL too).
+ * Starts a program that cannot outlive this process, however this process ends (SIGKILL too; see guard.sh).
  *
- * The program's process id is the returned child's `pid`, signals and the exit code go straight to it.
- * Its standard input is closed; standard output and error are pipes unless `options.stdio` says otherwise.
+ * The program's process id is the returned child's `pid`; signals and the exit code go straight to it. Its standard
+ * input is empty; standard output and error are pipes unless `output` says otherwise.
  *
- * How: the shell forks a watcher that blocks on our end of a pipe and then becomes the program itself. The
- * kernel closes the pipe when we die, the watcher wakes and kills the program.
- *
- * @param {string} program absolute path, or a name to be found on PATH
+ * @param {string} program a path, or a name to be found on PATH
  * @param {string[]} args
  * @param {{cwd?: string, env?: NodeJS.ProcessEnv, output?: "pipe" | "ignore" | "inherit"}} [options]
  */
 export function spawnGuarded(program, args, { cwd, env, output = "pipe" } = {}) {
-  const child = spawn("/bin/sh", ["-c", GUARD_SCRIPT, "guard", program, ...args], {
-    cwd,
-    env,
-    stdio: ["pipe", output, output],
-  });
-  child.stdin.on("error", () => {}); // the watcher may be gone already
-  child.once("exit", () => child.stdin.destroy());
+  const child = spawn(GUARD, [program, ...args], { cwd, env, stdio: ["ignore", output, output, "pipe"] });
+  const lifeline = child.stdio[3];
+  lifeline.on("error", () => {}); // closed by a program that ended
+  child.once("exit", () => lifeline.destroy());
   return child;
 }
 
@@ -38,11 +35,3 @@ export async function endProcess(child, graceMs = 5000) {
   await exited;
   clearTimeout(insist);
 }
-
-// `$$` is the shell's own process id, which `exec` hands to the program.
-const GUARD_SCRIPT = `
-exec 3<&0 </dev/null
-( read -r _ <&3; kill -KILL $$ ) >/dev/null 2>&1 &
-exec 3<&-
-exec "$@"
-`;

@@ -87,6 +87,8 @@ export function weedPath() {
 // SeaweedFS takes any region; clients must name one to sign.
 const REGION = "us-east-1";
 
+// One process, five services, each with an HTTP and a gRPC port; the admin service listens even without its UI.
+const LISTENERS = 10;
 const START_ATTEMPTS = 4;
 const READY_TIMEOUT_MS = 60_000;
 
@@ -95,7 +97,7 @@ async function firstThatComesUp(start) {
   let failure;
   for (let attempt = 0; attempt < START_ATTEMPTS; attempt++) {
     try {
-      return await start(await freePorts(8));
+      return await start(await freePorts(LISTENERS));
     } catch (error) {
       failure = error;
     }
@@ -104,7 +106,7 @@ async function firstThatComesUp(start) {
 }
 
 async function launch({ data, runDir, ports, credentials }) {
-  const [s3, s3Grpc, master, masterGrpc, volume, volumeGrpc, filer, filerGrpc] = ports;
+  const [s3, s3Grpc, master, masterGrpc, volume, volumeGrpc, filer, filerGrpc, admin, adminGrpc] = ports;
   const child = spawnGuarded(
     weedPath(),
     [
@@ -127,6 +129,8 @@ async function launch({ data, runDir, ports, credentials }) {
       `-filer.port.grpc=${filerGrpc}`,
       `-filer.localSocket=${join(runDir, "filer.sock")}`,
       "-webdav=false",
+      `-admin.port=${admin}`,
+      `-admin.port.grpc=${adminGrpc}`,
       "-admin.ui=false",
     ],
     {
@@ -155,7 +159,19 @@ async function launch({ data, runDir, ports, credentials }) {
     client.destroy();
     throw new Error(`SeaweedFS did not come up: ${error.message}\n${tail}`);
   }
-  return { child, client, endpoint, ports, end: () => endProcess(child) };
+  const end = async () => {
+    await endProcess(child);
+    await removeSockets(ports);
+  };
+  return { child, client, endpoint, ports, end };
+}
+
+/** SeaweedFS puts a socket file for each gRPC port into /tmp, wherever TMPDIR points, and leaves some behind. */
+async function removeSockets([, s3Grpc, , masterGrpc, , volumeGrpc, , filerGrpc, , adminGrpc]) {
+  const services = { s3: s3Grpc, master: masterGrpc, volume: volumeGrpc, filer: filerGrpc, admin: adminGrpc };
+  for (const [service, port] of Object.entries(services)) {
+    await rm(`/tmp/seaweedfs-${service}-grpc-${port}.sock`, { force: true });
+  }
 }
 
 /** Ready means that an object can be stored, which is well after the port answers. */

@@ -1,0 +1,133 @@
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { join, resolve } from "node:path";
+import { Log, LogLevel, Miniflare, convertV4MiniflareOptions } from "miniflare";
+import workerd from "workerd";
+import { unstable_getMiniflareWorkerOptions as readWorkerOptions } from "wrangler";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+/**
+ * Runs the built coordinator worker in real workerd, configured by `wrangler.toml` as a deployment would be. It dies
+ * with this process.
+ *
+ * `s3` is what `startSeaweed` returns, or the same fields of any other S3 server; it becomes the worker's `S3_*`
+ * variables. `vars` are laid over those and over the ones of `wrangler.toml`; `undefined` removes one.
+ * `durableDir` keeps the Durable Objects' storage there across runs (the default is temporary). `assets` is the folder
+ * of static files to serve, `false` serves none, left out it is what `wrangler.toml` says, if that exists.
+ * `logs` of the result collects what the worker wrote, `onLog` hears it at once.
+ *
+ * @param {{
+ *   s3?: {endpoint: string, publicEndpoint?: string, accessKeyId: string, secretAccessKey: string, bucket: string,
+ *     region: string, provider?: string, addressing?: string},
+ *   port?: number, host?: string, vars?: Record<string, string | undefined>, durableDir?: string,
+ *   assets?: string | false, environment?: string, configPath?: string, workerDir?: string,
+ *   onLog?: (entry: {level: string, message: string}) => void,
+ *   adjust?: (workerOptions: object) => object,
+ * }} [options]
+ */
+export async function startCoordinator({
+  s3,
+  port = 0,
+  host = "127.0.0.1",
+  vars = {},
+  durableDir,
+  assets,
+  environment,
+  configPath = join(ROOT, "wrangler.toml"),
+  workerDir = join(ROOT, "edge-coordinator", "build"),
+  onLog,
+  adjust = (workerOptions) => workerOptions,
+} = {}) {
+  guardWorkerd();
+  const { workerOptions, externalWorkers } = readWorkerOptions(configPath, environment);
+  const logs = [];
+
+  const runtime = new Miniflare(
+    convertV4MiniflareOptions({
+      host,
+      port,
+      cf: false, // the default downloads sample request metadata
+      telemetry: { enabled: false },
+      log: new Log(LogLevel.ERROR),
+      resourcePersistencePath: durableDir && resolve(durableDir),
+      handleStructuredLogs(entry) {
+        logs.push(entry);
+        onLog?.(entry);
+      },
+      workers: [
+        adjust({
+          ...workerOptions,
+          modulesRoot: workerDir,
+          modules: await modulesIn(workerDir),
+          bindings: definedOnly({ ...workerOptions.bindings, ...(s3 && s3Vars(s3)), ...vars }),
+          assets: staticAssets(workerOptions.assets, assets),
+        }),
+        ...externalWorkers,
+      ],
+    }),
+  );
+
+  try {
+    const url = await runtime.ready;
+    return {
+      url: url.origin,
+      logs,
+      /** The Miniflare instance, for tests that reach behind the HTTP API (evict a Durable Object and the like). */
+      runtime,
+      async stop() {
+        await runtime.dispose();
+      },
+    };
+  } catch (error) {
+    await runtime.dispose();
+    throw error;
+  }
+}
+
+function s3Vars(s3) {
+  return {
+    S3_ENDPOINT: s3.endpoint,
+    S3_PUBLIC_ENDPOINT: s3.publicEndpoint,
+    S3_REGION: s3.region,
+    S3_BUCKET: s3.bucket,
+    S3_ADDRESSING: s3.addressing ?? "path",
+    S3_ACCESS_KEY_ID: s3.accessKeyId,
+    S3_SECRET_ACCESS_KEY: s3.secretAccessKey,
+    S3_PROVIDER: s3.provider ?? "generic",
+  };
+}
+
+function definedOnly(record) {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined));
+}
+
+/** The entry must come first; everything else it imports follows. */
+async function modulesIn(workerDir) {
+  const entry = join(workerDir, "index.js");
+  if (!existsSync(entry)) throw new Error(`${entry} is missing: run \`cargo xtask build\``);
+  const files = await readdir(workerDir, { recursive: true });
+  const rest = files
+    .map((file) => join(workerDir, file))
+    .filter((file) => file !== entry && Object.hasOwn(MODULE_TYPES, extension(file)));
+  return [entry, ...rest].map((path) => ({ type: MODULE_TYPES[extension(path)], path }));
+}
+
+const MODULE_TYPES = { ".js": "ESModule", ".mjs": "ESModule", ".wasm": "CompiledWasm" };
+
+function extension(path) {
+  return path.slice(path.lastIndexOf("."));
+}
+
+function staticAssets(configured, wanted) {
+  if (wanted === false) return undefined;
+  if (wanted !== undefined) return { ...configured, directory: resolve(wanted) };
+  return configured && existsSync(configured.directory) ? configured : undefined;
+}
+
+/** Miniflare starts `workerd` itself; it takes another program in its place, and ours ties workerd to our life. */
+function guardWorkerd() {
+  process.env.SYNCSPHERE_WORKERD ??= workerd.default ?? workerd;
+  process.env.MINIFLARE_WORKERD_PATH = join(ROOT, "stack", "workerd-guard.sh");
+}
