@@ -92,3 +92,19 @@ pub struct FileList {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
+
+/// Reply of `GET /v1/files/{fileId}/content` to a request that says `Accept: application/json`.
+///
+/// Others are redirected to the same URL. A page cannot follow that redirect, since a link carries no
+/// bearer token and a script may not read where a redirect leads, so it asks for the address instead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ContentLink {
+    /// The presigned URL; it saves under the file's own name.
+    pub url: Redacted<String>,
+    /// When storage stops accepting it.
+    pub expires_at: Timestamp,
+    /// The same as seconds from now, for clients whose clock is wrong.
+    pub expires_in: u64,
+}

@@ -20,7 +20,7 @@ mod uploads;
 
 pub use changes::{Change, ChangeKind, ChangesPage, Frame};
 pub use checksum::{Crc64Nvme, InvalidChecksum};
-pub use files::{FileChecksum, FileList, FileRecord, FileStatus};
+pub use files::{ContentLink, FileChecksum, FileList, FileRecord, FileStatus};
 pub use ids::{FileId, InvalidId, UploadId, WorkspaceId};
 pub use parts::{
     InvalidPartNumber, InvalidPlan, MAX_OBJECT_SIZE, MAX_PART_COUNT, MAX_PART_SIZE, MIB, MIN_PART_SIZE,
