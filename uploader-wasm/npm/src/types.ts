@@ -1,0 +1,252 @@
+/**
+ * The public types of `@syncsphere/uploader`, all in this one file.
+ *
+ * Sizes are bytes, times are milliseconds unless a name says otherwise, and moments are RFC 3339
+ * text in UTC.
+ */
+
+/** How an `Uploader` works. Only `endpoint` and `token` are needed. */
+export interface UploaderOptions {
+  /** Address of the coordinator, for example `https://files.example.com`; relative to the page. */
+  endpoint: string | URL;
+
+  /**
+   * The access token (a JWT), or a function that gives one. A function is called when the first
+   * request needs a token and again whenever the coordinator no longer takes the last one. Where it
+   * throws a `TypeError`, as `fetch` does without a network, it is asked again later; any other
+   * error fails the uploads that wait for it with the code `unauthenticated`.
+   */
+  token: string | (() => string | Promise<string>);
+
+  /**
+   * Most requests to storage at a time, over all files of this uploader: a number, or `"adaptive"`
+   * for as many as the network rewards, at most six. Default: `"adaptive"`.
+   */
+  concurrency?: number | "adaptive";
+
+  /**
+   * Size of each part in bytes, 5 MiB to 5 GiB. Default: planned from the file's size; files up to
+   * 16 MiB go as one request.
+   */
+  partSize?: number;
+
+  /**
+   * `"crc64nvme"`: each part's checksum is signed into its URL, so that storage refuses damaged
+   * bytes, and the whole file's checksum is compared at the end. `"none"`: no checksums, which
+   * saves reading the file twice. Default: `"crc64nvme"`.
+   */
+  integrity?: "crc64nvme" | "none";
+
+  /** When to try again and when to give up. */
+  retry?: RetryOptions;
+
+  /**
+   * Whether unfinished uploads are remembered in IndexedDB, so that a later page can `continue`
+   * them. Only state is kept, never content. Default: `true`.
+   */
+  persist?: boolean;
+
+  /**
+   * How many lane workers read, checksum and send, 1 to 16. Default: 2 to 4, one less than the
+   * processors that the browser reports.
+   */
+  workers?: number;
+
+  /**
+   * Makes a worker that runs this package's `worker.js`; called once for the conductor and once for
+   * each lane. For bundlers that need to see `new Worker(…)` in your own code.
+   */
+  createWorker?: () => Worker;
+
+  /** Where `worker.js` is, if not beside this package's script. */
+  workerUrl?: string | URL;
+
+  /** Where the `.wasm` file is, if not beside this package's script. */
+  wasmUrl?: string | URL;
+
+  /** The compiled `.wasm` file, if the page has it already; then nothing is fetched. */
+  wasmModule?: WebAssembly.Module;
+
+  /** Where messages for developers go. They carry no URL, token or file name. Default: nowhere. */
+  logger?: Logger;
+}
+
+/** When to try again and when to give up. */
+export interface RetryOptions {
+  /** Attempts for one part or request, the first included. Default: 8. */
+  maxAttempts?: number;
+  /** Longest wait before the second attempt, in ms; it doubles with each further one. Default: 500. */
+  baseDelay?: number;
+  /** Longest wait between two attempts, in ms. Default: 20,000. */
+  maxDelay?: number;
+  /**
+   * How long coordinator or storage may be out of reach, in ms, while the browser believes itself
+   * online. Without a network an upload waits for as long as it takes. Default: 3,600,000.
+   */
+  outagePatience?: number;
+}
+
+/** Receives messages for developers; `console` fits. */
+export interface Logger {
+  debug(message: string): void;
+  warn(message: string): void;
+}
+
+/** What can be uploaded. A handle lets an interrupted upload go on without asking for the file. */
+export type Uploadable = File | Blob | FileSystemFileHandle;
+
+/** Options of one upload. */
+export interface UploadOptions {
+  /** Name of the file. Default: the file's own; a `Blob` without one is called `blob`. */
+  name?: string;
+  /** Folder inside the workspace, slash separated. Default: the root. */
+  path?: string;
+  /** Anything to keep with the file. */
+  metadata?: Record<string, string>;
+  /** Aborts the upload; `done` then rejects with the signal's reason as `cause`. */
+  signal?: AbortSignal;
+}
+
+/**
+ * The state of an upload.
+ *
+ * - `queued`: waits for its turn
+ * - `uploading`: bytes are on their way
+ * - `paused`: stopped by `pause()`
+ * - `offline`: waits for the network, the coordinator or storage to come back
+ * - `completing`: all bytes are stored; the coordinator checks and finalizes
+ * - `available`, `failed`, `aborted`: the end
+ */
+export type TaskState =
+  | "queued"
+  | "uploading"
+  | "paused"
+  | "offline"
+  | "completing"
+  | "available"
+  | "failed"
+  | "aborted";
+
+/** How far an upload is. */
+export interface Progress {
+  /** Bytes stored or handed to the network; never falls. */
+  loaded: number;
+  /** Size of the file. */
+  total: number;
+  /** Smoothed speed in bytes a second. */
+  rate: number;
+  /** Seconds left at that speed, or `null` while there is none to tell from. */
+  etaSeconds: number | null;
+}
+
+/** The events of an `UploadTask`. */
+export interface UploadTaskEventMap {
+  /** At most ten times a second. */
+  progress: CustomEvent<Progress>;
+  /** Once for each change of state. */
+  statechange: CustomEvent<{ state: TaskState }>;
+}
+
+/** Where a file of the workspace stands. */
+export type FileStatus = "uploading" | "available" | "aborted" | "expired" | "deleted";
+
+/** A file of the workspace. */
+export interface FileRecord {
+  fileId: string;
+  workspace: string;
+  name: string;
+  /** Folder, slash separated, empty for the root. */
+  path: string;
+  size: number;
+  contentType: string;
+  status: FileStatus;
+  /** Of the whole content, as storage reports it: base64 of 8 big-endian bytes. */
+  checksum: { crc64nvme?: string };
+  etag?: string;
+  /** Subject of the token that uploaded it. */
+  owner: string;
+  metadata: Record<string, string>;
+  createdAt: string;
+  updatedAt: string;
+  /** Sequence number of the file's latest change. */
+  seq: number;
+}
+
+/** An upload that an earlier page left unfinished. */
+export interface InterruptedUpload {
+  uploadId: string;
+  name: string;
+  size: number;
+  /** Bytes that storage had taken. */
+  loaded: number;
+  /** Whether `continue` must be given the file; otherwise a stored handle is reopened. */
+  needsFile: boolean;
+}
+
+/** What happened to a file. */
+export type ChangeKind = "file.uploading" | "file.available" | "file.aborted" | "file.expired" | "file.deleted";
+
+/** An entry of the workspace's change feed, or the news that the feed no longer reaches back. */
+export type Change =
+  | {
+      type: "change";
+      /** Higher by one than that of the change before. */
+      seq: number;
+      kind: ChangeKind;
+      /** The file right after the change. */
+      file: FileRecord;
+      at: string;
+    }
+  | {
+      /** `since` is older than what is kept: read `GET /v1/files` again; changes after `seq` follow. */
+      type: "reset";
+      seq: number;
+    };
+
+/** Options of `Uploader.changes`. */
+export interface ChangesOptions {
+  /** Sequence number of the last change known. Default: only changes from now on. */
+  since?: number;
+  /** Ends the iteration. */
+  signal?: AbortSignal;
+}
+
+/** What went wrong; stable, for programs to branch on. */
+export type UploadErrorCode =
+  // The coordinator's, as its HTTP API gives them
+  | "unauthenticated"
+  | "forbidden"
+  | "invalid_request"
+  | "file_too_large"
+  | "quota_exceeded"
+  | "not_found"
+  | "upload_gone"
+  | "parts_missing"
+  | "part_size_mismatch"
+  | "checksum_mismatch"
+  | "conflict"
+  | "rate_limited"
+  | "storage_unavailable"
+  | "internal"
+  // The file's
+  /** The file was edited while it was being uploaded, or is not the one that was interrupted. */
+  | "file_changed"
+  /** The file is gone, or permission to read it is. */
+  | "file_unreadable"
+  // The network's
+  | "coordinator_unreachable"
+  /** Storage never answered; where nothing ever got through, suspect the bucket's CORS rules. */
+  | "storage_unreachable"
+  | "storage_refused"
+  | "protocol_violation"
+  // The page's
+  /** What was kept of an interrupted upload is damaged, or a newer version wrote it. */
+  | "checkpoint_invalid"
+  /** There is no such interrupted upload, or another tab has taken it up. */
+  | "not_interrupted"
+  /** `worker.js` or the `.wasm` file could not be loaded. */
+  | "worker_failed"
+  /** `abort()` was called, or the signal fired. */
+  | "aborted"
+  /** `close()` was called before the upload had ended. */
+  | "closed";
