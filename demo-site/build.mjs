@@ -1,0 +1,73 @@
+// Builds the static site into dist/: what a web server, or the worker's static assets, serve as it is.
+//
+//   node demo-site/build.mjs
+//
+// Needs uploader-wasm/npm/dist, which `cargo xtask build` makes first.
+
+import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { join, posix } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const SITE = fileURLToPath(new URL(".", import.meta.url));
+const DIST = join(SITE, "dist");
+const PACKAGE = join(SITE, "..", "uploader-wasm", "npm");
+
+await buildSite();
+
+async function buildSite() {
+  const entry = await uploaderEntry();
+  await rm(DIST, { recursive: true, force: true });
+  await mkdir(DIST);
+  await Promise.all([
+    ...["index.html", "style.css", "icon.svg"].map((file) => cp(join(SITE, file), join(DIST, file))),
+    cp(join(PACKAGE, "dist"), join(DIST, "uploader"), { recursive: true }),
+    writeFile(join(DIST, "_headers"), HEADERS),
+    bundle(entry),
+  ]);
+}
+
+/**
+ * The package stays as it was published, in a folder of its own, and is imported from there: a content security policy
+ * without inline scripts leaves no room for an import map.
+ */
+async function bundle(entry) {
+  await build({
+    entryPoints: [join(SITE, "src", "main.ts")],
+    outfile: join(DIST, "app.js"),
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    minify: true,
+    sourcemap: true,
+    logLevel: "warning",
+    plugins: [
+      {
+        name: "published-uploader",
+        setup(bundler) {
+          bundler.onResolve({ filter: /^@syncsphere\/uploader$/ }, () => ({ path: entry, external: true }));
+        },
+      },
+    ],
+  });
+}
+
+/** Where the site finds the script that the package's `exports` name for browsers. */
+async function uploaderEntry() {
+  const manifest = JSON.parse(await readFile(join(PACKAGE, "package.json"), "utf8"));
+  const main = manifest.exports["."];
+  const file = typeof main === "string" ? main : (main.default ?? main.import);
+  if (!existsSync(join(PACKAGE, file))) {
+    throw new Error(`${file} of the npm package is missing: run \`cargo xtask build\``);
+  }
+  return `./${posix.join("uploader", posix.relative("dist", file))}`;
+}
+
+// Source of the format: Cloudflare Workers static assets, custom headers. Storage may be anywhere, so scripts may
+// connect, and frames (downloads) may lead, to any host.
+const HEADERS = `/*
+  Content-Security-Policy: default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; worker-src 'self'; connect-src 'self' http: https:; frame-src http: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'
+  Referrer-Policy: no-referrer
+  X-Content-Type-Options: nosniff
+`;

@@ -1,0 +1,75 @@
+import type { FileRecord } from "@syncsphere/uploader";
+import type { GuestTokens } from "./guest-tokens.ts";
+import { RequestFailed } from "./request-failed.ts";
+
+/** A page of the workspace's files, newest first; `nextCursor` leads to older ones. */
+export interface FilePage {
+  files: FileRecord[];
+  nextCursor?: string;
+}
+
+/** The parts of the coordinator's HTTP API that this page reads itself. Failures are `RequestFailed` or network errors. */
+export class CoordinatorApi {
+  readonly #tokens: GuestTokens;
+
+  constructor(tokens: GuestTokens) {
+    this.#tokens = tokens;
+  }
+
+  async files(cursor?: string): Promise<FilePage> {
+    return this.#get<FilePage>(cursor ? `/v1/files?cursor=${encodeURIComponent(cursor)}` : "/v1/files");
+  }
+
+  /** Sequence number of the workspace's newest change. */
+  async newestChange(): Promise<number> {
+    const { seq } = await this.#get<{ seq: number }>("/v1/changes?since=0&limit=1");
+    return seq;
+  }
+
+  /** A short-lived address of the file's content that needs no token. */
+  async contentUrl(fileId: string): Promise<string> {
+    const { url } = await this.#get<{ url: string }>(contentPath(fileId));
+    return url;
+  }
+
+  /** Aborts an upload. May be repeated. */
+  async abort(uploadId: string): Promise<void> {
+    await this.#request(
+      `/v1/uploads/${encodeURIComponent(uploadId)}`,
+      "DELETE",
+      await this.#tokens.current(),
+    );
+  }
+
+  async #get<T>(path: string): Promise<T> {
+    let response = await this.#request(path, "GET", await this.#tokens.current());
+    if (response.status === 401) response = await this.#request(path, "GET", await this.#tokens.renew());
+    if (!response.ok) throw await failure(response);
+    return (await response.json()) as T;
+  }
+
+  #request(path: string, method: string, token: string): Promise<Response> {
+    return fetch(path, {
+      method,
+      headers: { authorization: `Bearer ${token}`, accept: "application/json" },
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    });
+  }
+}
+
+/** Where a file's content is to be had, with a token. */
+export function contentPath(fileId: string): string {
+  return `/v1/files/${encodeURIComponent(fileId)}/content`;
+}
+
+// Source: own choice; a page of files is one query of the workspace's ledger.
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** Source: RFC 9457, with the coordinator's own `code`. */
+async function failure(response: Response): Promise<RequestFailed> {
+  const problem = (await response.json().catch(() => ({}))) as { code?: string; detail?: string };
+  return new RequestFailed(
+    problem.code ?? "internal",
+    problem.detail ?? `The coordinator answered ${response.status}`,
+  );
+}

@@ -1,0 +1,67 @@
+import type { FileRecord } from "@syncsphere/uploader";
+import { type CoordinatorApi, contentPath } from "./coordinator-api.ts";
+import { save } from "./download.ts";
+import { bytes, moment, shownName } from "./figures.ts";
+import { control, copyTemplate, nameControls, part, setText } from "./page.ts";
+import { STATUS_WORDS, sentence } from "./wording.ts";
+
+/** One file of the workspace on the page. */
+export class FileRow {
+  readonly element = copyTemplate("file-template");
+  readonly #api: CoordinatorApi;
+  readonly #state = part(this.element, "state");
+  readonly #size = part(this.element, "size");
+  readonly #time = part<HTMLTimeElement>(this.element, "time");
+  readonly #download = control<HTMLAnchorElement>(this.element, "download");
+  readonly #problem = part(this.element, "problem");
+  #record: FileRecord;
+
+  constructor(record: FileRecord, api: CoordinatorApi) {
+    this.#api = api;
+    this.#record = record;
+    const { name, path, fileId, createdAt } = record;
+    const place = path ? `${path}/` : "";
+    this.element.dataset.name = name;
+    this.element.dataset.fileId = fileId;
+    part(this.element, "folder").textContent = shownName(place);
+    part(this.element, "name").textContent = shownName(name);
+    nameControls(this.element, shownName(name));
+    this.#time.dateTime = createdAt;
+    this.#time.textContent = moment(createdAt);
+    for (const event of ["click", "auxclick"])
+      this.#download.addEventListener(event, (click) => this.#fetch(click));
+    this.#show();
+  }
+
+  get record(): FileRecord {
+    return this.#record;
+  }
+
+  /** Takes a record of the same file; an older one than that shown changes nothing. */
+  update(record: FileRecord): void {
+    if (record.seq <= this.#record.seq) return;
+    this.#record = record;
+    this.#show();
+  }
+
+  #show(): void {
+    const { status, size, fileId } = this.#record;
+    this.element.dataset.status = status;
+    setText(this.#state, STATUS_WORDS[status]);
+    setText(this.#size, bytes(size));
+    this.#download.hidden = status !== "available";
+    this.#download.href = contentPath(fileId);
+  }
+
+  /** A link cannot carry the token, so the click asks for an address that needs none. */
+  async #fetch(click: Event): Promise<void> {
+    click.preventDefault();
+    this.#problem.hidden = true;
+    try {
+      save(await this.#api.contentUrl(this.#record.fileId));
+    } catch (error) {
+      setText(this.#problem, sentence(error));
+      this.#problem.hidden = false;
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import { RequestFailed } from "./request-failed.ts";
+
+/** Access tokens for a guest of one workspace, from the coordinator's token endpoint. */
+export class GuestTokens {
+  readonly #workspace: string;
+  #token = "";
+  #goodUntil = 0;
+  #pending: Promise<string> | undefined;
+
+  constructor(workspace: string) {
+    this.#workspace = workspace;
+  }
+
+  /** The token in hand, or a new one where that has less than a tenth of its life left. */
+  async current(): Promise<string> {
+    return Date.now() < this.#goodUntil ? this.#token : this.renew();
+  }
+
+  /**
+   * A new token. Those who ask at the same time share one request.
+   *
+   * Throws a `TypeError` where asking again later may help, as `fetch` does without a network: that is what `Uploader`
+   * takes as "wait", and `RequestFailed` where it will not.
+   */
+  renew(): Promise<string> {
+    this.#pending ??= this.#request().finally(() => (this.#pending = undefined));
+    return this.#pending;
+  }
+
+  async #request(): Promise<string> {
+    const response = await fetch("/v1/auth/token", {
+      method: "POST",
+      body: new URLSearchParams({ grant_type: "urn:syncsphere:guest", workspace: this.#workspace }),
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    });
+    if (response.status === 429 || response.status >= 500) {
+      throw new TypeError(`the token endpoint answered ${response.status}`);
+    }
+    const reply = (await response.json()) as TokenReply;
+    if (!response.ok) {
+      throw new RequestFailed("unauthenticated", reply.error_description ?? "No guest token was granted");
+    }
+    this.#token = reply.access_token;
+    this.#goodUntil = Date.now() + reply.expires_in * 900;
+    return this.#token;
+  }
+}
+
+// Source: own choice; the reply takes one signature, not storage.
+const REQUEST_TIMEOUT_MS = 15_000;
+
+/** Source: RFC 6749 sections 5.1 and 5.2. */
+interface TokenReply {
+  access_token: string;
+  /** Seconds. */
+  expires_in: number;
+  error_description?: string;
+}

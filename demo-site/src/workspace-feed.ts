@@ -1,0 +1,23 @@
+import type { Uploader } from "@syncsphere/uploader";
+import type { CoordinatorApi } from "./coordinator-api.ts";
+import type { FileList } from "./file-list.ts";
+
+/**
+ * Keeps the list of files as the workspace has it, until something fails for good.
+ *
+ * The feed's position is read before the list: whatever happens in between comes again as a change, and a row takes no
+ * record older than its own.
+ */
+export async function followWorkspace(
+  uploader: Uploader,
+  api: CoordinatorApi,
+  files: FileList,
+): Promise<never> {
+  const since = await api.newestChange();
+  await files.reload();
+  for await (const change of uploader.changes({ since })) {
+    if (change.type === "reset") await files.reload();
+    else files.apply(change.file);
+  }
+  throw new Error("The list is not live any more. Reload the page.");
+}
