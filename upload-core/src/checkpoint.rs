@@ -23,18 +23,24 @@ pub struct Checkpoint {
     pub name: Redacted<String>,
     /// The file's modification time, to know it again.
     pub last_modified: Option<i64>,
-    /// The parts that storage took, with the checksum each was sent under.
-    pub stored: Vec<StoredPart>,
+    /// The parts that URLs were signed for, in order.
+    pub parts: Vec<KnownPart>,
 }
 
-/// A part that storage took.
+/// A part that a URL was signed for.
+///
+/// Its checksum is kept before the part is sent: should storage take the part in the moment of a
+/// crash, the next page still knows which bytes those were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoredPart {
+#[serde(rename_all = "camelCase")]
+pub struct KnownPart {
     /// Which part.
     pub part: PartNumber,
-    /// Its checksum; absent where the page switched integrity off.
+    /// The checksum that its URL demands; absent where the page switched integrity off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crc: Option<Crc64Nvme>,
+    /// Whether storage had confirmed it.
+    pub stored: bool,
 }
 
 /// Why a kept checkpoint is of no use.
@@ -55,7 +61,7 @@ impl Checkpoint {
         plan: PartPlan,
         name: Redacted<String>,
         last_modified: Option<i64>,
-        stored: Vec<StoredPart>,
+        parts: Vec<KnownPart>,
     ) -> Self {
         Self {
             version: VERSION,
@@ -65,7 +71,7 @@ impl Checkpoint {
             part_size: plan.part_size(),
             name,
             last_modified,
-            stored,
+            parts,
         }
     }
 
@@ -93,7 +99,7 @@ impl Checkpoint {
     /// The plan of the upload, if the checkpoint agrees with itself.
     pub fn plan(&self) -> Result<PartPlan, InvalidCheckpoint> {
         let plan = PartPlan::new(self.size, self.part_size).map_err(|_| InvalidCheckpoint::Damaged)?;
-        let all_in_plan = self.stored.iter().all(|stored| plan.range(stored.part).is_some());
+        let all_in_plan = self.parts.iter().all(|known| plan.range(known.part).is_some());
         if all_in_plan {
             Ok(plan)
         } else {
@@ -105,9 +111,70 @@ impl Checkpoint {
     pub fn loaded(&self) -> u64 {
         self.plan()
             .map(|plan| {
-                let ranges = self.stored.iter().filter_map(|stored| plan.range(stored.part));
+                let stored = self.parts.iter().filter(|known| known.stored);
+                let ranges = stored.filter_map(|known| plan.range(known.part));
                 ranges.map(|range| range.length).sum()
             })
             .unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn example() -> Checkpoint {
+        let plan = PartPlan::new(40 << 20, 16 << 20).expect("three parts");
+        let known = |number, stored| KnownPart {
+            part: PartNumber::try_from(number).expect("1 to 3"),
+            crc: Some(Crc64Nvme::from_u64(number)),
+            stored,
+        };
+        let upload_id = "u1".parse().expect("an id");
+        let parts = vec![known(1, true), known(2, false), known(3, true)];
+        Checkpoint::new(
+            upload_id,
+            UploadKind::Multipart,
+            plan,
+            "a.mov".into(),
+            Some(7),
+            parts,
+        )
+    }
+
+    #[test]
+    fn a_checkpoint_survives_the_round_trip() {
+        let checkpoint = example();
+        assert_eq!(
+            Checkpoint::from_json(&checkpoint.to_json()),
+            Ok(checkpoint.clone())
+        );
+        assert_eq!(checkpoint.loaded(), (16 << 20) + (8 << 20));
+    }
+
+    #[test]
+    fn a_newer_or_damaged_checkpoint_is_refused() {
+        let newer = example().to_json().replace("\"version\":1", "\"version\":2");
+        assert_eq!(
+            Checkpoint::from_json(&newer),
+            Err(InvalidCheckpoint::FromTheFuture)
+        );
+        let beyond = example().to_json().replace("\"part\":3", "\"part\":4");
+        assert_eq!(Checkpoint::from_json(&beyond), Err(InvalidCheckpoint::Damaged));
+        assert_eq!(Checkpoint::from_json("{}"), Err(InvalidCheckpoint::Damaged));
+    }
+
+    #[test]
+    fn the_file_name_stays_out_of_debug_output() {
+        assert!(!format!("{:?}", example()).contains("a.mov"));
+    }
+
+    proptest! {
+        #[test]
+        fn foreign_text_never_panics(text: String) {
+            let _ = Checkpoint::from_json(&text);
+        }
     }
 }

@@ -67,6 +67,23 @@ impl UploadError {
             status: None,
         }
     }
+
+    pub(crate) fn file_changed() -> Self {
+        Self::new(
+            UploadErrorCode::FileChanged,
+            false,
+            "the file changed while it was being uploaded",
+        )
+    }
+
+    pub(crate) fn file_unreadable() -> Self {
+        let text = "the file cannot be read any more; it may have been moved or deleted";
+        Self::new(UploadErrorCode::FileUnreadable, false, text)
+    }
+
+    pub(crate) fn protocol(what: &str) -> Self {
+        Self::new(UploadErrorCode::ProtocolViolation, false, what)
+    }
 }
 
 impl From<Problem> for UploadError {

@@ -87,8 +87,6 @@ pub enum Input {
     Stored {
         /// Answers [`Action::Send`].
         attempt: AttemptId,
-        /// The ETag, where the bucket lets a page read it.
-        etag: Option<String>,
     },
     /// Hashing or sending a part went wrong.
     AttemptFailed {

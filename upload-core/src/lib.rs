@@ -13,14 +13,24 @@
 //!
 //! After the moment that [`Engine::poll_timeout`] named, the shell feeds [`Input::Timeout`].
 
+mod backoff;
+mod calls;
 mod checkpoint;
 mod config;
 mod engine;
 mod error;
+mod failure;
 mod io;
+mod meter;
+mod outage;
+mod parts;
+mod plan;
+mod stall;
 mod time;
+mod upload;
+mod window;
 
-pub use checkpoint::{Checkpoint, InvalidCheckpoint, StoredPart};
+pub use checkpoint::{Checkpoint, InvalidCheckpoint, KnownPart};
 pub use config::{Concurrency, Config, RetryPolicy};
 pub use engine::{Engine, TimerReason};
 pub use error::{UploadError, UploadErrorCode};

@@ -1,0 +1,59 @@
+use std::time::Duration;
+
+use crate::config::RetryPolicy;
+
+impl RetryPolicy {
+    /// How long to wait after the `failures`th failure in a row, 1 for the first: exponential with
+    /// full jitter, never shorter than what the server asked for.
+    ///
+    /// Source: "full jitter" of
+    /// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
+    pub(crate) fn delay(
+        &self,
+        failures: u32,
+        server_asks: Option<Duration>,
+        random: &mut fastrand::Rng,
+    ) -> Duration {
+        let doublings = failures.saturating_sub(1).min(16);
+        let ceiling = self.base_delay.saturating_mul(1 << doublings).min(self.max_delay);
+        // At least a tenth of the ceiling: a wait of zero would be no wait.
+        let jittered = ceiling.mul_f64(0.1 + 0.9 * random.f64());
+        match server_asks {
+            // Jitter on top, so that clients told the same number do not return together.
+            Some(asked) => asked.min(LONGEST_SERVER_WISH) + jittered.min(self.base_delay),
+            None => jittered,
+        }
+    }
+}
+
+/// Longest `Retry-After` that is obeyed; a server that asks for more gets asked again by then.
+///
+/// Source: own choice; a maintenance window announced in minutes is still worth a look each five.
+const LONGEST_SERVER_WISH: Duration = Duration::from_secs(300);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_but_stay_within_the_ceiling() {
+        let policy = RetryPolicy::default();
+        let mut random = fastrand::Rng::with_seed(1);
+        for failures in 1..100 {
+            let wait = policy.delay(failures, None, &mut random);
+            assert!(wait <= policy.max_delay);
+            assert!(wait > Duration::ZERO);
+        }
+        assert!(policy.delay(1, None, &mut random) <= policy.base_delay);
+    }
+
+    #[test]
+    fn the_server_is_obeyed_within_reason() {
+        let policy = RetryPolicy::default();
+        let mut random = fastrand::Rng::with_seed(2);
+        let asked = Duration::from_secs(7);
+        assert!(policy.delay(1, Some(asked), &mut random) >= asked);
+        let unreasonable = Duration::from_secs(86_400);
+        assert!(policy.delay(1, Some(unreasonable), &mut random) < Duration::from_secs(302));
+    }
+}

@@ -1,0 +1,160 @@
+//! Requests to the coordinator that are under way or wait for another try.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::config::RetryPolicy;
+use crate::error::{UploadError, UploadErrorCode};
+use crate::io::{Call, CallFailure, CallId, TaskId};
+use crate::time::Moment;
+
+/// Whom an answer concerns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum About {
+    /// These uploads, in the order of the request.
+    Initiation(Vec<TaskId>),
+    /// One upload.
+    Upload(TaskId),
+    /// No task any more: an upload that ended and only has to be freed in storage.
+    Leftover,
+    /// A task that waits to hear that its abort went through.
+    Abort(TaskId),
+}
+
+/// A call that has not been answered yet.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub request: Call,
+    pub about: About,
+    /// When it was last sent.
+    pub asked_at: Moment,
+    failures: u32,
+    failing_since: Option<Moment>,
+    /// Set while it waits for another try.
+    retry_at: Option<Moment>,
+}
+
+/// What becomes of a call that failed.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// It is going to be tried again.
+    Waits,
+    /// It is over.
+    GivenUp(Box<Pending>, UploadError),
+}
+
+/// All calls that have not been answered.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    pending: BTreeMap<CallId, Pending>,
+}
+
+impl Calls {
+    pub(crate) fn insert(&mut self, call: CallId, request: Call, about: About, now: Moment) {
+        let pending = Pending {
+            request,
+            about,
+            asked_at: now,
+            failures: 0,
+            failing_since: None,
+            retry_at: None,
+        };
+        self.pending.insert(call, pending);
+    }
+
+    /// Takes a call out because it was answered, or because nobody wants the answer any more.
+    pub(crate) fn take(&mut self, call: CallId) -> Option<Pending> {
+        self.pending.remove(&call)
+    }
+
+    pub(crate) fn get_mut(&mut self, call: CallId) -> Option<&mut Pending> {
+        self.pending.get_mut(&call)
+    }
+
+    pub(crate) fn initiations(&self) -> usize {
+        self.pending
+            .values()
+            .filter(|pending| matches!(pending.about, About::Initiation(_)))
+            .count()
+    }
+
+    /// Whether the coordinator has been failing lately.
+    pub(crate) fn is_out(&self) -> bool {
+        self.pending
+            .values()
+            .any(|pending| pending.failures >= FAILURES_TO_SHOW)
+    }
+
+    /// Books a failure: another try later, or the end.
+    pub(crate) fn fail(
+        &mut self,
+        call: CallId,
+        failure: CallFailure,
+        policy: &RetryPolicy,
+        random: &mut fastrand::Rng,
+        online: bool,
+        now: Moment,
+    ) -> Option<Failed> {
+        let mut pending = self.pending.remove(&call)?;
+        let (error, server_asks) = match failure {
+            CallFailure::Problem(problem) if !problem.code.is_retryable() => {
+                return Some(Failed::GivenUp(Box::new(pending), problem.into()));
+            }
+            CallFailure::Problem(problem) => {
+                let asked = problem
+                    .retry_after
+                    .map(|seconds| Duration::from_secs(seconds.into()));
+                (problem.into(), asked)
+            }
+            CallFailure::Unreadable { status } if (400..500).contains(&status) && status != 429 => {
+                let mut error = UploadError::protocol("the coordinator's answer is not of this protocol");
+                error.status = Some(status);
+                return Some(Failed::GivenUp(Box::new(pending), error));
+            }
+            CallFailure::Unreadable { .. } | CallFailure::Network | CallFailure::TimedOut => {
+                let text = "the coordinator cannot be reached";
+                (
+                    UploadError::new(UploadErrorCode::CoordinatorUnreachable, true, text),
+                    None,
+                )
+            }
+        };
+        pending.failures += 1;
+        let since = *pending.failing_since.get_or_insert(now);
+        if !online {
+            // Time without a network is nobody's failure.
+            pending.failing_since = None;
+        } else if now.since(since) > policy.outage_patience {
+            return Some(Failed::GivenUp(Box::new(pending), error));
+        }
+        pending.retry_at = Some(now + policy.delay(pending.failures, server_asks, random));
+        self.pending.insert(call, pending);
+        Some(Failed::Waits)
+    }
+
+    /// The next call whose wait is over; it counts as sent now.
+    pub(crate) fn next_due(&mut self, now: Moment) -> Option<(CallId, Call)> {
+        let is_due = |pending: &Pending| pending.retry_at.is_some_and(|at| at <= now);
+        let (call, pending) = self.pending.iter_mut().find(|(_, pending)| is_due(pending))?;
+        pending.retry_at = None;
+        pending.asked_at = now;
+        Some((*call, pending.request.clone()))
+    }
+
+    /// Ends all waits: the network is back.
+    pub(crate) fn retry_all_now(&mut self, now: Moment) {
+        for pending in self.pending.values_mut() {
+            if pending.retry_at.is_some() {
+                pending.retry_at = Some(now);
+            }
+        }
+    }
+
+    /// When the next wait ends.
+    pub(crate) fn next_retry(&self) -> Option<Moment> {
+        self.pending.values().filter_map(|pending| pending.retry_at).min()
+    }
+}
+
+/// Failures in a row after which a page is told that an upload waits for the coordinator.
+const FAILURES_TO_SHOW: u32 = 2;

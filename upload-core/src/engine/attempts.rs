@@ -1,0 +1,340 @@
+//! What becomes of attempts to hash and to send parts.
+
+use std::time::Duration;
+
+use syncsphere_protocol::{Crc64Nvme, PartNumber};
+
+use super::Engine;
+use crate::error::{UploadError, UploadErrorCode};
+use crate::failure::Verdict;
+use crate::io::{Action, AttemptId, TaskId, TransferFailure};
+use crate::parts::{Part, Proof};
+use crate::time::Moment;
+use crate::upload::{Attempt, Phase, Purpose};
+
+/// Weight of the newest part in the smoothed speed of a connection. Source: own choice; the last
+/// five parts or so decide.
+const LANE_RATE_WEIGHT: f64 = 0.3;
+
+/// A clock that jumps by more than this between two inputs while parts are in flight means that the
+/// computer slept or the tab was frozen: silence until then proves nothing.
+const SLEEP: Duration = Duration::from_secs(20);
+
+impl Engine {
+    pub(super) fn hashed(&mut self, id: AttemptId, crc: Crc64Nvme) {
+        let Some(Attempt {
+            task, part, purpose, ..
+        }) = self.attempts.remove(&id)
+        else {
+            return;
+        };
+        let Some(upload) = self.uploads.get_mut(&task) else {
+            return;
+        };
+        if purpose == Purpose::Prove {
+            match upload.parts.get(part).and_then(Part::crc) {
+                Some(sent) if sent != crc => self.fail(task, UploadError::file_changed()),
+                _ => upload.parts.set(
+                    part,
+                    Part::Stored {
+                        crc: Some(crc),
+                        proof: Proof::Seen,
+                    },
+                ),
+            }
+            return;
+        }
+        upload.parts.set(part, Part::Hashed { crc: Some(crc) });
+    }
+
+    pub(super) fn sent(&mut self, id: AttemptId, loaded: u64) {
+        let now = self.now;
+        let Some(attempt) = self.attempts.get_mut(&id) else {
+            return;
+        };
+        if loaded > attempt.loaded {
+            attempt.loaded = loaded;
+            attempt.longest_silence = attempt.longest_silence.max(now.since(attempt.moved_at));
+            attempt.moved_at = now;
+        }
+    }
+
+    pub(super) fn stored(&mut self, id: AttemptId) {
+        let in_flight = self.in_flight();
+        let Some(attempt) = self.attempts.remove(&id) else {
+            return;
+        };
+        let Attempt {
+            task,
+            part,
+            started,
+            moved_at,
+            longest_silence,
+            ..
+        } = attempt;
+        let Some(upload) = self.uploads.get_mut(&task) else {
+            return;
+        };
+        let crc = upload.parts.get(part).and_then(Part::crc);
+        let rivals = match upload.parts.get(part) {
+            Some(Part::Sending { attempts, .. }) => attempts.clone(),
+            _ => Vec::new(),
+        };
+        let length = upload.parts.range(part).length;
+        upload.parts.set(
+            part,
+            Part::Stored {
+                crc,
+                proof: Proof::Seen,
+            },
+        );
+        upload.unsaved = true;
+        for rival in rivals.into_iter().filter(|rival| *rival != id) {
+            self.attempts.remove(&rival);
+            self.push(Action::Cancel { attempt: rival });
+        }
+
+        let took = self.now.since(started).as_secs_f64().max(0.001);
+        let rate = length as f64 / took;
+        self.lane_rate = Some(match self.lane_rate {
+            Some(known) => known + LANE_RATE_WEIGHT * (rate - known),
+            None => rate,
+        });
+        self.sent_bytes = self.sent_bytes.saturating_add(length);
+        self.stalls.learn(longest_silence.max(self.now.since(moved_at)));
+        self.outage.on_success();
+        let limited = self.has_part_ready();
+        self.window.on_stored(length, in_flight, limited, self.now);
+    }
+
+    pub(super) fn attempt_failed(&mut self, id: AttemptId, failure: &TransferFailure) {
+        let Some(attempt) = self.attempts.remove(&id) else {
+            return;
+        };
+        if attempt.purpose == Purpose::Send {
+            if !matches!(failure, TransferFailure::Network) {
+                self.outage.on_answer();
+            }
+            if self.has_rival(&attempt, id) && !matches!(failure.verdict(), Verdict::Fatal(_)) {
+                // The other request for the same part is still on its way.
+                return;
+            }
+        }
+        match failure.verdict() {
+            Verdict::Fatal(error) => self.fail(attempt.task, error),
+            // Only storage can be out of order; a file that cannot be hashed cannot be read.
+            _ if attempt.purpose != Purpose::Send => self.fail(attempt.task, UploadError::file_unreadable()),
+            Verdict::Outage { retry_after } => self.rest(attempt, retry_after),
+            Verdict::Resync => self.resync(attempt.task),
+            Verdict::Again => self.repeat(attempt, failure, false),
+            Verdict::Renew => self.repeat(attempt, failure, true),
+        }
+    }
+
+    /// Sends a part again that failed for a reason of its own, at most as often as the policy says.
+    fn repeat(&mut self, attempt: Attempt, failure: &TransferFailure, keep_checksum: bool) {
+        let Attempt { task, part, .. } = attempt;
+        let Some(upload) = self.uploads.get_mut(&task) else {
+            return;
+        };
+        let failures = upload.parts.count_failure(part);
+        if failures >= self.config.retry.max_attempts {
+            self.fail(task, refused_too_often(failure));
+            return;
+        }
+        let crc = upload
+            .parts
+            .get(part)
+            .and_then(Part::crc)
+            .filter(|_| keep_checksum);
+        let until = match failures {
+            // A URL that has just expired needs no wait: the new one comes from elsewhere.
+            1 if keep_checksum => self.now,
+            _ => self.now + self.config.retry.delay(failures, None, &mut self.random),
+        };
+        upload.parts.set(
+            part,
+            Part::Resting {
+                crc,
+                lease: None,
+                until,
+            },
+        );
+    }
+
+    /// Leaves a part alone that failed because storage or the network is in trouble.
+    fn rest(&mut self, attempt: Attempt, retry_after: Option<Duration>) {
+        let Attempt {
+            task, part, started, ..
+        } = attempt;
+        self.window.on_congestion(self.now);
+        let rest = self.outage.on_failure(
+            started,
+            retry_after,
+            &self.config.retry,
+            &mut self.random,
+            self.now,
+        );
+        if self.online && self.outage.looks_misconfigured(self.now) {
+            let text = "storage never gave a readable answer; check the bucket's CORS rules and address";
+            self.fail(
+                task,
+                UploadError::new(UploadErrorCode::StorageUnreachable, true, text),
+            );
+            return;
+        }
+        if self.online && self.outage.duration(self.now) > self.config.retry.outage_patience {
+            let text = "storage cannot be reached";
+            self.fail(
+                task,
+                UploadError::new(UploadErrorCode::StorageUnreachable, true, text),
+            );
+            return;
+        }
+        let until = self.now + rest;
+        let Some(upload) = self.uploads.get_mut(&task) else {
+            return;
+        };
+        let rested = match upload.parts.get(part) {
+            Some(Part::Sending { crc, lease, .. }) => Part::Resting {
+                crc: *crc,
+                lease: Some(lease.clone()),
+                until,
+            },
+            _ => return,
+        };
+        upload.parts.set(part, rested);
+    }
+
+    /// Cuts requests that have shown no progress for longer than healthy ones do.
+    pub(super) fn cut_stalled(&mut self) {
+        let patience = self.stalls.patience();
+        let is_stalled = |attempt: &Attempt| {
+            attempt.purpose == Purpose::Send && self.now.since(attempt.moved_at) >= patience
+        };
+        let stalled: Vec<AttemptId> = self
+            .attempts
+            .iter()
+            .filter(|(_, attempt)| is_stalled(attempt))
+            .map(|(id, _)| *id)
+            .collect();
+        if stalled.is_empty() {
+            return;
+        }
+        self.stalls.relax();
+        for id in stalled {
+            self.push(Action::Cancel { attempt: id });
+            self.attempt_failed(id, &TransferFailure::Network);
+        }
+    }
+
+    /// After a sleep, gives every request in flight a fresh chance to show progress.
+    pub(super) fn notice_sleep(&mut self, now: Moment) {
+        if now.since(self.now) < SLEEP {
+            return;
+        }
+        for attempt in self.attempts.values_mut() {
+            attempt.moved_at = attempt.moved_at.max(now - SLEEP / 4);
+        }
+    }
+
+    /// Ends all rests: the network is back.
+    pub(super) fn end_all_rests(&mut self) {
+        let now = self.now;
+        for task in self.active.clone() {
+            let Some(upload) = self.uploads.get_mut(&task) else {
+                continue;
+            };
+            let resting: Vec<PartNumber> = upload
+                .parts
+                .open()
+                .filter(|(_, part)| matches!(part, Part::Resting { .. }))
+                .map(|(number, _)| number)
+                .collect();
+            for number in resting {
+                if let Some(Part::Resting { crc, lease, .. }) = upload.parts.get(number).cloned() {
+                    upload.parts.set(
+                        number,
+                        Part::Resting {
+                            crc,
+                            lease,
+                            until: now,
+                        },
+                    );
+                }
+            }
+        }
+    }
+
+    /// Cancels whatever a task has under way; its parts go back to where they can start again.
+    pub(super) fn cancel_attempts(&mut self, task: TaskId) {
+        let ids: Vec<AttemptId> = self
+            .attempts
+            .iter()
+            .filter(|(_, attempt)| attempt.task == task)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ids {
+            let Some(attempt) = self.attempts.remove(&id) else {
+                continue;
+            };
+            self.push(Action::Cancel { attempt: id });
+            if let Some(upload) = self.uploads.get_mut(&task) {
+                let back = match upload.parts.get(attempt.part).cloned() {
+                    Some(Part::Hashing) => Part::Waiting,
+                    Some(Part::Sending { crc, lease, .. }) => Part::Ready { crc, lease },
+                    Some(Part::Stored {
+                        crc,
+                        proof: Proof::Checking,
+                    }) => Part::Stored {
+                        crc,
+                        proof: Proof::Owed,
+                    },
+                    _ => continue,
+                };
+                upload.parts.set(attempt.part, back);
+            }
+        }
+    }
+
+    /// Stops sending and has the coordinator say how the upload stands.
+    pub(super) fn resync(&mut self, task: TaskId) {
+        self.cancel_attempts(task);
+        let Some(upload) = self.uploads.get_mut(&task) else {
+            return;
+        };
+        if let Some(call) = upload.own_call() {
+            self.calls.take(call);
+        }
+        if let Phase::Transferring(session) | Phase::Completing(session, _) = &upload.phase {
+            let mut session = session.clone();
+            session.signing = None;
+            upload.phase = Phase::Resyncing(session, None);
+        }
+    }
+
+    /// Whether another request for the attempt's part is in flight.
+    fn has_rival(&mut self, attempt: &Attempt, id: AttemptId) -> bool {
+        let Some(upload) = self.uploads.get_mut(&attempt.task) else {
+            return false;
+        };
+        let Some(Part::Sending { crc, lease, attempts }) = upload.parts.get(attempt.part).cloned() else {
+            return false;
+        };
+        let attempts: Vec<AttemptId> = attempts.into_iter().filter(|other| *other != id).collect();
+        let has_rival = !attempts.is_empty();
+        upload
+            .parts
+            .set(attempt.part, Part::Sending { crc, lease, attempts });
+        has_rival
+    }
+}
+
+fn refused_too_often(failure: &TransferFailure) -> UploadError {
+    let text = "storage refused the same part again and again";
+    let mut error = UploadError::new(UploadErrorCode::StorageRefused, true, text);
+    if let TransferFailure::Refused { status, .. } = failure {
+        error.status = Some(*status);
+    }
+    error
+}

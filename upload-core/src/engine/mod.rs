@@ -1,0 +1,311 @@
+//! The engine: takes inputs, moves uploads on, and hands out actions.
+//!
+//! This file holds the engine's face and the life of a task; its other rooms are
+//! [`attempts`] (hashing and sending), [`replies`] (the coordinator's answers), [`schedule`]
+//! (what to do next) and [`report`] (what page and checkpoint are told).
+
+mod attempts;
+mod replies;
+mod report;
+mod schedule;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use syncsphere_protocol::{InvalidPlan, PartPlan, UploadId};
+
+use crate::calls::{About, Calls};
+use crate::checkpoint::Checkpoint;
+use crate::config::{Concurrency, Config};
+use crate::error::{UploadError, UploadErrorCode};
+use crate::io::{Action, AttemptId, Call, CallId, FileDescription, Input, Notice, TaskId, TaskState};
+use crate::outage::Outage;
+use crate::plan::plan;
+use crate::stall::StallWatch;
+use crate::time::Moment;
+use crate::upload::{Attempt, Counter, Phase, Purpose, Upload};
+use crate::window::{Window, window};
+
+/// Why the engine wants to be woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TimerReason {
+    /// A part's wait before its next attempt ends.
+    RetryPart,
+    /// A call's wait before its next attempt ends.
+    RetryCall,
+    /// Storage counts as down and may be probed again.
+    ProbeStorage,
+    /// An attempt that shows no progress will count as stalled.
+    Stalled,
+    /// A part in flight may be late enough to be sent a second time.
+    Hedge,
+    /// Progress that has been held back is due.
+    Progress,
+    /// A checkpoint that has been held back is due.
+    Checkpoint,
+}
+
+/// The engine for all uploads of a page.
+///
+/// After each [`Engine::handle_input`], drain [`Engine::poll_action`]; the order of actions is the
+/// order to carry them out in. Costs grow with the files under way (at most 200), not with those
+/// that wait.
+#[derive(Debug)]
+pub struct Engine {
+    config: Config,
+    random: fastrand::Rng,
+    counter: Counter,
+    now: Moment,
+    online: bool,
+    uploads: BTreeMap<TaskId, Upload>,
+    /// Uploads that wait for their turn.
+    queue: VecDeque<TaskId>,
+    /// Uploads under way, in the order in which they began.
+    active: Vec<TaskId>,
+    attempts: BTreeMap<AttemptId, Attempt>,
+    calls: Calls,
+    window: Box<dyn Window>,
+    outage: Outage,
+    stalls: StallWatch,
+    /// Bytes a second that one connection has lately carried.
+    lane_rate: Option<f64>,
+    /// Bytes sent, and of those the bytes sent a second time to overtake a slow request.
+    sent_bytes: u64,
+    hedged_bytes: u64,
+    actions: VecDeque<Action>,
+}
+
+impl Engine {
+    /// An engine without uploads. `seed` feeds the jitter of its waits and its idempotency keys,
+    /// so it must differ from page to page.
+    pub fn new(config: Config, seed: u64) -> Self {
+        Self {
+            window: window(config.concurrency),
+            config,
+            random: fastrand::Rng::with_seed(seed),
+            counter: Counter::default(),
+            now: Moment::default(),
+            online: true,
+            uploads: BTreeMap::new(),
+            queue: VecDeque::new(),
+            active: Vec::new(),
+            attempts: BTreeMap::new(),
+            calls: Calls::default(),
+            outage: Outage::default(),
+            stalls: StallWatch::default(),
+            lane_rate: None,
+            sent_bytes: 0,
+            hedged_bytes: 0,
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// Takes one thing that happened. Then drain [`Engine::poll_action`].
+    pub fn handle_input(&mut self, input: Input, now: Moment) {
+        self.notice_sleep(now);
+        self.now = self.now.max(now);
+        match input {
+            Input::Add { task, file } => self.add(task, file),
+            Input::Restore {
+                task,
+                file,
+                checkpoint,
+            } => self.restore(task, file, checkpoint),
+            Input::Pause(task) => self.pause(task),
+            Input::Resume(task) => self.resume(task),
+            Input::Abort(task) => self.abort(task),
+            Input::Network { online } => self.network(online),
+            Input::Hashed { attempt, crc64nvme } => self.hashed(attempt, crc64nvme),
+            Input::Sent { attempt, loaded } => self.sent(attempt, loaded),
+            Input::Stored { attempt } => self.stored(attempt),
+            Input::AttemptFailed { attempt, failure } => self.attempt_failed(attempt, &failure),
+            Input::Replied { call, result } => self.replied(call, result),
+            Input::Timeout => {}
+        }
+        self.advance();
+        self.report();
+    }
+
+    /// The next thing to do, in order.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When to feed [`Input::Timeout`], and why. Changes with every input.
+    pub fn poll_timeout(&self) -> Option<(Moment, TimerReason)> {
+        self.timers().min()
+    }
+
+    /// How many requests to storage may be in flight now; for display.
+    pub fn window(&self) -> usize {
+        self.window.limit()
+    }
+
+    fn add(&mut self, task: TaskId, file: FileDescription) {
+        if self.uploads.contains_key(&task) {
+            return;
+        }
+        match plan(file.size, self.lanes(), self.config.part_size, self.lane_rate) {
+            Ok(plan) => {
+                self.uploads.insert(task, Upload::new(file, plan, Phase::Queued));
+                self.queue.push_back(task);
+                self.tell_state(task);
+            }
+            Err(error) => self.notify(task, Notice::Failed(Box::new(refusal(error)))),
+        }
+    }
+
+    fn restore(&mut self, task: TaskId, file: FileDescription, checkpoint: Checkpoint) {
+        if self.uploads.contains_key(&task) {
+            return;
+        }
+        let Ok(plan) = checkpoint.plan() else {
+            let text = "the checkpoint is damaged";
+            let error = UploadError::new(UploadErrorCode::CheckpointInvalid, true, text);
+            self.notify(task, Notice::Failed(Box::new(error)));
+            return;
+        };
+        let same_file = file.size == checkpoint.size
+            && file.name == checkpoint.name
+            && file.last_modified == checkpoint.last_modified;
+        if !same_file {
+            self.notify(task, Notice::Failed(Box::new(UploadError::file_changed())));
+            return;
+        }
+        let phase = Phase::Restoring {
+            checkpoint: Box::new(checkpoint),
+            call: None,
+        };
+        self.uploads.insert(task, Upload::new(file, plan, phase));
+        self.active.push(task);
+    }
+
+    fn pause(&mut self, task: TaskId) {
+        let Some(upload) = self.uploads.get_mut(&task) else {
+            return;
+        };
+        // What is being finalized has no bytes left to hold back.
+        if matches!(upload.phase, Phase::Completing(..)) || upload.paused {
+            return;
+        }
+        upload.paused = true;
+        upload.meter.interrupt();
+        self.cancel_attempts(task);
+        self.tell_state(task);
+    }
+
+    fn resume(&mut self, task: TaskId) {
+        let Some(upload) = self.uploads.get_mut(&task) else {
+            return;
+        };
+        upload.paused = false;
+        self.tell_state(task);
+    }
+
+    fn abort(&mut self, task: TaskId) {
+        let Some(upload) = self.uploads.get(&task) else {
+            return;
+        };
+        let upload_id = upload.upload_id().cloned();
+        self.remove(task);
+        self.push(Action::Forget { task });
+        if let Some(upload_id) = upload_id {
+            // The page hears of the abort once storage is being freed.
+            self.call(Call::Abort { upload_id }, About::Abort(task));
+        } else {
+            // An initiation under way is aborted when its answer comes.
+            self.notify(task, Notice::State(TaskState::Aborted));
+        }
+    }
+
+    fn network(&mut self, online: bool) {
+        self.online = online;
+        if online {
+            self.outage.reset();
+            self.calls.retry_all_now(self.now);
+            self.end_all_rests();
+        }
+    }
+
+    /// Ends a task that failed. What storage holds of it is freed, unless trying again may use it.
+    fn fail(&mut self, task: TaskId, error: UploadError) {
+        let Some(upload) = self.uploads.get(&task) else {
+            return;
+        };
+        let upload_id = upload.upload_id().cloned();
+        self.remove(task);
+        if !error.retryable {
+            self.push(Action::Forget { task });
+            if let Some(upload_id) = upload_id {
+                self.free(upload_id);
+            }
+        }
+        self.notify(task, Notice::State(TaskState::Failed));
+        self.notify(task, Notice::Failed(Box::new(error)));
+    }
+
+    /// Has the coordinator free an upload that no task cares for any more.
+    fn free(&mut self, upload_id: UploadId) {
+        self.call(Call::Abort { upload_id }, About::Leftover);
+    }
+
+    /// Forgets a task: its attempts are cancelled and answers to its calls will be ignored.
+    fn remove(&mut self, task: TaskId) {
+        self.cancel_attempts(task);
+        if let Some(call) = self.uploads.remove(&task).and_then(|upload| upload.own_call()) {
+            self.calls.take(call);
+        }
+        self.queue.retain(|queued| *queued != task);
+        self.active.retain(|active| *active != task);
+    }
+
+    fn call(&mut self, request: Call, about: About) -> CallId {
+        let call = self.counter.call();
+        self.calls.insert(call, request.clone(), about, self.now);
+        self.push(Action::Call {
+            call,
+            request: Box::new(request),
+        });
+        call
+    }
+
+    fn attempt(&mut self, attempt: Attempt) -> AttemptId {
+        let id = self.counter.attempt();
+        self.attempts.insert(id, attempt);
+        id
+    }
+
+    fn push(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    fn notify(&mut self, task: TaskId, notice: Notice) {
+        self.push(Action::Notify { task, notice });
+    }
+
+    /// Requests to storage that are in flight.
+    fn in_flight(&self) -> usize {
+        self.attempts
+            .values()
+            .filter(|attempt| attempt.purpose == Purpose::Send)
+            .count()
+    }
+
+    /// Most connections that may ever carry parts at a time.
+    fn lanes(&self) -> u16 {
+        match self.config.concurrency {
+            Concurrency::Fixed(lanes) | Concurrency::Adaptive { max: lanes } => lanes.max(1),
+        }
+    }
+}
+
+fn refusal(error: InvalidPlan) -> UploadError {
+    use syncsphere_protocol::ErrorCode;
+    let code = UploadErrorCode::Coordinator(ErrorCode::FileTooLarge);
+    UploadError::new(code, false, error.to_string())
+}
+
+/// The plan that the coordinator granted, where it is not the one asked for.
+fn regrant(size: u64, part_size: u64, part_count: u16) -> Option<PartPlan> {
+    let plan = PartPlan::new(size, part_size).ok()?;
+    (plan.part_count() == part_count).then_some(plan)
+}

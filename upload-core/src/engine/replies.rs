@@ -1,0 +1,336 @@
+//! What the coordinator's answers do.
+
+use syncsphere_protocol::{
+    Crc64Nvme, ErrorCode, FileRecord, FileStatus, InitiateReply, InitiateResult, PartNumber, SignPartsReply,
+    UploadGrant, UploadKind, UploadStatus,
+};
+
+use super::{Engine, regrant};
+use crate::calls::{About, Failed, Pending};
+use crate::checkpoint::Checkpoint;
+use crate::error::{UploadError, UploadErrorCode};
+use crate::io::{Action, Call, CallFailure, CallId, Notice, Reply, TaskId, TaskState};
+use crate::parts::{Lease, Part, Parts, Proof};
+use crate::time::Moment;
+use crate::upload::{Phase, Session};
+
+/// How often Complete may be refused for missing or damaged parts before the upload fails.
+///
+/// Source: own choice; once is a part that storage lost, thrice is no accident.
+const MAX_REFUSED_COMPLETIONS: u32 = 3;
+
+impl Engine {
+    pub(super) fn replied(&mut self, call: CallId, result: Result<Reply, CallFailure>) {
+        match result {
+            Ok(reply) => {
+                if let Some(pending) = self.calls.take(call) {
+                    self.answered(pending, reply);
+                }
+            }
+            Err(failure) => {
+                let policy = self.config.retry;
+                let failed = self
+                    .calls
+                    .fail(call, failure, &policy, &mut self.random, self.online, self.now);
+                match failed {
+                    Some(Failed::GivenUp(pending, error)) => self.given_up(*pending, error),
+                    // The page should not wait for an abort that storage will only see later.
+                    Some(Failed::Waits) => self.release_abort(call),
+                    None => {}
+                }
+            }
+        }
+    }
+
+    fn answered(&mut self, pending: Pending, reply: Reply) {
+        let Pending { about, asked_at, .. } = pending;
+        match (about, reply) {
+            (About::Initiation(tasks), Reply::Initiated(reply)) => self.initiated(&tasks, reply, asked_at),
+            (About::Upload(task), Reply::Signed(reply)) => self.signed(task, reply, asked_at),
+            (About::Upload(task), Reply::Completed(record)) => self.completed(task, record),
+            (About::Upload(task), Reply::Status(status)) => self.status(task, *status),
+            (About::Abort(task), _) => self.notify(task, Notice::State(TaskState::Aborted)),
+            (About::Leftover, _) => {}
+            (About::Initiation(tasks), _) => {
+                for task in tasks {
+                    self.fail(
+                        task,
+                        UploadError::protocol("the coordinator answered something else"),
+                    );
+                }
+            }
+            (About::Upload(task), _) => {
+                self.fail(
+                    task,
+                    UploadError::protocol("the coordinator answered something else"),
+                );
+            }
+        }
+    }
+
+    /// A call that will not be tried again.
+    fn given_up(&mut self, pending: Pending, error: UploadError) {
+        match (pending.about, pending.request) {
+            (About::Initiation(tasks), _) => {
+                for task in tasks {
+                    self.fail(task, error.clone());
+                }
+            }
+            (About::Abort(task), _) => self.notify(task, Notice::State(TaskState::Aborted)),
+            (About::Leftover, _) => {}
+            (About::Upload(task), Call::Complete { .. }) => self.completion_refused(task, error),
+            // Conflict: the upload is no longer open, perhaps because it was completed.
+            (About::Upload(task), Call::SignParts { .. })
+                if error.code == UploadErrorCode::Coordinator(ErrorCode::Conflict) =>
+            {
+                self.resync(task);
+            }
+            (About::Upload(task), _) => self.fail(task, error),
+        }
+    }
+
+    fn initiated(&mut self, tasks: &[TaskId], reply: InitiateReply, asked_at: Moment) {
+        let mut unanswered = tasks.to_vec();
+        for result in reply.uploads {
+            let client_ref = match &result {
+                InitiateResult::Granted(grant) => &grant.client_ref,
+                InitiateResult::Refused { client_ref, .. } => client_ref,
+            };
+            let Some(at) = unanswered
+                .iter()
+                .position(|task| task.0.to_string() == *client_ref)
+            else {
+                continue;
+            };
+            let task = unanswered.remove(at);
+            match result {
+                InitiateResult::Granted(grant) if self.uploads.contains_key(&task) => {
+                    self.granted(task, *grant, asked_at);
+                }
+                // Aborted while the coordinator was opening it.
+                InitiateResult::Granted(grant) => self.free(grant.upload_id),
+                InitiateResult::Refused { error, .. } => self.fail(task, error.into()),
+            }
+        }
+        for task in unanswered {
+            self.fail(task, UploadError::protocol("the coordinator left out a file"));
+        }
+    }
+
+    fn granted(&mut self, task: TaskId, grant: UploadGrant, asked_at: Moment) {
+        let Some(upload) = self.uploads.get_mut(&task) else {
+            return;
+        };
+        let asked = upload.parts.plan();
+        let is_as_asked = grant.part_size == asked.part_size() && grant.part_count == asked.part_count();
+        upload.phase = Phase::Transferring(Session::granted(&grant));
+        upload.unsaved = true;
+        if is_as_asked {
+            self.take_leases(task, grant.urls, asked_at);
+            return;
+        }
+        // The coordinator has another plan: what was hashed and signed under ours is void.
+        self.cancel_attempts(task);
+        let Some(upload) = self.uploads.get_mut(&task) else {
+            return;
+        };
+        match regrant(upload.file.size, grant.part_size, grant.part_count) {
+            Some(plan) => upload.parts = Parts::new(plan),
+            None => self.fail(
+                task,
+                UploadError::protocol("the coordinator's plan does not fit the file"),
+            ),
+        }
+    }
+
+    fn signed(&mut self, task: TaskId, reply: SignPartsReply, asked_at: Moment) {
+        if let Some(upload) = self.uploads.get_mut(&task) {
+            if let Phase::Transferring(session) = &mut upload.phase {
+                session.signing = None;
+            }
+            upload.unsaved = true;
+        }
+        self.take_leases(task, reply.urls, asked_at);
+    }
+
+    /// Hands URLs to the parts that wait for them; parts that were left out will ask again.
+    fn take_leases(&mut self, task: TaskId, urls: Vec<syncsphere_protocol::SignedPart>, asked_at: Moment) {
+        let Some(upload) = self.uploads.get_mut(&task) else {
+            return;
+        };
+        for signed in urls {
+            let number = signed.part_number;
+            if let Some(Part::Signing { crc }) = upload.parts.get(number).cloned() {
+                upload.parts.set(
+                    number,
+                    Part::Ready {
+                        crc,
+                        lease: Lease::new(signed, asked_at),
+                    },
+                );
+            }
+        }
+        let left_out: Vec<(PartNumber, Option<Crc64Nvme>)> = upload
+            .parts
+            .open()
+            .filter_map(|(number, part)| match part {
+                Part::Signing { crc } => Some((number, *crc)),
+                _ => None,
+            })
+            .collect();
+        let mut given_up = false;
+        for (number, crc) in left_out {
+            given_up |= upload.parts.count_failure(number) >= self.config.retry.max_attempts;
+            upload.parts.set(number, Part::Hashed { crc });
+        }
+        if given_up {
+            self.fail(task, UploadError::protocol("the coordinator left out a part"));
+        }
+    }
+
+    fn completed(&mut self, task: TaskId, record: Box<FileRecord>) {
+        let Some(upload) = self.uploads.get(&task) else {
+            return;
+        };
+        let expected = upload.parts.whole_crc().filter(|_| self.config.integrity);
+        let differs = |found: Crc64Nvme| expected.is_some_and(|expected| expected != found);
+        if record.status != FileStatus::Available || record.size != upload.file.size {
+            self.fail(
+                task,
+                UploadError::protocol("the coordinator finalized something else"),
+            );
+            return;
+        }
+        if record.checksum.crc64nvme.is_some_and(differs) {
+            let code = UploadErrorCode::Coordinator(ErrorCode::ChecksumMismatch);
+            let text = "storage holds other bytes than the file";
+            self.fail(task, UploadError::new(code, true, text));
+            return;
+        }
+        self.finish(task, record);
+    }
+
+    fn finish(&mut self, task: TaskId, record: Box<FileRecord>) {
+        if let Some(upload) = self.uploads.get_mut(&task) {
+            let size = upload.file.size;
+            upload.meter.update(size, self.now);
+        }
+        self.tell_progress(task);
+        self.remove(task);
+        self.push(Action::Forget { task });
+        self.notify(task, Notice::State(TaskState::Available));
+        self.notify(task, Notice::Available(record));
+    }
+
+    /// Complete was refused. Where parts are the reason, storage is asked which it has.
+    fn completion_refused(&mut self, task: TaskId, error: UploadError) {
+        let mendable = matches!(
+            error.code,
+            UploadErrorCode::Coordinator(
+                ErrorCode::PartsMissing | ErrorCode::PartSizeMismatch | ErrorCode::Conflict
+            )
+        );
+        let Some(upload) = self.uploads.get_mut(&task) else {
+            return;
+        };
+        let Phase::Completing(session, _) = &mut upload.phase else {
+            return;
+        };
+        session.refused_completions += 1;
+        if mendable && session.refused_completions < MAX_REFUSED_COMPLETIONS {
+            self.resync(task);
+        } else {
+            self.fail(task, error);
+        }
+    }
+
+    /// How an upload stands, as the coordinator and storage see it: their word wins.
+    fn status(&mut self, task: TaskId, status: UploadStatus) {
+        match status.status {
+            FileStatus::Uploading => self.go_on(task, status),
+            FileStatus::Available => self.completed(task, Box::new(status.file)),
+            FileStatus::Aborted | FileStatus::Expired | FileStatus::Deleted => {
+                let code = UploadErrorCode::Coordinator(ErrorCode::UploadGone);
+                self.push(Action::Forget { task });
+                self.fail(
+                    task,
+                    UploadError::new(code, true, "the upload was aborted or has expired"),
+                );
+            }
+        }
+    }
+
+    fn go_on(&mut self, task: TaskId, status: UploadStatus) {
+        let Some(upload) = self.uploads.get_mut(&task) else {
+            return;
+        };
+        let plan = upload.parts.plan();
+        let fits = status.size == plan.size()
+            && status.part_size == plan.part_size()
+            && status.part_count == plan.part_count();
+        let Some(ticket) = status.ticket.filter(|_| fits) else {
+            self.fail(
+                task,
+                UploadError::protocol("the coordinator knows the upload otherwise"),
+            );
+            return;
+        };
+        let mut session = Session::new(status.upload_id, status.kind, ticket);
+        let (parts, known) = match &upload.phase {
+            Phase::Restoring { checkpoint, .. } => (Parts::new(plan), known_from(checkpoint)),
+            Phase::Resyncing(before, _) => {
+                session.refused_completions = before.refused_completions;
+                let known = plan
+                    .part_numbers()
+                    .filter_map(|number| Some((number, upload.parts.get(number)?.clone())));
+                (Parts::new(plan), known.collect())
+            }
+            _ => return,
+        };
+        upload.parts = parts;
+        let holds = |number: PartNumber| {
+            let length = plan.range(number).map(|range| range.length);
+            status
+                .parts
+                .iter()
+                .any(|stored| stored.part_number == number && Some(stored.size) == length)
+        };
+        for (number, before) in known {
+            let crc = before.crc();
+            let state = match before {
+                // A single request is only told to be stored by the end of the whole upload.
+                Part::Stored { proof, .. } if status.kind == UploadKind::Multipart && holds(number) => {
+                    Part::Stored { crc, proof }
+                }
+                _ if crc.is_some() && matches!(upload.phase, Phase::Resyncing(..)) => Part::Hashed { crc },
+                _ => continue,
+            };
+            upload.parts.set(number, state);
+        }
+        upload.phase = Phase::Transferring(session);
+        upload.unsaved = true;
+    }
+
+    fn release_abort(&mut self, call: CallId) {
+        if let Some(pending) = self.calls.get_mut(call)
+            && let About::Abort(task) = pending.about
+        {
+            pending.about = About::Leftover;
+            self.notify(task, Notice::State(TaskState::Aborted));
+        }
+    }
+}
+
+/// The parts of a checkpoint that storage may hold. Their bytes are proven by reading them again,
+/// unless integrity is off and there is nothing to compare them with.
+fn known_from(checkpoint: &Checkpoint) -> Vec<(PartNumber, Part)> {
+    let part = |crc: Option<Crc64Nvme>| {
+        let proof = if crc.is_some() { Proof::Owed } else { Proof::Seen };
+        Part::Stored { crc, proof }
+    };
+    checkpoint
+        .parts
+        .iter()
+        .map(|known| (known.part, part(known.crc)))
+        .collect()
+}

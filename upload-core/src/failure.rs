@@ -1,0 +1,153 @@
+//! What a failed transfer means. The one place where S3's error codes are interpreted.
+
+use std::time::Duration;
+
+use crate::error::{UploadError, UploadErrorCode};
+use crate::io::TransferFailure;
+
+/// What to do about a failed attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Read the part's bytes anew and send them again; counts against the part's attempts.
+    Again,
+    /// Ask for a new URL, then send again; counts against the part's attempts.
+    Renew,
+    /// Storage or the network is in trouble, which no single part can be blamed for: wait.
+    Outage {
+        /// How long storage asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// Storage does not know the upload: the coordinator must say what became of it.
+    Resync,
+    /// The upload cannot go on.
+    Fatal(UploadError),
+}
+
+impl TransferFailure {
+    /// Classifies the failure.
+    ///
+    /// Source: S3's error codes at
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>; Cloudflare R2's at
+    /// <https://developers.cloudflare.com/r2/api/error-codes/>
+    pub(crate) fn verdict(&self) -> Verdict {
+        let (status, body, retry_after) = match self {
+            Self::Network => return Verdict::Outage { retry_after: None },
+            Self::FileChanged => return Verdict::Fatal(UploadError::file_changed()),
+            Self::FileUnreadable => return Verdict::Fatal(UploadError::file_unreadable()),
+            Self::Refused {
+                status,
+                body,
+                retry_after,
+            } => (*status, body.as_str(), *retry_after),
+        };
+        let retry_after = retry_after.map(|seconds| Duration::from_secs(seconds.into()));
+        match (status, s3_code(body)) {
+            (_, Some("NoSuchUpload")) => Verdict::Resync,
+            // R2 says ExpiredRequest with 400; AWS says AccessDenied with 403 and tells in words.
+            (_, Some("ExpiredRequest" | "ExpiredToken" | "RequestTimeTooSkewed")) => Verdict::Renew,
+            (
+                400,
+                Some(
+                    "BadDigest"
+                    | "InvalidDigest"
+                    | "IncompleteBody"
+                    | "RequestTimeout"
+                    | "ClientDisconnect"
+                    | "XAmzContentChecksumMismatch",
+                ),
+            ) => Verdict::Again,
+            // Providers word expiry in many ways, so any 403 earns a fresh URL; the part's budget
+            // ends it if that does not help.
+            (401 | 403, _) => Verdict::Renew,
+            (408 | 425 | 429 | 500..=599, _) => Verdict::Outage { retry_after },
+            _ => {
+                let mut error = UploadError::new(
+                    UploadErrorCode::StorageRefused,
+                    false,
+                    match s3_code(body) {
+                        Some(code) => format!("storage refused the part: {code}"),
+                        None => "storage refused the part".to_owned(),
+                    },
+                );
+                error.status = Some(status);
+                Verdict::Fatal(error)
+            }
+        }
+    }
+}
+
+/// The content of the first `<Code>` element, if it looks like one of S3's codes.
+fn s3_code(body: &str) -> Option<&str> {
+    let (_, rest) = body.split_once("<Code>")?;
+    let (code, _) = rest.split_once("</Code>")?;
+    let plausible = code.len() <= 64 && !code.is_empty() && code.bytes().all(|b| b.is_ascii_alphanumeric());
+    plausible.then_some(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, body: &str) -> Verdict {
+        let body = body.to_owned();
+        TransferFailure::Refused {
+            status,
+            body,
+            retry_after: None,
+        }
+        .verdict()
+    }
+
+    #[test]
+    fn expired_urls_are_renewed_in_both_providers_words() {
+        let aws = "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>";
+        let r2 = "<Error><Code>ExpiredRequest</Code></Error>";
+        assert_eq!(refused(403, aws), Verdict::Renew);
+        assert_eq!(refused(400, r2), Verdict::Renew);
+        assert_eq!(
+            refused(403, "<Error><Code>RequestTimeTooSkewed</Code></Error>"),
+            Verdict::Renew
+        );
+    }
+
+    #[test]
+    fn damage_is_sent_again_and_overload_is_waited_out() {
+        assert_eq!(
+            refused(400, "<Error><Code>BadDigest</Code></Error>"),
+            Verdict::Again
+        );
+        for status in [408, 429, 500, 502, 503, 504] {
+            assert_eq!(refused(status, ""), Verdict::Outage { retry_after: None });
+        }
+        assert_eq!(
+            TransferFailure::Network.verdict(),
+            Verdict::Outage { retry_after: None }
+        );
+    }
+
+    #[test]
+    fn a_lost_upload_is_asked_about_and_a_refusal_is_final() {
+        assert_eq!(
+            refused(404, "<Error><Code>NoSuchUpload</Code></Error>"),
+            Verdict::Resync
+        );
+        assert!(matches!(
+            refused(404, "<Error><Code>NoSuchBucket</Code></Error>"),
+            Verdict::Fatal(_)
+        ));
+        assert!(matches!(refused(413, ""), Verdict::Fatal(_)));
+        assert!(matches!(
+            TransferFailure::FileChanged.verdict(),
+            Verdict::Fatal(_)
+        ));
+    }
+
+    #[test]
+    fn a_hostile_body_cannot_smuggle_text_into_the_message() {
+        let body = "<Code><script>alert(1)</script></Code>";
+        let Verdict::Fatal(error) = refused(418, body) else {
+            panic!("418 is final")
+        };
+        assert_eq!(error.message, "storage refused the part");
+    }
+}

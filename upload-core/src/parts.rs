@@ -1,0 +1,307 @@
+//! The parts of one upload and where each of them stands.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use syncsphere_protocol::{Crc64Nvme, PartNumber, PartPlan, PartRange, Redacted, SignedPart};
+
+use crate::checkpoint::KnownPart;
+use crate::io::AttemptId;
+use crate::time::Moment;
+
+/// Permission to send one part until a moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Lease {
+    pub method: String,
+    pub url: Redacted<String>,
+    pub headers: BTreeMap<String, String>,
+    usable_until: Moment,
+}
+
+impl Lease {
+    /// Share of its life after which a lease is not used for a new request any more: the request
+    /// needs time to reach storage.
+    const UNUSED_SHARE: u32 = 10;
+
+    /// Longest such margin.
+    const LARGEST_MARGIN: Duration = Duration::from_secs(30);
+
+    /// `asked_at` is when the URL was asked for: counting from there can only err on the safe side.
+    pub(crate) fn new(signed: SignedPart, asked_at: Moment) -> Self {
+        let lifetime = Duration::from_secs(signed.expires_in);
+        let margin = (lifetime / Self::UNUSED_SHARE).min(Self::LARGEST_MARGIN);
+        Self {
+            method: signed.method,
+            url: signed.url,
+            headers: signed.headers,
+            usable_until: asked_at + lifetime.saturating_sub(margin),
+        }
+    }
+
+    pub(crate) fn is_usable(&self, now: Moment) -> bool {
+        now < self.usable_until
+    }
+}
+
+/// Where a part stands. `crc` is the checksum of its bytes, `None` where integrity is off.
+#[derive(Debug, Clone)]
+pub(crate) enum Part {
+    /// Not looked at yet.
+    Waiting,
+    /// Its checksum is being computed.
+    Hashing,
+    /// Its checksum is known; it needs a URL.
+    Hashed { crc: Option<Crc64Nvme> },
+    /// A URL has been asked for.
+    Signing { crc: Option<Crc64Nvme> },
+    /// It can be sent.
+    Ready { crc: Option<Crc64Nvme>, lease: Lease },
+    /// It failed and is left alone for a while.
+    Resting {
+        crc: Option<Crc64Nvme>,
+        lease: Option<Lease>,
+        until: Moment,
+    },
+    /// It is on its way, once or, hedged, twice.
+    Sending {
+        crc: Option<Crc64Nvme>,
+        lease: Lease,
+        attempts: Vec<AttemptId>,
+    },
+    /// Storage has it.
+    Stored { crc: Option<Crc64Nvme>, proof: Proof },
+}
+
+/// How a stored part's bytes are known to be the file's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// This page read them and sent them, or nobody asked for proof.
+    Seen,
+    /// An earlier page stored them: the file must be read again to know that it has not changed.
+    Owed,
+    /// That is being done.
+    Checking,
+}
+
+impl Part {
+    pub(crate) fn crc(&self) -> Option<Crc64Nvme> {
+        match self {
+            Self::Waiting | Self::Hashing => None,
+            Self::Hashed { crc }
+            | Self::Signing { crc }
+            | Self::Ready { crc, .. }
+            | Self::Resting { crc, .. }
+            | Self::Sending { crc, .. }
+            | Self::Stored { crc, .. } => *crc,
+        }
+    }
+}
+
+/// All parts of an upload.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    plan: PartPlan,
+    parts: Vec<Part>,
+    failures: BTreeMap<PartNumber, u32>,
+    /// Every part before it is stored and proven.
+    first_open: usize,
+    /// Every part from here on is waiting.
+    first_untouched: usize,
+    stored_bytes: u64,
+}
+
+impl Parts {
+    pub(crate) fn new(plan: PartPlan) -> Self {
+        Self {
+            plan,
+            parts: vec![Part::Waiting; usize::from(plan.part_count())],
+            failures: BTreeMap::new(),
+            first_open: 0,
+            first_untouched: 0,
+            stored_bytes: 0,
+        }
+    }
+
+    pub(crate) fn plan(&self) -> PartPlan {
+        self.plan
+    }
+
+    pub(crate) fn get(&self, part: PartNumber) -> Option<&Part> {
+        self.parts.get(part.index())
+    }
+
+    pub(crate) fn range(&self, part: PartNumber) -> PartRange {
+        self.plan
+            .range(part)
+            .unwrap_or(PartRange { offset: 0, length: 0 })
+    }
+
+    /// Puts a part into another state. The one way in which parts change.
+    pub(crate) fn set(&mut self, part: PartNumber, state: Part) {
+        let length = self.range(part).length;
+        let index = part.index();
+        let Some(slot) = self.parts.get_mut(index) else {
+            return;
+        };
+        if matches!(slot, Part::Stored { .. }) {
+            self.stored_bytes = self.stored_bytes.saturating_sub(length);
+        }
+        if matches!(state, Part::Stored { .. }) {
+            self.stored_bytes = self.stored_bytes.saturating_add(length);
+        } else {
+            self.first_open = self.first_open.min(index);
+        }
+        if !matches!(state, Part::Waiting) {
+            self.first_untouched = self.first_untouched.max(index + 1);
+        }
+        *slot = state;
+        while matches!(
+            self.parts.get(self.first_open),
+            Some(Part::Stored {
+                proof: Proof::Seen,
+                ..
+            })
+        ) {
+            self.first_open += 1;
+        }
+    }
+
+    /// The parts that are neither untouched nor done for good, in order. Short, since parts are
+    /// worked on in order and only a window ahead.
+    pub(crate) fn open(&self) -> impl Iterator<Item = (PartNumber, &Part)> {
+        let from = self.first_open;
+        let until = self.first_untouched.max(from);
+        let window = self.parts.get(from..until).unwrap_or_default();
+        window
+            .iter()
+            .enumerate()
+            .filter_map(move |(at, part)| Some((PartNumber::from_index(from + at).ok()?, part)))
+    }
+
+    /// The first part that nobody has looked at, or that has to be read again.
+    pub(crate) fn next_waiting(&self) -> Option<PartNumber> {
+        self.open()
+            .find(|(_, part)| matches!(part, Part::Waiting))
+            .map(|(number, _)| number)
+            .or_else(|| {
+                let untouched = self.first_untouched.max(self.first_open);
+                let number = PartNumber::from_index(untouched).ok()?;
+                self.parts.get(untouched).map(|_| number)
+            })
+    }
+
+    /// Parts that are hashed or about to be, but not on their way yet.
+    pub(crate) fn ahead(&self) -> usize {
+        let is_ahead = |part: &Part| {
+            matches!(
+                part,
+                Part::Hashing | Part::Hashed { .. } | Part::Signing { .. } | Part::Ready { .. }
+            )
+        };
+        self.open().filter(|(_, part)| is_ahead(part)).count()
+    }
+
+    /// Bytes that storage holds.
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        self.stored_bytes
+    }
+
+    /// Whether every part is stored and proven.
+    pub(crate) fn all_done(&self) -> bool {
+        self.first_open >= self.parts.len()
+    }
+
+    /// Counts a failure that the part itself answers for; gives the number so far.
+    pub(crate) fn count_failure(&mut self, part: PartNumber) -> u32 {
+        let failures = self.failures.entry(part).or_default();
+        *failures += 1;
+        *failures
+    }
+
+    /// The whole file's checksum, once every part's is known.
+    pub(crate) fn whole_crc(&self) -> Option<Crc64Nvme> {
+        let numbered = self.plan.part_numbers().zip(&self.parts);
+        numbered
+            .into_iter()
+            .try_fold(Crc64Nvme::EMPTY, |whole, (number, part)| {
+                Some(whole.followed_by(part.crc()?, self.range(number).length))
+            })
+    }
+
+    /// What a checkpoint keeps: every part whose URL may be out in the world.
+    pub(crate) fn known(&self) -> Vec<KnownPart> {
+        let touched = self.parts.get(..self.first_untouched).unwrap_or_default();
+        let numbered = self.plan.part_numbers().zip(touched);
+        numbered
+            .filter_map(|(part, state)| {
+                let stored = matches!(state, Part::Stored { .. });
+                let may_be_out = stored
+                    || matches!(
+                        state,
+                        Part::Signing { .. }
+                            | Part::Ready { .. }
+                            | Part::Resting { .. }
+                            | Part::Sending { .. }
+                    );
+                may_be_out.then(|| KnownPart {
+                    part,
+                    crc: state.crc(),
+                    stored,
+                })
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(n: u64) -> PartNumber {
+        PartNumber::try_from(n).expect("a part number")
+    }
+
+    fn stored(proof: Proof) -> Part {
+        Part::Stored { crc: None, proof }
+    }
+
+    #[test]
+    fn parts_are_taken_in_order_and_counted_once() {
+        let mut parts = Parts::new(PartPlan::new(40 << 20, 16 << 20).expect("three parts"));
+        assert_eq!(parts.next_waiting(), Some(number(1)));
+        parts.set(number(1), Part::Hashing);
+        assert_eq!(parts.next_waiting(), Some(number(2)));
+        parts.set(number(2), stored(Proof::Seen));
+        parts.set(number(2), stored(Proof::Seen));
+        assert_eq!(parts.stored_bytes(), 16 << 20);
+        parts.set(number(1), Part::Waiting);
+        assert_eq!(
+            parts.next_waiting(),
+            Some(number(1)),
+            "a part to be read again comes first"
+        );
+        parts.set(number(1), stored(Proof::Seen));
+        parts.set(number(3), stored(Proof::Owed));
+        assert_eq!(parts.stored_bytes(), 40 << 20);
+        assert!(!parts.all_done(), "part 3 still owes its proof");
+        parts.set(number(3), stored(Proof::Seen));
+        assert!(parts.all_done());
+        assert_eq!(parts.next_waiting(), None);
+    }
+
+    #[test]
+    fn a_lease_is_not_used_close_to_its_end() {
+        let signed = SignedPart {
+            part_number: number(1),
+            method: "PUT".to_owned(),
+            url: "https://s3.example/secret".into(),
+            headers: BTreeMap::new(),
+            expires_at: syncsphere_protocol::Timestamp::from_unix_millis(0),
+            expires_in: 100,
+        };
+        let lease = Lease::new(signed, Moment::from_millis(1000));
+        assert!(lease.is_usable(Moment::from_millis(90_999)));
+        assert!(!lease.is_usable(Moment::from_millis(91_000)));
+        assert!(!format!("{lease:?}").contains("secret"));
+    }
+}

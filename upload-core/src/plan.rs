@@ -1,0 +1,119 @@
+//! How large the parts of a file are.
+
+use syncsphere_protocol::{
+    InvalidPlan, MAX_PART_COUNT, MAX_PART_SIZE, MIN_PART_SIZE, PartPlan, SINGLE_REQUEST_LIMIT,
+    default_part_size,
+};
+
+/// Part sizes are a multiple of this many bytes: one page of memory.
+///
+/// Source: own choice; reads that start on a page boundary spare the system a partial page.
+const ALIGNMENT: u64 = 4096;
+
+/// How long a part should take on its connection, in seconds, where the speed is known: long
+/// enough for the preflight that each part costs to vanish, short enough to repeat without grief.
+///
+/// Source: own choice; at 100 ms a round trip, two of them are 4 % of it.
+const SECONDS_A_PART: f64 = 5.0;
+
+/// Bounds for the speed's say in bytes; [`default_part_size`] has the last word above them.
+const SMALLEST_BY_SPEED: u64 = 8 * 1024 * 1024;
+const LARGEST_BY_SPEED: u64 = 64 * 1024 * 1024;
+
+/// Plans a file of `size` bytes that `lanes` connections will carry.
+///
+/// `wished` is the page's own part size, raised where 10,000 parts would not suffice. Otherwise
+/// the size follows from the file and from `lane_rate`, the bytes a second that one connection has
+/// lately carried, and the parts are made equal so that the last round keeps all lanes busy. A file
+/// that one request should carry gets a part size no smaller than itself.
+pub(crate) fn plan(
+    size: u64,
+    lanes: u16,
+    wished: Option<u64>,
+    lane_rate: Option<f64>,
+) -> Result<PartPlan, InvalidPlan> {
+    let needed = size.div_ceil(MAX_PART_COUNT);
+    if let Some(wished) = wished {
+        return PartPlan::new(size, wished.max(needed).clamp(MIN_PART_SIZE, MAX_PART_SIZE));
+    }
+    if size <= SINGLE_REQUEST_LIMIT {
+        return PartPlan::new(size, size.max(MIN_PART_SIZE));
+    }
+    let target = match lane_rate {
+        // Going through f64 loses nothing that matters in a part size, and `as` saturates.
+        Some(rate) => ((rate * SECONDS_A_PART) as u64)
+            .clamp(SMALLEST_BY_SPEED, LARGEST_BY_SPEED)
+            .min(default_part_size(size).max(SMALLEST_BY_SPEED)),
+        None => default_part_size(size),
+    };
+    PartPlan::new(
+        size,
+        balanced(size, target, u64::from(lanes.max(1)))
+            .max(needed)
+            .min(MAX_PART_SIZE),
+    )
+}
+
+/// The part size nearest to `target` that fills every round of `lanes` parts.
+fn balanced(size: u64, target: u64, lanes: u64) -> u64 {
+    let most = (size / MIN_PART_SIZE).clamp(1, MAX_PART_COUNT);
+    let rounds = size.div_ceil(target.max(1)).div_ceil(lanes);
+    let count = (rounds * lanes).min(most);
+    size.div_ceil(count)
+        .next_multiple_of(ALIGNMENT)
+        .max(MIN_PART_SIZE)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use syncsphere_protocol::{MAX_OBJECT_SIZE, MIB};
+
+    use super::*;
+
+    #[test]
+    fn small_files_are_one_request() {
+        for size in [0, 1, 5 * MIB, SINGLE_REQUEST_LIMIT] {
+            assert_eq!(plan(size, 6, None, None).map(|plan| plan.part_count()), Ok(1));
+        }
+    }
+
+    #[test]
+    fn the_last_round_is_as_full_as_the_others() {
+        for size in [64 * MIB, 256 * MIB, 300 * MIB, 1024 * MIB] {
+            let plan = plan(size, 6, None, None).expect("these sizes are ordinary");
+            assert_eq!(plan.part_count() % 6, 0, "{size}");
+            let last = plan.part_numbers().next_back().and_then(|part| plan.range(part));
+            let shortfall = plan.part_size() - last.map_or(0, |range| range.length);
+            assert!(shortfall <= u64::from(plan.part_count()) * ALIGNMENT, "{size}");
+        }
+    }
+
+    #[test]
+    fn a_wish_is_kept_where_it_can_be() {
+        assert_eq!(
+            plan(100 * MIB, 6, Some(8 * MIB), None).map(|plan| plan.part_size()),
+            Ok(8 * MIB)
+        );
+        let raised = plan(MAX_OBJECT_SIZE, 6, Some(8 * MIB), None).expect("raised to fit");
+        assert_eq!(raised.part_count(), 10_000);
+    }
+
+    proptest! {
+        #[test]
+        fn every_size_has_a_plan(
+            size in prop_oneof![0..=MAX_OBJECT_SIZE, 0..=1024 * MIB],
+            lanes in 0..64_u16,
+            wished in proptest::option::of(any::<u64>()),
+            rate in proptest::option::of(any::<f64>()),
+        ) {
+            let plan = plan(size, lanes, wished, rate).expect("within the object limit");
+            prop_assert_eq!(plan.size(), size);
+        }
+
+        #[test]
+        fn beyond_the_limit_there_is_none(size in MAX_OBJECT_SIZE + 1..) {
+            prop_assert_eq!(plan(size, 6, None, None), Err(InvalidPlan::FileTooLarge));
+        }
+    }
+}

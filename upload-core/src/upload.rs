@@ -1,0 +1,225 @@
+//! One file on its way.
+
+use std::time::Duration;
+
+use syncsphere_protocol::{PartNumber, PartPlan, Redacted, UploadGrant, UploadId, UploadKind};
+
+use crate::checkpoint::Checkpoint;
+use crate::io::{AttemptId, CallId, FileDescription, Progress, TaskId, TaskState};
+use crate::meter::Meter;
+use crate::parts::Parts;
+use crate::time::Moment;
+
+/// How far an upload is.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// Waits for its turn.
+    Queued,
+    /// Its first part is being hashed, so that its URL can come with the grant.
+    Opening,
+    /// The coordinator has been asked to open it.
+    Initiating,
+    /// An earlier page opened it: the coordinator has been asked, or is about to be, how it stands.
+    Restoring {
+        checkpoint: Box<Checkpoint>,
+        call: Option<CallId>,
+    },
+    /// Parts are sent.
+    Transferring(Session),
+    /// The coordinator has been asked to finalize it.
+    Completing(Session, CallId),
+    /// The coordinator has been asked, or is about to be, how it stands: storage or an answer
+    /// contradicted what the engine knew.
+    Resyncing(Session, Option<CallId>),
+}
+
+/// An upload that the coordinator has opened.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    pub upload_id: UploadId,
+    pub kind: UploadKind,
+    pub ticket: Redacted<String>,
+    /// The request for URLs that is under way.
+    pub signing: Option<CallId>,
+    /// How often Complete was refused for missing or damaged parts.
+    pub refused_completions: u32,
+}
+
+impl Session {
+    pub(crate) fn new(upload_id: UploadId, kind: UploadKind, ticket: Redacted<String>) -> Self {
+        Self {
+            upload_id,
+            kind,
+            ticket,
+            signing: None,
+            refused_completions: 0,
+        }
+    }
+
+    pub(crate) fn granted(grant: &UploadGrant) -> Self {
+        Self::new(grant.upload_id.clone(), grant.kind, grant.ticket.clone())
+    }
+}
+
+/// One file on its way.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    pub file: FileDescription,
+    pub phase: Phase,
+    pub paused: bool,
+    pub parts: Parts,
+    pub meter: Meter,
+    /// What the page was last told.
+    pub told: Told,
+    /// When the last checkpoint was kept, and whether there is news since.
+    pub saved_at: Option<Moment>,
+    pub unsaved: bool,
+}
+
+/// What the page was last told of an upload.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub state: Option<TaskState>,
+    pub progress: Option<Progress>,
+    pub progress_at: Option<Moment>,
+}
+
+impl Upload {
+    pub(crate) fn new(file: FileDescription, plan: PartPlan, phase: Phase) -> Self {
+        Self {
+            file,
+            phase,
+            paused: false,
+            parts: Parts::new(plan),
+            meter: Meter::default(),
+            told: Told::default(),
+            saved_at: None,
+            unsaved: false,
+        }
+    }
+
+    /// The session, once there is one.
+    pub(crate) fn session(&self) -> Option<&Session> {
+        match &self.phase {
+            Phase::Transferring(session) | Phase::Completing(session, _) | Phase::Resyncing(session, _) => {
+                Some(session)
+            }
+            Phase::Queued | Phase::Opening | Phase::Initiating | Phase::Restoring { .. } => None,
+        }
+    }
+
+    /// The session while parts may be signed and sent.
+    pub(crate) fn transferring(&mut self) -> Option<&mut Session> {
+        match &mut self.phase {
+            Phase::Transferring(session) if !self.paused => Some(session),
+            _ => None,
+        }
+    }
+
+    /// Whether parts may be hashed: from the opening on, until all are stored.
+    pub(crate) fn may_hash(&self) -> bool {
+        !self.paused
+            && matches!(
+                self.phase,
+                Phase::Opening | Phase::Initiating | Phase::Transferring(_)
+            )
+    }
+
+    /// The id under which the coordinator knows the upload.
+    pub(crate) fn upload_id(&self) -> Option<&UploadId> {
+        match &self.phase {
+            Phase::Restoring { checkpoint, .. } => Some(&checkpoint.upload_id),
+            _ => self.session().map(|session| &session.upload_id),
+        }
+    }
+
+    /// The call whose answer the upload waits for, where that is a call of its own.
+    pub(crate) fn own_call(&self) -> Option<CallId> {
+        match &self.phase {
+            Phase::Restoring { call, .. } | Phase::Resyncing(_, call) => *call,
+            Phase::Completing(_, call) => Some(*call),
+            Phase::Transferring(session) => session.signing,
+            Phase::Queued | Phase::Opening | Phase::Initiating => None,
+        }
+    }
+
+    /// What a later page needs, once the coordinator knows the upload.
+    pub(crate) fn checkpoint(&self) -> Option<Checkpoint> {
+        let session = self.session()?;
+        Some(Checkpoint::new(
+            session.upload_id.clone(),
+            session.kind,
+            self.parts.plan(),
+            self.file.name.clone(),
+            self.file.last_modified,
+            self.parts.known(),
+        ))
+    }
+
+    /// The state to show; `outage` tells that neither side is to blame for a standstill.
+    pub(crate) fn state(&self, outage: bool) -> TaskState {
+        match &self.phase {
+            _ if self.paused => TaskState::Paused,
+            Phase::Queued => TaskState::Queued,
+            _ if outage => TaskState::Offline,
+            Phase::Completing(..) => TaskState::Completing,
+            _ => TaskState::Uploading,
+        }
+    }
+}
+
+/// What an attempt is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To learn the checksum of a part that is going to be sent.
+    Hash,
+    /// To see that a part which an earlier page stored still is what the file holds.
+    Prove,
+    /// To send a part.
+    Send,
+}
+
+/// An attempt to hash or to send a part.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Attempt {
+    pub task: TaskId,
+    pub part: PartNumber,
+    pub purpose: Purpose,
+    pub started: Moment,
+    /// Bytes handed to the network.
+    pub loaded: u64,
+    /// When that last grew.
+    pub moved_at: Moment,
+    /// The longest that it did not.
+    pub longest_silence: Duration,
+}
+
+impl Attempt {
+    pub(crate) fn new(task: TaskId, part: PartNumber, purpose: Purpose, now: Moment) -> Self {
+        Self {
+            task,
+            part,
+            purpose,
+            started: now,
+            loaded: 0,
+            moved_at: now,
+            longest_silence: Duration::ZERO,
+        }
+    }
+}
+
+/// Numbers attempts and calls.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(u64);
+
+impl Counter {
+    pub(crate) fn attempt(&mut self) -> AttemptId {
+        self.0 += 1;
+        AttemptId(self.0)
+    }
+
+    pub(crate) fn call(&mut self) -> CallId {
+        self.0 += 1;
+        CallId(self.0)
+    }
+}

@@ -1,0 +1,232 @@
+//! How many requests to storage may be in flight.
+
+use std::collections::VecDeque;
+use std::fmt::Debug;
+
+use crate::config::Concurrency;
+use crate::time::Moment;
+
+/// Decides how many parts may be in flight, from what became of earlier ones.
+pub(crate) trait Window: Debug {
+    /// The number of requests that may be in flight now, at least 1.
+    fn limit(&self) -> usize;
+
+    /// Storage took a part of `bytes`; `in_flight` requests, this one included, shared the network,
+    /// and `limited` tells whether more would have been in flight if the window had allowed it.
+    fn on_stored(&mut self, bytes: u64, in_flight: usize, limited: bool, now: Moment);
+
+    /// A request failed in a way that congestion can explain: reset, timeout, 429, 503.
+    fn on_congestion(&mut self, now: Moment);
+}
+
+/// The controller that the configuration asks for.
+pub(crate) fn window(concurrency: Concurrency) -> Box<dyn Window> {
+    match concurrency {
+        Concurrency::Fixed(limit) => Box::new(Fixed(usize::from(limit.max(1)))),
+        Concurrency::Adaptive { max } => Box::new(Adaptive::new(usize::from(max.max(1)))),
+    }
+}
+
+/// Always the same number.
+#[derive(Debug)]
+struct Fixed(usize);
+
+impl Window for Fixed {
+    fn limit(&self) -> usize {
+        self.0
+    }
+
+    fn on_stored(&mut self, _: u64, _: usize, _: bool, _: Moment) {}
+
+    fn on_congestion(&mut self, _: Moment) {}
+}
+
+/// Requests that a browser carries at a time to an HTTP/1.1 origin; the adaptive window starts
+/// there.
+///
+/// Source: Chromium's `kMaxSocketsPerGroup`, Firefox's
+/// `network.http.max-persistent-connections-per-server`; both 6.
+const BROWSER_CONNECTIONS: usize = 6;
+
+/// How many outcomes the adaptive window remembers.
+const MEMORY: usize = 16;
+
+/// Failures among the remembered outcomes that make the window shrink. A lone reset is bad luck;
+/// this many are a pattern.
+const FAILURES_TO_SHRINK: usize = 4;
+
+/// Goodput must grow by this factor for a larger window to be kept.
+const WORTHWHILE: f64 = 1.03;
+
+/// Epochs to rest after a step that did not pay, before the next try.
+const EPOCHS_BETWEEN_TRIES: u32 = 8;
+
+/// Additive increase while it pays, multiplicative decrease on congestion.
+///
+/// It starts at the browser's six connections, since an HTTP/1.1 origin has no more and a fresh
+/// upload should not idle; above that it climbs only while goodput does.
+#[derive(Debug)]
+struct Adaptive {
+    max: usize,
+    limit: usize,
+    outcomes: VecDeque<Outcome>,
+    epoch: Option<Epoch>,
+    /// Goodput in bytes a second of the last whole epoch.
+    last_goodput: Option<f64>,
+    /// Whether the last epoch ran one step above the one before it.
+    climbing: bool,
+    epochs_until_step: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Stored,
+    Congested,
+}
+
+/// A stretch of time over which goodput is measured.
+#[derive(Debug)]
+struct Epoch {
+    since: Moment,
+    bytes: u64,
+    stored: usize,
+}
+
+impl Adaptive {
+    fn new(max: usize) -> Self {
+        Self {
+            max,
+            limit: max.min(BROWSER_CONNECTIONS),
+            outcomes: VecDeque::with_capacity(MEMORY),
+            epoch: None,
+            last_goodput: None,
+            climbing: false,
+            epochs_until_step: 0,
+        }
+    }
+
+    fn remember(&mut self, outcome: Outcome) {
+        if self.outcomes.len() == MEMORY {
+            self.outcomes.pop_front();
+        }
+        self.outcomes.push_back(outcome);
+    }
+
+    fn recent_failures(&self) -> usize {
+        self.outcomes
+            .iter()
+            .filter(|outcome| **outcome == Outcome::Congested)
+            .count()
+    }
+
+    /// An epoch is over: keep the last step if it paid, and take the next one where that may pay.
+    fn judge(&mut self, goodput: f64) {
+        let paid = self.last_goodput.is_none_or(|last| goodput > last * WORTHWHILE);
+        let step_back = self.climbing && !paid && self.limit > BROWSER_CONNECTIONS;
+        let recovering = self.limit < BROWSER_CONNECTIONS;
+        self.epochs_until_step = self.epochs_until_step.saturating_sub(1);
+        self.climbing = false;
+        if step_back {
+            self.limit -= 1;
+            self.epochs_until_step = EPOCHS_BETWEEN_TRIES;
+        } else if self.limit < self.max && (recovering || paid || self.epochs_until_step == 0) {
+            self.limit += 1;
+            self.climbing = true;
+        }
+        self.last_goodput = Some(goodput);
+    }
+}
+
+impl Window for Adaptive {
+    fn limit(&self) -> usize {
+        self.limit
+    }
+
+    fn on_stored(&mut self, bytes: u64, in_flight: usize, limited: bool, now: Moment) {
+        self.remember(Outcome::Stored);
+        let epoch = self.epoch.get_or_insert(Epoch {
+            since: now,
+            bytes: 0,
+            stored: 0,
+        });
+        epoch.bytes = epoch.bytes.saturating_add(bytes);
+        epoch.stored += 1;
+        // One round of the window makes an epoch. Where the application had no more to send, its
+        // goodput says nothing of the network.
+        if epoch.stored < self.limit.max(2) {
+            return;
+        }
+        let seconds = now.since(epoch.since).as_secs_f64();
+        let goodput = epoch.bytes as f64 / seconds.max(0.001);
+        self.epoch = None;
+        if limited && in_flight >= self.limit {
+            self.judge(goodput);
+        }
+    }
+
+    fn on_congestion(&mut self, _now: Moment) {
+        self.remember(Outcome::Congested);
+        if self.recent_failures() >= FAILURES_TO_SHRINK {
+            self.limit = (self.limit / 2).max(1);
+            self.outcomes.clear();
+            self.epoch = None;
+            self.last_goodput = None;
+            self.climbing = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds rounds of a network whose goodput is `rate(limit)` bytes a second.
+    fn settle(window: &mut dyn Window, rounds: usize, rate: impl Fn(usize) -> f64) {
+        let mut now = Moment::default();
+        for _ in 0..rounds {
+            let limit = window.limit();
+            let spacing = 1_000_000.0 / rate(limit);
+            for _ in 0..limit.max(2) {
+                now += std::time::Duration::from_secs_f64(spacing);
+                window.on_stored(1_000_000, limit, true, now);
+            }
+        }
+    }
+
+    #[test]
+    fn a_fixed_window_never_moves() {
+        let mut window = window(Concurrency::Fixed(3));
+        for _ in 0..10 {
+            window.on_congestion(Moment::default());
+        }
+        assert_eq!(window.limit(), 3);
+    }
+
+    #[test]
+    fn more_connections_are_kept_only_while_they_pay() {
+        let mut paying = Adaptive::new(16);
+        settle(&mut paying, 100, |limit| limit as f64 * 1e6);
+        assert_eq!(paying.limit(), 16);
+
+        let mut saturated = Adaptive::new(16);
+        settle(&mut saturated, 100, |_| 6e6);
+        assert!(saturated.limit() <= 8, "{}", saturated.limit());
+    }
+
+    #[test]
+    fn a_lone_failure_changes_nothing_and_a_burst_halves() {
+        let mut window = Adaptive::new(6);
+        window.on_congestion(Moment::default());
+        assert_eq!(window.limit(), 6);
+        for _ in 0..FAILURES_TO_SHRINK {
+            window.on_congestion(Moment::default());
+        }
+        assert_eq!(window.limit(), 3);
+        for _ in 0..100 {
+            window.on_congestion(Moment::default());
+        }
+        assert_eq!(window.limit(), 1);
+        settle(&mut window, 20, |limit| limit as f64 * 1e6);
+        assert_eq!(window.limit(), 6, "it recovers");
+    }
+}
