@@ -16,12 +16,13 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
  * variables. `vars` are laid over those and over the ones of `wrangler.toml`; `undefined` removes one.
  * `durableDir` keeps the Durable Objects' storage there across runs (the default is temporary). `assets` is the folder
  * of static files to serve, `false` serves none, left out it is what `wrangler.toml` says, if that exists.
+ * `databaseUrl` is the PostgreSQL database behind the worker's Hyperdrive binding.
  * `logs` of the result collects what the worker wrote, `onLog` hears it at once.
  *
  * @param {{
  *   s3?: {endpoint: string, publicEndpoint?: string, accessKeyId: string, secretAccessKey: string, bucket: string,
  *     region: string, provider?: string, addressing?: string},
- *   port?: number, host?: string, vars?: Record<string, string | undefined>, durableDir?: string,
+ *   port?: number, host?: string, vars?: Record<string, string | undefined>, durableDir?: string, databaseUrl?: string,
  *   assets?: string | false, environment?: string, configPath?: string, workerDir?: string,
  *   onLog?: (entry: {level: string, message: string}) => void,
  *   adjust?: (workerOptions: object) => object,
@@ -33,6 +34,7 @@ export async function startCoordinator({
   host = "127.0.0.1",
   vars = {},
   durableDir,
+  databaseUrl,
   assets,
   environment,
   configPath = join(ROOT, "wrangler.toml"),
@@ -63,6 +65,7 @@ export async function startCoordinator({
           modules: await modulesIn(workerDir),
           bindings: definedOnly({ ...workerOptions.bindings, ...(s3 && s3Vars(s3)), ...vars }),
           assets: staticAssets(workerOptions.assets, assets),
+          hyperdrives: databases(workerOptions.hyperdrives, databaseUrl),
         }),
         ...externalWorkers,
       ],
@@ -124,6 +127,13 @@ function staticAssets(configured, wanted) {
   if (wanted === false) return undefined;
   if (wanted !== undefined) return { ...configured, directory: resolve(wanted) };
   return configured && existsSync(configured.directory) ? configured : undefined;
+}
+
+function databases(configured, url) {
+  const bindings = Object.keys(configured ?? {});
+  if (url && bindings.length === 0)
+    throw new Error("wrangler.toml has no [[hyperdrive]] binding for a database");
+  return url ? Object.fromEntries(bindings.map((binding) => [binding, url])) : configured;
 }
 
 /** Miniflare starts `workerd` itself; it takes another program in its place, and ours ties workerd to our life. */

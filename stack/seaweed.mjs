@@ -151,7 +151,13 @@ async function launch({ data, runDir, ports, credentials }) {
   }
 
   const endpoint = `http://127.0.0.1:${s3}`;
-  const client = new S3Client({ endpoint, region: REGION, credentials, forcePathStyle: true, maxAttempts: 1 });
+  const client = new S3Client({
+    endpoint,
+    region: REGION,
+    credentials,
+    forcePathStyle: true,
+    maxAttempts: 1,
+  });
   try {
     await untilItStores(client, child);
   } catch (error) {
