@@ -1,0 +1,105 @@
+/**
+ * What page, conductor and lanes say to each other. A worker's first message is `Start`; from then on
+ * the conductor hears `ToConductor` and says `ToPage`, and each lane talks to the conductor over a
+ * port of its own.
+ */
+import type { Change, InterruptedUpload, Progress, RetryOptions, TaskState, UploadErrorCode } from "./types.js";
+
+export type Start =
+  | { type: "start"; role: "conductor"; module: WebAssembly.Module; lanes: MessagePort[]; options: ConductorOptions }
+  | { type: "start"; role: "lane"; module: WebAssembly.Module; conductor: MessagePort };
+
+/** The page's options as far as the conductor needs them; absent ones take the engine's defaults. */
+export interface ConductorOptions {
+  /** Absolute, without a slash at its end. */
+  endpoint: string;
+  concurrency?: number;
+  partSize?: number;
+  integrity?: "crc64nvme" | "none";
+  retry?: RetryOptions;
+  persist: boolean;
+}
+
+/** What the page knows of a file besides its bytes. */
+export interface FileDescription {
+  name: string;
+  contentType: string;
+  lastModified?: number;
+  path?: string;
+  metadata?: Record<string, string>;
+}
+
+export type ToConductor =
+  | { type: "add"; task: number; file: Blob; handle?: FileSystemFileHandle; description: FileDescription }
+  | { type: "restore"; task: number; uploadId: string; file: Blob; description: FileDescription }
+  | { type: "pause" | "resume" | "abort"; task: number }
+  | { type: "network"; online: boolean }
+  | { type: "token"; id: number; answer: TokenAnswer }
+  | { type: "subscribe"; feed: number; since?: number }
+  | { type: "unsubscribe"; feed: number }
+  | { type: "interrupted"; id: number }
+  | { type: "reopen"; id: number; uploadId: string };
+
+/** `offline`: the page could not get one for want of a network, and may be asked again. */
+export type TokenAnswer = { token: string } | { offline: boolean };
+
+/** The errors that end an upload, in a form that can be posted. */
+export interface Failure {
+  code: UploadErrorCode;
+  message: string;
+  retryable: boolean;
+  requestId?: string;
+  status?: number;
+}
+
+/** The last word on a task is `available`, `failed`, or the state `aborted`. */
+export type ToTask =
+  | { type: "state"; task: number; state: TaskState }
+  | { type: "progress"; task: number; progress: Progress }
+  | { type: "available"; task: number; record: string }
+  | { type: "failed"; task: number; failure: Failure };
+
+export type ToPage =
+  | ToTask
+  | { type: "token"; id: number }
+  | { type: "change"; feed: number; change: Change }
+  | { type: "feedFailed"; feed: number; failure: Failure }
+  | { type: "answer"; id: number; value: InterruptedUpload[] | Reopened | undefined }
+  | { type: "log"; level: "debug" | "warn"; message: string };
+
+/** Answers `reopen`: an interrupted upload that this page now owns. */
+export interface Reopened {
+  name: string;
+  size: number;
+  handle?: FileSystemFileHandle;
+  path?: string;
+  metadata?: Record<string, string>;
+}
+
+export type ToLane =
+  | { type: "hash"; attempt: bigint; file: Blob; offset: number; length: number }
+  | { type: "cancel"; attempt: bigint }
+  | {
+      type: "send";
+      attempt: bigint;
+      file: Blob;
+      offset: number;
+      length: number;
+      method: string;
+      url: string;
+      /** Names and values in turn. */
+      headers: string[];
+    };
+
+export type FromLane =
+  | { type: "hashed"; attempt: bigint; crc64nvme: bigint }
+  | { type: "sent"; attempt: bigint; loaded: number }
+  | { type: "stored"; attempt: bigint }
+  | {
+      type: "attemptFailed";
+      attempt: bigint;
+      failure: string;
+      status: number;
+      body: string;
+      retryAfter: number | undefined;
+    };

@@ -1,0 +1,37 @@
+import type { ConductorOptions } from "./messages.js";
+import type { UploaderOptions } from "./types.js";
+
+const MIB = 1024 * 1024;
+
+/** What the conductor needs of the options. Throws a `TypeError` or `RangeError` on unusable ones. */
+export function checkOptions(options: UploaderOptions): ConductorOptions {
+  const { endpoint, token, concurrency, partSize, integrity, retry, workers, persist = true } = options;
+  if (typeof token !== "string" && typeof token !== "function") {
+    throw new TypeError("token must be a string or a function");
+  }
+  if (integrity !== undefined && integrity !== "crc64nvme" && integrity !== "none") {
+    throw new TypeError('integrity must be "crc64nvme" or "none"');
+  }
+  const fixed = concurrency === "adaptive" ? undefined : concurrency;
+  checkInteger("concurrency", fixed, 1, 64);
+  checkInteger("partSize", partSize, 5 * MIB, 5 * 1024 * MIB);
+  checkInteger("workers", workers, 1, 16);
+  checkInteger("retry.maxAttempts", retry?.maxAttempts, 1, 1000);
+  for (const name of ["baseDelay", "maxDelay", "outagePatience"] as const) {
+    checkInteger(`retry.${name}`, retry?.[name], 0, Number.MAX_SAFE_INTEGER);
+  }
+  return { endpoint: resolve(endpoint), concurrency: fixed, partSize, integrity, retry, persist };
+}
+
+function checkInteger(name: string, value: number | undefined, least: number, most: number): void {
+  if (value === undefined) return;
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new RangeError(`${name} must be a whole number from ${least} to ${most}`);
+  }
+}
+
+/** Workers resolve relative addresses against their own script, so the page does it for them. */
+function resolve(endpoint: string | URL): string {
+  const { origin, pathname } = new URL(endpoint, globalThis.document?.baseURI);
+  return origin + pathname.replace(/\/+$/, "");
+}

@@ -1,0 +1,247 @@
+import { startCrew, type Crew } from "./crew.js";
+import { UploadError } from "./errors.js";
+import { Feed } from "./feed.js";
+import type { ConductorOptions, Failure, FileDescription, Reopened, ToConductor, ToPage } from "./messages.js";
+import { checkOptions } from "./options.js";
+import { isFinal, UploadTask } from "./task.js";
+import type { Change, ChangesOptions, InterruptedUpload, Uploadable, UploaderOptions, UploadOptions } from "./types.js";
+
+const CLOSED: Failure = { code: "closed", message: "the uploader was closed", retryable: true };
+const WORKER_FAILED: Failure = { code: "worker_failed", message: "the upload workers failed", retryable: true };
+const UNREADABLE: Failure = { code: "file_unreadable", message: "the file cannot be opened", retryable: false };
+const NOT_INTERRUPTED: Failure = {
+  code: "not_interrupted",
+  message: "there is no such interrupted upload here",
+  retryable: false,
+};
+
+/** Uploads files through one coordinator. One for a page is enough: its files share the network. */
+export class Uploader {
+  #options: UploaderOptions;
+  #conductorOptions: ConductorOptions;
+  #crew: Crew | undefined;
+  #closed = false;
+  #numbers = 0;
+  #tasks = new Map<number, UploadTask>();
+  #feeds = new Map<number, Feed>();
+  #questions = new Map<number, PromiseWithResolvers>();
+
+  /**
+   * Where there is a page, the workers start at once, so that the first upload need not wait for them;
+   * elsewhere nothing happens. Throws a `TypeError` or `RangeError` on options that cannot be used.
+   */
+  constructor(options: UploaderOptions) {
+    this.#conductorOptions = checkOptions(options);
+    this.#options = { ...options };
+    if (typeof Worker === "function" && typeof document === "object") this.#start();
+  }
+
+  /**
+   * Starts an upload and returns at once. Files above the single-request limit go as parts, several at
+   * a time; whatever fails on the way is tried again as `retry` says. Throws after `close`.
+   */
+  upload(file: Uploadable, options: UploadOptions = {}): UploadTask {
+    const { signal } = options;
+    const isContent = file instanceof Blob;
+    const name = options.name ?? ("name" in file ? file.name : "blob");
+    const { task, number } = this.#newTask(name, isContent ? file.size : 0, signal);
+    const add = (content: Blob, handle?: FileSystemFileHandle) => {
+      const description = describe(content, name, options);
+      this.#post({ type: "add", task: number, file: content, handle, description });
+    };
+    if (signal?.aborted) {
+      void task.abort(signal.reason);
+      this.#tell({ type: "state", task: number, state: "aborted" });
+    } else if (isContent) {
+      add(file);
+    } else {
+      task.open(
+        file.getFile().then(
+          (content) => add(content, file),
+          (cause) => this.#fail(number, UNREADABLE, cause),
+        ),
+      );
+    }
+    return task;
+  }
+
+  /** Starts an upload for each file, in order, with the same options. */
+  uploadAll(files: Iterable<Uploadable> | ArrayLike<Uploadable>, options?: UploadOptions): UploadTask[] {
+    return Array.from(files, (file) => this.upload(file, options));
+  }
+
+  /** The uploads that earlier pages left unfinished and that no other tab has taken up. */
+  async interrupted(): Promise<InterruptedUpload[]> {
+    return (await this.#ask({ type: "interrupted" })) as InterruptedUpload[];
+  }
+
+  /**
+   * Goes on with an interrupted upload. `file` is needed where `needsFile` says so and must be the
+   * same file: another one ends the task with `file_changed`. Without it the stored handle is reopened,
+   * for which the browser may ask the person, so call it from a click.
+   *
+   * Rejects with `not_interrupted` or `file_unreadable`.
+   */
+  async continue(uploadId: string, file?: Blob): Promise<UploadTask> {
+    const found = (await this.#ask({ type: "reopen", uploadId })) as Reopened | undefined;
+    if (!found) throw new UploadError(NOT_INTERRUPTED);
+    const content = file ?? (await openAgain(found.handle));
+    const { task, number } = this.#newTask(found.name, found.size);
+    const name = "name" in content ? (content.name as string) : found.name;
+    this.#post({ type: "restore", task: number, uploadId, file: content, description: describe(content, name, found) });
+    return task;
+  }
+
+  /**
+   * The workspace's changes as they happen, in order, without gap or repeat; reconnects by itself. The
+   * connection opens at the first step of the iteration and closes when the loop is left; `signal` ends
+   * one that waits. Throws an `UploadError` only where the page gives no token or the workers fail.
+   */
+  async *changes({ since, signal }: ChangesOptions = {}): AsyncGenerator<Change, void, undefined> {
+    const number = ++this.#numbers;
+    const feed = new Feed();
+    const end = () => feed.end();
+    if (signal?.aborted) return;
+    signal?.addEventListener("abort", end);
+    this.#feeds.set(number, feed);
+    try {
+      this.#post({ type: "subscribe", feed: number, since });
+      yield* feed.read();
+    } finally {
+      signal?.removeEventListener("abort", end);
+      this.#feeds.delete(number);
+      this.#crew?.post({ type: "unsubscribe", feed: number });
+    }
+  }
+
+  /**
+   * Ends the workers. Unfinished uploads stop at once: their tasks fail with `closed`, and a later page
+   * may continue them. All other methods throw afterwards; closing again does nothing.
+   */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#crew?.dismiss();
+    this.#end(CLOSED);
+  }
+
+  #start(): Crew {
+    addEventListener("online", this.#onNetwork);
+    addEventListener("offline", this.#onNetwork);
+    this.#crew = startCrew(
+      this.#options,
+      this.#conductorOptions,
+      (message) => this.#receive(message),
+      (cause) => this.#end(WORKER_FAILED, cause),
+    );
+    return this.#crew;
+  }
+
+  /** Everything under way ends with the workers; the next use starts new ones. */
+  #end(failure: Failure, cause?: unknown): void {
+    this.#crew = undefined;
+    removeEventListener?.("online", this.#onNetwork);
+    removeEventListener?.("offline", this.#onNetwork);
+    if (failure !== CLOSED) this.#options.logger?.warn(failure.message);
+    const error = new UploadError(failure, { cause });
+    for (const number of [...this.#tasks.keys()]) this.#fail(number, failure, cause);
+    for (const feed of this.#feeds.values()) feed.end(failure === CLOSED ? undefined : error);
+    for (const question of this.#questions.values()) question.reject(error);
+    this.#questions.clear();
+  }
+
+  #onNetwork = (event: Event) => this.#crew?.post({ type: "network", online: event.type === "online" });
+
+  #newTask(name: string, size: number, signal?: AbortSignal): { task: UploadTask; number: number } {
+    this.#checkOpen();
+    const number = ++this.#numbers;
+    const task = new UploadTask(name, size, signal, (type) => {
+      if (this.#tasks.has(number)) this.#post({ type, task: number });
+    });
+    this.#tasks.set(number, task);
+    return { task, number };
+  }
+
+  #receive(message: ToPage): void {
+    switch (message.type) {
+      case "token":
+        return void this.#giveToken(message.id);
+      case "change":
+        return this.#feeds.get(message.feed)?.push(message.change);
+      case "feedFailed":
+        return this.#feeds.get(message.feed)?.end(new UploadError(message.failure));
+      case "answer":
+        this.#questions.get(message.id)?.resolve(message.value);
+        return void this.#questions.delete(message.id);
+      case "log":
+        return this.#options.logger?.[message.level](message.message);
+      default:
+        return this.#tell(message);
+    }
+  }
+
+  #tell(message: Parameters<UploadTask["receive"]>[0], cause?: unknown): void {
+    const task = this.#tasks.get(message.task);
+    task?.receive(message, cause);
+    if (task && isFinal(task.state)) this.#tasks.delete(message.task);
+  }
+
+  #fail(task: number, failure: Failure, cause?: unknown): void {
+    this.#tell({ type: "failed", task, failure }, cause);
+  }
+
+  async #giveToken(id: number): Promise<void> {
+    const { token, logger } = this.#options;
+    let answer;
+    try {
+      answer = { token: typeof token === "function" ? await token() : token };
+    } catch (error) {
+      logger?.warn("token() failed");
+      answer = { offline: error instanceof TypeError };
+    }
+    this.#crew?.post({ type: "token", id, answer });
+  }
+
+  #ask(question: { type: "interrupted" } | { type: "reopen"; uploadId: string }): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#checkOpen();
+      const id = ++this.#numbers;
+      this.#questions.set(id, { resolve, reject });
+      this.#post({ ...question, id });
+    });
+  }
+
+  #post(message: ToConductor): void {
+    this.#checkOpen();
+    (this.#crew ?? this.#start()).post(message);
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new UploadError(CLOSED);
+  }
+}
+
+interface PromiseWithResolvers {
+  resolve(value: unknown): void;
+  reject(error: UploadError): void;
+}
+
+function describe(content: Blob, name: string, { path, metadata }: UploadOptions): FileDescription {
+  const lastModified = "lastModified" in content ? (content.lastModified as number) : undefined;
+  return { name, contentType: content.type, lastModified, path, metadata };
+}
+
+/** Asking for permission needs a page and a person's click, so no worker can do it. */
+async function openAgain(handle: PermittedHandle | undefined): Promise<File> {
+  let cause: unknown;
+  try {
+    if (handle && (await handle.requestPermission?.({ mode: "read" })) !== "denied") return await handle.getFile();
+  } catch (error) {
+    cause = error;
+  }
+  throw new UploadError(UNREADABLE, { cause });
+}
+
+/** `requestPermission` is in Chromium only, and so not in TypeScript's library. */
+interface PermittedHandle extends FileSystemFileHandle {
+  requestPermission?(options: { mode: "read" }): Promise<PermissionState>;
+}

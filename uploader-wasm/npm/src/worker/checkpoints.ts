@@ -1,0 +1,92 @@
+import { type DBSchema, type IDBPDatabase, openDB } from "idb";
+
+import type { FileDescription } from "../messages.js";
+
+/** What is kept of an unfinished upload. */
+export interface KeptCheckpoint {
+  uploadId: string;
+  endpoint: string;
+  /** The engine's own format. */
+  checkpoint: string;
+  description: FileDescription;
+  handle?: FileSystemFileHandle;
+}
+
+interface Schema extends DBSchema {
+  uploads: { key: string; value: KeptCheckpoint };
+}
+
+/**
+ * Unfinished uploads in IndexedDB. Where it fails, as it may in private windows, `onFailure` is called
+ * once and uploads go on without it.
+ */
+export class Checkpoints {
+  #db: Promise<IDBPDatabase<Schema>> | undefined;
+  #onFailure: () => void;
+  #failed = false;
+  /** The newest state of each upload that has not been written yet; `undefined` deletes. */
+  #unwritten = new Map<string, KeptCheckpoint | undefined>();
+  #writing = false;
+
+  constructor(onFailure: () => void) {
+    this.#onFailure = onFailure;
+  }
+
+  /** Replaces what is kept of an upload. Returns at once; states that are overtaken are not written. */
+  put(checkpoint: KeptCheckpoint): void {
+    this.#queue(checkpoint.uploadId, checkpoint);
+  }
+
+  delete(uploadId: string): void {
+    this.#queue(uploadId, undefined);
+  }
+
+  async get(uploadId: string): Promise<KeptCheckpoint | undefined> {
+    return this.#guard(async () => (await this.#open()).get("uploads", uploadId));
+  }
+
+  async all(): Promise<KeptCheckpoint[]> {
+    return (await this.#guard(async () => (await this.#open()).getAll("uploads"))) ?? [];
+  }
+
+  #queue(uploadId: string, checkpoint: KeptCheckpoint | undefined): void {
+    this.#unwritten.set(uploadId, checkpoint);
+    if (!this.#writing) void this.#write();
+  }
+
+  async #write(): Promise<void> {
+    this.#writing = true;
+    while (this.#unwritten.size > 0) {
+      const batch = [...this.#unwritten];
+      this.#unwritten.clear();
+      await this.#guard(async () => {
+        const transaction = (await this.#open()).transaction("uploads", "readwrite");
+        for (const [uploadId, checkpoint] of batch) {
+          void (checkpoint ? transaction.store.put(checkpoint) : transaction.store.delete(uploadId));
+        }
+        await transaction.done;
+      });
+    }
+    this.#writing = false;
+  }
+
+  #open(): Promise<IDBPDatabase<Schema>> {
+    this.#db ??= openDB<Schema>("syncsphere-uploader", 1, {
+      upgrade: (db) => void db.createObjectStore("uploads", { keyPath: "uploadId" }),
+      blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
+      terminated: () => (this.#db = undefined),
+    });
+    return this.#db;
+  }
+
+  async #guard<T>(work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await work();
+    } catch {
+      this.#db = undefined;
+      if (!this.#failed) this.#onFailure();
+      this.#failed = true;
+      return undefined;
+    }
+  }
+}

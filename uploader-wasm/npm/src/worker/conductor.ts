@@ -1,0 +1,87 @@
+import { Conductor, type LaneLink } from "syncsphere_uploader";
+
+import type { ConductorOptions, FromLane, ToConductor, ToLane, ToPage } from "../messages.js";
+import type { TaskState, UploadErrorCode } from "../types.js";
+import { Feeds } from "./feeds.js";
+import { Interrupted } from "./interrupted.js";
+import { Tokens } from "./tokens.js";
+
+/** Puts a conductor between the page and the lanes. */
+export function startConductor(lanes: MessagePort[], options: ConductorOptions): void {
+  const say = (message: ToPage) => postMessage(message);
+  const tokens = new Tokens((id) => say({ type: "token", id }));
+  const feeds = new Feeds(options.endpoint, tokens, say);
+  const interrupted = new Interrupted(options, say);
+
+  const conductor = new Conductor(
+    {
+      token: (stale) => tokens.get(stale),
+      save: (task, uploadId, checkpoint) => interrupted.save(task, uploadId, checkpoint),
+      forget: (task) => interrupted.forget(task),
+      state: (task, state) => say({ type: "state", task, state: state as TaskState }),
+      progress: (task, loaded, total, rate, etaSeconds) =>
+        say({ type: "progress", task, progress: { loaded, total, rate, etaSeconds: etaSeconds ?? null } }),
+      available: (task, record) => say({ type: "available", task, record }),
+      failed: (task, code, retryable, message, requestId, status) => {
+        const failure = { code: code as UploadErrorCode, retryable, message, requestId: requestId || undefined, status };
+        say({ type: "failed", task, failure });
+      },
+    },
+    lanes.map(linkTo),
+    JSON.stringify(options),
+    crypto.getRandomValues(new BigUint64Array(1))[0] ?? 0n,
+  );
+
+  for (const lane of lanes) lane.onmessage = ({ data }: MessageEvent<FromLane>) => hear(conductor, data);
+  onmessage = ({ data: message }: MessageEvent<ToConductor>) => {
+    switch (message.type) {
+      case "add":
+        interrupted.watch(message.task, message.description, message.handle);
+        return conductor.add(message.task, message.file, JSON.stringify(message.description));
+      case "restore":
+        return interrupted.restore(conductor, message);
+      case "pause":
+      case "resume":
+      case "abort":
+        return conductor[message.type](message.task);
+      case "network":
+        feeds.network(message.online);
+        return conductor.network(message.online);
+      case "token":
+        return tokens.answer(message.id, message.answer);
+      case "subscribe":
+        return feeds.open(message.feed, message.since);
+      case "unsubscribe":
+        return feeds.close(message.feed);
+      case "interrupted":
+        return void interrupted.list().then((value) => say({ type: "answer", id: message.id, value }));
+      case "reopen":
+        return void interrupted.reopen(message.uploadId).then((value) => say({ type: "answer", id: message.id, value }));
+    }
+  };
+}
+
+function linkTo(lane: MessagePort): LaneLink {
+  const say = (message: ToLane) => lane.postMessage(message);
+  return {
+    hash: (attempt, file, offset, length) => say({ type: "hash", attempt, file, offset, length }),
+    send: (attempt, file, offset, length, method, url, headers) =>
+      say({ type: "send", attempt, file, offset, length, method, url, headers }),
+    cancel: (attempt) => say({ type: "cancel", attempt }),
+  };
+}
+
+function hear(conductor: Conductor, message: FromLane): void {
+  switch (message.type) {
+    case "hashed":
+      return conductor.hashed(message.attempt, message.crc64nvme);
+    case "sent":
+      return conductor.sent(message.attempt, message.loaded);
+    case "stored":
+      return conductor.stored(message.attempt);
+    case "attemptFailed": {
+      const { attempt, failure, status, body, retryAfter } = message;
+      return conductor.attemptFailed(attempt, failure, status, body, retryAfter);
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import { type Conductor, readCheckpoint } from "syncsphere_uploader";
+
+import type { ConductorOptions, FileDescription, Reopened, ToConductor, ToPage } from "../messages.js";
+import type { InterruptedUpload } from "../types.js";
+import { Checkpoints } from "./checkpoints.js";
+import { Ownership } from "./ownership.js";
+
+/** A task of this page, so that its checkpoints can be kept together with what the page said of it. */
+interface Watched {
+  description: FileDescription;
+  handle?: FileSystemFileHandle;
+  uploadId?: string;
+}
+
+/** The uploads that a later page could go on with, and those that this page could. */
+export class Interrupted {
+  #endpoint: string;
+  #say: (message: ToPage) => void;
+  #checkpoints: Checkpoints | undefined;
+  #ownership = new Ownership();
+  #watched = new Map<number, Watched>();
+
+  constructor({ endpoint, persist }: ConductorOptions, say: (message: ToPage) => void) {
+    this.#endpoint = endpoint;
+    this.#say = say;
+    if (persist) {
+      this.#checkpoints = new Checkpoints(() =>
+        say({ type: "log", level: "warn", message: "IndexedDB failed: unfinished uploads may not survive this page" }),
+      );
+    }
+  }
+
+  watch(task: number, description: FileDescription, handle: FileSystemFileHandle | undefined): void {
+    this.#watched.set(task, { description, handle });
+  }
+
+  save(task: number, uploadId: string, checkpoint: string): void {
+    const watched = this.#watched.get(task);
+    if (!watched || !this.#checkpoints) return;
+    const { description, handle } = watched;
+    if (watched.uploadId !== uploadId) {
+      // An upload that storage lost is started anew under another id.
+      if (watched.uploadId) this.#drop(watched.uploadId);
+      watched.uploadId = uploadId;
+      void this.#ownership.take(uploadId);
+    }
+    this.#checkpoints.put({ uploadId, endpoint: this.#endpoint, checkpoint, description, handle });
+  }
+
+  forget(task: number): void {
+    const uploadId = this.#watched.get(task)?.uploadId;
+    if (uploadId) this.#drop(uploadId);
+    this.#watched.delete(task);
+  }
+
+  async list(): Promise<InterruptedUpload[]> {
+    const owned = await this.#ownership.all();
+    const found: InterruptedUpload[] = [];
+    for (const { uploadId, endpoint, checkpoint, handle } of (await this.#checkpoints?.all()) ?? []) {
+      if (endpoint !== this.#endpoint || owned.has(uploadId)) continue;
+      const kept = readCheckpoint(checkpoint);
+      if (kept) found.push({ uploadId, name: kept.name, size: kept.size, loaded: kept.loaded, needsFile: !handle });
+      else this.#say({ type: "log", level: "warn", message: "a kept upload is damaged, or of a newer version" });
+    }
+    return found;
+  }
+
+  /** Takes an interrupted upload for this page; `undefined` if there is none, or another tab has it. */
+  async reopen(uploadId: string): Promise<Reopened | undefined> {
+    const record = await this.#checkpoints?.get(uploadId);
+    const kept = record && record.endpoint === this.#endpoint && readCheckpoint(record.checkpoint);
+    if (!kept || !(await this.#ownership.take(uploadId))) return undefined;
+    const { path, metadata } = record.description;
+    return { name: kept.name, size: kept.size, handle: record.handle, path, metadata };
+  }
+
+  async restore(conductor: Conductor, order: Extract<ToConductor, { type: "restore" }>): Promise<void> {
+    const { task, uploadId, file, description } = order;
+    const record = await this.#checkpoints?.get(uploadId);
+    try {
+      if (!record) throw new Error("the checkpoint is gone");
+      this.#watched.set(task, { description, handle: record.handle, uploadId });
+      conductor.restore(task, file, JSON.stringify(description), record.checkpoint);
+    } catch {
+      const failure = { code: "checkpoint_invalid", message: "the kept upload cannot be used", retryable: false } as const;
+      this.#say({ type: "failed", task, failure });
+    }
+  }
+
+  #drop(uploadId: string): void {
+    this.#checkpoints?.delete(uploadId);
+    this.#ownership.release(uploadId);
+  }
+}

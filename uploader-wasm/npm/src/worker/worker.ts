@@ -1,0 +1,12 @@
+/** The script of every worker: a conductor or a lane, as its first message says. */
+import { initSync } from "syncsphere_uploader";
+
+import type { Start } from "../messages.js";
+import { startConductor } from "./conductor.js";
+import { startLane } from "./lane.js";
+
+onmessage = ({ data: start }: MessageEvent<Start>) => {
+  initSync({ module: start.module });
+  if (start.role === "lane") startLane(start.conductor);
+  else startConductor(start.lanes, start.options);
+};

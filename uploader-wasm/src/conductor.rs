@@ -1,0 +1,321 @@
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use gloo_timers::callback::Timeout;
+use serde::Deserialize;
+use syncsphere_protocol::{Crc64Nvme, Redacted};
+use syncsphere_upload_core::{
+    Action, AttemptId, Checkpoint, Engine, FileDescription, Input, Moment, Notice, TaskId, TransferFailure,
+    UploadError,
+};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::Blob;
+
+use crate::coordinator::Coordinator;
+use crate::dispatch::{Dispatch, SendOrder};
+use crate::host::{ConductorHost, LaneLink, performance_now};
+use crate::options::Options;
+
+/// Runs the upload engine for all files of a page. One per `Uploader`, in a worker of its own.
+#[wasm_bindgen]
+pub struct Conductor(Rc<Shell>);
+
+/// What is known of an upload that an earlier page left unfinished.
+#[wasm_bindgen(getter_with_clone)]
+pub struct KeptUpload {
+    /// Name of the file.
+    pub name: String,
+    /// Size of the file in bytes.
+    pub size: f64,
+    /// Bytes that storage had taken.
+    pub loaded: f64,
+}
+
+/// Reads a kept checkpoint; `undefined` if it is damaged or a newer version wrote it.
+#[wasm_bindgen(js_name = readCheckpoint)]
+pub fn read_checkpoint(checkpoint: &str) -> Option<KeptUpload> {
+    let checkpoint = Checkpoint::from_json(checkpoint).ok()?;
+    Some(KeptUpload {
+        size: checkpoint.size as f64,
+        loaded: checkpoint.loaded() as f64,
+        name: checkpoint.name.into_inner(),
+    })
+}
+
+#[wasm_bindgen]
+impl Conductor {
+    /// Starts with the page's options as JSON. `seed` must be random: it makes idempotency keys.
+    /// Fails only on options that the page should have refused.
+    #[wasm_bindgen(constructor)]
+    pub fn new(host: ConductorHost, lanes: Vec<LaneLink>, options: &str, seed: u64) -> Result<Self, JsError> {
+        let options = Options::from_json(options).map_err(|_| JsError::new("the options are not valid"))?;
+        let host = Rc::new(host);
+        Ok(Self(Rc::new(Shell {
+            engine: RefCell::new(Engine::new(options.config(), seed)),
+            dispatch: RefCell::new(Dispatch::new(lanes)),
+            files: RefCell::default(),
+            coordinator: Coordinator::new(options.endpoint, Rc::clone(&host)),
+            host,
+            alarm: RefCell::default(),
+        })))
+    }
+
+    /// Takes a file to upload; `description` is JSON. `task` must be a number not used before.
+    pub fn add(&self, task: u32, file: Blob, description: &str) -> Result<(), JsError> {
+        let file_description = self.0.take_file(task, file, description)?;
+        self.0.feed(Input::Add {
+            task: TaskId(task),
+            file: file_description,
+        });
+        Ok(())
+    }
+
+    /// Goes on with an upload of an earlier page, whose file is at hand again.
+    pub fn restore(&self, task: u32, file: Blob, description: &str, checkpoint: &str) -> Result<(), JsError> {
+        let checkpoint =
+            Checkpoint::from_json(checkpoint).map_err(|_| JsError::new("the checkpoint is not valid"))?;
+        let file_description = self.0.take_file(task, file, description)?;
+        self.0.feed(Input::Restore {
+            task: TaskId(task),
+            file: file_description,
+            checkpoint,
+        });
+        Ok(())
+    }
+
+    /// Stops sending; keeps what is stored.
+    pub fn pause(&self, task: u32) {
+        self.0.feed(Input::Pause(TaskId(task)));
+    }
+
+    /// Goes on after a pause.
+    pub fn resume(&self, task: u32) {
+        self.0.feed(Input::Resume(TaskId(task)));
+    }
+
+    /// Gives an upload up.
+    pub fn abort(&self, task: u32) {
+        self.0.feed(Input::Abort(TaskId(task)));
+    }
+
+    /// The browser says that there is a network, or none.
+    pub fn network(&self, online: bool) {
+        self.0.feed(Input::Network { online });
+    }
+
+    /// A lane has computed a checksum.
+    pub fn hashed(&self, attempt: u64, crc64nvme: u64) {
+        self.0.answered(AttemptId(attempt), |attempt| Input::Hashed {
+            attempt,
+            crc64nvme: Crc64Nvme::from_u64(crc64nvme),
+        });
+    }
+
+    /// A lane has handed bytes to the network.
+    pub fn sent(&self, attempt: u64, loaded: f64) {
+        self.0.feed(Input::Sent {
+            attempt: AttemptId(attempt),
+            loaded: loaded as u64,
+        });
+    }
+
+    /// Storage has taken a part from a lane.
+    pub fn stored(&self, attempt: u64) {
+        self.0.answered(AttemptId(attempt), |attempt| Input::Stored { attempt });
+    }
+
+    /// A lane has failed; the words are those of `LaneHost`.
+    #[wasm_bindgen(js_name = attemptFailed)]
+    pub fn attempt_failed(
+        &self,
+        attempt: u64,
+        failure: &str,
+        status: u16,
+        body: String,
+        retry_after: Option<u32>,
+    ) {
+        let failure = match failure {
+            "refused" => TransferFailure::Refused {
+                status,
+                body,
+                retry_after,
+            },
+            "file_changed" => TransferFailure::FileChanged,
+            "file_unreadable" => TransferFailure::FileUnreadable,
+            _ => TransferFailure::Network,
+        };
+        self.0
+            .answered(AttemptId(attempt), |attempt| Input::AttemptFailed { attempt, failure });
+    }
+}
+
+struct Shell {
+    engine: RefCell<Engine>,
+    dispatch: RefCell<Dispatch>,
+    files: RefCell<BTreeMap<TaskId, Blob>>,
+    coordinator: Coordinator,
+    host: Rc<ConductorHost>,
+    alarm: RefCell<Option<Alarm>>,
+}
+
+/// The timer that wakes the engine; dropped, it does not ring.
+struct Alarm {
+    at: Moment,
+    _timer: Timeout,
+}
+
+/// What the page says of a file.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Description {
+    name: Redacted<String>,
+    content_type: String,
+    last_modified: Option<i64>,
+    path: Option<Redacted<String>>,
+    metadata: Option<Redacted<BTreeMap<String, String>>>,
+}
+
+impl Shell {
+    fn take_file(&self, task: u32, file: Blob, description: &str) -> Result<FileDescription, JsError> {
+        let description: Description =
+            serde_json::from_str(description).map_err(|_| JsError::new("the description is not valid"))?;
+        let size = file.size() as u64;
+        self.files.borrow_mut().insert(TaskId(task), file);
+        Ok(FileDescription {
+            name: description.name,
+            size,
+            content_type: description.content_type,
+            last_modified: description.last_modified,
+            path: description.path,
+            metadata: description.metadata,
+        })
+    }
+
+    fn answered(self: &Rc<Self>, attempt: AttemptId, input: impl FnOnce(AttemptId) -> Input) {
+        self.dispatch.borrow_mut().ended(attempt);
+        self.feed(input(attempt));
+    }
+
+    /// One mutation, then drain.
+    fn feed(self: &Rc<Self>, input: Input) {
+        self.engine.borrow_mut().handle_input(input, now());
+        loop {
+            // Bound first, so that the engine is free again while the action is performed.
+            let action = self.engine.borrow_mut().poll_action();
+            match action {
+                Some(action) => self.perform(action),
+                None => break,
+            }
+        }
+        self.set_alarm();
+    }
+
+    fn perform(self: &Rc<Self>, action: Action) {
+        match action {
+            Action::Hash { attempt, task, range } => {
+                if let Some(file) = self.files.borrow().get(&task) {
+                    self.dispatch.borrow_mut().hash(attempt, file, range);
+                }
+            }
+            Action::Send {
+                attempt,
+                task,
+                range,
+                method,
+                url,
+                headers,
+            } => {
+                let order = SendOrder {
+                    range,
+                    method,
+                    url,
+                    headers,
+                };
+                if let Some(file) = self.files.borrow().get(&task) {
+                    self.dispatch.borrow_mut().send(attempt, file, order);
+                }
+            }
+            Action::Cancel { attempt } => self.dispatch.borrow_mut().cancel(attempt),
+            Action::Call { call, request } => {
+                let shell = Rc::clone(self);
+                spawn_local(async move {
+                    let result = shell.coordinator.call(&request).await;
+                    shell.feed(Input::Replied { call, result });
+                });
+            }
+            Action::Save { task, checkpoint } => {
+                let text = checkpoint.to_json();
+                self.host.save(task.0, checkpoint.upload_id.as_str(), &text);
+            }
+            Action::Forget { task } => self.host.forget(task.0),
+            Action::Notify { task, notice } => self.notify(task, notice),
+        }
+    }
+
+    fn notify(&self, task: TaskId, notice: Notice) {
+        match notice {
+            Notice::State(state) => {
+                if state.is_final() {
+                    self.files.borrow_mut().remove(&task);
+                }
+                self.host.state(task.0, state.as_str());
+            }
+            Notice::Progress(progress) => self.host.progress(
+                task.0,
+                progress.loaded as f64,
+                progress.total as f64,
+                progress.rate,
+                progress.eta_seconds,
+            ),
+            Notice::Available(record) => {
+                // A struct of strings and numbers always serializes.
+                let record = serde_json::to_string(&record).unwrap_or_default();
+                self.host.available(task.0, &record);
+            }
+            Notice::Failed(error) => self.report(task, &error),
+        }
+    }
+
+    fn report(&self, task: TaskId, error: &UploadError) {
+        self.host.failed(
+            task.0,
+            error.code.as_str(),
+            error.retryable,
+            &error.message,
+            &error.request_id,
+            error.status,
+        );
+    }
+
+    fn set_alarm(self: &Rc<Self>) {
+        let wanted = self.engine.borrow().poll_timeout().map(|(at, _why)| at);
+        let mut alarm = self.alarm.borrow_mut();
+        if alarm.as_ref().map(|alarm| alarm.at) == wanted {
+            return;
+        }
+        *alarm = wanted.map(|at| {
+            let shell = Rc::downgrade(self);
+            let timer = Timeout::new(millis_until(at), move || {
+                if let Some(shell) = shell.upgrade() {
+                    // This alarm has rung: the engine may ask for the same moment again.
+                    shell.alarm.borrow_mut().take();
+                    shell.feed(Input::Timeout);
+                }
+            });
+            Alarm { at, _timer: timer }
+        });
+    }
+}
+
+/// The worker's monotonic clock.
+fn now() -> Moment {
+    Moment::from_millis(performance_now() as u64)
+}
+
+/// Rounded up, so that the moment has come when the timer rings; at most what a browser's timer takes.
+fn millis_until(at: Moment) -> u32 {
+    let millis = (at.as_millis() as f64 - performance_now()).ceil();
+    (millis as u32).min(i32::MAX as u32)
+}

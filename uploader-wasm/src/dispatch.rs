@@ -1,0 +1,108 @@
+use std::collections::BTreeMap;
+
+use syncsphere_protocol::{PartRange, Redacted};
+use syncsphere_upload_core::AttemptId;
+use web_sys::Blob;
+
+use crate::host::LaneLink;
+
+/// Gives each attempt to the lane that has least to do, and knows which lane has it.
+pub(crate) struct Dispatch {
+    lanes: Vec<Occupied>,
+    attempts: BTreeMap<AttemptId, Assignment>,
+}
+
+struct Occupied {
+    link: LaneLink,
+    hashing: usize,
+    sending: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Assignment {
+    lane: usize,
+    work: Work,
+}
+
+/// Hashing keeps a lane's processor busy, sending hardly does, so they are counted apart.
+#[derive(Clone, Copy, PartialEq)]
+enum Work {
+    Hashing,
+    Sending,
+}
+
+/// A part to be sent, as [`syncsphere_upload_core::Action::Send`] orders it.
+pub(crate) struct SendOrder {
+    pub range: PartRange,
+    pub method: String,
+    pub url: Redacted<String>,
+    pub headers: BTreeMap<String, String>,
+}
+
+impl Dispatch {
+    pub fn new(links: Vec<LaneLink>) -> Self {
+        let lanes = links.into_iter().map(|link| Occupied {
+            link,
+            hashing: 0,
+            sending: 0,
+        });
+        Self {
+            lanes: lanes.collect(),
+            attempts: BTreeMap::new(),
+        }
+    }
+
+    pub fn hash(&mut self, attempt: AttemptId, file: &Blob, range: PartRange) {
+        if let Some(link) = self.assign(attempt, Work::Hashing) {
+            link.hash(attempt.0, file, range.offset as f64, range.length as f64);
+        }
+    }
+
+    pub fn send(&mut self, attempt: AttemptId, file: &Blob, order: SendOrder) {
+        let headers = order.headers.into_iter().flat_map(|(name, value)| [name, value]);
+        let headers = headers.collect();
+        if let Some(link) = self.assign(attempt, Work::Sending) {
+            let (offset, length) = (order.range.offset as f64, order.range.length as f64);
+            link.send(attempt.0, file, offset, length, &order.method, &order.url, headers);
+        }
+    }
+
+    pub fn cancel(&mut self, attempt: AttemptId) {
+        if let Some(lane) = self.release(attempt) {
+            lane.link.cancel(attempt.0);
+        }
+    }
+
+    /// The attempt has been answered.
+    pub fn ended(&mut self, attempt: AttemptId) {
+        self.release(attempt);
+    }
+
+    fn assign(&mut self, attempt: AttemptId, work: Work) -> Option<&LaneLink> {
+        let by_load = |(_, lane): &(usize, &mut Occupied)| match work {
+            Work::Hashing => (lane.hashing, lane.sending),
+            Work::Sending => (lane.sending, lane.hashing),
+        };
+        let (index, lane) = self.lanes.iter_mut().enumerate().min_by_key(by_load)?;
+        *lane.count(work) += 1;
+        self.attempts.insert(attempt, Assignment { lane: index, work });
+        Some(&lane.link)
+    }
+
+    fn release(&mut self, attempt: AttemptId) -> Option<&Occupied> {
+        let assignment = self.attempts.remove(&attempt)?;
+        let lane = self.lanes.get_mut(assignment.lane)?;
+        let count = lane.count(assignment.work);
+        *count = count.saturating_sub(1);
+        Some(lane)
+    }
+}
+
+impl Occupied {
+    fn count(&mut self, work: Work) -> &mut usize {
+        match work {
+            Work::Hashing => &mut self.hashing,
+            Work::Sending => &mut self.sending,
+        }
+    }
+}

@@ -1,0 +1,178 @@
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{Blob, XmlHttpRequest};
+
+use crate::host::LaneHost;
+use crate::reading::{ReadFailure, Scratch, check_readable, checksum_of};
+use crate::sending::{Outcome, PartRequest, send};
+
+/// Reads, checksums and sends slices of files on behalf of a [`crate::Conductor`].
+#[wasm_bindgen]
+pub struct Lane(Rc<Desk>);
+
+#[wasm_bindgen]
+impl Lane {
+    /// A lane with nothing to do.
+    #[wasm_bindgen(constructor)]
+    pub fn new(host: LaneHost) -> Self {
+        Self(Rc::new(Desk {
+            host,
+            sending: RefCell::default(),
+            to_hash: RefCell::default(),
+            hashing: Cell::new(None),
+            reading: Cell::new(false),
+            scratch: RefCell::default(),
+        }))
+    }
+
+    /// Computes the CRC64NVME of a slice; answered by `hashed` or `attemptFailed`.
+    pub fn hash(&self, attempt: u64, file: Blob, offset: f64, length: f64) {
+        self.0.to_hash.borrow_mut().push_back(HashOrder {
+            attempt,
+            file,
+            offset,
+            length,
+        });
+        if !self.0.reading.replace(true) {
+            let desk = Rc::clone(&self.0);
+            spawn_local(async move { desk.hash_all().await });
+        }
+    }
+
+    /// Sends a slice; answered by `sent`, any number of times, then `stored` or `attemptFailed`.
+    #[allow(clippy::too_many_arguments, reason = "the fields of one message")]
+    pub fn send(
+        &self,
+        attempt: u64,
+        file: Blob,
+        offset: f64,
+        length: f64,
+        method: String,
+        url: String,
+        headers: Vec<String>,
+    ) {
+        let desk = Rc::clone(&self.0);
+        let request = PartRequest { method, url, headers };
+        spawn_local(async move {
+            match file.slice_with_f64_and_f64(offset, offset + length) {
+                Ok(slice) => desk.send(attempt, &slice, &request).await,
+                Err(_) => desk.read_failed(attempt, ReadFailure::Unreadable),
+            }
+        });
+    }
+
+    /// Stops an attempt. Nothing more is said of it.
+    pub fn cancel(&self, attempt: u64) {
+        self.0.cancel(attempt);
+    }
+}
+
+struct Desk {
+    host: LaneHost,
+    /// The requests under way; one taken out is no longer wanted.
+    sending: RefCell<BTreeMap<u64, XmlHttpRequest>>,
+    /// Slices are hashed one at a time: together they would only all end late.
+    to_hash: RefCell<VecDeque<HashOrder>>,
+    /// The attempt that is being hashed, if it is still wanted.
+    hashing: Cell<Option<u64>>,
+    /// Whether the queue is being worked off.
+    reading: Cell<bool>,
+    scratch: RefCell<Scratch>,
+}
+
+struct HashOrder {
+    attempt: u64,
+    file: Blob,
+    offset: f64,
+    length: f64,
+}
+
+impl Desk {
+    async fn hash_all(&self) {
+        let mut scratch = self.scratch.take();
+        loop {
+            let next = self.to_hash.borrow_mut().pop_front();
+            let Some(order) = next else { break };
+            self.hash(order, &mut scratch).await;
+        }
+        self.scratch.replace(scratch);
+        self.reading.set(false);
+    }
+
+    async fn hash(&self, order: HashOrder, scratch: &mut Scratch) {
+        let attempt = order.attempt;
+        self.hashing.set(Some(attempt));
+        let is_wanted = || self.hashing.get() == Some(attempt);
+        let result = match order.file.slice_with_f64_and_f64(order.offset, order.offset + order.length) {
+            Ok(slice) if slice.size() == order.length => checksum_of(&slice, scratch, is_wanted).await,
+            Ok(_) => Err(ReadFailure::Changed),
+            Err(_) => Err(ReadFailure::Unreadable),
+        };
+        if is_wanted() {
+            match result {
+                Ok(Some(checksum)) => self.host.hashed(attempt, checksum.to_u64()),
+                Ok(None) => {}
+                Err(failure) => self.read_failed(attempt, failure),
+            }
+        }
+        self.hashing.set(None);
+    }
+
+    async fn send(self: Rc<Self>, attempt: u64, slice: &Blob, request: &PartRequest) {
+        let Ok(xhr) = XmlHttpRequest::new() else {
+            return self.host.attempt_failed(attempt, "network", 0, "", None);
+        };
+        self.sending.borrow_mut().insert(attempt, xhr.clone());
+        let report = {
+            let desk = Rc::clone(&self);
+            move |loaded| desk.host.sent(attempt, loaded)
+        };
+        let outcome = send(&xhr, slice, request, report).await;
+        let readable = match outcome {
+            // An edited file ends an upload like a broken network does.
+            Outcome::Network => check_readable(slice).await,
+            _ => Ok(()),
+        };
+        let was_wanted = self.sending.borrow_mut().remove(&attempt).is_some();
+        if !was_wanted {
+            return;
+        }
+        match (outcome, readable) {
+            (_, Err(failure)) => self.read_failed(attempt, failure),
+            (Outcome::Stored, _) => self.host.stored(attempt),
+            (
+                Outcome::Refused {
+                    status,
+                    body,
+                    retry_after,
+                },
+                _,
+            ) => self.host.attempt_failed(attempt, "refused", status, &body, retry_after),
+            (Outcome::Network, _) => self.host.attempt_failed(attempt, "network", 0, "", None),
+        }
+    }
+
+    fn read_failed(&self, attempt: u64, failure: ReadFailure) {
+        let failure = match failure {
+            ReadFailure::Changed => "file_changed",
+            ReadFailure::Unreadable => "file_unreadable",
+        };
+        self.host.attempt_failed(attempt, failure, 0, "", None);
+    }
+
+    fn cancel(&self, attempt: u64) {
+        let request = self.sending.borrow_mut().remove(&attempt);
+        if let Some(xhr) = request {
+            // It has not failed to be sent before; there is nothing to tell.
+            let _ = xhr.abort();
+        }
+        self.to_hash.borrow_mut().retain(|order| order.attempt != attempt);
+        if self.hashing.get() == Some(attempt) {
+            self.hashing.set(None);
+        }
+    }
+}

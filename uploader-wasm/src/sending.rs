@@ -1,0 +1,121 @@
+//! Sending a slice to storage.
+
+use js_sys::Promise;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, ProgressEvent, XmlHttpRequest};
+
+use crate::host::performance_now;
+
+/// Shortest time between two reports of progress, in ms.
+///
+/// Source: own choice; the engine passes ten a second on to the page.
+const BETWEEN_REPORTS: f64 = 100.0;
+
+/// How much of an error's body is kept, in bytes; S3's error documents have a few hundred.
+const LONGEST_BODY: usize = 4096;
+
+/// A part to send, exactly as signed.
+pub struct PartRequest {
+    /// HTTP method.
+    pub method: String,
+    /// Presigned URL.
+    pub url: String,
+    /// Names and values in turn.
+    pub headers: Vec<String>,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Storage took the part.
+    Stored,
+    /// Storage answered with an error.
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// Start of the body.
+        body: String,
+        /// `Retry-After` in seconds, where it was readable.
+        retry_after: Option<u32>,
+    },
+    /// No answer that may be read.
+    Network,
+}
+
+/// Sends a slice as the body of `xhr`, so that its bytes go from disk to network without passing
+/// through this worker's memory. Aborting `xhr` ends it with [`Outcome::Network`].
+///
+/// It is an `XMLHttpRequest` because `fetch` does not tell how far an upload is.
+pub async fn send(
+    xhr: &XmlHttpRequest,
+    slice: &Blob,
+    request: &PartRequest,
+    report: impl Fn(f64) + 'static,
+) -> Outcome {
+    match exchange(xhr, slice, request, report).await {
+        Ok(outcome) => outcome,
+        Err(_) => Outcome::Network,
+    }
+}
+
+async fn exchange(
+    xhr: &XmlHttpRequest,
+    slice: &Blob,
+    request: &PartRequest,
+    report: impl Fn(f64) + 'static,
+) -> Result<Outcome, JsValue> {
+    // Listeners come before `open`: set later, they would not be told of the upload.
+    let on_progress = throttled(report);
+    xhr.upload()?.set_onprogress(Some(on_progress.as_ref().unchecked_ref()));
+    let ended = Promise::new(&mut |resolve, _reject| xhr.set_onloadend(Some(&resolve)));
+    xhr.open(&request.method, &request.url)?;
+    for header in request.headers.chunks_exact(2) {
+        if let [name, value] = header {
+            xhr.set_request_header(name, value)?;
+        }
+    }
+    xhr.send_with_opt_blob(Some(slice))?;
+    JsFuture::from(ended).await?;
+    xhr.upload()?.set_onprogress(None);
+    outcome(xhr)
+}
+
+fn throttled(report: impl Fn(f64) + 'static) -> Closure<dyn FnMut(ProgressEvent)> {
+    let mut last = f64::MIN;
+    Closure::new(move |event: ProgressEvent| {
+        let now = performance_now();
+        if now - last >= BETWEEN_REPORTS {
+            last = now;
+            report(event.loaded());
+        }
+    })
+}
+
+fn outcome(xhr: &XmlHttpRequest) -> Result<Outcome, JsValue> {
+    let status = xhr.status()?;
+    if status == 0 {
+        return Ok(Outcome::Network);
+    }
+    if (200..300).contains(&status) {
+        return Ok(Outcome::Stored);
+    }
+    // All headers at once: asking for one that CORS hides puts an error on the console.
+    let headers = xhr.get_all_response_headers()?;
+    Ok(Outcome::Refused {
+        status,
+        body: start_of(xhr.response_text()?.unwrap_or_default()),
+        retry_after: header(&headers, "retry-after").and_then(|seconds| seconds.parse().ok()),
+    })
+}
+
+fn header<'a>(headers: &'a str, name: &str) -> Option<&'a str> {
+    let fields = headers.lines().filter_map(|line| line.split_once(':'));
+    let mut found = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name));
+    found.next().map(|(_, value)| value.trim())
+}
+
+fn start_of(mut body: String) -> String {
+    body.truncate(body.floor_char_boundary(LONGEST_BODY));
+    body
+}
