@@ -198,7 +198,14 @@ class FaultProxy {
     const name = `${method} ${key} ${uploadId} ${partNumber}`;
     const attempt = (this.#attempts.get(name) ?? 0) + 1;
     this.#attempts.set(name, attempt);
-    return { method, key, partNumber, uploadId, attempt, contentLength: Number(headers["content-length"] ?? 0) };
+    return {
+      method,
+      key,
+      partNumber,
+      uploadId,
+      attempt,
+      contentLength: Number(headers["content-length"] ?? 0),
+    };
   }
 }
 
