@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -71,13 +71,12 @@ export async function startSeaweed({ dataDir, bucket = "uploads", allowedOrigins
 
 /** Where the `weed` program is: `SYNCSPHERE_WEED`, else what `cargo xtask` installed in the user's cache. */
 export function weedPath() {
-  const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
-  const candidates = [
-    process.env.SYNCSPHERE_WEED,
-    join(cache, "syncsphere-xtask", "python", "bin", "weed"),
-    join(cache, "syncsphere-xtask", "venv-tmp", "bin", "weed"),
-  ];
-  const found = candidates.find((path) => path && existsSync(path));
+  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "syncsphere-xtask");
+  const installed = existsSync(cache)
+    ? readdirSync(cache).filter((name) => name.startsWith("python-tools-"))
+    : [];
+  const candidates = installed.map((name) => join(cache, name, "bin", "weed"));
+  const found = [process.env.SYNCSPHERE_WEED, ...candidates].find((path) => path && existsSync(path));
   if (!found) {
     throw new Error("the S3 server `weed` is not installed: run `cargo xtask setup`, or set SYNCSPHERE_WEED");
   }

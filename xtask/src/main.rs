@@ -1,1 +1,105 @@
-fn main() {}
+//! The project's commands, for people and for CI: `cargo xtask demo`, `test`, `check`, `bench`, `pack`.
+//!
+//! Each command installs what it misses (into a per-user cache, never system-wide, except for the browser) and builds
+//! what has changed, so that a fresh clone needs nothing but Rust, Node and Python.
+
+mod bench;
+mod browser;
+mod build_products;
+mod cache;
+mod check;
+mod demo;
+mod digest;
+mod fingerprint;
+mod install;
+mod pack;
+mod process;
+mod progress;
+mod suites;
+mod test_run;
+mod workspace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let outcome = match command {
+        Command::Demo(options) => demo::run(options),
+        Command::Test { suites, list } => test_run::run(&suites, list),
+        Command::Check => check::run(),
+        Command::Format => check::format(),
+        Command::Bench { cases } => bench::run(&cases),
+        Command::Pack => pack::run(),
+        Command::Build => build_products::everything().map(|_| ExitCode::SUCCESS),
+        Command::Setup => install::everything().map(|_| ExitCode::SUCCESS),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "The commands of SyncSphere Uploader"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the whole system on this machine: S3 server, coordinator in workerd, demo site
+    Demo(DemoOptions),
+    /// Run every test there is, or only some suites; closes with `N passed, N failed`
+    Test {
+        /// Suites to run (all when none is named)
+        suites: Vec<String>,
+        /// Say which suites there are, and run nothing
+        #[arg(long)]
+        list: bool,
+    },
+    /// Formatting, lints, purity gates, dependency and licence audit
+    Check,
+    /// Format every source file the way `check` wants it
+    Format,
+    /// Measure against other tools, as ratios, into bench/RESULTS.md
+    Bench {
+        /// Cases to run (all when none is named)
+        cases: Vec<String>,
+    },
+    /// Make and check the npm tarball
+    Pack,
+    /// Build the worker, the npm package and the demo site
+    Build,
+    /// Install the tools that the other commands need
+    Setup,
+}
+
+#[derive(Args)]
+struct DemoOptions {
+    /// Upload these files unattended through a real headless Chromium, read them back, compare, and end
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    upload: Vec<PathBuf>,
+    /// Port of the demo site (default 8787; with --upload any free one)
+    #[arg(long)]
+    port: Option<u16>,
+    /// Use this S3 server and start none; needs S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and S3_BUCKET in the environment
+    #[arg(long, value_name = "URL")]
+    s3_endpoint: Option<String>,
+    /// How browsers reach the S3 server, if by another address
+    #[arg(long, value_name = "URL", requires = "s3_endpoint")]
+    s3_public_endpoint: Option<String>,
+    /// Keep stored files and metadata in this folder (default: a temporary one)
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// PostgreSQL database that receives every change
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+}

@@ -1,0 +1,173 @@
+//! What the project ships: the coordinator worker, the npm package, the demo site. Each is built only where something
+//! that it is made from has changed.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::fingerprint::{Inputs, when_changed};
+use crate::install::{self, WASM_TARGET};
+use crate::process::{cargo, command, execute, output};
+use crate::workspace;
+
+/// Builds all three.
+pub fn everything() -> Result<()> {
+    install::wasm_target()?;
+    install::node_packages()?;
+    worker()?;
+    npm_package()?;
+    demo_site()
+}
+
+/// The coordinator as workerd and Cloudflare run it: edge-coordinator/build.
+pub fn worker() -> Result<()> {
+    let build = workspace::path("edge-coordinator/build");
+    let inputs = rust_inputs()?.paths(&["protocol", "coordinator-core", "edge-coordinator"])?;
+    when_changed(
+        "worker",
+        inputs,
+        &[build.join("index.js"), build.join("index_bg.wasm")],
+        || {
+            let programs = workspace::path("node_modules/.bin");
+            execute(
+                command(install::worker_build()?)
+                    .arg("--release")
+                    .current_dir(workspace::path("edge-coordinator"))
+                    .env("PATH", install::path_with_node_programs()?)
+                    // Without these it downloads its own from hosts that may be out of reach, and in versions not locked.
+                    .env("WASM_BINDGEN_BIN", install::wasm_bindgen()?.join("wasm-bindgen"))
+                    .env("WASM_OPT_BIN", programs.join("wasm-opt"))
+                    .env("ESBUILD_BIN", programs.join("esbuild")),
+            )
+        },
+    )
+}
+
+/// The npm package `@syncsphere/uploader`: uploader-wasm/npm/dist.
+pub fn npm_package() -> Result<()> {
+    let engine = browser_engine()?;
+    let dist = npm_dist();
+    let inputs = Inputs::default()
+        .paths(&["uploader-wasm/npm", "package-lock.json"])?
+        .file(&engine.glue)?
+        .file(&engine.wasm)?;
+    when_changed(
+        "npm package",
+        inputs,
+        &[dist.join("index.js"), dist.join("index.d.ts")],
+        || {
+            execute(
+                node_script("uploader-wasm/npm/build.mjs")?
+                    .env("SYNCSPHERE_WASM_JS", &engine.glue)
+                    .env("SYNCSPHERE_WASM", &engine.wasm),
+            )
+        },
+    )
+}
+
+/// The demo site as the worker serves it: demo-site/dist.
+pub fn demo_site() -> Result<()> {
+    let inputs = Inputs::default()
+        .paths(&["demo-site", "package-lock.json"])?
+        // Named as a path of its own, for folders of products are skipped below a named one.
+        .paths(&["uploader-wasm/npm/dist"])?;
+    when_changed(
+        "demo site",
+        inputs,
+        &[workspace::path("demo-site/dist/index.html")],
+        || execute(&mut node_script("demo-site/build.mjs")?),
+    )
+}
+
+/// Where the built npm package is.
+pub fn npm_dist() -> PathBuf {
+    workspace::path("uploader-wasm/npm/dist")
+}
+
+/// The upload engine for browsers: the WebAssembly module and the script that loads it.
+struct BrowserEngine {
+    glue: PathBuf,
+    wasm: PathBuf,
+}
+
+fn browser_engine() -> Result<BrowserEngine> {
+    let folder = workspace::target().join("uploader-wasm");
+    let engine = BrowserEngine {
+        glue: folder.join(format!("{ENGINE}.js")),
+        wasm: folder.join(format!("{ENGINE}_bg.wasm")),
+    };
+    let inputs = rust_inputs()?.paths(&[
+        "protocol",
+        "upload-core",
+        "uploader-wasm/src",
+        "uploader-wasm/Cargo.toml",
+    ])?;
+    when_changed(
+        "browser engine",
+        inputs,
+        &[engine.glue.clone(), engine.wasm.clone()],
+        || {
+            execute(cargo().args([
+                "build",
+                "--release",
+                "--package",
+                "syncsphere-uploader-wasm",
+                "--target",
+                WASM_TARGET,
+            ]))?;
+            let compiled = workspace::target()
+                .join(WASM_TARGET)
+                .join("release")
+                .join(format!("{ENGINE}.wasm"));
+            execute(
+                command(install::wasm_bindgen()?.join("wasm-bindgen"))
+                    .args(["--target", "web", "--out-name", ENGINE, "--out-dir"])
+                    .args([&folder, &compiled]),
+            )?;
+            optimise(&engine.wasm)
+        },
+    )?;
+    Ok(engine)
+}
+
+/// The library's name as rustc and wasm-bindgen write it.
+const ENGINE: &str = "syncsphere_uploader_wasm";
+
+fn optimise(wasm: &Path) -> Result<()> {
+    let optimised = wasm.with_extension("optimised");
+    execute(
+        command(workspace::path("node_modules/.bin/wasm-opt"))
+            .env("PATH", install::path_with_node_programs()?)
+            .arg("-O3")
+            .args(WASM_FEATURES)
+            .args(["-o".as_ref(), optimised.as_os_str(), wasm.as_os_str()]),
+    )?;
+    std::fs::rename(optimised, wasm)?;
+    Ok(())
+}
+
+// What rustc uses by default, and so what wasm-opt must accept and may use.
+// Source: rustc book, platform support, wasm32-unknown-unknown, "Enabled WebAssembly features"
+const WASM_FEATURES: [&str; 6] = [
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
+
+fn rust_inputs() -> Result<Inputs> {
+    let compiler = output(command("rustc").arg("--version"))?;
+    Inputs::default()
+        .text(compiler.trim())
+        .paths(&["Cargo.toml", "Cargo.lock", ".cargo/config.toml"])
+}
+
+fn node_script(script: &str) -> Result<Command> {
+    let mut node = command(install::node()?);
+    node.arg(workspace::path(script))
+        .env("PATH", install::path_with_node_programs()?);
+    Ok(node)
+}

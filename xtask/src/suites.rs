@@ -1,0 +1,265 @@
+//! Every test there is, by suite: what each needs, how it is run, how its counts are read.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::install::{self, WASM_TARGET};
+use crate::process::{cargo, guarded, run_reading};
+use crate::{browser, build_products, demo, workspace};
+
+/// A set of tests that runs in one place.
+pub struct Suite {
+    /// What `cargo xtask test NAME` calls it.
+    pub name: &'static str,
+    /// For people.
+    pub about: &'static str,
+    /// Installs, builds and runs.
+    pub run: fn() -> Result<Outcome>,
+}
+
+/// All of them, the quick ones first.
+pub const SUITES: [Suite; 5] = [
+    Suite {
+        name: "native",
+        about: "unit, property and simulation tests of the cores and of xtask",
+        run: native,
+    },
+    Suite {
+        name: "wasm",
+        about: "the WebAssembly crates in headless Chromium, and the cores on wasm32",
+        run: wasm,
+    },
+    Suite {
+        name: "worker",
+        about: "the built worker in workerd against SeaweedFS",
+        run: worker,
+    },
+    Suite {
+        name: "browser",
+        about: "the demo page in Chromium",
+        run: in_browser,
+    },
+    Suite {
+        name: "stack",
+        about: "the demo command and the local stack",
+        run: stack,
+    },
+];
+
+/// What a suite found.
+#[derive(Default)]
+pub struct Outcome {
+    /// Tests that passed.
+    pub passed: u64,
+    /// Names of tests that failed, and of what did not even run.
+    pub failed: Vec<String>,
+}
+
+fn native() -> Result<Outcome> {
+    install::wasm_target()?;
+    cargo_test(cargo().args(["test", "--no-fail-fast"]))
+}
+
+/// The WebAssembly tests of each crate; in which place they run (browser or Node) each test file says itself.
+fn wasm() -> Result<Outcome> {
+    install::wasm_target()?;
+    install::node_packages()?;
+    let runner = install::wasm_bindgen()?.join("wasm-bindgen-test-runner");
+    let mut test = cargo();
+    test.args([
+        "test",
+        "--no-fail-fast",
+        "--target",
+        WASM_TARGET,
+        "--lib",
+        "--tests",
+    ]);
+    for krate in WASM_TESTED {
+        test.args(["--package", krate]);
+    }
+    test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner)
+        .env("CHROMEDRIVER", browser::chromedriver()?)
+        .env("PATH", install::path_with_node_programs()?)
+        // Source: wasm-bindgen's guide, wasm-bindgen-test usage: seconds until the runner gives up (20 unless set)
+        .env("WASM_BINDGEN_TEST_TIMEOUT", "300");
+    cargo_test(&mut test)
+}
+
+const WASM_TESTED: [&str; 4] = [
+    "syncsphere-protocol",
+    "syncsphere-upload-core",
+    "syncsphere-coordinator-core",
+    "syncsphere-uploader-wasm",
+];
+
+fn worker() -> Result<Outcome> {
+    install::wasm_target()?;
+    install::node_packages()?;
+    build_products::worker()?;
+    node_test("worker")
+}
+
+fn in_browser() -> Result<Outcome> {
+    build_products::everything()?;
+    node_test("browser")
+}
+
+fn stack() -> Result<Outcome> {
+    build_products::everything()?;
+    node_test("stack")
+}
+
+/// Runs a Cargo test command and adds up the closing lines of its test binaries.
+fn cargo_test(command: &mut std::process::Command) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    let mut failures = 0;
+    let ended_well = run_reading(command, |line| {
+        if let Some((passed, failed)) = closing_counts(line) {
+            outcome.passed += passed;
+            failures += failed;
+        } else if let Some(name) = failed_test(line) {
+            outcome.failed.push(name.to_owned());
+        }
+    })?;
+    // Where a runner prints failures another way, they still count.
+    for number in outcome.failed.len() as u64..failures {
+        outcome.failed.push(format!("unnamed test {}", number + 1));
+    }
+    if !ended_well && outcome.failed.is_empty() {
+        outcome
+            .failed
+            .push("the tests did not build, or a test program crashed".to_owned());
+    }
+    Ok(outcome)
+}
+
+/// `test result: FAILED. 3 passed; 1 failed; …` of libtest and of wasm-bindgen's runner.
+fn closing_counts(line: &str) -> Option<(u64, u64)> {
+    let counts = line.trim_start().strip_prefix("test result: ")?;
+    let count = |what: &str| -> Option<u64> {
+        let before = counts.split(what).next()?.trim_end();
+        before
+            .rsplit(|character: char| !character.is_ascii_digit())
+            .next()?
+            .parse()
+            .ok()
+    };
+    Some((count(" passed")?, count(" failed")?))
+}
+
+/// `test some::name ... FAILED`.
+fn failed_test(line: &str) -> Option<&str> {
+    let name = line.trim_start().strip_prefix("test ")?;
+    let (name, verdict) = name.split_once(" ... ")?;
+    verdict.trim_start().starts_with("FAIL").then_some(name)
+}
+
+/// Runs `node --test` on tests/SUITE: readable on the terminal, and as TAP into a file that we count.
+fn node_test(suite: &str) -> Result<Outcome> {
+    let files = test_files(suite)?;
+    if files.is_empty() {
+        return Ok(Outcome {
+            passed: 0,
+            failed: vec![format!("tests/{suite} holds no *.test.mjs")],
+        });
+    }
+    let node = install::node()?;
+    let report = workspace::target().join("xtask").join(format!("{suite}.tap"));
+    fs::create_dir_all(workspace::target().join("xtask"))?;
+    let _ = fs::remove_file(&report);
+
+    let mut command = guarded(&node);
+    demo::with_tools(&mut command)?
+        .env("CHROME_BIN", browser::chromium()?)
+        // Each file starts servers of its own, and the machine may have two cores.
+        .args(["--test", "--test-concurrency=1", "--test-timeout=300000"])
+        .args([
+            "--test-reporter=spec",
+            "--test-reporter-destination=stdout",
+            "--test-reporter=tap",
+        ])
+        .arg(format!("--test-reporter-destination={}", report.display()))
+        .args(files);
+    let ended_well = run_reading(&mut command, |_| {})?;
+    let mut outcome = tap_outcome(&fs::read_to_string(&report).unwrap_or_default());
+    if !ended_well && outcome.failed.is_empty() {
+        outcome
+            .failed
+            .push("the test runner ended without a verdict".to_owned());
+    }
+    Ok(outcome)
+}
+
+fn test_files(suite: &str) -> Result<Vec<PathBuf>> {
+    let folder = workspace::path("tests").join(suite);
+    let mut files = Vec::new();
+    if folder.is_dir() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.to_string_lossy().ends_with(".test.mjs") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn tap_outcome(tap: &str) -> Outcome {
+    let count = |what: &str| -> u64 {
+        let line = tap.lines().rev().find_map(|line| line.strip_prefix(what));
+        line.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
+    };
+    let failures = count("# fail ") + count("# cancelled ");
+    let mut failed: Vec<_> = tap
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("not ok "))
+        .filter_map(|line| line.split_once(" - "))
+        .map(|(_, name)| name.to_owned())
+        .collect();
+    // Parents of a failed test are reported as failed before the closing counts, which leave them out.
+    failed.truncate(usize::try_from(failures).unwrap_or(usize::MAX));
+    for number in failed.len() as u64..failures {
+        failed.push(format!("unnamed test {}", number + 1));
+    }
+    Outcome {
+        passed: count("# pass "),
+        failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{closing_counts, failed_test, tap_outcome};
+
+    #[test]
+    fn reads_the_closing_lines_of_cargo_and_of_the_wasm_runner() {
+        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 4 filtered out; finished in 0.10s";
+        assert_eq!(closing_counts(line), Some((12, 3)));
+        assert_eq!(
+            closing_counts("test result: ok. 1 passed; 0 failed; 0 ignored; 0 filtered out"),
+            Some((1, 0))
+        );
+        assert_eq!(closing_counts("test parser::reads ... ok"), None);
+    }
+
+    #[test]
+    fn reads_the_names_of_failed_tests() {
+        assert_eq!(
+            failed_test("test parser::reads ... FAILED"),
+            Some("parser::reads")
+        );
+        assert_eq!(failed_test("test parser::reads ... ok"), None);
+        assert_eq!(failed_test("test result: ok. 1 passed; 0 failed"), None);
+    }
+
+    #[test]
+    fn reads_the_counts_and_names_of_node() {
+        let tap = "TAP version 13\n# Subtest: a\n    not ok 1 - inner\nnot ok 1 - a\nok 2 - b\n1..2\n\
+                   # tests 3\n# suites 1\n# pass 2\n# fail 1\n# cancelled 0\n# skipped 0\n";
+        let outcome = tap_outcome(tap);
+        assert_eq!((outcome.passed, outcome.failed), (2, vec!["inner".to_owned()]));
+    }
+}

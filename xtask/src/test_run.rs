@@ -1,0 +1,88 @@
+//! `cargo xtask test`: runs the suites, adds up their counts, and closes with one line `N passed, N failed`.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::suites::{Outcome, SUITES, Suite};
+
+/// Runs the named suites, or all.
+pub fn run(names: &[String], list: bool) -> Result<ExitCode> {
+    if list {
+        for suite in SUITES {
+            println!("{:8} {}", suite.name, suite.about);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let chosen = choose(names)?;
+
+    let mut passed = 0;
+    let mut failed = Vec::new();
+    for suite in chosen {
+        println!("\n== {}: {}", suite.name, suite.about);
+        let started = Instant::now();
+        // One suite that cannot run is a failure to report, and no reason to leave out the others.
+        let outcome = (suite.run)().unwrap_or_else(|error| {
+            eprintln!("error: {error:#}");
+            Outcome {
+                passed: 0,
+                failed: vec![format!("could not run: {error}")],
+            }
+        });
+        println!(
+            "== {}: {} in {:.0} s",
+            suite.name,
+            counts(outcome.passed, outcome.failed.len()),
+            started.elapsed().as_secs_f32()
+        );
+        passed += outcome.passed;
+        failed.extend(
+            outcome
+                .failed
+                .into_iter()
+                .map(|name| format!("{}: {name}", suite.name)),
+        );
+    }
+
+    println!();
+    for name in &failed {
+        println!("failed: {name}");
+    }
+    println!("{}", counts(passed, failed.len()));
+    Ok(if failed.is_empty() && passed > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn choose(names: &[String]) -> Result<Vec<Suite>> {
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| SUITES.iter().all(|suite| suite.name != **name))
+    {
+        let known: Vec<_> = SUITES.iter().map(|suite| suite.name).collect();
+        bail!("there is no test suite {unknown}; there are {}", known.join(", "));
+    }
+    Ok(SUITES
+        .into_iter()
+        .filter(|suite| names.is_empty() || names.iter().any(|name| name == suite.name))
+        .collect())
+}
+
+fn counts(passed: u64, failed: usize) -> String {
+    format!("{passed} passed, {failed} failed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::choose;
+
+    #[test]
+    fn suites_are_chosen_by_name() {
+        assert_eq!(choose(&["worker".to_owned()]).unwrap().len(), 1);
+        assert!(choose(&[]).unwrap().len() > 1);
+        assert!(choose(&["wroker".to_owned()]).is_err());
+    }
+}
