@@ -1,0 +1,196 @@
+// What every suite needs: one stack for the whole file, pages in workspaces of their own, and files to upload.
+
+import { createHash, randomBytes } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdtemp, open, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before } from "node:test";
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { launchChromium } from "../../stack/chromium.mjs";
+import { startCoordinator } from "../../stack/coordinator.mjs";
+import { startProxy } from "../../stack/proxy.mjs";
+import { startSeaweed } from "../../stack/seaweed.mjs";
+
+const SITE = fileURLToPath(new URL("../../demo-site/dist", import.meta.url));
+
+/** Where suites leave what a person should look at. */
+export const ARTIFACTS = fileURLToPath(new URL("./artifacts/", import.meta.url));
+
+/**
+ * Starts, for the tests of the calling file, real storage, the built coordinator with the demo site, a browser, and
+ * between browser and storage a proxy that spoils things on demand (`direct` leaves it out).
+ */
+export function useStack({ direct = false, vars } = {}) {
+  const stack = new Stack();
+  before(() => stack.start(direct, vars));
+  after(() => stack.stop());
+  return stack;
+}
+
+class Stack {
+  #cleanUps = [];
+  #workspaces = 0;
+
+  async start(direct, vars) {
+    try {
+      this.folder = await mkdtemp(join(tmpdir(), "syncsphere-files-"));
+      this.#cleanUps.push(() => rm(this.folder, { recursive: true, force: true }));
+      this.s3 = await startSeaweed();
+      this.#cleanUps.push(() => this.s3.stop());
+      if (!direct) {
+        this.proxy = await startProxy({ target: this.s3.endpoint });
+        this.#cleanUps.push(() => this.proxy.stop());
+      }
+      const { endpoint, accessKeyId, secretAccessKey, bucket, region } = this.s3;
+      const publicEndpoint = this.proxy?.endpoint;
+      const s3 = { endpoint, publicEndpoint, accessKeyId, secretAccessKey, bucket, region };
+      this.coordinator = await startCoordinator({ s3, assets: SITE, vars });
+      this.#cleanUps.push(() => this.coordinator.stop());
+      this.url = this.coordinator.url.replace("127.0.0.1", "localhost");
+      this.browser = await launchChromium();
+      this.#cleanUps.push(() => this.browser.close());
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async stop() {
+    for (const cleanUp of this.#cleanUps.splice(0).reverse()) await cleanUp();
+  }
+
+  /** A name that no other test of the file has. */
+  workspace() {
+    this.#workspaces += 1;
+    return `test-${this.#workspaces}`;
+  }
+
+  /**
+   * The demo page in a browser profile of its own, which goes when the test ends; by then the page must not have
+   * thrown. `page.seen()` tells what its rows showed over time.
+   */
+  async openPage(t, { workspace = this.workspace(), ...options } = {}) {
+    const context = await this.browser.newContext(options);
+    await context.addInitScript(recordRows);
+    const page = await context.newPage();
+    page.setDefaultTimeout(60_000);
+    const problems = [];
+    page.on("pageerror", (error) => problems.push(error.stack));
+    page.on("console", (message) => {
+      // Refused and broken requests are what some tests are about.
+      const expected =
+        message.text().includes("Failed to load resource") || message.text().includes("net::ERR");
+      if (message.type() === "error" && !expected) problems.push(message.text());
+    });
+    t.after(async () => {
+      await context.close();
+      assert.deepEqual(problems, [], "errors on the page");
+    });
+    await page.goto(`${this.url}/?workspace=${workspace}`);
+    await page.locator('#files[aria-busy="false"]').waitFor();
+    return Object.assign(page, { workspace, seen: () => page.evaluate(() => globalThis.seenRows) });
+  }
+
+  /** A file of this many bytes that compress and repeat nowhere, with its SHA-256. */
+  async file(name, size) {
+    const path = join(await mkdtemp(join(this.folder, "f-")), name);
+    const hash = createHash("sha256");
+    const out = await open(path, "w");
+    const block = randomBytes(1024 * 1024);
+    for (let offset = 0; offset < size; offset += block.length) {
+      block.writeDoubleBE(offset + 1, 0); // so that no two parts are alike
+      const piece = block.subarray(0, Math.min(block.length, size - offset));
+      hash.update(piece);
+      await out.write(piece);
+    }
+    await out.close();
+    return { path, name, size, sha256: hash.digest("hex") };
+  }
+}
+
+/** Sets files on the page's input, as a person picks them. */
+export async function pick(page, ...files) {
+  await page.getByTestId("file-input").setInputFiles(files.map((file) => file.path));
+}
+
+/** The row of an upload. */
+export function uploadRow(page, name) {
+  return page.locator(`[data-testid="upload"][data-name=${quoted(name)}]`);
+}
+
+/** The row of a file of the workspace. */
+export function fileRow(page, name) {
+  return page.locator(`[data-testid="file"][data-name=${quoted(name)}]`);
+}
+
+/** Waits until the upload of that name has reached a state; fails at once where it ends in another. */
+export async function reaches(page, name, state, timeout = 60_000) {
+  const wanted = uploadRow(page, name).and(page.locator(`[data-state="${state}"]`));
+  const other = ["available", "failed", "aborted"].filter((end) => end !== state);
+  const ended = uploadRow(page, name).and(
+    page.locator(other.map((end) => `[data-state="${end}"]`).join(", ")),
+  );
+  await wanted.or(ended).first().waitFor({ timeout });
+  const row = uploadRow(page, name);
+  assert.equal(await row.getAttribute("data-state"), state, (await row.innerText()).replaceAll("\n", " | "));
+}
+
+/** Waits until so many bytes of the upload are on their way. */
+export async function loads(page, name, bytes) {
+  await page.waitForFunction(
+    ([selector, least]) => Number(document.querySelector(selector)?.dataset.loaded) >= least,
+    [`[data-testid="upload"][data-name=${quoted(name)}]`, bytes],
+  );
+}
+
+/** Clicks the file's download link and returns what the browser saved: `{name, sha256}`. */
+export async function download(page, name) {
+  const row = fileRow(page, name).and(page.locator('[data-status="available"]'));
+  const link = row.getByTestId("download");
+  const [saved] = await Promise.all([page.waitForEvent("download"), link.click()]);
+  return { name: saved.suggestedFilename(), sha256: await sha256(await saved.path()) };
+}
+
+/** SHA-256 of a file, in hex. */
+export async function sha256(path) {
+  const hash = createHash("sha256");
+  for await (const piece of createReadStream(path)) hash.update(piece);
+  return hash.digest("hex");
+}
+
+/** Waits until `look` gives something true, and returns that. */
+export async function until(look, what, timeout = 30_000) {
+  const deadline = Date.now() + timeout;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** A CSS string. */
+function quoted(text) {
+  return `"${text.replace(/["\\\p{Cc}]/gu, (one) => `\\${one.codePointAt(0).toString(16)} `)}"`;
+}
+
+/** Runs in the page before its own script: keeps each different state that its rows show. */
+function recordRows() {
+  const seen = { uploads: {}, files: {} };
+  globalThis.seenRows = seen;
+  const keep = (list, entry) => {
+    if (JSON.stringify(list.at(-1)) !== JSON.stringify(entry)) list.push(entry);
+  };
+  const look = () => {
+    for (const { dataset } of document.querySelectorAll('[data-testid="upload"]')) {
+      const { name, state, loaded } = dataset;
+      keep((seen.uploads[name] ??= []), { state, loaded: Number(loaded) });
+    }
+    for (const { dataset } of document.querySelectorAll('[data-testid="file"]')) {
+      keep((seen.files[dataset.name] ??= []), dataset.status);
+    }
+  };
+  new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true });
+}

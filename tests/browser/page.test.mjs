@@ -1,0 +1,224 @@
+// The page itself: for keyboards, screen readers, small and large screens, light and dark, many files, hostile names.
+
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createRequire } from "node:module";
+import { before, beforeEach, test } from "node:test";
+import assert from "node:assert/strict";
+import {
+  ARTIFACTS,
+  download,
+  fileRow,
+  loads,
+  pick,
+  reaches,
+  uploadRow,
+  until,
+  useStack,
+} from "./harness.mjs";
+
+const MIB = 1024 * 1024;
+
+const stack = useStack();
+let axe;
+
+before(async () => {
+  await mkdir(ARTIFACTS, { recursive: true });
+  axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+});
+beforeEach(() => stack.proxy.behave());
+
+const SCREENS = [
+  { name: "phone", viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true },
+  { name: "desktop", viewport: { width: 1280, height: 900 } },
+];
+
+for (const { name, ...screen } of SCREENS) {
+  for (const colorScheme of ["light", "dark"]) {
+    test(`on a ${colorScheme} ${name} everything is readable, in reach and accessible`, async (t) => {
+      const page = await stack.openPage(t, { ...screen, colorScheme, locale: "en-US" });
+      await shoot(page, `${name}-${colorScheme}-empty`);
+      assert.deepEqual(await violations(page), []);
+
+      await showEveryState(page);
+      await shoot(page, `${name}-${colorScheme}`);
+      assert.deepEqual(await violations(page), []);
+      const { content, window } = await page.evaluate(() => ({
+        content: document.documentElement.scrollWidth,
+        window: document.documentElement.clientWidth,
+      }));
+      assert.ok(content <= window, `${content} px wide in a window of ${window} px`);
+    });
+  }
+}
+
+test("a keyboard is enough", async (t) => {
+  const page = await stack.openPage(t);
+  const file = await stack.file("typed.bin", 64 * MIB);
+  stack.proxy.shape({ total: 16 * MIB });
+
+  await tabTo(page, '[data-testid="file-input"]');
+  const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.keyboard.press("Enter")]);
+  assert.ok(chooser.isMultiple());
+  await chooser.setFiles(file.path);
+  await loads(page, file.name, 1);
+
+  await tabTo(page, '[data-testid="pause"]');
+  await page.keyboard.press("Enter");
+  await reaches(page, file.name, "paused");
+  await page.locator('[data-testid="resume"]:focus').waitFor();
+  stack.proxy.shape();
+  await page.keyboard.press("Space");
+  await reaches(page, file.name, "available");
+  await page.locator('[data-testid="upload"]:focus-within').waitFor();
+
+  await fileRow(page, file.name).and(page.locator('[data-status="available"]')).waitFor();
+  await tabTo(page, '[data-testid="download"]');
+  await Promise.all([page.waitForEvent("download"), page.keyboard.press("Enter")]);
+
+  await tabTo(page, "#clear-finished", "Shift+Tab");
+  await page.keyboard.press("Enter");
+  await uploadRow(page, file.name).waitFor({ state: "detached" });
+  await page.locator("#uploads-heading:focus").waitFor();
+});
+
+test("screen readers are told how uploads end, once, and never about progress", async (t) => {
+  const page = await stack.openPage(t);
+  await page.evaluate(() => {
+    const region = document.querySelector('[role="status"]');
+    globalThis.announced = [];
+    new MutationObserver(() => globalThis.announced.push(region.textContent)).observe(region, {
+      childList: true,
+    });
+  });
+  const files = [];
+  for (let n = 1; n <= 5; n++) files.push(await stack.file(`batch ${n}.bin`, n * 3 * MIB));
+  await pick(page, ...files);
+  for (const { name } of files) await reaches(page, name, "available");
+  const announced = await until(async () => {
+    const messages = await page.evaluate(() => globalThis.announced);
+    return told(messages) === files.length && messages;
+  }, "all five are announced");
+  assert.ok(announced.length <= 3, announced.join(" | "));
+  assert.equal(await page.locator("[aria-live]").count(), 1);
+
+  const bar = uploadRow(page, "batch 1.bin").getByRole("progressbar", { name: "batch 1.bin" });
+  assert.equal(await bar.evaluate((progress) => progress.position), 1);
+});
+
+test("files dropped anywhere on the page are taken, and the page stays", async (t) => {
+  const page = await stack.openPage(t);
+  const dropped = await page.evaluateHandle(() => {
+    const data = new DataTransfer();
+    data.items.add(new File(["dropped"], "dropped.txt"));
+    return data;
+  });
+  await page.dispatchEvent("h1", "dragover", { dataTransfer: dropped });
+  await page.locator("#drop.over").waitFor();
+  await page.dispatchEvent("h1", "drop", { dataTransfer: dropped });
+  await reaches(page, "dropped.txt", "available");
+  assert.equal((await download(page, "dropped.txt")).name, "dropped.txt");
+  assert.equal(await page.locator("#drop.over").count(), 0);
+});
+
+test("the page runs under a policy without inline scripts, and sets it", async (t) => {
+  const page = await stack.openPage(t);
+  const response = await page.request.get(page.url());
+  const policy = response.headers()["content-security-policy"];
+  assert.match(policy, /script-src 'self' 'wasm-unsafe-eval';/);
+  assert.doesNotMatch(policy, /unsafe-inline|unsafe-eval'?[^;]*'unsafe-eval'/);
+  assert.equal(response.headers()["x-content-type-options"], "nosniff");
+  assert.equal(await page.locator("script:not([src]), style, [style]").count(), 0);
+});
+
+test("names that play tricks are shown harmlessly", async (t) => {
+  const page = await stack.openPage(t);
+  const file = await stack.file("photo\u202egpj.exe", 10);
+  await pick(page, file);
+  await reaches(page, file.name, "available");
+  assert.equal(
+    await uploadRow(page, file.name).locator("[data-part=name]").textContent(),
+    "photo\ufffdgpj.exe",
+  );
+});
+
+test("a workspace that cannot be entered is explained, with a way to try again", async (t) => {
+  const context = await stack.browser.newContext();
+  t.after(() => context.close());
+  const page = await context.newPage();
+  await page.goto(`${stack.url}/?workspace=${encodeURIComponent("no such/name!")}`);
+  await page.getByText("(unauthenticated)").waitFor();
+  await page.getByRole("button", { name: "Try again" }).waitFor();
+});
+
+test("reduced motion is respected", async (t) => {
+  const page = await stack.openPage(t, { reducedMotion: "reduce" });
+  const durations = await page.evaluate(() =>
+    [...document.querySelectorAll("*")].map((element) => getComputedStyle(element).transitionDuration),
+  );
+  assert.ok(durations.every((duration) => /^0s(, 0s)*$/.test(duration)));
+});
+
+/** Brings uploads into as many states as there are, all by real means. */
+async function showEveryState(page) {
+  const moving = await stack.file("Summer at the lake, director's cut.mov", 96 * MIB);
+  const paused = await stack.file("Отчёт за октябрь 2026 (окончательный, исправленный).pdf", 80 * MIB);
+  const cancelled = await stack.file("wrong folder.zip", 64 * MIB);
+  const refused = await stack.file("refused.iso", 1000);
+  const done = [
+    await stack.file("تقرير المبيعات السنوي.xlsx", 48_213),
+    await stack.file(`${"a-very-long-name-".repeat(14)}end.tar.gz`, 2_345_678),
+    await stack.file("empty.txt", 0),
+  ];
+  for (const file of done) {
+    await pick(page, file);
+    await reaches(page, file.name, "available");
+  }
+  stack.proxy.interfere(({ key }) =>
+    key.includes("refused") ? { kind: "answer", status: 403, code: "AccessDenied" } : undefined,
+  );
+  await pick(page, refused);
+  await reaches(page, refused.name, "failed");
+  stack.proxy.shape({ total: 12 * MIB });
+  await pick(page, cancelled);
+  await loads(page, cancelled.name, 1);
+  await uploadRow(page, cancelled.name).getByTestId("abort").click();
+  await reaches(page, cancelled.name, "aborted");
+  await pick(page, paused);
+  await loads(page, paused.name, 20 * MIB);
+  await uploadRow(page, paused.name).getByTestId("pause").click();
+  await reaches(page, paused.name, "paused");
+  await pick(page, moving);
+  await loads(page, moving.name, 12 * MIB);
+  await uploadRow(page, moving.name).getByText("/s").waitFor();
+}
+
+async function shoot(page, name) {
+  await page.screenshot({ path: join(ARTIFACTS, `${name}.png`), fullPage: true });
+}
+
+/** What axe finds against WCAG 2.2 AA and good practice, one line each. */
+async function violations(page) {
+  await page.evaluate(axe);
+  const found = await page.evaluate(async () => (await globalThis.axe.run(document)).violations);
+  return found.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`));
+}
+
+/** Presses the key until the element of that selector has the focus. */
+async function tabTo(page, selector, key = "Tab") {
+  for (let steps = 0; steps < 40; steps++) {
+    await page.keyboard.press(key);
+    if (await page.evaluate((wanted) => document.activeElement?.matches(wanted), selector)) return;
+  }
+  assert.fail(`${key} never reaches ${selector}`);
+}
+
+/** How many uploads these announcements tell of. */
+function told(messages) {
+  return messages
+    .map((message) => {
+      const many = /(\d+) uploads finished/.exec(message);
+      return many ? Number(many[1]) : message.split("uploaded.").length - 1;
+    })
+    .reduce((sum, count) => sum + count, 0);
+}
