@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::process::{command, guarded, output};
-use crate::{browser, demo, install, pack, workspace};
+use crate::{browser, install, pack, workspace};
 
 /// Runs the named cases, or all, and writes the results.
 pub fn run(names: &[String]) -> Result<ExitCode> {
@@ -67,7 +67,7 @@ fn case_names() -> Result<Vec<String>> {
 
 fn measure(name: &str) -> Result<Section> {
     let mut node = guarded(&install::node()?);
-    demo::with_tools(&mut node)?
+    install::with_tools(&mut node)?
         .env("CHROME_BIN", browser::chromium()?)
         .arg(workspace::path("bench").join(format!("{name}.bench.mjs")))
         .stderr(std::process::Stdio::inherit());

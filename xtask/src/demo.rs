@@ -3,19 +3,19 @@
 //! stack/demo.mjs runs the servers and the browser under Node; it tells us what happens as JSON lines. It ends when its
 //! standard input closes, and so never outlives us.
 
+mod report;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::process::{Child, ChildStdin, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::digest::{self, FileDigest};
-use crate::progress::Progress;
+use self::report::Report;
 use crate::{DemoOptions, browser, build_products, install, process, workspace};
 
 /// Runs the demo to its end: Ctrl-C, or with `--upload` the last file.
@@ -40,16 +40,6 @@ pub fn run(options: DemoOptions) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
-}
-
-/// The environment in which Node programs of stack/, tests/ and bench/ find their tools.
-pub fn with_tools(command: &mut Command) -> Result<&mut Command> {
-    let tools = install::PythonTools::install()?;
-    Ok(command
-        .env("PATH", install::path_with_node_programs()?)
-        .env("SYNCSPHERE_WEED", tools.weed())
-        .env("SYNCSPHERE_S5CMD", tools.s5cmd())
-        .env("WRANGLER_SEND_METRICS", "false"))
 }
 
 /// What stack/demo.mjs is told.
@@ -151,7 +141,7 @@ fn cut(lifeline: &Lifeline) {
 impl Stack {
     fn start(settings: &Settings) -> Result<Self> {
         let mut node = process::command(install::node()?);
-        with_tools(&mut node)?.arg(workspace::path("stack/demo.mjs"));
+        install::with_tools(&mut node)?.arg(workspace::path("stack/demo.mjs"));
         if !settings.uploads.is_empty() {
             node.env("CHROME_BIN", browser::chromium()?);
         }
@@ -183,43 +173,6 @@ impl Stack {
     }
 }
 
-/// What stack/demo.mjs tells.
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
-enum Event {
-    Ready {
-        url: String,
-    },
-    Log {
-        text: String,
-    },
-    Uploading {
-        file: usize,
-        loaded: u64,
-        total: u64,
-    },
-    Uploaded {
-        file: usize,
-        seconds: f64,
-    },
-    ReadingBack {
-        file: usize,
-        loaded: u64,
-        total: u64,
-    },
-    ReadBack {
-        file: usize,
-        file_id: String,
-        size: u64,
-        sha256: String,
-        crc64nvme: Option<String>,
-    },
-    Failed {
-        file: usize,
-        error: String,
-    },
-}
-
 /// Follows the events to the last; returns whether every file was verified.
 fn follow(stack: &mut Stack, settings: &Settings) -> Result<bool> {
     let stdout = stack
@@ -232,187 +185,17 @@ fn follow(stack: &mut Stack, settings: &Settings) -> Result<bool> {
         let line = line?;
         match serde_json::from_str(&line) {
             Ok(event) => report.take(event)?,
-            Err(_) => report.progress.say(&line),
+            Err(_) => report.say(&line),
         }
     }
-    Ok(report.verified == settings.uploads.len())
-}
-
-struct Report<'a> {
-    files: &'a [PathBuf],
-    progress: Progress,
-    seconds: Vec<Option<f64>>,
-    /// The local file is read while the stored one is.
-    local: Vec<Option<JoinHandle<std::io::Result<FileDigest>>>>,
-    verified: usize,
-}
-
-impl<'a> Report<'a> {
-    fn new(files: &'a [PathBuf]) -> Self {
-        Self {
-            files,
-            progress: Progress::new(),
-            seconds: vec![None; files.len()],
-            local: files.iter().map(|_| None).collect(),
-            verified: 0,
-        }
-    }
-
-    fn take(&mut self, event: Event) -> Result<()> {
-        match event {
-            Event::Ready { url } if self.files.is_empty() => {
-                println!("SyncSphere Uploader runs at {url} (Ctrl-C stops it)");
-            }
-            Event::Ready { url } => self.progress.say(&format!("uploading through {url}")),
-            Event::Log { text } => self.progress.say(&text),
-            Event::Uploading { file, loaded, total } => {
-                let name = self.name(file);
-                self.progress.show(file, "uploading", &name, loaded, total);
-            }
-            Event::Uploaded { file, seconds } => {
-                self.progress.finish(file, "uploading");
-                if let Some(slot) = self.seconds.get_mut(file) {
-                    *slot = Some(seconds);
-                }
-            }
-            Event::ReadingBack { file, loaded, total } => {
-                self.read_local(file);
-                let name = self.name(file);
-                self.progress.show(file, "comparing", &name, loaded, total);
-            }
-            Event::ReadBack {
-                file,
-                file_id,
-                size,
-                sha256,
-                crc64nvme,
-            } => {
-                self.read_local(file);
-                self.progress.finish(file, "comparing");
-                let line = self.compared(
-                    file,
-                    file_id,
-                    FileDigest {
-                        size,
-                        sha256,
-                        crc64nvme: crc64nvme.unwrap_or_default(),
-                    },
-                )?;
-                self.print(&line)?;
-            }
-            Event::Failed { file, error } => {
-                let line = FileLine {
-                    name: self.name(file),
-                    error: Some(error),
-                    ..FileLine::default()
-                };
-                self.print(&line)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn read_local(&mut self, file: usize) {
-        if let (Some(slot @ None), Some(path)) = (self.local.get_mut(file), self.files.get(file)) {
-            let path = path.clone();
-            *slot = Some(thread::spawn(move || digest::of_file(&path)));
-        }
-    }
-
-    fn compared(&mut self, file: usize, file_id: String, stored: FileDigest) -> Result<FileLine> {
-        let reading = self
-            .local
-            .get_mut(file)
-            .and_then(Option::take)
-            .context("an event for a file not given")?;
-        let Ok(local) = reading.join() else {
-            bail!("reading {} failed", self.name(file))
-        };
-        let local = local.with_context(|| format!("reading {}", self.name(file)))?;
-        let seconds = self.seconds.get(file).copied().flatten();
-        let verified = local == stored;
-        Ok(FileLine {
-            name: self.name(file),
-            size: Some(stored.size),
-            file_id: Some(file_id),
-            seconds,
-            mb_per_second: seconds.map(|seconds| megabytes(stored.size) / seconds.max(f64::MIN_POSITIVE)),
-            error: (!verified).then(|| difference(&local, &stored)),
-            crc64nvme: Some(stored.crc64nvme),
-            verified,
-        })
-    }
-
-    fn print(&mut self, line: &FileLine) -> Result<()> {
-        self.verified += usize::from(line.verified);
-        let mut stdout = std::io::stdout().lock();
-        writeln!(stdout, "{}", serde_json::to_string(line)?)?;
-        Ok(stdout.flush()?)
-    }
-
-    fn name(&self, file: usize) -> String {
-        let name = self
-            .files
-            .get(file)
-            .and_then(|path| path.file_name())
-            .unwrap_or_default();
-        name.to_string_lossy().into_owned()
-    }
-}
-
-/// The line on standard output for each file. Part of the contract.
-#[derive(Serialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct FileLine {
-    name: String,
-    size: Option<u64>,
-    file_id: Option<String>,
-    /// From handing the file to the page until it is `available`.
-    seconds: Option<f64>,
-    mb_per_second: Option<f64>,
-    crc64nvme: Option<String>,
-    verified: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-}
-
-fn megabytes(bytes: u64) -> f64 {
-    // Exact up to 2^53 bytes, far beyond what S3 stores.
-    bytes as f64 / 1e6
-}
-
-fn difference(local: &FileDigest, stored: &FileDigest) -> String {
-    let differs = [
-        ("size", local.size != stored.size),
-        ("SHA-256", local.sha256 != stored.sha256),
-        ("CRC64NVME", local.crc64nvme != stored.crc64nvme),
-    ];
-    let names: Vec<_> = differs
-        .iter()
-        .filter(|(_, differs)| *differs)
-        .map(|(name, _)| *name)
-        .collect();
-    format!("the stored file differs in {}", names.join(", "))
+    Ok(report.all_verified())
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::{Path, PathBuf};
 
-    use super::{FileDigest, difference, readable_file};
-
-    #[test]
-    fn a_difference_is_named() {
-        let digest = |size, sha: &str| FileDigest {
-            size,
-            sha256: sha.to_owned(),
-            crc64nvme: "AAAAAAAAAAA=".to_owned(),
-        };
-        assert_eq!(
-            difference(&digest(1, "a"), &digest(2, "b")),
-            "the stored file differs in size, SHA-256"
-        );
-    }
+    use super::readable_file;
 
     #[test]
     fn only_existing_files_are_uploaded() {

@@ -2,6 +2,7 @@
 //! hash, into the per-user cache or node_modules; only the browser is a system package (see `browser`).
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{ffi::OsString, fs};
 
 use anyhow::{Context, Result, bail};
@@ -78,6 +79,16 @@ pub fn path_with_node_programs() -> Result<OsString> {
     Ok(std::env::join_paths(
         std::iter::once(first).chain(std::env::split_paths(&path)),
     )?)
+}
+
+/// The environment in which Node programs of stack/, tests/ and bench/ find their tools.
+pub fn with_tools(command: &mut Command) -> Result<&mut Command> {
+    let tools = PythonTools::install()?;
+    Ok(command
+        .env("PATH", path_with_node_programs()?)
+        .env("SYNCSPHERE_WEED", tools.weed())
+        .env("SYNCSPHERE_S5CMD", tools.s5cmd())
+        .env("WRANGLER_SEND_METRICS", "false"))
 }
 
 /// wasm-bindgen's programs in the version of the crate, which they must match exactly; returns their folder.

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::install::{self, WASM_TARGET};
 use crate::process::{cargo, guarded, run_reading};
-use crate::{browser, build_products, demo, workspace};
+use crate::{browser, build_products, workspace};
 
 /// A set of tests that runs in one place.
 pub struct Suite {
@@ -171,7 +171,7 @@ fn node_test(suite: &str) -> Result<Outcome> {
     let _ = fs::remove_file(&report);
 
     let mut command = guarded(&node);
-    demo::with_tools(&mut command)?
+    install::with_tools(&mut command)?
         .env("CHROME_BIN", browser::chromium()?)
         // Each file starts servers of its own, and the machine may have two cores.
         .args(["--test", "--test-concurrency=1", "--test-timeout=300000"])
