@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { Agent, createServer, request as httpRequest } from "node:http";
 import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { finished, pipeline } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
 
 /**
@@ -114,6 +114,7 @@ class FaultProxy {
   }
 
   async #serve(req, res) {
+    for (const stream of [req, res]) stream.on("error", () => {}); // clients hang up, and so do we
     const seen = this.#look(req);
     const record = { ...seen, status: 0, bytes: 0 };
     this.open += 1;
@@ -146,7 +147,7 @@ class FaultProxy {
         req.socket.resetAndDestroy();
         return;
       case "lose-answer":
-        (await this.#forward(req, body)).resume();
+        await finished((await this.#forward(req, body)).resume());
         req.socket.resetAndDestroy();
         return;
       default: {
@@ -166,6 +167,7 @@ class FaultProxy {
       path: req.url,
       headers: req.headers,
     });
+    upstream.on("error", () => {}); // told by `once` below, unless storage had answered before
     pipeline(Readable.from(body), upstream).catch(() => {}); // shows as an error of `upstream`, unless it answered early
     const [reply] = await once(upstream, "response");
     return reply;
