@@ -56,13 +56,7 @@ pub fn npm_package() -> Result<()> {
         "npm package",
         inputs,
         &[dist.join("index.js"), dist.join("index.d.ts")],
-        || {
-            execute(
-                node_script("uploader-wasm/npm/build.mjs")?
-                    .env("SYNCSPHERE_WASM_JS", &engine.glue)
-                    .env("SYNCSPHERE_WASM", &engine.wasm),
-            )
-        },
+        || execute(node_script("uploader-wasm/npm/build.mjs")?.env("WASM_DIR", &engine.folder)),
     )
 }
 
@@ -87,6 +81,7 @@ pub fn npm_dist() -> PathBuf {
 
 /// The upload engine for browsers: the WebAssembly module and the script that loads it.
 struct BrowserEngine {
+    folder: PathBuf,
     glue: PathBuf,
     wasm: PathBuf,
 }
@@ -96,6 +91,7 @@ fn browser_engine() -> Result<BrowserEngine> {
     let engine = BrowserEngine {
         glue: folder.join(format!("{ENGINE}.js")),
         wasm: folder.join(format!("{ENGINE}_bg.wasm")),
+        folder,
     };
     let inputs = rust_inputs()?.paths(&[
         "protocol",
@@ -119,11 +115,11 @@ fn browser_engine() -> Result<BrowserEngine> {
             let compiled = workspace::target()
                 .join(WASM_TARGET)
                 .join("release")
-                .join(format!("{ENGINE}.wasm"));
+                .join("syncsphere_uploader_wasm.wasm");
             execute(
                 command(install::wasm_bindgen()?.join("wasm-bindgen"))
                     .args(["--target", "web", "--out-name", ENGINE, "--out-dir"])
-                    .args([&folder, &compiled]),
+                    .args([&engine.folder, &compiled]),
             )?;
             optimise(&engine.wasm)
         },
@@ -131,8 +127,8 @@ fn browser_engine() -> Result<BrowserEngine> {
     Ok(engine)
 }
 
-/// The library's name as rustc and wasm-bindgen write it.
-const ENGINE: &str = "syncsphere_uploader_wasm";
+/// The name by which the package's build script looks for it.
+const ENGINE: &str = "syncsphere_uploader";
 
 fn optimise(wasm: &Path) -> Result<()> {
     let optimised = wasm.with_extension("optimised");

@@ -94,7 +94,7 @@ fn purity() -> Result<()> {
                 .args(["tree", "--quiet", "--package", krate])
                 .args(TREE_OF_NAMES),
         )?;
-        if let Some(impure) = tree.lines().map(str::trim).find(|name| IMPURE.contains(name)) {
+        if let Some(impure) = tree.lines().find_map(impure_library) {
             let path = output(
                 cargo()
                     .args(["tree", "--package", krate, "--invert", impure])
@@ -113,25 +113,44 @@ fn purity() -> Result<()> {
 
 const TREE_EDGES: [&str; 4] = ["--edges", "normal", "--target", "all"];
 const TREE_OF_NAMES: [&str; 8] = [
-    "--edges", "normal", "--target", "all", "--prefix", "none", "--format", "{lib}",
+    "--edges",
+    "normal",
+    "--target",
+    "all",
+    "--prefix",
+    "none",
+    "--format",
+    "{lib} {f}",
 ];
 
-// Library names, since `{lib}` prints those.
-const IMPURE: [&str; 14] = [
-    "web_sys",
-    "js_sys",
-    "wasm_bindgen",
-    "wasm_bindgen_futures",
-    "gloo_net",
-    "worker",
-    "getrandom",
-    "rand",
-    "tokio",
-    "reqwest",
-    "hyper",
-    "chrono",
-    "instant",
-    "web_time",
+/// The impure library of a line `name feature,feature`.
+fn impure_library(line: &str) -> Option<&'static str> {
+    let (name, features) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+    let (library, _) = IMPURE.into_iter().find(|(library, feature)| {
+        *library == name && (feature.is_empty() || features.split(',').any(|has| has == *feature))
+    })?;
+    Some(library)
+}
+
+// Library names as Cargo prints them, and the feature that makes them impure, where it is but one.
+const IMPURE: [(&str, &str); 17] = [
+    ("web_sys", ""),
+    ("js_sys", ""),
+    ("wasm_bindgen", ""),
+    ("wasm_bindgen_futures", ""),
+    ("gloo_net", ""),
+    ("worker", ""),
+    ("getrandom", ""),
+    ("rand", ""),
+    ("tokio", "net"),
+    ("tokio", "rt"),
+    ("tokio", "time"),
+    ("reqwest", ""),
+    ("hyper", ""),
+    ("instant", ""),
+    ("web_time", ""),
+    ("chrono", "clock"),
+    ("jiff", "std"),
 ];
 
 /// Licences, sources and duplicates; known vulnerabilities where their database can be reached.
@@ -212,4 +231,18 @@ fn is_source_folder_or_file(entry: &walkdir::DirEntry) -> bool {
 
 fn run_cargo(arguments: &[&str]) -> Result<()> {
     execute(cargo().args(arguments))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::impure_library;
+
+    #[test]
+    fn impure_libraries_are_recognised_by_name_and_feature() {
+        assert_eq!(impure_library("getrandom std,wasm_js"), Some("getrandom"));
+        assert_eq!(impure_library("chrono alloc,clock"), Some("chrono"));
+        assert_eq!(impure_library("chrono alloc"), None);
+        assert_eq!(impure_library("tokio default,sync (*)"), None);
+        assert_eq!(impure_library("worker_types "), None);
+    }
 }
