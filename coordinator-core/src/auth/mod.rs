@@ -1,0 +1,11 @@
+//! Who may do what: signing keys, access tokens, the token endpoint and upload tickets.
+
+mod bearer;
+mod grant;
+mod keys;
+mod ticket;
+
+pub(crate) use bearer::{Principal, Scope, bearer_of, subprotocol_token};
+pub(crate) use grant::grant_token;
+pub use keys::SigningKeys;
+pub(crate) use ticket::Ticket;

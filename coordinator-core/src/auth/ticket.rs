@@ -1,0 +1,221 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::Mac;
+use serde::{Deserialize, Serialize};
+use syncsphere_protocol::{ErrorCode, FileId, PartPlan, Redacted, UploadId, UploadKind, WorkspaceId};
+
+use super::bearer::Principal;
+use super::keys::SigningKeys;
+use crate::ledger::Upload;
+use crate::refusal::{Refusal, internal, invalid};
+
+/// Form of the tickets that are written now; another form gets another name.
+const VERSION: &str = "t1";
+
+/// Longest ticket that is looked at, in bytes.
+///
+/// Source: own choice; ours have about 800, and a storage upload id, a key, a subject and a media
+/// type of the greatest length come to 4,000.
+const MAX_LENGTH: usize = 8 * 1024;
+
+/// Everything that signing further parts has to know, so that it asks no database.
+///
+/// As text it is `t1.<key id>.<payload>.<HMAC-SHA256 of all before>`. Only this coordinator can
+/// make one, and it serves one subject in one workspace for one upload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Ticket {
+    pub workspace: WorkspaceId,
+    pub subject: Redacted<String>,
+    pub upload_id: UploadId,
+    pub file_id: FileId,
+    pub key: Redacted<String>,
+    pub content_type: String,
+    /// Absent for `single`.
+    pub storage_upload_id: Option<Redacted<String>>,
+    pub kind: UploadKind,
+    pub size: u64,
+    pub part_size: u64,
+    /// Milliseconds since 1970.
+    pub expires_ms: i64,
+}
+
+impl Ticket {
+    pub(crate) fn for_upload(upload: &Upload, subject: &Redacted<String>) -> Self {
+        Self {
+            workspace: upload.file.workspace.clone(),
+            subject: subject.clone(),
+            upload_id: upload.upload_id.clone(),
+            file_id: upload.file.file_id.clone(),
+            key: upload.file.key.clone(),
+            content_type: upload.file.content_type.clone(),
+            storage_upload_id: upload.storage_upload_id.clone(),
+            kind: upload.kind,
+            size: upload.file.size,
+            part_size: upload.part_size,
+            expires_ms: upload.expires_ms,
+        }
+    }
+
+    /// The ticket as text.
+    pub(crate) fn seal(&self, keys: &SigningKeys) -> Result<Redacted<String>, Refusal> {
+        let key = keys.first();
+        let payload = serde_json::to_vec(self).map_err(|error| internal(error.to_string()))?;
+        let message = format!("{VERSION}.{}.{}", key.id, URL_SAFE_NO_PAD.encode(payload));
+        let mac = key.ticket_mac(message.as_bytes()).finalize().into_bytes();
+        Ok(Redacted(format!("{message}.{}", URL_SAFE_NO_PAD.encode(mac))))
+    }
+
+    /// Reads a ticket and checks that it is ours and meant for this principal and upload.
+    pub(crate) fn open(
+        text: &str,
+        upload_id: &UploadId,
+        principal: &Principal,
+        keys: &SigningKeys,
+    ) -> Result<Self, Refusal> {
+        let ticket = authentic(text, keys).ok_or_else(|| invalid("the ticket does not hold"))?;
+        if ticket.workspace != principal.workspace {
+            return Err(crate::refusal::not_found(
+                "there is no such upload in this workspace",
+            ));
+        }
+        if ticket.subject != principal.subject {
+            return Err(Refusal::new(
+                ErrorCode::Forbidden,
+                "the ticket is someone else's; ask for the upload's state to get one of your own",
+            ));
+        }
+        if ticket.upload_id != *upload_id {
+            return Err(invalid("the ticket is another upload's"));
+        }
+        Ok(ticket)
+    }
+
+    /// Fails once the upload's time is over.
+    pub(crate) fn require_alive(&self, now_ms: i64) -> Result<(), Refusal> {
+        if now_ms < self.expires_ms {
+            Ok(())
+        } else {
+            Err(Refusal::new(ErrorCode::UploadGone, "the upload's time is over"))
+        }
+    }
+
+    pub(crate) fn plan(&self) -> Result<PartPlan, Refusal> {
+        PartPlan::new(self.size, self.part_size).map_err(|error| internal(error.to_string()))
+    }
+}
+
+fn authentic(text: &str, keys: &SigningKeys) -> Option<Ticket> {
+    if text.len() > MAX_LENGTH {
+        return None;
+    }
+    let (message, mac) = text.rsplit_once('.')?;
+    let mut fields = message.split('.');
+    let (version, key_id, payload) = (fields.next()?, fields.next()?, fields.next()?);
+    if version != VERSION || fields.next().is_some() {
+        return None;
+    }
+    let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
+    keys.named(key_id)?
+        .ticket_mac(message.as_bytes())
+        .verify_slice(&mac)
+        .ok()?;
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::STANDARD;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn keys(seed: u8) -> SigningKeys {
+        SigningKeys::parse(&STANDARD.encode([seed; 32])).unwrap()
+    }
+
+    fn ticket() -> Ticket {
+        Ticket {
+            workspace: "demo".parse().unwrap(),
+            subject: "ann".into(),
+            upload_id: "u1".parse().unwrap(),
+            file_id: "f1".parse().unwrap(),
+            key: "demo/f1/a".into(),
+            content_type: "text/plain".to_owned(),
+            storage_upload_id: Some("s+/=".into()),
+            kind: UploadKind::Multipart,
+            size: 1,
+            part_size: 5 * 1024 * 1024,
+            expires_ms: 2_000,
+        }
+    }
+
+    fn holder(workspace: &str, subject: &str) -> Principal {
+        Principal {
+            subject: subject.into(),
+            workspace: workspace.parse().unwrap(),
+            scopes: Default::default(),
+            max_file_size: None,
+            expires_ms: 0,
+        }
+    }
+
+    fn open(text: &str, upload: &str, principal: Principal) -> Result<Ticket, ErrorCode> {
+        let upload = upload.parse().unwrap();
+        Ticket::open(text, &upload, &principal, &keys(1)).map_err(|refusal| refusal.code())
+    }
+
+    #[test]
+    fn a_ticket_serves_its_holder_and_nobody_else() {
+        let text = ticket().seal(&keys(1)).unwrap().0;
+        assert_eq!(open(&text, "u1", holder("demo", "ann")), Ok(ticket()));
+        assert_eq!(
+            open(&text, "u1", holder("demo", "bob")),
+            Err(ErrorCode::Forbidden)
+        );
+        assert_eq!(
+            open(&text, "u1", holder("other", "ann")),
+            Err(ErrorCode::NotFound)
+        );
+        assert_eq!(
+            open(&text, "u2", holder("demo", "ann")),
+            Err(ErrorCode::InvalidRequest)
+        );
+        assert!(ticket().require_alive(1_999).is_ok());
+        assert_eq!(
+            ticket().require_alive(2_000).unwrap_err().code(),
+            ErrorCode::UploadGone
+        );
+    }
+
+    #[test]
+    fn a_rotated_key_still_opens_and_an_unknown_one_does_not() {
+        let old = ticket().seal(&keys(2)).unwrap().0;
+        let holder = holder("demo", "ann");
+        let both = SigningKeys::parse(&format!(
+            "{},{}",
+            STANDARD.encode([1; 32]),
+            STANDARD.encode([2; 32])
+        ))
+        .unwrap();
+        assert!(Ticket::open(&old, &"u1".parse().unwrap(), &holder, &both).is_ok());
+        assert_eq!(open(&old, "u1", holder), Err(ErrorCode::InvalidRequest));
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_ticket_opens_nothing(at in any::<prop::sample::Index>(), to in "[A-Za-z0-9_.-]") {
+            let text = ticket().seal(&keys(1)).unwrap().0;
+            let at = at.index(text.len());
+            let mut changed = text.clone();
+            changed.replace_range(at..=at, &to);
+            prop_assume!(changed != text);
+            prop_assert_eq!(open(&changed, "u1", holder("demo", "ann")), Err(ErrorCode::InvalidRequest));
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in ".{0,200}") {
+            prop_assert!(open(&text, "u1", holder("demo", "ann")).is_err());
+        }
+    }
+}

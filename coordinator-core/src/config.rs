@@ -1,0 +1,295 @@
+//! The coordinator's configuration, parsed once from named text values.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::time::Duration;
+
+use syncsphere_protocol::{MAX_OBJECT_SIZE, Redacted};
+
+use crate::auth::SigningKeys;
+use crate::s3::{Addressing, Bucket, Endpoint, Provider};
+
+/// Every variable that [`Config::from_vars`] knows; shells read exactly these.
+pub const VARIABLES: &[&str] = &[
+    "S3_ENDPOINT",
+    "S3_PUBLIC_ENDPOINT",
+    "S3_REGION",
+    "S3_BUCKET",
+    "S3_ADDRESSING",
+    "S3_ACCESS_KEY_ID",
+    "S3_SECRET_ACCESS_KEY",
+    "S3_PROVIDER",
+    "URL_TTL_SECONDS",
+    "UPLOAD_TTL_SECONDS",
+    "MAX_FILE_SIZE",
+    "ALLOWED_ORIGINS",
+    "AUTH_SIGNING_KEY",
+    "AUTH_ISSUER",
+    "AUTH_AUDIENCE",
+    "AUTH_TOKEN_TTL_SECONDS",
+    "AUTH_GUEST",
+];
+
+/// Longest life of a presigned URL, in seconds (7 days).
+///
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>
+const MAX_URL_TTL_SECONDS: u64 = 604_800;
+
+/// Default life of a presigned URL, in seconds.
+///
+/// Source: own choice. Long enough for a part over a slow line to be started, short enough that a
+/// leaked URL soon dies; clients renew URLs as they go.
+const DEFAULT_URL_TTL_SECONDS: u64 = 3_600;
+
+/// Default life of an open upload, in seconds (6 days).
+///
+/// Source: R2 aborts multipart uploads by itself after 7 days:
+/// <https://developers.cloudflare.com/r2/buckets/object-lifecycles/>. Ours ends a day before.
+const DEFAULT_UPLOAD_TTL_SECONDS: u64 = 6 * 86_400;
+
+/// Longest life of an open upload, in seconds (a year). Source: own choice.
+const MAX_UPLOAD_TTL_SECONDS: u64 = 366 * 86_400;
+
+/// Default and longest life of an access token, in seconds. Source: own choice.
+const DEFAULT_TOKEN_TTL_SECONDS: u64 = 3_600;
+const MAX_TOKEN_TTL_SECONDS: u64 = 30 * 86_400;
+
+/// Everything an operator decides. Names of the variables: [`VARIABLES`].
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the bytes go.
+    pub bucket: Bucket,
+    /// Life of a presigned URL.
+    pub url_ttl: Duration,
+    /// Life of an open upload.
+    pub upload_ttl: Duration,
+    /// Largest file that is taken, in bytes.
+    pub max_file_size: u64,
+    /// Origins, besides its own, whose pages may call the API.
+    pub allowed_origins: Vec<String>,
+    /// How tokens are issued and checked.
+    pub auth: AuthConfig,
+}
+
+/// How tokens are issued and checked.
+#[derive(Debug, Clone)]
+pub struct AuthConfig {
+    /// The first key signs, all of them verify.
+    pub keys: SigningKeys,
+    /// The tokens' `iss`.
+    pub issuer: String,
+    /// The tokens' `aud`.
+    pub audience: String,
+    /// Life of an issued token.
+    pub token_ttl: Duration,
+    /// Whether anybody may have a token.
+    pub guests: bool,
+}
+
+/// A variable is missing or wrong. Neither its value nor any part of it is told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the variable {variable} {complaint}")]
+pub struct ConfigError {
+    /// Which variable.
+    pub variable: &'static str,
+    /// What is wrong with it.
+    pub complaint: &'static str,
+}
+
+impl Config {
+    /// Parses the variables; an absent one and an empty one are the same.
+    pub fn from_vars(vars: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let vars = Vars(vars);
+        let endpoint = Endpoint::from_str(vars.required("S3_ENDPOINT")?).map_err(|wrong| ConfigError {
+            variable: "S3_ENDPOINT",
+            complaint: wrong.complaint(),
+        })?;
+        let public_endpoint = match vars.optional("S3_PUBLIC_ENDPOINT") {
+            None => endpoint.clone(),
+            Some(text) => Endpoint::from_str(text).map_err(|wrong| ConfigError {
+                variable: "S3_PUBLIC_ENDPOINT",
+                complaint: wrong.complaint(),
+            })?,
+        };
+        let provider = vars.choice(
+            "S3_PROVIDER",
+            "has to be aws, r2 or generic",
+            &[
+                ("generic", Provider::Generic),
+                ("aws", Provider::Aws),
+                ("r2", Provider::R2),
+            ],
+        )?;
+        let region = match (vars.optional("S3_REGION"), provider) {
+            (Some(region), _) => region,
+            // R2 has one region, and calls it so.
+            // Source: <https://developers.cloudflare.com/r2/api/s3/api/>
+            (None, Provider::R2) => "auto",
+            (None, Provider::Aws) => vars.required("S3_REGION")?,
+            (None, Provider::Generic) => "us-east-1",
+        };
+        Ok(Self {
+            bucket: Bucket {
+                name: bucket_name(vars.required("S3_BUCKET")?)?,
+                endpoint,
+                public_endpoint,
+                addressing: vars.choice(
+                    "S3_ADDRESSING",
+                    "has to be path or virtual",
+                    &[("path", Addressing::Path), ("virtual", Addressing::Virtual)],
+                )?,
+                provider,
+                region: region.to_owned(),
+                access_key_id: Redacted(vars.required("S3_ACCESS_KEY_ID")?.to_owned()),
+                secret_access_key: Redacted(vars.required("S3_SECRET_ACCESS_KEY")?.to_owned()),
+            },
+            url_ttl: vars.seconds(
+                "URL_TTL_SECONDS",
+                "has to be a whole number from 1 to 604800",
+                1..=MAX_URL_TTL_SECONDS,
+                DEFAULT_URL_TTL_SECONDS,
+            )?,
+            upload_ttl: vars.seconds(
+                "UPLOAD_TTL_SECONDS",
+                "has to be a whole number from 1 to 31622400",
+                1..=MAX_UPLOAD_TTL_SECONDS,
+                DEFAULT_UPLOAD_TTL_SECONDS,
+            )?,
+            max_file_size: vars.number(
+                "MAX_FILE_SIZE",
+                "has to be a number of bytes, at most 53687091200000",
+                0..=MAX_OBJECT_SIZE,
+                MAX_OBJECT_SIZE,
+            )?,
+            allowed_origins: origins(vars.optional("ALLOWED_ORIGINS").unwrap_or_default())?,
+            auth: AuthConfig {
+                keys: SigningKeys::parse(vars.required("AUTH_SIGNING_KEY")?).ok_or(ConfigError {
+                    variable: "AUTH_SIGNING_KEY",
+                    complaint: "has to be an Ed25519 key as PKCS#8 PEM or as base64 of its 32 byte seed, \
+                        or several of them with commas between",
+                })?,
+                issuer: vars.optional("AUTH_ISSUER").unwrap_or("syncsphere").to_owned(),
+                audience: vars.optional("AUTH_AUDIENCE").unwrap_or("syncsphere").to_owned(),
+                token_ttl: vars.seconds(
+                    "AUTH_TOKEN_TTL_SECONDS",
+                    "has to be a whole number from 1 to 2592000",
+                    1..=MAX_TOKEN_TTL_SECONDS,
+                    DEFAULT_TOKEN_TTL_SECONDS,
+                )?,
+                guests: vars.choice(
+                    "AUTH_GUEST",
+                    "has to be on or off",
+                    &[("off", false), ("on", true)],
+                )?,
+            },
+        })
+    }
+
+    /// Life of a presigned URL in milliseconds.
+    pub(crate) fn url_ttl_ms(&self) -> i64 {
+        milliseconds(self.url_ttl)
+    }
+
+    /// Life of an open upload in milliseconds.
+    pub(crate) fn upload_ttl_ms(&self) -> i64 {
+        milliseconds(self.upload_ttl)
+    }
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+struct Vars<'a>(&'a BTreeMap<String, String>);
+
+impl<'a> Vars<'a> {
+    fn optional(&self, variable: &'static str) -> Option<&'a str> {
+        self.0
+            .get(variable)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
+    }
+
+    fn required(&self, variable: &'static str) -> Result<&'a str, ConfigError> {
+        self.optional(variable).ok_or(ConfigError {
+            variable,
+            complaint: "is missing",
+        })
+    }
+
+    /// One of `choices`; the first is the default.
+    fn choice<T: Copy>(
+        &self,
+        variable: &'static str,
+        complaint: &'static str,
+        choices: &[(&str, T)],
+    ) -> Result<T, ConfigError> {
+        let chosen = match self.optional(variable) {
+            None => choices.first(),
+            Some(value) => choices.iter().find(|(name, _)| *name == value),
+        };
+        chosen
+            .map(|(_, choice)| *choice)
+            .ok_or(ConfigError { variable, complaint })
+    }
+
+    fn number(
+        &self,
+        variable: &'static str,
+        complaint: &'static str,
+        range: std::ops::RangeInclusive<u64>,
+        default: u64,
+    ) -> Result<u64, ConfigError> {
+        match self.optional(variable) {
+            None => Ok(default),
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|number| range.contains(number))
+                .ok_or(ConfigError { variable, complaint }),
+        }
+    }
+
+    fn seconds(
+        &self,
+        variable: &'static str,
+        complaint: &'static str,
+        range: std::ops::RangeInclusive<u64>,
+        default: u64,
+    ) -> Result<Duration, ConfigError> {
+        self.number(variable, complaint, range, default)
+            .map(Duration::from_secs)
+    }
+}
+
+/// Source of the rules: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>,
+/// widened by upper case and underscores, which other providers allow.
+fn bucket_name(name: &str) -> Result<String, ConfigError> {
+    let fits = (3..=63).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+        && name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+    if fits {
+        Ok(name.to_owned())
+    } else {
+        Err(ConfigError {
+            variable: "S3_BUCKET",
+            complaint: "is no bucket name",
+        })
+    }
+}
+
+fn origins(list: &str) -> Result<Vec<String>, ConfigError> {
+    list.split(',')
+        .map(str::trim)
+        .filter(|origin| !origin.is_empty())
+        .map(|origin| match Endpoint::from_str(origin) {
+            Ok(_) if !origin.ends_with('/') => Ok(origin.to_owned()),
+            _ => Err(ConfigError {
+                variable: "ALLOWED_ORIGINS",
+                complaint: "has to be a list of origins such as https://app.example, with commas between",
+            }),
+        })
+        .collect()
+}

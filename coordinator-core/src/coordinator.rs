@@ -1,0 +1,152 @@
+use sha2::{Digest, Sha256};
+use syncsphere_protocol::WorkspaceId;
+
+use crate::auth::{Principal, Scope, subprotocol_token};
+use crate::config::Config;
+use crate::operations::{Desk, chores};
+use crate::ports::{Storage, Workspaces};
+use crate::refusal::{Refusal, invalid};
+use crate::reply;
+use crate::routes::{self, Query};
+
+/// Largest request body that any endpoint takes, in bytes. A shell may stop reading one byte
+/// beyond: what it hands over is refused all the same.
+///
+/// Source: Complete of 10,000 parts with ETag and checksum has about 1.1 MB.
+pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
+
+/// The WebSocket subprotocol of the change feed. Source: the contract, `docs/api.md`.
+const EVENTS_PROTOCOL: &str = "syncsphere.v1";
+
+/// The coordinator: what an operator has configured, and nothing that changes.
+#[derive(Debug, Clone)]
+pub struct Coordinator {
+    config: Config,
+}
+
+/// What surrounds one request. Nothing in it may be used for a second request.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Milliseconds since 1970.
+    pub now_ms: i64,
+    /// Fresh, unpredictable bytes: ids follow from them.
+    pub random: [u8; 32],
+    /// Names the request in replies and logs.
+    pub request_id: String,
+}
+
+/// Somebody who may listen to a workspace's changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Whose changes.
+    pub workspace: WorkspaceId,
+    /// Replay everything after this sequence number; `None`: only what happens from now on.
+    pub since: Option<u64>,
+    /// When the token dies, in milliseconds since 1970: the connection has to end by then.
+    pub expires_ms: i64,
+    /// The subprotocol to answer with.
+    pub protocol: &'static str,
+}
+
+impl Coordinator {
+    /// A coordinator with this configuration.
+    pub fn new(config: Config) -> Self {
+        Self { config }
+    }
+
+    /// What it was configured with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Answers a request. It never fails: whatever goes wrong becomes an
+    /// `application/problem+json` reply, with a [`Cause`](crate::Cause) among the response's
+    /// extensions where there is something that only the log may know.
+    ///
+    /// May be dropped at any await: every operation writes its intent before it asks storage, and
+    /// may be repeated.
+    pub async fn handle<S: Storage, W: Workspaces>(
+        &self,
+        request: http::Request<Vec<u8>>,
+        cx: Context,
+        storage: &S,
+        workspaces: &W,
+    ) -> http::Response<Vec<u8>> {
+        let origin = reply::allowed_origin(request.headers(), &self.config.allowed_origins);
+        let response = if request.method() == http::Method::OPTIONS {
+            reply::preflight()
+        } else {
+            let desk = self.desk(&cx, storage, workspaces);
+            match routes::dispatch(&desk, request).await {
+                Ok(response) => response,
+                Err(refusal) => reply::problem(refusal, &cx.request_id),
+            }
+        };
+        reply::finish(response, &cx.request_id, origin.as_deref())
+    }
+
+    /// Whether a request for `GET /v1/events` may listen; the refusing reply where it may not.
+    pub fn admit_listener<B>(
+        &self,
+        request: &http::Request<B>,
+        cx: &Context,
+    ) -> Result<Listener, Box<http::Response<Vec<u8>>>> {
+        self.listener(request, cx).map_err(|refusal| {
+            let origin = reply::allowed_origin(request.headers(), &self.config.allowed_origins);
+            let problem = reply::problem(refusal, &cx.request_id);
+            Box::new(reply::finish(problem, &cx.request_id, origin.as_deref()))
+        })
+    }
+
+    /// Carries out the chores of a workspace that are due: expires uploads, resolves completions
+    /// that were not heard of again, removes what nobody owns. Each chore is put off before it is
+    /// begun and settled after it, so that a crash loses none.
+    pub async fn tend<S: Storage, W: Workspaces>(
+        &self,
+        workspace: &WorkspaceId,
+        cx: &Context,
+        storage: &S,
+        workspaces: &W,
+    ) {
+        chores::tend(&self.desk(cx, storage, workspaces), workspace).await;
+    }
+
+    fn desk<'a, S, W>(&'a self, cx: &'a Context, storage: &'a S, workspaces: &'a W) -> Desk<'a, S, W> {
+        Desk {
+            config: &self.config,
+            cx,
+            storage,
+            workspaces,
+        }
+    }
+
+    fn listener<B>(&self, request: &http::Request<B>, cx: &Context) -> Result<Listener, Refusal> {
+        let is_upgrade = request
+            .headers()
+            .get(http::header::UPGRADE)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+        if !is_upgrade {
+            return Err(invalid("this endpoint speaks WebSocket").with_status(426));
+        }
+        let token = subprotocol_token(request.headers(), EVENTS_PROTOCOL)?;
+        let principal = Principal::from_token(token, &self.config.auth, cx.now_ms)?;
+        principal.require(Scope::Read)?;
+        Ok(Listener {
+            since: Query::of(request.uri())?.number("since")?,
+            workspace: principal.workspace,
+            expires_ms: principal.expires_ms,
+            protocol: EVENTS_PROTOCOL,
+        })
+    }
+}
+
+impl Context {
+    /// The `index`th id of this kind that the request makes: 32 hexadecimal digits.
+    pub(crate) fn id(&self, kind: &str, index: usize) -> String {
+        let mut digest = Sha256::new_with_prefix(self.random);
+        digest.update(kind);
+        digest.update(index.to_be_bytes());
+        let bytes = digest.finalize();
+        bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+}

@@ -1,0 +1,107 @@
+use serde::{Deserialize, Serialize};
+use syncsphere_protocol::{Redacted, UploadId};
+
+/// Longest pause before a chore that failed is tried again, in milliseconds.
+///
+/// Source: own choice. Storage outages end within minutes or hours; an hour keeps a broken
+/// workspace from costing more than 24 tries a day.
+const LONGEST_PAUSE_MS: i64 = 60 * 60 * 1000;
+
+/// First pause before a chore that failed is tried again, in milliseconds; it doubles each time.
+/// Source: own choice.
+const FIRST_PAUSE_MS: i64 = 5_000;
+
+/// Work that has to happen later, whoever crashes before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Chore {
+    /// Names the chore; a second one of the same id takes its place.
+    pub id: String,
+    /// When to do it, in milliseconds since 1970.
+    pub due_ms: i64,
+    /// How often it has been leased since it was last settled.
+    pub attempts: u32,
+    /// What to do.
+    pub kind: ChoreKind,
+}
+
+/// What a chore is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum ChoreKind {
+    /// The upload's time is over.
+    Expire {
+        /// The upload.
+        upload_id: UploadId,
+    },
+    /// A completion was started and not heard of again: ask storage how it went.
+    Resolve {
+        /// The upload.
+        upload_id: UploadId,
+    },
+    /// Nothing may be left of an object.
+    Sweep(Sweep),
+    /// An idempotency key has served its time.
+    Forget {
+        /// The key as it is stored.
+        key: Redacted<String>,
+    },
+}
+
+/// What is to be removed from storage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sweep {
+    /// The object's key.
+    pub key: Redacted<String>,
+    /// The multipart upload, where one is known.
+    pub storage_upload_id: Option<Redacted<String>>,
+    /// Whether storage may hold a multipart upload that nobody has written down.
+    pub stray_uploads: bool,
+    /// Until then a signed URL may still bring bytes, so sweep once more afterwards; milliseconds
+    /// since 1970.
+    pub urls_dead_ms: i64,
+}
+
+impl Chore {
+    pub(super) fn expire(upload_id: &UploadId, due_ms: i64) -> Self {
+        let kind = ChoreKind::Expire {
+            upload_id: upload_id.clone(),
+        };
+        Self::new(format!("expire:{upload_id}"), due_ms, kind)
+    }
+
+    pub(super) fn resolve(upload_id: &UploadId, due_ms: i64) -> Self {
+        let kind = ChoreKind::Resolve {
+            upload_id: upload_id.clone(),
+        };
+        Self::new(format!("resolve:{upload_id}"), due_ms, kind)
+    }
+
+    pub(super) fn sweep(upload_or_file: &str, due_ms: i64, sweep: Sweep) -> Self {
+        Self::new(format!("sweep:{upload_or_file}"), due_ms, ChoreKind::Sweep(sweep))
+    }
+
+    pub(super) fn forget(key: &Redacted<String>, due_ms: i64) -> Self {
+        let kind = ChoreKind::Forget { key: key.clone() };
+        Self::new(format!("forget:{}", key.0), due_ms, kind)
+    }
+
+    /// The chore as it is stored while someone is at it: put off, longer each time.
+    pub(super) fn leased(mut self, now_ms: i64) -> Self {
+        let doublings = self.attempts.min(20);
+        let pause = (FIRST_PAUSE_MS << doublings).min(LONGEST_PAUSE_MS);
+        self.due_ms = now_ms.saturating_add(pause);
+        self.attempts = self.attempts.saturating_add(1);
+        self
+    }
+
+    fn new(id: String, due_ms: i64, kind: ChoreKind) -> Self {
+        Self {
+            id,
+            due_ms,
+            attempts: 0,
+            kind,
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The ledger of one workspace: which files there are, which uploads are open, and the ordered
+//! feed of everything that happened.
+//!
+//! [`apply`] carries out one [`Call`] against a [`Store`]. It reads, decides and writes without
+//! waiting in between, so a store that runs it in one transaction never shows half a change: a
+//! file's new state and the feed's entry appear together.
+//!
+//! What bytes exist is storage's to say. The ledger holds the intent before a storage call and the
+//! outcome after it; [`Chore`]s are the work that a crash in between leaves behind.
+
+mod apply;
+mod chores;
+mod memory;
+mod states;
+mod store;
+
+use serde::{Deserialize, Serialize};
+use syncsphere_protocol::{
+    ChangesPage, Crc64Nvme, FileId, FileRecord, FileStatus, Redacted, UploadId, UploadKind,
+};
+
+pub use apply::{Applied, apply};
+pub use chores::{Chore, ChoreKind, Sweep};
+pub use memory::MemoryStore;
+pub use states::{FileDraft, Upload, UploadPhase};
+pub use store::{FilePage, Idempotent, Store, StoredFile};
+
+/// One command and the time at which it is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Call {
+    /// Milliseconds since 1970.
+    pub now_ms: i64,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// What a ledger can be asked. Every command may be repeated: the second time changes nothing and
+/// answers as the first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Command {
+    /// Answer with the newest sequence number.
+    Head,
+    /// Record the intent to upload. A `single` upload is open, and announced, at once; a multipart
+    /// upload waits for [`Command::Open`].
+    Begin {
+        /// Makes a repeated request answer the same uploads.
+        idempotency: Option<Idempotency>,
+        /// The uploads, at most one request's worth.
+        drafts: Vec<UploadDraft>,
+    },
+    /// Storage has created multipart uploads: their files exist now.
+    Open {
+        /// Each upload with the name that storage gave it.
+        opened: Vec<Opened>,
+    },
+    /// Look an upload up.
+    Upload {
+        /// Which.
+        upload_id: UploadId,
+    },
+    /// Record that storage is about to be asked to complete the upload.
+    StartCompletion {
+        /// Which.
+        upload_id: UploadId,
+        /// What the client says the whole file's checksum is.
+        crc64nvme: Option<Crc64Nvme>,
+    },
+    /// Storage refused to complete the upload: it is open again.
+    StopCompletion {
+        /// Which.
+        upload_id: UploadId,
+    },
+    /// Storage holds the finished object: the file is available.
+    Finish {
+        /// Which.
+        upload_id: UploadId,
+        /// The object's ETag, quoted as storage gave it.
+        etag: String,
+        /// The object's checksum, where storage reports one.
+        crc64nvme: Option<Crc64Nvme>,
+    },
+    /// Give an upload up.
+    Abort {
+        /// Which.
+        upload_id: UploadId,
+        /// When the last URL signed for the upload has died, in milliseconds since 1970.
+        urls_dead_ms: i64,
+    },
+    /// Give an upload up if its time is over.
+    Expire {
+        /// Which.
+        upload_id: UploadId,
+        /// As for [`Command::Abort`].
+        urls_dead_ms: i64,
+    },
+    /// Look a file up.
+    File {
+        /// Which.
+        file_id: FileId,
+    },
+    /// List files, newest first.
+    Files {
+        /// Read on after this cursor.
+        cursor: Option<u64>,
+        /// Only files of these states.
+        statuses: Vec<FileStatus>,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Remove an available file.
+    Delete {
+        /// Which.
+        file_id: FileId,
+        /// As for [`Command::Abort`].
+        urls_dead_ms: i64,
+    },
+    /// Read the feed.
+    Changes {
+        /// Everything after this sequence number.
+        since: u64,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Lease the chores that are due: each is put off, so that a crash neither loses nor repeats
+    /// it at once.
+    TakeChores {
+        /// At most so many.
+        limit: u32,
+    },
+    /// A chore was carried out: drop it, or do it again at another time.
+    SettleChore {
+        /// Which.
+        chore_id: String,
+        /// When to do it again, in milliseconds since 1970; `None` when it is done for good.
+        again_ms: Option<i64>,
+    },
+}
+
+/// A client's idempotency key and what it was used for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Idempotency {
+    /// The key, bound to who sent it.
+    pub key: Redacted<String>,
+    /// Digest of the request body.
+    pub fingerprint: String,
+}
+
+/// An upload that is about to begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UploadDraft {
+    /// The upload's id.
+    pub upload_id: UploadId,
+    /// What is known of the file.
+    pub file: FileDraft,
+    /// How the bytes travel.
+    pub kind: UploadKind,
+    /// The size of every part but the last, in bytes.
+    pub part_size: u64,
+    /// When the upload is given up, in milliseconds since 1970.
+    pub expires_ms: i64,
+}
+
+/// A multipart upload that storage has created.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Opened {
+    /// The upload.
+    pub upload_id: UploadId,
+    /// Storage's own name for it.
+    pub storage_upload_id: Redacted<String>,
+}
+
+/// What a ledger answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Reply {
+    /// To [`Command::Head`].
+    Head {
+        /// The newest sequence number, 0 if nothing has happened yet.
+        seq: u64,
+    },
+    /// To [`Command::Begin`] and [`Command::Open`]: the uploads as they stand, in the order asked.
+    Uploads {
+        /// The uploads.
+        uploads: Vec<Upload>,
+    },
+    /// The idempotency key was used for another request.
+    KeyReused,
+    /// An upload and its file.
+    Upload {
+        /// The upload.
+        upload: Box<Upload>,
+        /// Its file; absent until storage has created the upload.
+        file: Option<Box<FileRecord>>,
+        /// Clean-up that the command has made necessary.
+        chore: Option<Box<Chore>>,
+    },
+    /// A file.
+    File {
+        /// The file.
+        file: Box<StoredFile>,
+        /// Clean-up that the command has made necessary.
+        chore: Option<Box<Chore>>,
+    },
+    /// One page of files.
+    Files(FilePage),
+    /// One page of the feed.
+    Changes(ChangesPage),
+    /// Leased chores.
+    Chores {
+        /// The chores.
+        chores: Vec<Chore>,
+    },
+    /// The command was carried out and there is nothing to tell.
+    Done,
+    /// There is no such upload, file or chore.
+    Missing,
+}

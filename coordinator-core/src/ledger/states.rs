@@ -1,0 +1,157 @@
+//! States of files and uploads, and the only ways from one to the next.
+//!
+//! `uploading → available | aborted | expired`, `available → deleted`. A [`FileRecord`]'s status is
+//! set in this file alone, and only by values that prove the status it had before.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use syncsphere_protocol::{
+    Crc64Nvme, FileChecksum, FileId, FileRecord, FileStatus, Redacted, Timestamp, UploadId, UploadKind,
+    WorkspaceId,
+};
+
+/// What is known of a file before its upload is open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileDraft {
+    /// The file's id.
+    pub file_id: FileId,
+    /// Where it belongs.
+    pub workspace: WorkspaceId,
+    /// Its name.
+    pub name: Redacted<String>,
+    /// Its folder.
+    pub path: Redacted<String>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its media type.
+    pub content_type: String,
+    /// Who uploads it.
+    pub owner: Redacted<String>,
+    /// What the client attached.
+    pub metadata: Redacted<BTreeMap<String, String>>,
+    /// The object's key in storage.
+    pub key: Redacted<String>,
+}
+
+impl FileDraft {
+    /// The record of the file now that its upload is open; `seq` is that of the change which
+    /// announces it.
+    pub(super) fn open(&self, now_ms: i64, seq: u64) -> FileRecord {
+        let now = Timestamp::from_unix_millis(now_ms);
+        FileRecord {
+            file_id: self.file_id.clone(),
+            workspace: self.workspace.clone(),
+            name: self.name.clone(),
+            path: self.path.clone(),
+            size: self.size,
+            content_type: self.content_type.clone(),
+            status: FileStatus::Uploading,
+            checksum: FileChecksum::default(),
+            etag: None,
+            owner: self.owner.clone(),
+            metadata: self.metadata.clone(),
+            created_at: now.clone(),
+            updated_at: now,
+            seq,
+        }
+    }
+}
+
+/// An upload as the ledger keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Upload {
+    /// The upload's id.
+    pub upload_id: UploadId,
+    /// What the client said of the file.
+    pub file: FileDraft,
+    /// How the bytes travel.
+    pub kind: UploadKind,
+    /// The size of every part but the last, in bytes.
+    pub part_size: u64,
+    /// When the upload is given up, in milliseconds since 1970.
+    pub expires_ms: i64,
+    /// Storage's own name of a multipart upload; absent for `single` and until it is known.
+    pub storage_upload_id: Option<Redacted<String>>,
+    /// How far it is.
+    pub phase: UploadPhase,
+}
+
+/// How far an upload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum UploadPhase {
+    /// Storage is about to be asked to create it; nothing has been announced.
+    Starting,
+    /// Parts may come.
+    Open,
+    /// Storage is, or was, being asked to complete it.
+    Completing {
+        /// What the client says the whole file's checksum is.
+        crc64nvme: Option<Crc64Nvme>,
+    },
+    /// It is over; the file's status says how.
+    Ended,
+}
+
+/// How an upload can end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Storage holds the object.
+    Available {
+        etag: String,
+        crc64nvme: Option<Crc64Nvme>,
+    },
+    /// Somebody gave it up.
+    Aborted,
+    /// Its time was over.
+    Expired,
+}
+
+/// A file whose status is known to be `uploading`.
+pub(super) struct Uploading(FileRecord);
+
+impl Uploading {
+    /// The file, if it is uploading.
+    pub(super) fn prove(file: FileRecord) -> Option<Self> {
+        (file.status == FileStatus::Uploading).then_some(Self(file))
+    }
+
+    pub(super) fn end(self, ending: Ending, now_ms: i64, seq: u64) -> FileRecord {
+        let mut file = self.0;
+        file.status = match ending {
+            Ending::Available { etag, crc64nvme } => {
+                file.etag = Some(etag);
+                file.checksum = FileChecksum { crc64nvme };
+                FileStatus::Available
+            }
+            Ending::Aborted => FileStatus::Aborted,
+            Ending::Expired => FileStatus::Expired,
+        };
+        touch(file, now_ms, seq)
+    }
+}
+
+/// A file whose status is known to be `available`.
+pub(super) struct Available(FileRecord);
+
+impl Available {
+    /// The file, if it is available.
+    pub(super) fn prove(file: FileRecord) -> Option<Self> {
+        (file.status == FileStatus::Available).then_some(Self(file))
+    }
+
+    pub(super) fn delete(self, now_ms: i64, seq: u64) -> FileRecord {
+        let mut file = self.0;
+        file.status = FileStatus::Deleted;
+        touch(file, now_ms, seq)
+    }
+}
+
+fn touch(mut file: FileRecord, now_ms: i64, seq: u64) -> FileRecord {
+    file.updated_at = Timestamp::from_unix_millis(now_ms);
+    file.seq = seq;
+    file
+}

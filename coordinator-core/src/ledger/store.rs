@@ -1,0 +1,91 @@
+use serde::{Deserialize, Serialize};
+use syncsphere_protocol::{Change, FileId, FileRecord, FileStatus, Redacted, UploadId};
+
+use super::{Chore, Upload};
+
+/// The rows of one workspace's ledger.
+///
+/// [`apply`](super::apply) calls these without waiting in between. A store that fails must undo
+/// everything since `apply` began.
+pub trait Store {
+    /// What can go wrong while reading or writing rows.
+    type Error;
+
+    /// Sequence number of the newest change, 0 if there is none.
+    fn newest_seq(&self) -> Result<u64, Self::Error>;
+    /// Sequence number of the oldest change that is kept, `None` if there is none.
+    fn oldest_seq(&self) -> Result<Option<u64>, Self::Error>;
+    /// Adds a change; its `seq` is one more than the newest.
+    fn append(&mut self, change: &Change) -> Result<(), Self::Error>;
+    /// Changes after `since` in order, at most `limit`.
+    fn changes(&self, since: u64, limit: u32) -> Result<Vec<Change>, Self::Error>;
+
+    /// A file.
+    fn file(&self, id: &FileId) -> Result<Option<StoredFile>, Self::Error>;
+    /// Adds or replaces a file.
+    fn put_file(&mut self, file: &StoredFile) -> Result<(), Self::Error>;
+    /// Files of these states whose `created_seq` is below `before`, newest first, at most `limit`.
+    fn files(
+        &self,
+        before: Option<u64>,
+        statuses: &[FileStatus],
+        limit: u32,
+    ) -> Result<Vec<StoredFile>, Self::Error>;
+
+    /// An upload.
+    fn upload(&self, id: &UploadId) -> Result<Option<Upload>, Self::Error>;
+    /// Adds or replaces an upload.
+    fn put_upload(&mut self, upload: &Upload) -> Result<(), Self::Error>;
+    /// Removes an upload.
+    fn remove_upload(&mut self, id: &UploadId) -> Result<(), Self::Error>;
+
+    /// What an idempotency key was used for.
+    fn idempotent(&self, key: &str) -> Result<Option<Idempotent>, Self::Error>;
+    /// Adds what an idempotency key was used for.
+    fn put_idempotent(&mut self, key: &str, used: &Idempotent) -> Result<(), Self::Error>;
+    /// Removes an idempotency key.
+    fn remove_idempotent(&mut self, key: &str) -> Result<(), Self::Error>;
+
+    /// A chore.
+    fn chore(&self, id: &str) -> Result<Option<Chore>, Self::Error>;
+    /// Adds or replaces a chore.
+    fn put_chore(&mut self, chore: &Chore) -> Result<(), Self::Error>;
+    /// Removes a chore.
+    fn remove_chore(&mut self, id: &str) -> Result<(), Self::Error>;
+    /// Chores due at `now_ms` or before, earliest first, at most `limit`.
+    fn due_chores(&self, now_ms: i64, limit: u32) -> Result<Vec<Chore>, Self::Error>;
+    /// When the next chore is due, in milliseconds since 1970.
+    fn next_due(&self) -> Result<Option<i64>, Self::Error>;
+}
+
+/// A file as the ledger keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredFile {
+    /// What clients see.
+    pub record: FileRecord,
+    /// Sequence number of the change that announced the file: the order of listings.
+    pub created_seq: u64,
+    /// The object's key in storage.
+    pub key: Redacted<String>,
+}
+
+/// One page of files, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FilePage {
+    /// The files.
+    pub files: Vec<FileRecord>,
+    /// Where the next page begins; absent on the last one.
+    pub next_cursor: Option<u64>,
+}
+
+/// What an idempotency key was used for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Idempotent {
+    /// Digest of the request body.
+    pub fingerprint: String,
+    /// The uploads that it began.
+    pub uploads: Vec<UploadId>,
+}

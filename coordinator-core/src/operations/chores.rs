@@ -1,0 +1,133 @@
+//! Work that the workspace's alarm does: what time or a crash has left behind.
+
+use syncsphere_protocol::{FileStatus, UploadId, WorkspaceId};
+
+use super::Desk;
+use super::complete::{Claims, finalize};
+use crate::ledger::{Chore, ChoreKind, Command, Reply, Sweep, UploadPhase};
+use crate::ports::{Storage, Workspaces};
+use crate::refusal::Refusal;
+use crate::s3::S3Failure;
+
+/// Chores that one alarm carries out. Source: own choice; with a few storage requests each it
+/// stays well within an alarm's 15 minutes, and the next alarm follows at once.
+const CHORES_AT_ONCE: u32 = 20;
+
+/// Between the death of the last URL and the last sweep, in milliseconds: a request that storage
+/// let in before may still be on its way. Source: own choice.
+const LAST_BYTES_MS: i64 = 10 * 60 * 1000;
+
+/// Carries out what is due. A chore that fails comes back by itself, later each time.
+pub(crate) async fn tend<S: Storage, W: Workspaces>(desk: &Desk<'_, S, W>, workspace: &WorkspaceId) {
+    let taken = Command::TakeChores {
+        limit: CHORES_AT_ONCE,
+    };
+    let Ok(Reply::Chores { chores }) = desk.ask(workspace, taken).await else {
+        return;
+    };
+    for chore in &chores {
+        match &chore.kind {
+            ChoreKind::Sweep(_) => sweep(desk, workspace, chore).await,
+            ChoreKind::Resolve { upload_id } => {
+                // Every way this can end has been written down by the time it returns.
+                let _ = resolve(desk, workspace, upload_id).await;
+            }
+            ChoreKind::Expire { upload_id } => {
+                let _ = expire(desk, workspace, upload_id).await;
+            }
+            // The ledger forgets by itself.
+            ChoreKind::Forget { .. } => {}
+        }
+    }
+}
+
+/// Removes from storage what a [`Sweep`] names, and settles the chore: it comes back once after
+/// the last signed URL has died, since a part may land until then.
+///
+/// Source: "it might be necessary to stop a given multipart upload multiple times":
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html>
+pub(super) async fn sweep<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    workspace: &WorkspaceId,
+    chore: &Chore,
+) {
+    let ChoreKind::Sweep(what) = &chore.kind else {
+        return;
+    };
+    if remove(desk, what).await.is_err() {
+        return;
+    }
+    let last = what.urls_dead_ms.saturating_add(LAST_BYTES_MS);
+    let settled = Command::SettleChore {
+        chore_id: chore.id.clone(),
+        again_ms: (desk.cx.now_ms < last).then_some(last),
+    };
+    // If this is lost, the sweep is done once more.
+    let _ = desk.ask(workspace, settled).await;
+}
+
+async fn remove<S: Storage, W>(desk: &Desk<'_, S, W>, what: &Sweep) -> Result<(), S3Failure> {
+    let s3 = desk.s3();
+    let known = what.storage_upload_id.iter().cloned();
+    let mut uploads: Vec<_> = known.collect();
+    if what.stray_uploads {
+        uploads.extend(s3.uploads_of(&what.key).await?);
+    }
+    for upload in uploads {
+        match s3.abort(&what.key, &upload).await {
+            Ok(()) | Err(S3Failure::NotFound) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    match s3.delete(&what.key).await {
+        Ok(()) | Err(S3Failure::NotFound) => Ok(()),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Finds out how a completion went that was not heard of again.
+async fn resolve<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    workspace: &WorkspaceId,
+    upload_id: &UploadId,
+) -> Result<(), Refusal> {
+    let upload_id = upload_id.clone();
+    let command = Command::Upload {
+        upload_id: upload_id.clone(),
+    };
+    let reply = desk.ask(workspace, command).await?;
+    if let Reply::Upload { upload, .. } = reply
+        && let UploadPhase::Completing { crc64nvme } = upload.phase
+    {
+        let finalized = finalize(desk, &upload, &Claims::of_whole(crc64nvme)).await;
+        if finalized.is_err_and(|refusal| refusal.code().is_retryable()) {
+            return Ok(());
+        }
+        // Available, given up, or in want of parts: whichever, nobody is completing it any more.
+        desk.ask(workspace, Command::StopCompletion { upload_id }).await?;
+    }
+    Ok(())
+}
+
+async fn expire<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    workspace: &WorkspaceId,
+    upload_id: &UploadId,
+) -> Result<(), Refusal> {
+    // A completion on its way goes first, so that no finished file is thrown away.
+    resolve(desk, workspace, upload_id).await?;
+    let command = Command::Expire {
+        upload_id: upload_id.clone(),
+        urls_dead_ms: desk.urls_dead_ms(),
+    };
+    if let Reply::Upload {
+        chore: Some(chore),
+        file,
+        ..
+    } = desk.ask(workspace, command).await?
+    {
+        debug_assert!(file.is_none_or(|file| file.status == FileStatus::Expired));
+        sweep(desk, workspace, &chore).await;
+    }
+    Ok(())
+}

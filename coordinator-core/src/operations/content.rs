@@ -1,0 +1,63 @@
+use std::time::Duration;
+
+use syncsphere_protocol::{ContentLink, ErrorCode, FileId, FileStatus, Redacted, Timestamp};
+
+use super::{Desk, no_such_file, out_of_turn};
+use crate::auth::Principal;
+use crate::ledger::{Command, Reply};
+use crate::policy::attachment;
+use crate::ports::Workspaces;
+use crate::refusal::{Refusal, internal};
+use crate::s3::Download;
+
+/// Life of a download link. Source: own choice: it is followed at once, and a leaked one soon dies.
+const LIFE: Duration = Duration::from_secs(300);
+
+/// A short-lived link that downloads the file under its own name.
+pub(crate) async fn link<S, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    principal: &Principal,
+    file_id: &FileId,
+) -> Result<ContentLink, Refusal> {
+    let command = Command::File {
+        file_id: file_id.clone(),
+    };
+    let file = match desk.ask(&principal.workspace, command).await? {
+        Reply::File { file, .. } => *file,
+        Reply::Missing => return Err(no_such_file()),
+        other => return Err(out_of_turn(&other)),
+    };
+    match file.record.status {
+        FileStatus::Available => {}
+        FileStatus::Uploading => {
+            return Err(Refusal::new(
+                ErrorCode::Conflict,
+                "the file is still being uploaded",
+            ));
+        }
+        FileStatus::Aborted | FileStatus::Expired => {
+            return Err(Refusal::new(
+                ErrorCode::UploadGone,
+                "the file's upload was given up",
+            ));
+        }
+        FileStatus::Deleted => return Err(no_such_file()),
+    }
+    let life = LIFE.min(desk.config.url_ttl);
+    let download = Download {
+        key: &file.key,
+        disposition: &attachment(&file.record.name),
+        content_type: &file.record.content_type,
+    };
+    let url = desk
+        .config
+        .bucket
+        .presign_download(&download, life, desk.cx.now_ms)
+        .map_err(|failure| internal(failure.to_string()))?;
+    let life_ms = i64::try_from(life.as_millis()).unwrap_or(i64::MAX);
+    Ok(ContentLink {
+        url: Redacted(url),
+        expires_at: Timestamp::from_unix_millis(desk.cx.now_ms.saturating_add(life_ms)),
+        expires_in: life.as_secs(),
+    })
+}

@@ -1,0 +1,310 @@
+use futures_util::{StreamExt, stream};
+use http::HeaderMap;
+use sha2::{Digest, Sha256};
+use syncsphere_protocol::{
+    ErrorCode, InitiateReply, InitiateRequest, InitiateResult, MAX_FILES_PER_INITIATE, MAX_PARTS_PER_SIGNING,
+    NewFile, PartPlan, PartToSign, Redacted, Timestamp, UploadGrant, UploadId, UploadKind,
+};
+
+use super::sign_parts::sign;
+use super::{Desk, out_of_turn};
+use crate::auth::{Principal, Ticket};
+use crate::ledger::{Command, FileDraft, Idempotency, Opened, Reply, Upload, UploadDraft, UploadPhase};
+use crate::policy;
+use crate::ports::{Storage, Workspaces};
+use crate::refusal::{Refusal, internal, invalid};
+use crate::routes::parsed;
+
+/// Requests to storage that one initiate has under way at once.
+///
+/// Source: a worker may have six connections open:
+/// <https://developers.cloudflare.com/workers/platform/limits/#simultaneous-open-connections>
+const CREATES_AT_ONCE: usize = 6;
+
+/// Longest name of the client's own for a file, in bytes. Source: own choice.
+const MAX_CLIENT_REF: usize = 256;
+
+/// Longest idempotency key, in bytes. Source: own choice, twice a UUID and to spare.
+const MAX_IDEMPOTENCY_KEY: usize = 255;
+
+/// The request's `Idempotency-Key`, if it has one that can be used.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let key = value.to_str().unwrap_or_default().trim();
+    if key.is_empty() || key.len() > MAX_IDEMPOTENCY_KEY || values.next().is_some() {
+        return Err(invalid(format!(
+            "an idempotency key is 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters"
+        )));
+    }
+    Ok(Some(key.to_owned()))
+}
+
+/// Opens an upload for each file of the request that can have one.
+pub(crate) async fn initiate<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    principal: &Principal,
+    body: &[u8],
+    idempotency_key: Option<String>,
+) -> Result<InitiateReply, Refusal> {
+    let request: InitiateRequest = parsed(body)?;
+    check_size(&request)?;
+    let accepted: Vec<Result<UploadDraft, Refusal>> = request
+        .files
+        .iter()
+        .enumerate()
+        .map(|(index, file)| draft(desk, principal, file, index))
+        .collect();
+    let drafts: Vec<UploadDraft> = accepted.iter().flatten().cloned().collect();
+    let uploads = if drafts.is_empty() {
+        Vec::new()
+    } else {
+        begin(
+            desk,
+            principal,
+            drafts,
+            idempotency(principal, idempotency_key, body),
+        )
+        .await?
+    };
+    let opened = open(desk, principal, uploads).await?;
+
+    let mut opened = opened.into_iter();
+    let mut from_storage = Vec::new();
+    let mut results = Vec::with_capacity(request.files.len());
+    for (file, accepted) in request.files.iter().zip(accepted) {
+        let granted = match accepted {
+            Err(refusal) => Err(refusal),
+            Ok(_) => match opened.next() {
+                Some(Ok(upload)) => grant(desk, principal, &upload, file),
+                Some(Err(refusal)) => {
+                    from_storage.push(refusal.clone());
+                    Err(refusal)
+                }
+                None => Err(internal("fewer uploads than files")),
+            },
+        };
+        results.push(result(desk, file, granted));
+    }
+    // Where storage let none of them in, the request as a whole is worth repeating later.
+    if from_storage.len() == results.len()
+        && let Some(refusal) = from_storage.into_iter().next()
+    {
+        return Err(refusal);
+    }
+    Ok(InitiateReply { uploads: results })
+}
+
+fn check_size(request: &InitiateRequest) -> Result<(), Refusal> {
+    if request.files.is_empty() || request.files.len() > MAX_FILES_PER_INITIATE {
+        return Err(invalid(format!(
+            "a request initiates 1 to {MAX_FILES_PER_INITIATE} files"
+        )));
+    }
+    let parts: usize = request.files.iter().map(|file| file.parts.len()).sum();
+    if parts > MAX_PARTS_PER_SIGNING {
+        return Err(invalid(format!(
+            "a request asks for URLs of at most {MAX_PARTS_PER_SIGNING} parts"
+        )));
+    }
+    Ok(())
+}
+
+fn draft<S, W>(
+    desk: &Desk<'_, S, W>,
+    principal: &Principal,
+    file: &NewFile,
+    index: usize,
+) -> Result<UploadDraft, Refusal> {
+    if file.client_ref.len() > MAX_CLIENT_REF {
+        return Err(invalid(format!(
+            "clientRef is longer than {MAX_CLIENT_REF} bytes"
+        )));
+    }
+    let name = policy::file_name(&file.name)?;
+    let path = policy::folder(file.path.as_ref().map_or("", |path| path.as_str()))?;
+    let limit = desk
+        .config
+        .max_file_size
+        .min(principal.max_file_size.unwrap_or(u64::MAX));
+    let (kind, plan) = policy::plan(file.size, file.part_size, limit, desk.config.bucket.provider)?;
+    check_parts(&file.parts, &plan)?;
+    let id = |kind| desk.cx.id(kind, index);
+    let file_id = id("file").parse().map_err(|_| internal("an id of our own"))?;
+    Ok(UploadDraft {
+        upload_id: id("upload").parse().map_err(|_| internal("an id of our own"))?,
+        kind,
+        part_size: plan.part_size(),
+        expires_ms: desk.cx.now_ms.saturating_add(desk.config.upload_ttl_ms()),
+        file: FileDraft {
+            key: policy::object_key(&principal.workspace, &file_id, &name),
+            file_id,
+            workspace: principal.workspace.clone(),
+            name,
+            path,
+            size: file.size,
+            content_type: policy::content_type(file.content_type.as_deref())?,
+            owner: principal.subject.clone(),
+            metadata: policy::metadata(file.metadata.as_deref())?,
+        },
+    })
+}
+
+/// Fails where a part is asked for twice or the plan has no such part.
+pub(super) fn check_parts(parts: &[PartToSign], plan: &PartPlan) -> Result<(), Refusal> {
+    let mut numbers: Vec<_> = parts.iter().map(|part| part.part_number).collect();
+    numbers.sort_unstable();
+    if let Some(beyond) = numbers.last().filter(|last| last.get() > plan.part_count()) {
+        return Err(invalid(format!(
+            "there is no part {beyond}: the upload has {}",
+            plan.part_count()
+        )));
+    }
+    if numbers.windows(2).any(|pair| pair.first() == pair.last()) {
+        return Err(invalid("a part is asked for twice"));
+    }
+    Ok(())
+}
+
+fn idempotency(principal: &Principal, key: Option<String>, body: &[u8]) -> Option<Idempotency> {
+    let digest = Sha256::digest(body);
+    key.map(|key| Idempotency {
+        // Another subject's key of the same name is another key.
+        key: Redacted(format!("{}\n{key}", principal.subject.0)),
+        fingerprint: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+    })
+}
+
+async fn begin<S, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    principal: &Principal,
+    drafts: Vec<UploadDraft>,
+    idempotency: Option<Idempotency>,
+) -> Result<Vec<Upload>, Refusal> {
+    let conflict = |detail: &str| Refusal::new(ErrorCode::Conflict, detail);
+    let wanted = drafts.len();
+    let command = Command::Begin { idempotency, drafts };
+    match desk.ask(&principal.workspace, command).await? {
+        Reply::Uploads { uploads } if uploads.len() == wanted => Ok(uploads),
+        Reply::Uploads { .. } => Err(conflict(
+            "the idempotency key belongs to a request that was judged otherwise",
+        )),
+        Reply::KeyReused => Err(conflict("the idempotency key belongs to another request")),
+        Reply::Missing => Err(conflict(
+            "the idempotency key belongs to a request that failed; take a new one",
+        )),
+        other => Err(out_of_turn(&other)),
+    }
+}
+
+/// Has storage create the uploads that it does not know yet, and the ledger announce them.
+async fn open<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    principal: &Principal,
+    uploads: Vec<Upload>,
+) -> Result<Vec<Result<Upload, Refusal>>, Refusal> {
+    let created: Vec<Result<Option<Opened>, Refusal>> = stream::iter(&uploads)
+        .map(|upload| create(desk, upload))
+        .buffered(CREATES_AT_ONCE)
+        .collect()
+        .await;
+    let opened: Vec<Opened> = created.iter().flatten().flatten().cloned().collect();
+    let now_open = if opened.is_empty() {
+        Vec::new()
+    } else {
+        let command = Command::Open {
+            opened: opened.clone(),
+        };
+        match desk.ask(&principal.workspace, command).await? {
+            Reply::Uploads { uploads } => uploads,
+            other => return Err(out_of_turn(&other)),
+        }
+    };
+    let mut results = Vec::with_capacity(uploads.len());
+    for (upload, created) in uploads.into_iter().zip(created) {
+        results.push(match created {
+            Err(refusal) => Err(refusal),
+            Ok(None) => Ok(upload),
+            Ok(Some(ours)) => settle(desk, ours, &now_open, &upload).await,
+        });
+    }
+    Ok(results)
+}
+
+async fn create<S: Storage, W>(desk: &Desk<'_, S, W>, upload: &Upload) -> Result<Option<Opened>, Refusal> {
+    if upload.phase != UploadPhase::Starting || upload.kind != UploadKind::Multipart {
+        return Ok(None);
+    }
+    let storage_upload_id = desk
+        .s3()
+        .create(&upload.file.key, &upload.file.content_type)
+        .await?;
+    Ok(Some(Opened {
+        upload_id: upload.upload_id.clone(),
+        storage_upload_id,
+    }))
+}
+
+/// The upload as the ledger has opened it. Where a repeated request was faster, its multipart
+/// upload stands and ours is dropped.
+async fn settle<S: Storage, W>(
+    desk: &Desk<'_, S, W>,
+    ours: Opened,
+    now_open: &[Upload],
+    begun: &Upload,
+) -> Result<Upload, Refusal> {
+    let stands = find(now_open, &ours.upload_id);
+    if stands.is_none_or(|upload| upload.storage_upload_id.as_ref() != Some(&ours.storage_upload_id)) {
+        // If this fails, storage's own rule for stale uploads remains.
+        let _ = desk.s3().abort(&begun.file.key, &ours.storage_upload_id).await;
+    }
+    stands
+        .cloned()
+        .ok_or_else(|| Refusal::new(ErrorCode::UploadGone, "the upload was given up meanwhile"))
+}
+
+fn find<'a>(uploads: &'a [Upload], id: &UploadId) -> Option<&'a Upload> {
+    uploads.iter().find(|upload| upload.upload_id == *id)
+}
+
+fn grant<S, W>(
+    desk: &Desk<'_, S, W>,
+    principal: &Principal,
+    upload: &Upload,
+    file: &NewFile,
+) -> Result<UploadGrant, Refusal> {
+    let ticket = Ticket::for_upload(upload, &principal.subject);
+    let remaining = upload.expires_ms.saturating_sub(desk.cx.now_ms);
+    Ok(UploadGrant {
+        client_ref: file.client_ref.clone(),
+        upload_id: upload.upload_id.clone(),
+        file_id: upload.file.file_id.clone(),
+        kind: upload.kind,
+        part_size: upload.part_size,
+        part_count: ticket.plan()?.part_count(),
+        expires_at: Timestamp::from_unix_millis(upload.expires_ms),
+        expires_in: u64::try_from(remaining.div_euclid(1000)).unwrap_or(0),
+        urls: sign(desk, &ticket, &file.parts)?,
+        ticket: ticket.seal(&desk.config.auth.keys)?,
+    })
+}
+
+fn result<S, W>(
+    desk: &Desk<'_, S, W>,
+    file: &NewFile,
+    granted: Result<UploadGrant, Refusal>,
+) -> InitiateResult {
+    match granted {
+        Ok(grant) => InitiateResult::Granted(Box::new(grant)),
+        Err(refusal) => {
+            let (mut error, _) = refusal.into_parts();
+            error.request_id = desk.cx.request_id.clone();
+            InitiateResult::Refused {
+                client_ref: file.client_ref.chars().take(MAX_CLIENT_REF).collect(),
+                error,
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What each endpoint does, one file each. Every operation may be dropped at any await and asked
+//! for again: the intent is in the ledger before storage is asked, the outcome after it.
+
+pub(crate) mod changes;
+pub(crate) mod chores;
+pub(crate) mod complete;
+pub(crate) mod content;
+pub(crate) mod files;
+pub(crate) mod health;
+pub(crate) mod initiate;
+pub(crate) mod sign_parts;
+pub(crate) mod uploads;
+
+use syncsphere_protocol::{ErrorCode, Problem, WorkspaceId};
+
+use crate::config::Config;
+use crate::coordinator::Context;
+use crate::ledger::{Call, Command, Reply};
+use crate::ports::Workspaces;
+use crate::refusal::{Refusal, internal, not_found};
+use crate::s3::S3;
+
+/// What an operation works with: the configuration, the request's surroundings and the two ports.
+pub(crate) struct Desk<'a, S, W> {
+    pub config: &'a Config,
+    pub cx: &'a Context,
+    pub storage: &'a S,
+    pub workspaces: &'a W,
+}
+
+impl<S, W: Workspaces> Desk<'_, S, W> {
+    /// Has the workspace's ledger carry out a command.
+    pub(crate) async fn ask(&self, workspace: &WorkspaceId, command: Command) -> Result<Reply, Refusal> {
+        /// Seconds to wait when a workspace is away. Source: own choice; objects move in seconds.
+        const RETRY_AFTER: u32 = 1;
+        let call = Call {
+            now_ms: self.cx.now_ms,
+            command,
+        };
+        self.workspaces.call(workspace, call).await.map_err(|failure| {
+            let problem = Problem::new(ErrorCode::Internal, "the workspace does not answer at the moment");
+            Refusal::from(problem.retry_after(RETRY_AFTER)).because(failure.to_string())
+        })
+    }
+
+    /// When every URL that has been signed until now is dead, in milliseconds since 1970.
+    pub(crate) fn urls_dead_ms(&self) -> i64 {
+        self.cx.now_ms.saturating_add(self.config.url_ttl_ms())
+    }
+}
+
+impl<'a, S, W> Desk<'a, S, W> {
+    /// Storage, as this request asks it.
+    pub(crate) fn s3(&self) -> S3<'a, S> {
+        S3 {
+            bucket: &self.config.bucket,
+            storage: self.storage,
+            now_ms: self.cx.now_ms,
+        }
+    }
+}
+
+/// The ledger answered something that this command is never answered.
+fn out_of_turn(reply: &Reply) -> Refusal {
+    let kind = match reply {
+        Reply::Head { .. } => "a head",
+        Reply::Uploads { .. } => "uploads",
+        Reply::KeyReused => "a reused key",
+        Reply::Upload { .. } => "an upload",
+        Reply::File { .. } => "a file",
+        Reply::Files(_) => "files",
+        Reply::Changes(_) => "changes",
+        Reply::Chores { .. } => "chores",
+        Reply::Done => "done",
+        Reply::Missing => "missing",
+    };
+    internal(format!("the ledger answered {kind} out of turn"))
+}
+
+fn no_such_upload() -> Refusal {
+    not_found("there is no such upload in this workspace")
+}
+
+fn no_such_file() -> Refusal {
+    not_found("there is no such file in this workspace")
+}

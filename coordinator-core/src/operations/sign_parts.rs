@@ -1,0 +1,92 @@
+use std::time::Duration;
+
+use syncsphere_protocol::{
+    MAX_PARTS_PER_SIGNING, PartToSign, Redacted, SignPartsReply, SignPartsRequest, SignedPart, Timestamp,
+    UploadId, UploadKind,
+};
+
+use super::Desk;
+use super::initiate::check_parts;
+use crate::auth::{Principal, Ticket};
+use crate::refusal::{Refusal, internal, invalid};
+use crate::s3::{PartUpload, SingleUpload};
+
+/// URLs for parts of an open upload. Asks neither ledger nor storage.
+pub(crate) fn sign_parts<S, W>(
+    desk: &Desk<'_, S, W>,
+    principal: &Principal,
+    upload_id: &UploadId,
+    request: &SignPartsRequest,
+) -> Result<SignPartsReply, Refusal> {
+    let ticket = Ticket::open(&request.ticket, upload_id, principal, &desk.config.auth.keys)?;
+    ticket.require_alive(desk.cx.now_ms)?;
+    if request.parts.is_empty() || request.parts.len() > MAX_PARTS_PER_SIGNING {
+        return Err(invalid(format!(
+            "a request asks for URLs of 1 to {MAX_PARTS_PER_SIGNING} parts"
+        )));
+    }
+    check_parts(&request.parts, &ticket.plan()?)?;
+    Ok(SignPartsReply {
+        urls: sign(desk, &ticket, &request.parts)?,
+    })
+}
+
+/// One URL for each part, in the order asked. The parts have been checked against the plan.
+pub(super) fn sign<S, W>(
+    desk: &Desk<'_, S, W>,
+    ticket: &Ticket,
+    parts: &[PartToSign],
+) -> Result<Vec<SignedPart>, Refusal> {
+    let now_ms = desk.cx.now_ms;
+    // A URL never outlives its upload, but storage takes no lifetime below a second.
+    let lifetime_ms = ticket
+        .expires_ms
+        .saturating_sub(now_ms)
+        .clamp(1_000, desk.config.url_ttl_ms());
+    let lifetime = Duration::from_secs(u64::try_from(lifetime_ms / 1_000).unwrap_or(1));
+    let plan = ticket.plan()?;
+    let bucket = &desk.config.bucket;
+    parts
+        .iter()
+        .map(|part| {
+            let range = plan
+                .range(part.part_number)
+                .ok_or_else(|| internal("a part outside its plan"))?;
+            let signed = match (ticket.kind, &ticket.storage_upload_id) {
+                (UploadKind::Single, _) => {
+                    let upload = SingleUpload {
+                        key: &ticket.key,
+                        length: range.length,
+                        crc64nvme: part.crc64nvme,
+                        content_type: &ticket.content_type,
+                    };
+                    bucket.presign_single(&upload, lifetime, now_ms)
+                }
+                (UploadKind::Multipart, Some(storage_upload_id)) => {
+                    let upload = PartUpload {
+                        key: &ticket.key,
+                        storage_upload_id,
+                        part: part.part_number,
+                        length: range.length,
+                        crc64nvme: part.crc64nvme,
+                    };
+                    bucket.presign_part(&upload, lifetime, now_ms)
+                }
+                (UploadKind::Multipart, None) => return Err(internal("a multipart upload without its id")),
+            };
+            let signed = signed.map_err(|failure| internal(failure.to_string()))?;
+            Ok(SignedPart {
+                part_number: part.part_number,
+                method: "PUT".to_owned(),
+                url: Redacted(signed.url),
+                headers: signed
+                    .headers
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect(),
+                expires_at: Timestamp::from_unix_millis(now_ms.saturating_add(lifetime_ms / 1_000 * 1_000)),
+                expires_in: lifetime.as_secs(),
+            })
+        })
+        .collect()
+}

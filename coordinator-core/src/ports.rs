@@ -1,0 +1,58 @@
+//! The two ways out of the core. Every side effect goes through one of them.
+
+use std::future::Future;
+use std::time::Duration;
+
+use syncsphere_protocol::WorkspaceId;
+
+use crate::ledger::{Call, Reply};
+
+/// Object storage, reached by requests that the core has built and signed.
+pub trait Storage {
+    /// Sends `request` and gives back the whole response.
+    ///
+    /// The body of the response is cut off above `reply_limit` bytes by failing with
+    /// [`StorageFailure::ReplyTooLarge`]. An answer that takes longer than `patience` is
+    /// [`StorageFailure::TimedOut`]; the request may have taken effect all the same.
+    /// Dropping the future gives the request up, with the same uncertainty.
+    fn send(
+        &self,
+        request: http::Request<Vec<u8>>,
+        patience: Duration,
+        reply_limit: usize,
+    ) -> impl Future<Output = Result<http::Response<Vec<u8>>, StorageFailure>>;
+}
+
+/// Why storage gave no answer. Whether it acted on the request is unknown in every case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StorageFailure {
+    /// No connection, or one that broke.
+    #[error("storage cannot be reached")]
+    Unreachable,
+    /// No answer in time.
+    #[error("storage did not answer in time")]
+    TimedOut,
+    /// The answer was larger than any that the core expects.
+    #[error("storage answered more than was expected")]
+    ReplyTooLarge,
+}
+
+/// The workspaces' ledgers, one for each workspace.
+pub trait Workspaces {
+    /// Carries out one command in one transaction of the workspace's ledger, by
+    /// [`ledger::apply`](crate::ledger::apply).
+    fn call(
+        &self,
+        workspace: &WorkspaceId,
+        call: Call,
+    ) -> impl Future<Output = Result<Reply, WorkspaceFailure>>;
+}
+
+/// The workspace's ledger gave no answer; whether the command was carried out is unknown. Every
+/// command may be repeated.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the workspace does not answer: {cause}")]
+pub struct WorkspaceFailure {
+    /// What happened, for the log; never shown to clients.
+    pub cause: String,
+}

@@ -1,0 +1,257 @@
+//! Which operation answers which request. Authentication comes before the body is looked at, and
+//! the body's size before its content.
+
+use http::{Method, Request, Response, StatusCode, Uri};
+use serde::de::DeserializeOwned;
+use syncsphere_protocol::{ErrorCode, FileId, FileStatus, UploadId};
+
+use crate::auth::{Principal, Scope, bearer_of, grant_token};
+use crate::coordinator::MAX_BODY_BYTES;
+use crate::operations::{Desk, changes, complete, content, files, health, initiate, sign_parts, uploads};
+use crate::ports::{Storage, Workspaces};
+use crate::refusal::{Refusal, invalid, not_found};
+use crate::reply::{json, redirect};
+
+/// Largest body of a token request, in bytes. Source: own choice; three short form fields.
+const MAX_FORM: usize = 8 * 1024;
+
+/// Largest body of initiate, in bytes.
+///
+/// Source: 100 files with the longest name, folder and a few metadata come to about 300 KB.
+const MAX_INITIATE: usize = 1024 * 1024;
+
+/// Largest body of a signing request, in bytes. Source: a ticket and 100 parts of 60 bytes.
+const MAX_SIGNING: usize = 64 * 1024;
+
+/// Entries on a page where the client names no number, and the most it may ask for.
+/// Source: own choice; a thousand records of some 700 bytes are a good answer's size.
+const DEFAULT_PAGE: u32 = 100;
+const MAX_PAGE: u32 = 1000;
+
+/// The reply to a request, or why there is none.
+pub(crate) async fn dispatch<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    request: Request<Vec<u8>>,
+) -> Result<Response<Vec<u8>>, Refusal> {
+    let path = request.uri().path().to_owned();
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let method = request.method().clone();
+    let ok = StatusCode::OK;
+    match segments.as_slice() {
+        ["healthz"] => {
+            allow(&method, &[Method::GET])?;
+            json(ok, &health::check(desk).await?)
+        }
+        [".well-known", "jwks.json"] => {
+            allow(&method, &[Method::GET])?;
+            json(ok, &desk.config.auth.keys.jwks())
+        }
+        ["v1", "auth", "token"] => {
+            allow(&method, &[Method::POST])?;
+            token(desk, &request)
+        }
+        ["v1", "uploads"] => {
+            allow(&method, &[Method::POST])?;
+            let principal = authenticate(desk, &request, Scope::Write)?;
+            let key = initiate::idempotency_key(request.headers())?;
+            let body = body(&request, MAX_INITIATE)?;
+            json(ok, &initiate::initiate(desk, &principal, body, key).await?)
+        }
+        ["v1", "uploads", id] => {
+            allow(&method, &[Method::GET, Method::DELETE])?;
+            let principal = authenticate(desk, &request, Scope::Write)?;
+            let id = upload_id(id)?;
+            if method == Method::DELETE {
+                json(ok, &uploads::abort(desk, &principal, &id).await?)
+            } else {
+                json(ok, &uploads::status(desk, &principal, &id).await?)
+            }
+        }
+        ["v1", "uploads", id, "parts"] => {
+            allow(&method, &[Method::POST])?;
+            let principal = authenticate(desk, &request, Scope::Write)?;
+            let id = upload_id(id)?;
+            let body = parsed(body(&request, MAX_SIGNING)?)?;
+            json(ok, &sign_parts::sign_parts(desk, &principal, &id, &body)?)
+        }
+        ["v1", "uploads", id, "complete"] => {
+            allow(&method, &[Method::POST])?;
+            let principal = authenticate(desk, &request, Scope::Write)?;
+            let id = upload_id(id)?;
+            let body = parsed(body(&request, MAX_BODY_BYTES)?)?;
+            json(ok, &complete::complete(desk, &principal, &id, &body).await?)
+        }
+        ["v1", "files"] => {
+            allow(&method, &[Method::GET])?;
+            let principal = authenticate(desk, &request, Scope::Read)?;
+            let query = Query::of(request.uri())?;
+            let page = files::Page {
+                cursor: query.number("cursor")?,
+                statuses: query.statuses()?,
+                limit: query.limit()?,
+            };
+            json(ok, &files::list(desk, &principal, page).await?)
+        }
+        ["v1", "files", id] => {
+            allow(&method, &[Method::GET, Method::DELETE])?;
+            if method == Method::DELETE {
+                let principal = authenticate(desk, &request, Scope::Write)?;
+                json(ok, &files::delete(desk, &principal, &file_id(id)?).await?)
+            } else {
+                let principal = authenticate(desk, &request, Scope::Read)?;
+                json(ok, &files::get(desk, &principal, &file_id(id)?).await?)
+            }
+        }
+        ["v1", "files", id, "content"] => {
+            allow(&method, &[Method::GET])?;
+            let principal = authenticate(desk, &request, Scope::Read)?;
+            let link = content::link(desk, &principal, &file_id(id)?).await?;
+            if wants_json(&request) {
+                json(ok, &link)
+            } else {
+                redirect(&link.url)
+            }
+        }
+        ["v1", "changes"] => {
+            allow(&method, &[Method::GET])?;
+            let principal = authenticate(desk, &request, Scope::Read)?;
+            let query = Query::of(request.uri())?;
+            let since = query.number("since")?.unwrap_or(0);
+            json(ok, &changes::page(desk, &principal, since, query.limit()?).await?)
+        }
+        // Shells take WebSockets to `Coordinator::admit_listener`; this is not one.
+        ["v1", "events"] => Err(invalid("this endpoint speaks WebSocket").with_status(426)),
+        _ => Err(not_found("there is no such endpoint")),
+    }
+}
+
+/// A request's query, with each name at most once.
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(crate) fn of(uri: &Uri) -> Result<Self, Refusal> {
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+            if pairs.iter().any(|(known, _)| *known == name) {
+                return Err(invalid("a query parameter comes twice"));
+            }
+            pairs.push((name.into_owned(), value.into_owned()));
+        }
+        Ok(Self(pairs))
+    }
+
+    pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
+        /// Largest number that JavaScript and SQLite's binding hold exactly (2^53 - 1).
+        const MAX_SAFE: u64 = 9_007_199_254_740_991;
+        let Some(text) = self.text(name) else {
+            return Ok(None);
+        };
+        let number = text.parse().ok().filter(|number| *number <= MAX_SAFE);
+        number
+            .map(Some)
+            .ok_or_else(|| invalid(format!("the query parameter {name} is no whole number")))
+    }
+
+    fn limit(&self) -> Result<u32, Refusal> {
+        let Some(number) = self.number("limit")? else {
+            return Ok(DEFAULT_PAGE);
+        };
+        u32::try_from(number)
+            .ok()
+            .filter(|limit| (1..=MAX_PAGE).contains(limit))
+            .ok_or_else(|| invalid(format!("limit is a number from 1 to {MAX_PAGE}")))
+    }
+
+    fn statuses(&self) -> Result<Vec<FileStatus>, Refusal> {
+        const ALL: [FileStatus; 5] = [
+            FileStatus::Uploading,
+            FileStatus::Available,
+            FileStatus::Aborted,
+            FileStatus::Expired,
+            FileStatus::Deleted,
+        ];
+        let Some(text) = self.text("status") else {
+            return Ok(vec![FileStatus::Uploading, FileStatus::Available]);
+        };
+        text.split(',')
+            .map(|name| {
+                let found = ALL.into_iter().find(|status| status.as_str() == name);
+                found.ok_or_else(|| invalid("status is uploading, available, aborted, expired or deleted"))
+            })
+            .collect()
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// Parses a JSON body.
+pub(crate) fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    /// Most characters of the parser's complaint that are passed on. Source: own choice.
+    const MAX_COMPLAINT: usize = 200;
+    serde_json::from_slice(body).map_err(|error| {
+        let complaint: String = error.to_string().chars().take(MAX_COMPLAINT).collect();
+        invalid(format!(
+            "the body is not as this endpoint expects it: {complaint}"
+        ))
+    })
+}
+
+fn token<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    request: &Request<Vec<u8>>,
+) -> Result<Response<Vec<u8>>, Refusal> {
+    match grant_token(body(request, MAX_FORM)?, &desk.config.auth, desk.cx)? {
+        Ok(reply) => json(StatusCode::OK, &reply),
+        Err(error) => json(StatusCode::BAD_REQUEST, &error),
+    }
+}
+
+fn authenticate<S, W>(
+    desk: &Desk<'_, S, W>,
+    request: &Request<Vec<u8>>,
+    scope: Scope,
+) -> Result<Principal, Refusal> {
+    let token = bearer_of(request.headers())?;
+    let principal = Principal::from_token(token, &desk.config.auth, desk.cx.now_ms)?;
+    principal.require(scope)?;
+    Ok(principal)
+}
+
+fn body(request: &Request<Vec<u8>>, limit: usize) -> Result<&[u8], Refusal> {
+    if request.body().len() > limit {
+        return Err(invalid(format!("the body is larger than {limit} bytes")));
+    }
+    Ok(request.body())
+}
+
+fn allow(method: &Method, allowed: &[Method]) -> Result<(), Refusal> {
+    if allowed.contains(method) {
+        Ok(())
+    } else {
+        Err(Refusal::new(
+            ErrorCode::InvalidRequest,
+            "this endpoint does not know the request's method",
+        )
+        .with_status(405))
+    }
+}
+
+fn wants_json(request: &Request<Vec<u8>>) -> bool {
+    let accept = request.headers().get(http::header::ACCEPT);
+    accept
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|accept| accept.split(',').any(|kind| kind.trim() == "application/json"))
+}
+
+fn upload_id(text: &str) -> Result<UploadId, Refusal> {
+    text.parse()
+        .map_err(|_| not_found("there is no such upload in this workspace"))
+}
+
+fn file_id(text: &str) -> Result<FileId, Refusal> {
+    text.parse()
+        .map_err(|_| not_found("there is no such file in this workspace"))
+}

@@ -1,0 +1,178 @@
+use std::str::FromStr;
+
+use http::Uri;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use syncsphere_protocol::Redacted;
+
+/// Everything but the unreserved characters.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>,
+/// `UriEncode`.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// As [`RESERVED`], but a slash separates path segments.
+const RESERVED_IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
+
+/// A bucket, how to reach it and what opens it.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    /// Its name.
+    pub name: String,
+    /// Where the coordinator reaches it.
+    pub endpoint: Endpoint,
+    /// Where browsers reach it.
+    pub public_endpoint: Endpoint,
+    /// Whether the bucket stands in the path or in the host name.
+    pub addressing: Addressing,
+    /// Whose storage it is.
+    pub provider: Provider,
+    /// The region that signatures name.
+    pub region: String,
+    /// The access key's id.
+    pub access_key_id: Redacted<String>,
+    /// The access key's secret.
+    pub secret_access_key: Redacted<String>,
+}
+
+/// Where a bucket's name stands in URLs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addressing {
+    /// `https://endpoint/bucket/key`
+    Path,
+    /// `https://bucket.endpoint/key`
+    Virtual,
+}
+
+/// Whose storage it is: providers differ in what they refuse and what they report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provider {
+    /// AWS S3.
+    Aws,
+    /// Cloudflare R2.
+    R2,
+    /// Anything else that speaks S3.
+    Generic,
+}
+
+/// Scheme, host and port of an S3 API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    scheme: &'static str,
+    /// As the `Host` header names it: without a default port.
+    authority: String,
+}
+
+/// Why a text is no endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrongEndpoint;
+
+impl WrongEndpoint {
+    /// What to tell whoever wrote it.
+    pub fn complaint(self) -> &'static str {
+        "has to be http:// or https:// with a host and nothing after it"
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = WrongEndpoint;
+
+    fn from_str(text: &str) -> Result<Self, WrongEndpoint> {
+        let uri: Uri = text.parse().map_err(|_| WrongEndpoint)?;
+        let (scheme, default_port) = match uri.scheme_str() {
+            Some("https") => ("https", 443),
+            Some("http") => ("http", 80),
+            _ => return Err(WrongEndpoint),
+        };
+        let authority = uri.authority().ok_or(WrongEndpoint)?;
+        let is_bare = uri.path() == "/" && uri.query().is_none() && !text.contains('#');
+        if !is_bare || authority.as_str().contains('@') || authority.host().is_empty() {
+            return Err(WrongEndpoint);
+        }
+        let host = authority.host().to_ascii_lowercase();
+        // HTTP clients leave a default port out of the Host header, which is signed.
+        let authority = match authority.port_u16() {
+            Some(port) if port != default_port => format!("{host}:{port}"),
+            _ => host,
+        };
+        Ok(Self { scheme, authority })
+    }
+}
+
+impl Bucket {
+    /// The URL of the bucket itself, without a query.
+    pub(super) fn bucket_url(&self) -> String {
+        self.url(&self.endpoint, "")
+    }
+
+    /// The URL of an object as the coordinator reaches it.
+    pub(super) fn object_url(&self, key: &str) -> String {
+        self.url(&self.endpoint, key)
+    }
+
+    /// The URL of an object as browsers reach it.
+    pub(super) fn public_url(&self, key: &str) -> String {
+        self.url(&self.public_endpoint, key)
+    }
+
+    fn url(&self, endpoint: &Endpoint, key: &str) -> String {
+        let Endpoint { scheme, authority } = endpoint;
+        let bucket = &self.name;
+        let key = utf8_percent_encode(key, RESERVED_IN_PATH);
+        match self.addressing {
+            Addressing::Path => format!("{scheme}://{authority}/{bucket}/{key}"),
+            Addressing::Virtual => format!("{scheme}://{bucket}.{authority}/{key}"),
+        }
+    }
+}
+
+/// A query string; a value of `None` stands for a name alone.
+pub(super) fn query_string(pairs: &[(&str, Option<&str>)]) -> String {
+    let mut query = String::new();
+    for (name, value) in pairs {
+        query.push(if query.is_empty() { '?' } else { '&' });
+        query.extend(utf8_percent_encode(name, RESERVED));
+        query.push('=');
+        query.extend(utf8_percent_encode(value.unwrap_or_default(), RESERVED));
+    }
+    query
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_a_scheme_and_a_host_and_nothing_else() {
+        for good in [
+            "https://s3.example",
+            "http://127.0.0.1:9000/",
+            "https://[::1]:9000",
+        ] {
+            assert!(good.parse::<Endpoint>().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "s3.example",
+            "ftp://s3.example",
+            "https://",
+            "https://s3.example/path",
+            "https://s3.example/?a",
+            "https://user:pass@s3.example",
+            "https://s3.example/#x",
+        ] {
+            assert_eq!(bad.parse::<Endpoint>(), Err(WrongEndpoint), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_default_port_is_left_out_as_http_clients_do() {
+        let with_port: Endpoint = "https://S3.example:443".parse().unwrap();
+        assert_eq!(with_port, "https://s3.example".parse().unwrap());
+        let other: Endpoint = "http://s3.example:443".parse().unwrap();
+        assert_eq!(other.authority, "s3.example:443");
+    }
+}

@@ -1,0 +1,320 @@
+//! Requests to storage, each with what its answers mean.
+
+use std::time::Duration;
+
+use http::{Method, Request, Response, StatusCode};
+use serde::Serialize;
+use syncsphere_protocol::{Crc64Nvme, ErrorCode, MAX_PART_COUNT, PartNumber, Problem, Redacted, StoredPart};
+
+use super::Bucket;
+use super::bucket::query_string;
+use super::replies::{self, StoredObject, Unreadable};
+use super::sign::SigningFailure;
+use crate::ports::{Storage, StorageFailure};
+use crate::refusal::{Refusal, internal};
+
+/// Longest wait for an ordinary answer. Source: own choice, well above what S3 takes for metadata.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Longest wait for a completion.
+///
+/// Source: it "could take several minutes", says the API's documentation, and storage keeps the
+/// connection alive meanwhile. Past it the client asks again, which is safe.
+const COMPLETION_PATIENCE: Duration = Duration::from_secs(300);
+
+/// Largest answer that is read, in bytes. Source: a page of 1,000 parts has about 350 bytes each.
+const REPLY_LIMIT: usize = 2 * 1024 * 1024;
+
+/// Parts in one page of ListParts. Source: the most that S3 gives:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html>
+const PARTS_PER_PAGE: &str = "1000";
+
+/// Pages that hold every part there can be, and one more for a storage that ends with an empty one.
+const MAX_PARTS_PAGES: u64 = MAX_PART_COUNT / 1000 + 1;
+
+/// The requests that one coordinator request makes to storage.
+pub(crate) struct S3<'a, S> {
+    pub bucket: &'a Bucket,
+    pub storage: &'a S,
+    pub now_ms: i64,
+}
+
+/// Why a request to storage did not do what it should.
+#[derive(Debug)]
+pub(crate) enum S3Failure {
+    /// Storage does not answer, or asks to wait. It may have acted all the same.
+    Unavailable(String),
+    /// Storage has no such object or upload.
+    NotFound,
+    /// Storage refused, with this code.
+    Refused { status: StatusCode, code: String },
+    /// The answer is not S3's, or the request could not be signed.
+    Broken(String),
+}
+
+/// A part as Complete names it.
+pub(crate) struct PartToComplete {
+    pub number: PartNumber,
+    pub etag: String,
+    pub crc64nvme: Option<Crc64Nvme>,
+}
+
+impl<S: Storage> S3<'_, S> {
+    /// Creates a multipart upload and gives storage's name for it.
+    pub(crate) async fn create(&self, key: &str, content_type: &str) -> Result<Redacted<String>, S3Failure> {
+        let request = Request::post(self.object(key, &[("uploads", None)]))
+            .header("content-type", content_type)
+            .header("x-amz-checksum-algorithm", "CRC64NVME")
+            .header("x-amz-checksum-type", "FULL_OBJECT");
+        let response = self.send(request, Vec::new(), PATIENCE).await?;
+        Ok(replies::created_upload(response.body())?)
+    }
+
+    /// Every part that storage holds, in order.
+    pub(crate) async fn parts(&self, key: &str, upload: &str) -> Result<Vec<StoredPart>, S3Failure> {
+        let mut parts: Vec<StoredPart> = Vec::new();
+        let mut marker: Option<PartNumber> = None;
+        for _ in 0..MAX_PARTS_PAGES {
+            let after = marker.map(|marker| marker.to_string());
+            let mut query = vec![("max-parts", Some(PARTS_PER_PAGE))];
+            if let Some(after) = &after {
+                query.push(("part-number-marker", Some(after)));
+            }
+            query.push(("uploadId", Some(upload)));
+            let request = Request::get(self.object(key, &query));
+            let response = self.send(request, Vec::new(), PATIENCE).await?;
+            let page = replies::parts_page(response.body())?;
+            for part in page.parts {
+                if parts
+                    .last()
+                    .is_some_and(|last| last.part_number >= part.part_number)
+                {
+                    return Err(Unreadable("ListPartsResult in order").into());
+                }
+                parts.push(part);
+            }
+            match page.next_marker {
+                None => return Ok(parts),
+                Some(next) if marker.is_none_or(|marker| next > marker) => marker = Some(next),
+                Some(_) => return Err(Unreadable("ListPartsResult that goes on").into()),
+            }
+        }
+        Err(Unreadable("ListPartsResult of at most 10000 parts").into())
+    }
+
+    /// Asks storage to assemble the object. `crc64nvme` is that of the whole.
+    ///
+    /// `Ok` means that storage says so in the body; the status alone says nothing.
+    pub(crate) async fn complete(
+        &self,
+        key: &str,
+        upload: &str,
+        parts: &[PartToComplete],
+        crc64nvme: Option<Crc64Nvme>,
+    ) -> Result<(), S3Failure> {
+        let mut request = Request::post(self.object(key, &[("uploadId", Some(upload))]))
+            .header("content-type", "application/xml")
+            .header("x-amz-checksum-type", "FULL_OBJECT");
+        if let Some(checksum) = crc64nvme {
+            request = request.header("x-amz-checksum-crc64nvme", checksum.to_string());
+        }
+        let response = self
+            .send(request, completion_body(parts)?, COMPLETION_PATIENCE)
+            .await?;
+        replies::completion(response.body())?.map_err(|code| S3Failure::from_code(StatusCode::OK, code))
+    }
+
+    /// Drops a multipart upload and the parts it holds.
+    pub(crate) async fn abort(&self, key: &str, upload: &str) -> Result<(), S3Failure> {
+        let request = Request::delete(self.object(key, &[("uploadId", Some(upload))]));
+        self.send(request, Vec::new(), PATIENCE).await.map(drop)
+    }
+
+    /// Removes an object; one that is not there is removed already.
+    pub(crate) async fn delete(&self, key: &str) -> Result<(), S3Failure> {
+        let request = Request::delete(self.object(key, &[]));
+        self.send(request, Vec::new(), PATIENCE).await.map(drop)
+    }
+
+    /// What storage knows of an object.
+    pub(crate) async fn head(&self, key: &str) -> Result<StoredObject, S3Failure> {
+        let request = Request::head(self.object(key, &[]))
+            .header("x-amz-checksum-mode", "ENABLED")
+            // A compressed answer would have another length.
+            .header("accept-encoding", "identity");
+        let response = self.send(request, Vec::new(), PATIENCE).await?;
+        Ok(replies::stored_object(response.headers())?)
+    }
+
+    /// Multipart uploads for exactly this key, at most a page of them.
+    pub(crate) async fn uploads_of(&self, key: &str) -> Result<Vec<Redacted<String>>, S3Failure> {
+        let query = query_string(&[("prefix", Some(key)), ("uploads", None)]);
+        let request = Request::get(self.bucket.bucket_url() + &query);
+        let response = self.send(request, Vec::new(), PATIENCE).await?;
+        let listed = replies::listed_uploads(response.body())?.into_iter();
+        Ok(listed
+            .filter(|(listed, _)| listed == key)
+            .map(|(_, upload)| upload)
+            .collect())
+    }
+
+    /// Whether storage answers and knows both bucket and credentials.
+    pub(crate) async fn check_bucket(&self) -> Result<(), S3Failure> {
+        let request = Request::head(self.bucket.bucket_url());
+        self.send(request, Vec::new(), PATIENCE).await.map(drop)
+    }
+
+    fn object(&self, key: &str, query: &[(&str, Option<&str>)]) -> String {
+        self.bucket.object_url(key) + &query_string(query)
+    }
+
+    async fn send(
+        &self,
+        request: http::request::Builder,
+        body: Vec<u8>,
+        patience: Duration,
+    ) -> Result<Response<Vec<u8>>, S3Failure> {
+        let request = request
+            .body(body)
+            .map_err(|error| S3Failure::Broken(error.to_string()))?;
+        let is_head = request.method() == Method::HEAD;
+        let request = self.bucket.sign(request, self.now_ms)?;
+        let response = self.storage.send(request, patience, REPLY_LIMIT).await?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let code = match is_head {
+            true => String::new(),
+            false => replies::error_code(response.body()).unwrap_or_default(),
+        };
+        Err(S3Failure::from_code(response.status(), code))
+    }
+}
+
+impl S3Failure {
+    /// What an answer other than success means.
+    fn from_code(status: StatusCode, code: String) -> Self {
+        let asks_to_wait = matches!(
+            code.as_str(),
+            "InternalError" | "ServiceUnavailable" | "SlowDown" | "RequestTimeout" | "TooManyRequests"
+        );
+        let is_missing = matches!(code.as_str(), "NoSuchUpload" | "NoSuchKey")
+            || (status == StatusCode::NOT_FOUND && code.is_empty());
+        if asks_to_wait || status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            Self::Unavailable(format!("storage answered {status} {code}"))
+        } else if is_missing {
+            Self::NotFound
+        } else {
+            Self::Refused { status, code }
+        }
+    }
+}
+
+impl From<StorageFailure> for S3Failure {
+    fn from(failure: StorageFailure) -> Self {
+        Self::Unavailable(failure.to_string())
+    }
+}
+
+impl From<Unreadable> for S3Failure {
+    fn from(answer: Unreadable) -> Self {
+        Self::Broken(answer.to_string())
+    }
+}
+
+impl From<SigningFailure> for S3Failure {
+    fn from(failure: SigningFailure) -> Self {
+        Self::Broken(failure.to_string())
+    }
+}
+
+impl From<S3Failure> for Refusal {
+    fn from(failure: S3Failure) -> Self {
+        /// Seconds to wait when storage is away. Source: own choice.
+        const RETRY_AFTER: u32 = 2;
+        match failure {
+            S3Failure::Unavailable(cause) => Refusal::from(
+                Problem::new(
+                    ErrorCode::StorageUnavailable,
+                    "storage does not answer at the moment",
+                )
+                .retry_after(RETRY_AFTER),
+            )
+            .because(cause),
+            S3Failure::NotFound => internal("storage has no such object, upload or bucket"),
+            S3Failure::Refused { status, code } => internal(format!("storage refused: {status} {code}")),
+            S3Failure::Broken(cause) => internal(cause),
+        }
+    }
+}
+
+fn completion_body(parts: &[PartToComplete]) -> Result<Vec<u8>, S3Failure> {
+    #[derive(Serialize)]
+    #[serde(rename = "CompleteMultipartUpload")]
+    struct Body {
+        #[serde(rename = "@xmlns")]
+        namespace: &'static str,
+        #[serde(rename = "Part")]
+        parts: Vec<Part>,
+    }
+    #[derive(Serialize)]
+    struct Part {
+        #[serde(rename = "ChecksumCRC64NVME", skip_serializing_if = "Option::is_none")]
+        crc64nvme: Option<String>,
+        #[serde(rename = "ETag")]
+        etag: String,
+        #[serde(rename = "PartNumber")]
+        number: u16,
+    }
+    let body = Body {
+        namespace: "http://s3.amazonaws.com/doc/2006-03-01/",
+        parts: parts
+            .iter()
+            .map(|part| Part {
+                crc64nvme: part.crc64nvme.map(|checksum| checksum.to_string()),
+                etag: part.etag.clone(),
+                number: part.number.get(),
+            })
+            .collect(),
+    };
+    quick_xml::se::to_string(&body)
+        .map(String::into_bytes)
+        .map_err(|error| S3Failure::Broken(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_completion_lists_etags_and_checksums_as_xml() {
+        let part = PartToComplete {
+            number: PartNumber::from_index(0).unwrap(),
+            etag: "\"a<b\"".to_owned(),
+            crc64nvme: "L/E4WYn8v98=".parse().ok(),
+        };
+        let body = String::from_utf8(completion_body(&[part]).unwrap()).unwrap();
+        assert_eq!(
+            body,
+            "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Part>\
+             <ChecksumCRC64NVME>L/E4WYn8v98=</ChecksumCRC64NVME><ETag>\"a&lt;b\"</ETag>\
+             <PartNumber>1</PartNumber></Part></CompleteMultipartUpload>"
+        );
+    }
+
+    #[test]
+    fn failures_are_told_apart_by_code_then_by_status() {
+        let of = |status: u16, code: &str| {
+            S3Failure::from_code(StatusCode::from_u16(status).unwrap(), code.to_owned())
+        };
+        assert!(matches!(of(200, "InternalError"), S3Failure::Unavailable(_)));
+        assert!(matches!(of(503, "SlowDown"), S3Failure::Unavailable(_)));
+        assert!(matches!(of(400, "RequestTimeout"), S3Failure::Unavailable(_)));
+        assert!(matches!(of(502, ""), S3Failure::Unavailable(_)));
+        assert!(matches!(of(404, "NoSuchUpload"), S3Failure::NotFound));
+        assert!(matches!(of(404, ""), S3Failure::NotFound));
+        assert!(matches!(of(404, "NoSuchBucket"), S3Failure::Refused { .. }));
+        assert!(matches!(of(400, "BadDigest"), S3Failure::Refused { .. }));
+        assert!(matches!(of(403, "AccessDenied"), S3Failure::Refused { .. }));
+    }
+}

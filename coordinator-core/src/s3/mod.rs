@@ -1,0 +1,13 @@
+//! The S3 API as far as uploads need it: where the bucket is, how requests are signed, what they
+//! say and what the answers mean.
+
+mod bucket;
+mod client;
+mod presign;
+mod replies;
+mod sign;
+
+pub use bucket::{Addressing, Bucket, Endpoint, Provider, WrongEndpoint};
+pub(crate) use client::{PartToComplete, S3, S3Failure};
+pub(crate) use presign::{Download, PartUpload, SingleUpload};
+pub(crate) use replies::StoredObject;

@@ -1,0 +1,115 @@
+use std::time::Duration;
+
+use syncsphere_protocol::{Crc64Nvme, PartNumber};
+
+use super::Bucket;
+use super::bucket::query_string;
+use super::sign::SigningFailure;
+
+/// The header that carries a part's checksum.
+const CHECKSUM: &str = "x-amz-checksum-crc64nvme";
+
+/// Permission to send one part.
+pub(crate) struct PartUpload<'a> {
+    pub key: &'a str,
+    pub storage_upload_id: &'a str,
+    pub part: PartNumber,
+    /// Bytes; storage refuses any other length.
+    pub length: u64,
+    /// Where given, storage refuses any other content.
+    pub crc64nvme: Option<Crc64Nvme>,
+}
+
+/// Permission to send a whole object in one request.
+pub(crate) struct SingleUpload<'a> {
+    pub key: &'a str,
+    pub length: u64,
+    pub crc64nvme: Option<Crc64Nvme>,
+    /// Stored with the object.
+    pub content_type: &'a str,
+}
+
+/// Permission to read an object.
+pub(crate) struct Download<'a> {
+    pub key: &'a str,
+    /// The `Content-Disposition` that storage is to answer.
+    pub disposition: &'a str,
+    /// The `Content-Type` that storage is to answer.
+    pub content_type: &'a str,
+}
+
+/// A presigned URL and the headers that have to go with it. `Content-Length` is signed as well and
+/// not among them, since browsers set it themselves.
+pub(crate) struct Presigned {
+    pub url: String,
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl Bucket {
+    /// A URL for one part of a multipart upload.
+    pub(crate) fn presign_part(
+        &self,
+        part: &PartUpload<'_>,
+        lifetime: Duration,
+        now_ms: i64,
+    ) -> Result<Presigned, SigningFailure> {
+        let number = part.part.to_string();
+        let query = query_string(&[
+            ("partNumber", Some(&number)),
+            ("uploadId", Some(part.storage_upload_id)),
+        ]);
+        let url = self.public_url(part.key) + &query;
+        let headers = checksum_header(part.crc64nvme);
+        self.presign_put(&url, part.length, headers, lifetime, now_ms)
+    }
+
+    /// A URL for a whole object.
+    pub(crate) fn presign_single(
+        &self,
+        upload: &SingleUpload<'_>,
+        lifetime: Duration,
+        now_ms: i64,
+    ) -> Result<Presigned, SigningFailure> {
+        let url = self.public_url(upload.key);
+        let mut headers = checksum_header(upload.crc64nvme);
+        headers.push(("content-type", upload.content_type.to_owned()));
+        self.presign_put(&url, upload.length, headers, lifetime, now_ms)
+    }
+
+    /// A URL that downloads an object under the file's own name.
+    pub(crate) fn presign_download(
+        &self,
+        download: &Download<'_>,
+        lifetime: Duration,
+        now_ms: i64,
+    ) -> Result<String, SigningFailure> {
+        let query = query_string(&[
+            ("response-content-disposition", Some(download.disposition)),
+            ("response-content-type", Some(download.content_type)),
+        ]);
+        let url = self.public_url(download.key) + &query;
+        self.presign("GET", &url, &[], lifetime, now_ms)
+    }
+
+    fn presign_put(
+        &self,
+        url: &str,
+        length: u64,
+        headers: Vec<(&'static str, String)>,
+        lifetime: Duration,
+        now_ms: i64,
+    ) -> Result<Presigned, SigningFailure> {
+        let length = length.to_string();
+        let mut signed = vec![("content-length", length.as_str())];
+        signed.extend(headers.iter().map(|(name, value)| (*name, value.as_str())));
+        let url = self.presign("PUT", url, &signed, lifetime, now_ms)?;
+        Ok(Presigned { url, headers })
+    }
+}
+
+fn checksum_header(crc64nvme: Option<Crc64Nvme>) -> Vec<(&'static str, String)> {
+    crc64nvme
+        .map(|checksum| (CHECKSUM, checksum.to_string()))
+        .into_iter()
+        .collect()
+}

@@ -1,0 +1,254 @@
+//! What storage answers. It is foreign input: bounded by the port, parsed strictly, never trusted
+//! further than it goes.
+
+use quick_xml::events::Event;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use syncsphere_protocol::{Crc64Nvme, PartNumber, Redacted, StoredPart};
+
+/// Longest storage upload id that is accepted, in bytes.
+///
+/// Source: own choice; AWS and R2 write about 130 to 300 characters. It has to fit a URL.
+const MAX_STORAGE_UPLOAD_ID: usize = 1_024;
+
+/// Longest ETag that is accepted, in bytes. Source: own choice; an MD5 with part count has 40.
+const MAX_ETAG: usize = 256;
+
+/// The answer was not what S3 documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("storage gave an answer that is no {0}")]
+pub(crate) struct Unreadable(pub &'static str);
+
+/// One page of the parts that storage holds.
+pub(crate) struct PartsPage {
+    pub parts: Vec<StoredPart>,
+    /// Where the next page begins; absent on the last one.
+    pub next_marker: Option<PartNumber>,
+}
+
+/// What a `HEAD` tells of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredObject {
+    pub size: u64,
+    pub etag: String,
+    pub crc64nvme: Option<Crc64Nvme>,
+}
+
+/// The upload id in the answer to CreateMultipartUpload.
+pub(crate) fn created_upload(body: &[u8]) -> Result<Redacted<String>, Unreadable> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(rename = "UploadId")]
+        upload_id: String,
+    }
+    const WHAT: &str = "InitiateMultipartUploadResult";
+    let answer: Answer = parse(body, WHAT)?;
+    let fits = (1..=MAX_STORAGE_UPLOAD_ID).contains(&answer.upload_id.len())
+        && answer.upload_id.bytes().all(|b| b.is_ascii_graphic());
+    if fits {
+        Ok(Redacted(answer.upload_id))
+    } else {
+        Err(Unreadable(WHAT))
+    }
+}
+
+/// One page of the answer to ListParts.
+pub(crate) fn parts_page(body: &[u8]) -> Result<PartsPage, Unreadable> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(rename = "IsTruncated", default)]
+        is_truncated: bool,
+        #[serde(rename = "NextPartNumberMarker")]
+        next_marker: Option<u64>,
+        #[serde(rename = "Part", default)]
+        parts: Vec<Part>,
+    }
+    #[derive(Deserialize)]
+    struct Part {
+        #[serde(rename = "PartNumber")]
+        number: u64,
+        #[serde(rename = "Size")]
+        size: u64,
+        #[serde(rename = "ETag")]
+        etag: String,
+        #[serde(rename = "ChecksumCRC64NVME")]
+        crc64nvme: Option<String>,
+    }
+    const WHAT: &str = "ListPartsResult";
+    let answer: Answer = parse(body, WHAT)?;
+    let parts = answer
+        .parts
+        .into_iter()
+        .map(|part| {
+            Ok(StoredPart {
+                part_number: PartNumber::try_from(part.number).map_err(|_| Unreadable(WHAT))?,
+                size: part.size,
+                etag: etag(part.etag).ok_or(Unreadable(WHAT))?,
+                crc64nvme: part.crc64nvme.and_then(|text| text.parse().ok()),
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    let next_marker = match (answer.is_truncated, answer.next_marker) {
+        (false, _) => None,
+        (true, marker) => Some(
+            marker
+                .and_then(|number| PartNumber::try_from(number).ok())
+                .ok_or(Unreadable(WHAT))?,
+        ),
+    };
+    Ok(PartsPage { parts, next_marker })
+}
+
+/// The uploads in the answer to ListMultipartUploads: key and upload id of each.
+pub(crate) fn listed_uploads(body: &[u8]) -> Result<Vec<(String, Redacted<String>)>, Unreadable> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(rename = "Upload", default)]
+        uploads: Vec<Listed>,
+    }
+    #[derive(Deserialize)]
+    struct Listed {
+        #[serde(rename = "Key")]
+        key: String,
+        #[serde(rename = "UploadId")]
+        upload_id: String,
+    }
+    let answer: Answer = parse(body, "ListMultipartUploadsResult")?;
+    let uploads = answer.uploads.into_iter();
+    Ok(uploads.map(|one| (one.key, Redacted(one.upload_id))).collect())
+}
+
+/// The answer to CompleteMultipartUpload, which may be an error under status 200: storage sends
+/// the status, then spaces while it works, then the outcome.
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
+pub(crate) fn completion(body: &[u8]) -> Result<Result<(), String>, Unreadable> {
+    match root_name(body).as_deref() {
+        Some("CompleteMultipartUploadResult") => Ok(Ok(())),
+        Some("Error") => Ok(Err(error_code(body).unwrap_or_default())),
+        _ => Err(Unreadable("CompleteMultipartUploadResult")),
+    }
+}
+
+/// The code in an error answer, where there is one.
+pub(crate) fn error_code(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(rename = "Code")]
+        code: String,
+    }
+    let answer: Answer = parse(body, "Error").ok()?;
+    let is_code = answer.code.len() <= 64 && answer.code.bytes().all(|b| b.is_ascii_alphanumeric());
+    is_code.then_some(answer.code)
+}
+
+/// What the headers of a `HEAD` tell.
+pub(crate) fn stored_object(headers: &http::HeaderMap) -> Result<StoredObject, Unreadable> {
+    const WHAT: &str = "HeadObject answer";
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let size = text("content-length").and_then(|text| text.parse().ok());
+    let etag = text("etag").and_then(|text| etag(text.to_owned()));
+    Ok(StoredObject {
+        size: size.ok_or(Unreadable(WHAT))?,
+        etag: etag.ok_or(Unreadable(WHAT))?,
+        crc64nvme: text("x-amz-checksum-crc64nvme").and_then(|text| text.parse().ok()),
+    })
+}
+
+fn etag(text: String) -> Option<String> {
+    let fits = (1..=MAX_ETAG).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    fits.then_some(text)
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8], what: &'static str) -> Result<T, Unreadable> {
+    let text = std::str::from_utf8(body).map_err(|_| Unreadable(what))?;
+    if root_name(body).as_deref() != Some(what) {
+        return Err(Unreadable(what));
+    }
+    quick_xml::de::from_str(text.trim_start()).map_err(|_| Unreadable(what))
+}
+
+fn root_name(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let mut reader = quick_xml::Reader::from_str(text.trim_start());
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(tag) | Event::Empty(tag) => {
+                return Some(tag.local_name().as_ref().to_owned());
+            }
+            Event::Eof => return None,
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_page_of_parts_is_read_with_quoted_etags() {
+        let body = br#"<?xml version="1.0" encoding="UTF-8"?>
+            <ListPartsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
+              <Bucket>b</Bucket><Key>k</Key><UploadId>u</UploadId>
+              <NextPartNumberMarker>2</NextPartNumberMarker><IsTruncated>true</IsTruncated>
+              <Part><ETag>&quot;a1&quot;</ETag><PartNumber>1</PartNumber><Size>5242880</Size></Part>
+              <Part><ETag>"b2"</ETag><PartNumber>2</PartNumber><Size>7</Size>
+                <ChecksumCRC64NVME>L/E4WYn8v98=</ChecksumCRC64NVME></Part>
+            </ListPartsResult>"#;
+        let page = parts_page(body).unwrap();
+        assert_eq!(page.next_marker.map(PartNumber::get), Some(2));
+        assert_eq!(page.parts[0].etag, "\"a1\"");
+        assert_eq!(page.parts[0].crc64nvme, None);
+        assert_eq!(page.parts[1].size, 7);
+        assert_eq!(page.parts[1].crc64nvme, "L/E4WYn8v98=".parse().ok());
+    }
+
+    #[test]
+    fn an_upload_without_parts_has_an_empty_page() {
+        let page =
+            parts_page(b"<ListPartsResult><IsTruncated>false</IsTruncated></ListPartsResult>").unwrap();
+        assert!(page.parts.is_empty() && page.next_marker.is_none());
+    }
+
+    #[test]
+    fn a_completion_is_believed_only_when_it_says_so() {
+        let kept_alive = b"   \n <?xml version=\"1.0\"?>\n<CompleteMultipartUploadResult/>";
+        assert_eq!(completion(kept_alive), Ok(Ok(())));
+        let error = b"  <?xml version=\"1.0\"?><Error><Code>InternalError</Code></Error>";
+        assert_eq!(completion(error), Ok(Err("InternalError".to_owned())));
+        for bad in [&b""[..], b"   ", b"OK", b"<html></html>", b"\xff<Error/>"] {
+            assert!(completion(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn upload_ids_that_no_storage_gives_are_refused() {
+        let answer = |id: &str| {
+            format!(
+                "<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"
+            )
+        };
+        assert_eq!(created_upload(answer("a+/=").as_bytes()).unwrap().0, "a+/=");
+        for bad in ["", "a b", "a&#10;b", &"x".repeat(1_025)] {
+            assert!(created_upload(answer(bad).as_bytes()).is_err(), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_makes_a_parser_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = (parts_page(&body).is_ok(), created_upload(&body), completion(&body),
+                listed_uploads(&body).is_ok(), error_code(&body));
+        }
+
+        #[test]
+        fn no_near_miss_makes_a_parser_panic(
+            inner in "(<(Part|ETag|Size|PartNumber|IsTruncated|Code)>|</(Part|ETag|Size)>|&quot;|&x;|[0-9a-z]){0,40}",
+        ) {
+            let body = format!("<ListPartsResult>{inner}</ListPartsResult>");
+            let _ = parts_page(body.as_bytes()).is_ok();
+        }
+    }
+}
