@@ -14,8 +14,6 @@ const SITE = fileURLToPath(new URL(".", import.meta.url));
 const DIST = join(SITE, "dist");
 const PACKAGE = join(SITE, "..", "uploader-wasm", "npm");
 
-await buildSite();
-
 async function buildSite() {
   const entry = await uploaderEntry();
   await rm(DIST, { recursive: true, force: true });
@@ -71,3 +69,5 @@ const HEADERS = `/*
   Referrer-Policy: no-referrer
   X-Content-Type-Options: nosniff
 `;
+
+await buildSite();

@@ -36,10 +36,8 @@ export class GuestTokens {
     if (response.status === 429 || response.status >= 500) {
       throw new TypeError(`the token endpoint answered ${response.status}`);
     }
+    if (!response.ok) throw new RequestFailed("unauthenticated", "no guest token was granted");
     const reply = (await response.json()) as TokenReply;
-    if (!response.ok) {
-      throw new RequestFailed("unauthenticated", reply.error_description ?? "No guest token was granted");
-    }
     this.#token = reply.access_token;
     this.#goodUntil = Date.now() + reply.expires_in * 900;
     return this.#token;
@@ -49,10 +47,9 @@ export class GuestTokens {
 // Source: own choice; the reply takes one signature, not storage.
 const REQUEST_TIMEOUT_MS = 15_000;
 
-/** Source: RFC 6749 sections 5.1 and 5.2. */
+/** Source: RFC 6749 section 5.1. */
 interface TokenReply {
   access_token: string;
   /** Seconds. */
   expires_in: number;
-  error_description?: string;
 }
