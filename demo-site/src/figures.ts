@@ -54,8 +54,8 @@ const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
 
 function stepOf(count: number): number {
   let step = 0;
-  // 999.95 would be shown as 1000 of the smaller unit.
-  for (let rest = count; rest >= 999.95 && step < UNITS.length - 1; rest /= 1000) step++;
+  // 999.5 would be shown as 1,000 of the smaller unit.
+  for (let rest = count; rest >= 999.5 && step < UNITS.length - 1; rest /= 1000) step++;
   return step;
 }
 
