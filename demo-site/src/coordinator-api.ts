@@ -32,25 +32,15 @@ export class CoordinatorApi {
     return url;
   }
 
-  /** Aborts an upload. May be repeated. */
-  async abort(uploadId: string): Promise<void> {
-    await this.#request(
-      `/v1/uploads/${encodeURIComponent(uploadId)}`,
-      "DELETE",
-      await this.#tokens.current(),
-    );
-  }
-
   async #get<T>(path: string): Promise<T> {
-    let response = await this.#request(path, "GET", await this.#tokens.current());
-    if (response.status === 401) response = await this.#request(path, "GET", await this.#tokens.renew());
+    let response = await this.#request(path, await this.#tokens.current());
+    if (response.status === 401) response = await this.#request(path, await this.#tokens.renew());
     if (!response.ok) throw await failure(response);
     return (await response.json()) as T;
   }
 
-  #request(path: string, method: string, token: string): Promise<Response> {
+  #request(path: string, token: string): Promise<Response> {
     return fetch(path, {
-      method,
       headers: { authorization: `Bearer ${token}`, accept: "application/json" },
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
     });
