@@ -2,14 +2,48 @@
 //! that it is made from has changed.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::Result;
+use clap::ValueEnum;
 
 use crate::fingerprint::{Inputs, when_changed};
 use crate::install::{self, WASM_TARGET};
 use crate::process::{cargo, command, execute, output};
 use crate::workspace;
+
+/// What can be asked for by name.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Product {
+    /// The coordinator for workerd and Cloudflare
+    Worker,
+    /// The npm package @syncsphere/uploader
+    Package,
+    /// The demo site, with the package that it uses
+    Site,
+}
+
+/// Builds the named products, or all.
+pub fn run(products: &[Product]) -> Result<ExitCode> {
+    let products = if products.is_empty() {
+        Product::value_variants()
+    } else {
+        products
+    };
+    install::wasm_target()?;
+    install::node_packages()?;
+    for product in products {
+        match product {
+            Product::Worker => worker()?,
+            Product::Package => npm_package()?,
+            Product::Site => {
+                npm_package()?;
+                demo_site()?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
 
 /// Builds all three.
 pub fn everything() -> Result<()> {

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         Command::Format => check::format(),
         Command::Bench { cases } => bench::run(&cases),
         Command::Pack => pack::run(),
-        Command::Build => build_products::everything().map(|_| ExitCode::SUCCESS),
+        Command::Build { products } => build_products::run(&products),
         Command::Setup => install::everything().map(|_| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
@@ -76,8 +76,11 @@ enum Command {
     },
     /// Make and check the npm tarball
     Pack,
-    /// Build the worker, the npm package and the demo site
-    Build,
+    /// Build the worker, the npm package and the demo site, or only some of them
+    Build {
+        /// What to build (everything when none is named)
+        products: Vec<build_products::Product>,
+    },
     /// Install the tools that the other commands need
     Setup,
 }
