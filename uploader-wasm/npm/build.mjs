@@ -1,50 +1,58 @@
 /**
  * Builds `dist/` from `src/` and the WASM module.
  *
- * `WASM_DIR` names the folder with wasm-bindgen's output (`--target web --out-name syncsphere_uploader`);
- * `cargo xtask` makes it and then calls this script. Default: `target/uploader-wasm`.
+ * `SYNCSPHERE_WASM` names the module and `SYNCSPHERE_WASM_JS` the script that wasm-bindgen (`--target web`) made for
+ * it; `cargo xtask` makes both and then calls this. Default: where `cargo xtask` puts them.
  */
 import { execFileSync } from "node:child_process";
-import { copyFile, mkdir, rm, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { build } from "esbuild";
 
-const here = path.dirname(fileURLToPath(import.meta.url));
-const root = path.resolve(here, "../..");
-const wasmDir = path.resolve(root, process.env.WASM_DIR ?? "target/uploader-wasm");
-const dist = path.join(here, "dist");
+const PACKAGE = fileURLToPath(new URL(".", import.meta.url));
+const DIST = path.join(PACKAGE, "dist");
+const PRODUCTS = path.join(PACKAGE, "../../target/uploader-wasm");
+const GLUE = path.resolve(process.env.SYNCSPHERE_WASM_JS ?? path.join(PRODUCTS, "syncsphere_uploader_wasm.js"));
+const WASM = path.resolve(process.env.SYNCSPHERE_WASM ?? path.join(PRODUCTS, "syncsphere_uploader_wasm_bg.wasm"));
 
-const glue = path.join(wasmDir, "syncsphere_uploader.js");
-const wasm = path.join(wasmDir, "syncsphere_uploader_bg.wasm");
-for (const file of [glue, wasm]) {
-  await stat(file).catch(() => {
-    console.error(`${file} is missing: cargo xtask builds it.`);
-    process.exit(1);
-  });
+for (const file of [GLUE, WASM]) {
+  if (!existsSync(file)) throw new Error(`${file} is missing: run \`cargo xtask build\``);
+}
+await rm(DIST, { recursive: true, force: true });
+await mkdir(DIST);
+await typeScript();
+await scripts();
+await copyFile(WASM, path.join(DIST, "uploader.wasm"));
+
+/** Checks all types, and writes the declarations of what pages import. */
+async function typeScript() {
+  const manifest = createRequire(import.meta.url).resolve("typescript/package.json");
+  const compiler = path.join(path.dirname(manifest), "bin/tsc");
+  const run = (project) => execFileSync(process.execPath, [compiler, "-p", project], { stdio: "inherit" });
+  run(path.join(PACKAGE, "tsconfig.json"));
+  // The types of the WASM module lie beside its script, wherever that is.
+  const project = path.join(DIST, "tsconfig.worker.json");
+  const paths = { syncsphere_uploader: [GLUE.replace(/\.js$/, ".d.ts")] };
+  await writeFile(project, JSON.stringify({ extends: "../tsconfig.worker.json", compilerOptions: { paths } }));
+  run(project);
+  await rm(project);
 }
 
-const tsc = path.join(path.dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
-const check = (config) => execFileSync(process.execPath, [tsc, "-p", path.join(here, config)], { stdio: "inherit" });
-
-await rm(dist, { recursive: true, force: true });
-await mkdir(dist, { recursive: true });
-check("tsconfig.json");
-check("tsconfig.worker.json");
-await build({
-  absWorkingDir: here,
-  entryPoints: { index: "src/index.ts", worker: "src/worker/worker.ts" },
-  outdir: "dist",
-  bundle: true,
-  format: "esm",
-  target: "es2022",
-  minify: true,
-  sourcemap: true,
-  alias: { syncsphere_uploader: glue },
-  // The glue could fetch the module by itself; the page compiles it once for all workers instead.
-  define: { "import.meta.url": "import.meta.url" },
-  logLevel: "warning",
-});
-await copyFile(wasm, path.join(dist, "uploader.wasm"));
+async function scripts() {
+  await build({
+    absWorkingDir: PACKAGE,
+    entryPoints: { index: "src/index.ts", worker: "src/worker/worker.ts" },
+    outdir: DIST,
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    minify: true,
+    sourcemap: true,
+    alias: { syncsphere_uploader: GLUE },
+    logLevel: "warning",
+  });
+}
