@@ -1,1 +1,24 @@
-//! Skeleton.
+//! The coordinator on Cloudflare Workers: a thin shell around `syncsphere-coordinator-core`.
+//!
+//! The worker turns platform requests into plain ones and back, carries storage requests over
+//! `fetch`, and gives each workspace a Durable Object. It decides nothing itself.
+
+mod entry;
+mod environment;
+mod http_types;
+mod listeners;
+mod sql_store;
+mod storage;
+#[allow(missing_docs, reason = "the methods that the macro makes for the platform have none")]
+mod workspace_object;
+mod workspaces;
+
+use worker::{Context, Env, Request, Response, Result, event};
+
+pub use workspace_object::WorkspaceObject;
+
+/// Answers every request that the platform does not answer from the static assets.
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
+    entry::answer(request, &env).await
+}
