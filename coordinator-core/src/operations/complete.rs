@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use syncsphere_protocol::{
     CompleteRequest, Crc64Nvme, ErrorCode, FileRecord, FileStatus, PartNumber, PartPlan, StoredPart,
     UploadId, UploadKind,
@@ -35,8 +37,15 @@ pub(crate) async fn complete<S: Storage, W: Workspaces>(
 pub(super) struct Claims {
     /// Checksum of the whole file: as told, or as the parts' checksums make it.
     whole: Option<Crc64Nvme>,
-    /// Checksums of parts, in the order of their numbers.
-    parts: Vec<(PartNumber, Crc64Nvme)>,
+    parts: BTreeMap<PartNumber, PartClaim>,
+}
+
+/// What a client says of a part.
+#[derive(Debug, Default)]
+struct PartClaim {
+    crc64nvme: Option<Crc64Nvme>,
+    /// Without quotes.
+    etag: Option<String>,
 }
 
 impl Claims {
@@ -44,30 +53,26 @@ impl Claims {
     pub(super) fn of_whole(whole: Option<Crc64Nvme>) -> Self {
         Self {
             whole,
-            parts: Vec::new(),
+            ..Self::default()
         }
     }
 
     fn of(request: &CompleteRequest, plan: &PartPlan) -> Result<Self, Refusal> {
-        let listed = request.parts.as_deref().unwrap_or_default();
-        let mut numbers: Vec<_> = listed.iter().map(|part| part.part_number).collect();
-        numbers.sort_unstable();
-        let is_repeated = numbers.windows(2).any(|pair| pair.first() == pair.last());
-        let is_beyond = numbers.last().is_some_and(|last| last.get() > plan.part_count());
-        if is_repeated || is_beyond {
-            return Err(invalid(
-                "the parts name one twice, or one that the upload does not have",
-            ));
+        let mut parts = BTreeMap::new();
+        for part in request.parts.as_deref().unwrap_or_default() {
+            let claim = PartClaim {
+                crc64nvme: part.crc64nvme,
+                etag: part.etag.as_deref().map(|etag| unquoted(etag).to_owned()),
+            };
+            let is_beyond = part.part_number.get() > plan.part_count();
+            if is_beyond || parts.insert(part.part_number, claim).is_some() {
+                return Err(invalid(
+                    "the parts name one twice, or one that the upload does not have",
+                ));
+            }
         }
-        let mut parts: Vec<_> = listed
-            .iter()
-            .filter_map(|part| Some((part.part_number, part.crc64nvme?)))
-            .collect();
-        parts.sort_unstable_by_key(|(number, _)| *number);
         let combined = combine(&parts, plan);
-        if let (Some(told), Some(combined)) = (request.crc64nvme, combined)
-            && told != combined
-        {
+        if differs(request.crc64nvme, combined) {
             return Err(mismatch(
                 "the checksum of the whole is not what the parts' checksums make",
             ));
@@ -78,12 +83,18 @@ impl Claims {
         })
     }
 
-    fn part(&self, number: PartNumber) -> Option<Crc64Nvme> {
-        let at = self
-            .parts
-            .binary_search_by_key(&number, |(number, _)| *number)
-            .ok()?;
-        self.parts.get(at).map(|(_, checksum)| *checksum)
+    fn checksum_of(&self, number: PartNumber) -> Option<Crc64Nvme> {
+        self.parts.get(&number)?.crc64nvme
+    }
+
+    /// Which of the parts that storage lists under one number is the file's: the last one, unless
+    /// the client names another that it was told the ETag of.
+    fn choose<'a>(&self, number: PartNumber, stored: &'a [StoredPart]) -> Option<&'a StoredPart> {
+        let named = self.parts.get(&number).and_then(|claim| claim.etag.as_deref());
+        stored
+            .iter()
+            .rfind(|part| Some(unquoted(&part.etag)) == named)
+            .or(stored.last())
     }
 }
 
@@ -172,21 +183,27 @@ fn chosen_parts(
     let plan = plan_of(upload)?;
     let mut chosen = Vec::with_capacity(plan.part_count().into());
     let (mut missing, mut misfits, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
+    let mut stored = stored.chunk_by(|a, b| a.part_number == b.part_number).peekable();
     for number in plan.part_numbers() {
-        let at = stored.binary_search_by_key(&number, |part| part.part_number);
-        let Some(part) = at.ok().and_then(|at| stored.get(at)) else {
+        let same_number =
+            |parts: &&[StoredPart]| parts.first().is_some_and(|part| part.part_number == number);
+        let Some(part) = stored
+            .next_if(same_number)
+            .and_then(|parts| claims.choose(number, parts))
+        else {
             missing.push(number);
             continue;
         };
+        let claimed = claims.checksum_of(number);
         if plan.range(number).map(|range| range.length) != Some(part.size) {
             misfits.push(number);
-        } else if differs(claims.part(number), part.crc64nvme) {
+        } else if differs(claimed, part.crc64nvme) {
             damaged.push(number);
         } else {
             chosen.push(PartToComplete {
                 number,
                 etag: part.etag.clone(),
-                crc64nvme: claims.part(number).or(part.crc64nvme),
+                crc64nvme: claimed.or(part.crc64nvme),
             });
         }
     }
@@ -284,15 +301,18 @@ fn outcome(file: FileRecord) -> Result<FileRecord, Refusal> {
 }
 
 /// The whole's checksum where every part's is known.
-fn combine(parts: &[(PartNumber, Crc64Nvme)], plan: &PartPlan) -> Option<Crc64Nvme> {
+fn combine(parts: &BTreeMap<PartNumber, PartClaim>, plan: &PartPlan) -> Option<Crc64Nvme> {
     if parts.len() != usize::from(plan.part_count()) {
         return None;
     }
-    parts
-        .iter()
-        .try_fold(Crc64Nvme::EMPTY, |whole, (number, checksum)| {
-            Some(whole.followed_by(*checksum, plan.range(*number)?.length))
-        })
+    parts.iter().try_fold(Crc64Nvme::EMPTY, |whole, (number, claim)| {
+        Some(whole.followed_by(claim.crc64nvme?, plan.range(*number)?.length))
+    })
+}
+
+/// ETags travel quoted, and some clients take the quotes off.
+fn unquoted(etag: &str) -> &str {
+    etag.trim_matches('"')
 }
 
 /// Where either is unknown there is nothing to compare.

@@ -23,7 +23,7 @@ pub(crate) async fn status<S: Storage, W: Workspaces>(
     let mut parts = Vec::new();
     if file.status == FileStatus::Uploading {
         match stored_parts(desk, &upload).await {
-            Ok(stored) => parts = stored,
+            Ok(stored) => parts = latest(stored),
             // Storage has lost the upload or finished it: find out which, and tell that.
             Err(S3Failure::NotFound) => {
                 let _ = finalize(desk, &upload, &Claims::default()).await;
@@ -98,6 +98,14 @@ async fn look_up<S, W: Workspaces>(
         Reply::Upload { file: None, .. } | Reply::Missing => Err(no_such_upload()),
         other => Err(out_of_turn(&other)),
     }
+}
+
+/// One of each number: the last.
+fn latest(mut stored: Vec<StoredPart>) -> Vec<StoredPart> {
+    stored.reverse();
+    stored.dedup_by_key(|part| part.part_number);
+    stored.reverse();
+    stored
 }
 
 async fn stored_parts<S: Storage, W>(

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use http::{Method, Request, Response, StatusCode};
 use serde::Serialize;
-use syncsphere_protocol::{Crc64Nvme, ErrorCode, MAX_PART_COUNT, PartNumber, Problem, Redacted, StoredPart};
+use syncsphere_protocol::{Crc64Nvme, ErrorCode, PartNumber, Problem, Redacted, StoredPart};
 
 use super::Bucket;
 use super::bucket::query_string;
-use super::replies::{self, StoredObject, Unreadable};
+use super::replies::{self, ListedPart, PartsPage, StoredObject, Unreadable};
 use super::sign::SigningFailure;
 use crate::ports::{Storage, StorageFailure};
 use crate::refusal::{Refusal, internal};
@@ -29,8 +29,11 @@ const REPLY_LIMIT: usize = 2 * 1024 * 1024;
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html>
 const PARTS_PER_PAGE: &str = "1000";
 
-/// Pages that hold every part there can be, and one more for a storage that ends with an empty one.
-const MAX_PARTS_PAGES: u64 = MAX_PART_COUNT / 1000 + 1;
+/// Most pages of parts that are read.
+///
+/// Source: 10 pages hold every part there can be. SeaweedFS lists a part that was sent again once
+/// for each time, so that there may be more.
+const MAX_PARTS_PAGES: usize = 50;
 
 /// The requests that one coordinator request makes to storage.
 pub(crate) struct S3<'a, S> {
@@ -70,36 +73,46 @@ impl<S: Storage> S3<'_, S> {
         Ok(replies::created_upload(response.body())?)
     }
 
-    /// Every part that storage holds, in order.
+    /// The parts that storage holds, in the order of their numbers.
+    ///
+    /// S3 keeps only what was sent last of a part. Where a storage lists the others too, as
+    /// SeaweedFS does, they stand before it.
     pub(crate) async fn parts(&self, key: &str, upload: &str) -> Result<Vec<StoredPart>, S3Failure> {
-        let mut parts: Vec<StoredPart> = Vec::new();
+        let mut listed: Vec<ListedPart> = Vec::new();
         let mut marker: Option<PartNumber> = None;
         for _ in 0..MAX_PARTS_PAGES {
-            let after = marker.map(|marker| marker.to_string());
-            let mut query = vec![("max-parts", Some(PARTS_PER_PAGE))];
-            if let Some(after) = &after {
-                query.push(("part-number-marker", Some(after)));
-            }
-            query.push(("uploadId", Some(upload)));
-            let request = Request::get(self.object(key, &query));
-            let response = self.send(request, Vec::new(), PATIENCE).await?;
-            let page = replies::parts_page(response.body())?;
-            for part in page.parts {
-                if parts
-                    .last()
-                    .is_some_and(|last| last.part_number >= part.part_number)
-                {
-                    return Err(Unreadable("ListPartsResult in order").into());
-                }
-                parts.push(part);
-            }
+            let page = self.parts_page(key, upload, marker).await?;
+            listed.extend(page.parts);
             match page.next_marker {
-                None => return Ok(parts),
+                None => {
+                    listed.sort_by(|a, b| {
+                        let order = a.part.part_number.cmp(&b.part.part_number);
+                        order.then_with(|| a.modified.cmp(&b.modified))
+                    });
+                    return Ok(listed.into_iter().map(|listed| listed.part).collect());
+                }
                 Some(next) if marker.is_none_or(|marker| next > marker) => marker = Some(next),
                 Some(_) => return Err(Unreadable("ListPartsResult that goes on").into()),
             }
         }
         Err(Unreadable("ListPartsResult of at most 10000 parts").into())
+    }
+
+    async fn parts_page(
+        &self,
+        key: &str,
+        upload: &str,
+        marker: Option<PartNumber>,
+    ) -> Result<PartsPage, S3Failure> {
+        let after = marker.map(|marker| marker.to_string());
+        let mut query = vec![("max-parts", Some(PARTS_PER_PAGE))];
+        if let Some(after) = &after {
+            query.push(("part-number-marker", Some(after)));
+        }
+        query.push(("uploadId", Some(upload)));
+        let request = Request::get(self.object(key, &query));
+        let response = self.send(request, Vec::new(), PATIENCE).await?;
+        Ok(replies::parts_page(response.body())?)
     }
 
     /// Asks storage to assemble the object. `crc64nvme` is that of the whole.

@@ -21,9 +21,16 @@ pub(crate) struct Unreadable(pub &'static str);
 
 /// One page of the parts that storage holds.
 pub(crate) struct PartsPage {
-    pub parts: Vec<StoredPart>,
+    pub parts: Vec<ListedPart>,
     /// Where the next page begins; absent on the last one.
     pub next_marker: Option<PartNumber>,
+}
+
+/// A part in a listing.
+pub(crate) struct ListedPart {
+    pub part: StoredPart,
+    /// When it was stored, as text of one form within a storage, so that it sorts.
+    pub modified: String,
 }
 
 /// What a `HEAD` tells of an object.
@@ -73,6 +80,8 @@ pub(crate) fn parts_page(body: &[u8]) -> Result<PartsPage, Unreadable> {
         etag: String,
         #[serde(rename = "ChecksumCRC64NVME")]
         crc64nvme: Option<String>,
+        #[serde(rename = "LastModified", default)]
+        modified: String,
     }
     const WHAT: &str = "ListPartsResult";
     let answer: Answer = parse(body, WHAT)?;
@@ -80,12 +89,14 @@ pub(crate) fn parts_page(body: &[u8]) -> Result<PartsPage, Unreadable> {
         .parts
         .into_iter()
         .map(|part| {
-            Ok(StoredPart {
+            let modified = part.modified;
+            let part = StoredPart {
                 part_number: PartNumber::try_from(part.number).map_err(|_| Unreadable(WHAT))?,
                 size: part.size,
                 etag: etag(part.etag).ok_or(Unreadable(WHAT))?,
                 crc64nvme: part.crc64nvme.and_then(|text| text.parse().ok()),
-            })
+            };
+            Ok(ListedPart { part, modified })
         })
         .collect::<Result<_, _>>()?;
     let next_marker = match (answer.is_truncated, answer.next_marker) {
@@ -199,10 +210,10 @@ mod tests {
             </ListPartsResult>"#;
         let page = parts_page(body).unwrap();
         assert_eq!(page.next_marker.map(PartNumber::get), Some(2));
-        assert_eq!(page.parts[0].etag, "\"a1\"");
-        assert_eq!(page.parts[0].crc64nvme, None);
-        assert_eq!(page.parts[1].size, 7);
-        assert_eq!(page.parts[1].crc64nvme, "L/E4WYn8v98=".parse().ok());
+        assert_eq!(page.parts[0].part.etag, "\"a1\"");
+        assert_eq!(page.parts[0].part.crc64nvme, None);
+        assert_eq!(page.parts[1].part.size, 7);
+        assert_eq!(page.parts[1].part.crc64nvme, "L/E4WYn8v98=".parse().ok());
     }
 
     #[test]

@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { startCoordinator } from "../../stack/coordinator.mjs";
+import { startSeaweed } from "../../stack/seaweed.mjs";
+import { Client, assertProblem, noise, useStack } from "./support.mjs";
+
+const SECRET = "c2VjcmV0IHNlZWQgb2YgMzIgYnl0ZXMgIDAwMDAwMDA=";
+
+describe("a variable that is missing or wrong", () => {
+  const good = {
+    endpoint: "http://127.0.0.1:9",
+    accessKeyId: "id-that-is-secret",
+    secretAccessKey: "key-that-is-secret",
+    bucket: "uploads",
+    region: "us-east-1",
+  };
+  const CASES = {
+    S3_ENDPOINT: [undefined, "nonsense", "ftp://a.test", "http://a.test/path", "http://user:pass@a.test"],
+    S3_PUBLIC_ENDPOINT: ["nonsense"],
+    S3_BUCKET: [undefined, "a/b"],
+    S3_ADDRESSING: ["sideways"],
+    S3_PROVIDER: ["other"],
+    S3_ACCESS_KEY_ID: [undefined],
+    S3_SECRET_ACCESS_KEY: [undefined, ""],
+    URL_TTL_SECONDS: ["0", "604801", "soon"],
+    UPLOAD_TTL_SECONDS: ["-1"],
+    MAX_FILE_SIZE: ["1e9"],
+    ALLOWED_ORIGINS: ["*", "https://a.test/", "a.test"],
+    AUTH_SIGNING_KEY: [undefined, "short", `${SECRET},short`],
+    AUTH_TOKEN_TTL_SECONDS: ["0"],
+    AUTH_GUEST: ["yes"],
+  };
+  for (const [variable, values] of Object.entries(CASES)) {
+    test(`${variable} is named at the first request, and no value is told`, async () => {
+      for (const value of values) {
+        const coordinator = await startCoordinator({
+          s3: good,
+          vars: { AUTH_SIGNING_KEY: SECRET, [variable]: value },
+          assets: false,
+        });
+        try {
+          for (const path of ["/v1/files", "/healthz"]) {
+            const response = await fetch(coordinator.url + path);
+            const problem = await assertProblem(response, "internal");
+            assert.equal(problem.status, 500);
+            assert.ok(problem.detail.includes(`variable ${variable} `), problem.detail);
+            const told = JSON.stringify(problem) + JSON.stringify(coordinator.logs);
+            for (const secret of [value, SECRET, good.accessKeyId, good.secretAccessKey]) {
+              if (secret?.length > 4) assert.ok(!told.includes(secret), told);
+            }
+          }
+        } finally {
+          await coordinator.stop();
+        }
+      }
+    });
+  }
+});
+
+describe("wrong credentials for storage", () => {
+  const stack = useStack({ s3Vars: () => ({ secretAccessKey: "wrong-secret" }) });
+
+  test("are the operator's fault and nobody's business", async () => {
+    const client = await stack.guest();
+    await assertProblem(await client.send("GET", "/healthz"), "internal");
+    const body = { files: [{ clientRef: "f", name: "f", size: 100_000_000 }] };
+    const problem = await client.refused("internal", "POST", "/v1/uploads", { body });
+    assert.equal(problem.detail, "the coordinator could not carry this out");
+    const logged = stack.coordinator.logs.map(({ message }) => message).join("\n");
+    assert.match(logged, new RegExp(problem.requestId));
+    assert.match(logged, /403/);
+    assert.ok(!logged.includes("wrong-secret"));
+  });
+});
+
+describe("pages of other origins", () => {
+  const stack = useStack({ vars: { ALLOWED_ORIGINS: "https://app.test, https://other.test:8443" } });
+
+  test("that are allowed may ask and read", async () => {
+    for (const origin of ["https://app.test", "https://other.test:8443"]) {
+      const preflight = await fetch(`${stack.url}/v1/uploads`, {
+        method: "OPTIONS",
+        headers: {
+          origin,
+          "access-control-request-method": "POST",
+          "access-control-request-headers": "authorization,content-type,idempotency-key",
+        },
+      });
+      assert.equal(preflight.status, 204);
+      assert.equal(preflight.headers.get("access-control-allow-origin"), origin);
+      assert.match(preflight.headers.get("access-control-allow-methods"), /POST/);
+      assert.match(preflight.headers.get("access-control-allow-methods"), /DELETE/);
+      for (const header of ["authorization", "content-type", "idempotency-key"]) {
+        assert.ok(preflight.headers.get("access-control-allow-headers").includes(header));
+      }
+      assert.equal(preflight.headers.get("access-control-max-age"), "7200");
+      const refused = await fetch(`${stack.url}/v1/files`, { headers: { origin } });
+      assert.equal(refused.status, 401);
+      assert.equal(refused.headers.get("access-control-allow-origin"), origin);
+      assert.match(refused.headers.get("access-control-expose-headers"), /retry-after/);
+      assert.match(refused.headers.get("vary"), /origin/i);
+    }
+  });
+
+  test("that are not allowed may not, however near they come", async () => {
+    for (const origin of [
+      "https://evil.test",
+      "http://app.test",
+      "https://app.test.evil.test",
+      "https://app.test:443",
+      "https://APP.test",
+      "null",
+    ]) {
+      for (const method of ["OPTIONS", "GET"]) {
+        const response = await fetch(`${stack.url}/v1/files`, { method, headers: { origin } });
+        assert.equal(response.headers.get("access-control-allow-origin"), null, origin);
+      }
+    }
+  });
+});
+
+describe("limits and switches", () => {
+  let s3, coordinator;
+  before(async () => {
+    s3 = await startSeaweed();
+    coordinator = await startCoordinator({
+      s3,
+      vars: { MAX_FILE_SIZE: "1000", AUTH_GUEST: "on", URL_TTL_SECONDS: "30" },
+      assets: false,
+    });
+  });
+  after(async () => {
+    await coordinator.stop();
+    await s3.stop();
+  });
+
+  test("MAX_FILE_SIZE and URL_TTL_SECONDS hold", async () => {
+    const client = await Client.guest(coordinator.url, "limits");
+    const results = await client.initiate([
+      { clientRef: "a", name: "a", size: 1000, parts: [{ partNumber: 1 }] },
+      { clientRef: "b", name: "b", size: 1001 },
+    ]);
+    assert.equal(results[0].urls[0].expiresIn, 30);
+    assert.match(results[0].urls[0].url, /X-Amz-Expires=30&/);
+    assert.equal(results[1].error.code, "file_too_large");
+    assert.match(results[1].error.requestId, /^[0-9a-f]{16}$/);
+  });
+
+  test("guests are kept out unless AUTH_GUEST is on", async () => {
+    const closed = await startCoordinator({ s3, vars: { AUTH_GUEST: undefined }, assets: false });
+    try {
+      const response = await fetch(`${closed.url}/v1/auth/token`, {
+        method: "POST",
+        body: new URLSearchParams({ grant_type: "urn:syncsphere:guest" }),
+      });
+      assert.equal(response.status, 400);
+      assert.equal((await response.json()).error, "unauthorized_client");
+    } finally {
+      await closed.stop();
+    }
+  });
+
+  test("browsers get URLs of S3_PUBLIC_ENDPOINT, signed for it", async () => {
+    // The same storage under its other name.
+    const publicEndpoint = s3.endpoint.replace("127.0.0.1", "localhost");
+    const open = await startCoordinator({ s3: { ...s3, publicEndpoint }, assets: false });
+    try {
+      const client = await Client.guest(open.url, "public");
+      const file = await client.upload(noise(5));
+      const response = await client.send("GET", `/v1/files/${file.fileId}/content`);
+      const url = response.headers.get("location");
+      assert.ok(url.startsWith(publicEndpoint), "the link is the public one");
+      assert.equal((await fetch(url)).status, 200);
+    } finally {
+      await open.stop();
+    }
+  });
+});

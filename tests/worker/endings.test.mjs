@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { HeadObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
+import { PART, crc64nvme, eventually, noise, put, useStack } from "./support.mjs";
+
+describe("aborting", () => {
+  const stack = useStack();
+
+  test("frees storage, is told once, and answers the same when repeated", async () => {
+    const client = await stack.guest();
+    const bytes = noise(2 * PART);
+    const grant = await client.open(bytes, { partSize: PART });
+    await client.sendParts(grant, bytes, [1]);
+    assert.equal((await multipartUploads(stack, client)).length, 1);
+
+    const reply = await client.ask("DELETE", `/v1/uploads/${grant.uploadId}`);
+    assert.deepEqual(reply, { uploadId: grant.uploadId, status: "aborted" });
+    assert.deepEqual(await client.ask("DELETE", `/v1/uploads/${grant.uploadId}`), reply);
+    assert.deepEqual(await multipartUploads(stack, client), []);
+    const { changes } = await client.changes();
+    assert.deepEqual(
+      changes.map(({ seq, kind }) => [seq, kind]),
+      [
+        [1, "file.uploading"],
+        [2, "file.aborted"],
+      ],
+    );
+    await client.completeRefused("upload_gone", grant);
+    await client.refused("upload_gone", "GET", `/v1/files/${grant.fileId}/content`);
+    assert.equal((await client.ask("GET", `/v1/uploads/${grant.uploadId}`)).status, "aborted");
+  });
+
+  test("leaves no object of a file that went as one request", async () => {
+    const client = await stack.guest();
+    const bytes = noise(10);
+    const grant = await client.open(bytes);
+    await client.sendParts(grant, bytes);
+    await client.ask("DELETE", `/v1/uploads/${grant.uploadId}`);
+    assert.deepEqual(await objects(stack, client), []);
+  });
+
+  test("after complete changes nothing and says so", async () => {
+    const client = await stack.guest();
+    const grant = await client.open(noise(1));
+    await client.sendParts(grant, noise(1));
+    const file = await client.complete(grant);
+    const reply = await client.ask("DELETE", `/v1/uploads/${grant.uploadId}`);
+    assert.equal(reply.status, "available");
+    assert.deepEqual(await client.ask("GET", `/v1/files/${file.fileId}`), file);
+    assert.equal((await objects(stack, client)).length, 1);
+  });
+
+  test("racing complete ends one way, for everybody and in storage", async () => {
+    const endings = new Set();
+    for (let round = 0; round < 12; round++) {
+      const client = await stack.guest();
+      const bytes = noise(PART + 1);
+      const grant = await client.open(bytes, { partSize: PART });
+      await client.sendParts(grant, bytes);
+      const complete = () =>
+        client.send("POST", `/v1/uploads/${grant.uploadId}/complete`, { body: { ticket: grant.ticket } });
+      const abort = () => client.send("DELETE", `/v1/uploads/${grant.uploadId}`);
+      const completing = complete();
+      // From at once to as late as a completion takes here.
+      await new Promise((resolve) => setTimeout(resolve, round * 4));
+      const [completed, aborted] = await Promise.all([completing, abort()]);
+      const { status } = await aborted.json();
+      endings.add(status);
+      const file = await client.ask("GET", `/v1/files/${grant.fileId}`);
+      assert.equal(file.status, status);
+      assert.equal(completed.status, status === "available" ? 200 : 410, await completed.text());
+      assert.equal((await client.changes()).seq, 2);
+      assert.equal((await objects(stack, client)).length, status === "available" ? 1 : 0);
+      assert.deepEqual(await multipartUploads(stack, client), []);
+    }
+    assert.deepEqual([...endings].sort(), ["aborted", "available"], "both endings have to occur");
+  });
+
+  test("is not undone by storage: an upload that storage has lost is gone", async () => {
+    const client = await stack.guest();
+    const bytes = noise(PART + 1);
+    const grant = await client.open(bytes, { partSize: PART });
+    const [{ Key, UploadId }] = await multipartUploads(stack, client);
+    const { AbortMultipartUploadCommand } = await import("@aws-sdk/client-s3");
+    await stack.s3.client.send(new AbortMultipartUploadCommand({ Bucket: stack.s3.bucket, Key, UploadId }));
+    await client.completeRefused("upload_gone", grant);
+    assert.equal((await client.ask("GET", `/v1/files/${grant.fileId}`)).status, "aborted");
+  });
+});
+
+describe("an upload past its time", () => {
+  const stack = useStack({ vars: { UPLOAD_TTL_SECONDS: "2", URL_TTL_SECONDS: "1" } });
+
+  test("expires by the workspace's alarm, and its storage is freed", async () => {
+    const client = await stack.guest();
+    const bytes = noise(2 * PART);
+    const grant = await client.open(bytes, { partSize: PART });
+    assert.equal(grant.expiresIn, 2);
+    await client.sendParts(grant, bytes, [1]);
+    const single = await client.open(noise(1));
+    await client.sendParts(single, noise(1));
+
+    await eventually(async () => {
+      const states = await Promise.all(
+        [grant, single].map(({ fileId }) => client.ask("GET", `/v1/files/${fileId}`)),
+      );
+      return states.every(({ status }) => status === "expired");
+    }, "both uploads expire");
+    await eventually(async () => {
+      const left = [...(await multipartUploads(stack, client)), ...(await objects(stack, client))];
+      return left.length === 0;
+    }, "nothing is left in storage");
+    const { changes } = await client.changes();
+    assert.deepEqual(changes.map(({ kind }) => kind).sort(), [
+      "file.expired",
+      "file.expired",
+      "file.uploading",
+      "file.uploading",
+    ]);
+    await client.completeRefused("upload_gone", grant);
+    const body = { ticket: grant.ticket, parts: [{ partNumber: 1 }] };
+    await client.refused("upload_gone", "POST", `/v1/uploads/${grant.uploadId}/parts`, { body });
+  });
+
+  test("takes no URL beyond its own time, and storage takes none beyond the URL's", async () => {
+    const client = await stack.guest();
+    const bytes = noise(4);
+    const grant = await client.open(bytes);
+    const [url] = await client.sign(grant, [{ partNumber: 1, crc64nvme: await crc64nvme(bytes) }]);
+    assert.equal(url.expiresIn, 1);
+    await new Promise((resolve) => setTimeout(resolve, 2100));
+    assert.equal((await put(url, bytes)).status, 403);
+  });
+
+  test("that was completed in time stays", async () => {
+    const client = await stack.guest();
+    const file = await client.upload(noise(PART + 1), { partSize: PART });
+    const later = await client.open(noise(1));
+    await eventually(async () => {
+      const { status } = await client.ask("GET", `/v1/files/${later.fileId}`);
+      return status === "expired";
+    }, "the later upload expires");
+    assert.deepEqual(await client.ask("GET", `/v1/files/${file.fileId}`), file);
+    const [{ Key }] = await objects(stack, client);
+    const head = await stack.s3.client.send(new HeadObjectCommand({ Bucket: stack.s3.bucket, Key }));
+    assert.equal(head.ContentLength, PART + 1);
+  });
+});
+
+async function multipartUploads({ s3 }, { workspace }) {
+  const listing = new ListMultipartUploadsCommand({ Bucket: s3.bucket, Prefix: `${workspace}/` });
+  return (await s3.client.send(listing)).Uploads ?? [];
+}
+
+async function objects({ s3 }, { workspace }) {
+  const listing = new ListObjectsV2Command({ Bucket: s3.bucket, Prefix: `${workspace}/` });
+  return (await s3.client.send(listing)).Contents ?? [];
+}
