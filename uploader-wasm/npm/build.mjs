@@ -1,8 +1,8 @@
 /**
  * Builds `dist/` from `src/` and the WASM module.
  *
- * `SYNCSPHERE_WASM` names the module and `SYNCSPHERE_WASM_JS` the script that wasm-bindgen (`--target web`) made for
- * it; `cargo xtask` makes both and then calls this. Default: where `cargo xtask` puts them.
+ * `WASM_DIR` names the folder of the module and the script that wasm-bindgen made for it (`--target web --out-name
+ * syncsphere_uploader`); `cargo xtask` makes both and then calls this. Default: `target/uploader-wasm`.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -15,9 +15,9 @@ import { build } from "esbuild";
 
 const PACKAGE = fileURLToPath(new URL(".", import.meta.url));
 const DIST = path.join(PACKAGE, "dist");
-const PRODUCTS = path.join(PACKAGE, "../../target/uploader-wasm");
-const GLUE = path.resolve(process.env.SYNCSPHERE_WASM_JS ?? path.join(PRODUCTS, "syncsphere_uploader_wasm.js"));
-const WASM = path.resolve(process.env.SYNCSPHERE_WASM ?? path.join(PRODUCTS, "syncsphere_uploader_wasm_bg.wasm"));
+const PRODUCTS = path.resolve(process.env.WASM_DIR ?? path.join(PACKAGE, "../../target/uploader-wasm"));
+const GLUE = path.join(PRODUCTS, "syncsphere_uploader.js");
+const WASM = path.join(PRODUCTS, "syncsphere_uploader_bg.wasm");
 
 for (const file of [GLUE, WASM]) {
   if (!existsSync(file)) throw new Error(`${file} is missing: run \`cargo xtask build\``);

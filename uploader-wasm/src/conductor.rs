@@ -6,8 +6,8 @@ use gloo_timers::callback::Timeout;
 use serde::Deserialize;
 use syncsphere_protocol::{Crc64Nvme, Redacted};
 use syncsphere_upload_core::{
-    Action, AttemptId, Checkpoint, Engine, FileDescription, Input, Moment, Notice, TaskId, TransferFailure,
-    UploadError,
+    Action, AttemptId, Checkpoint, Engine, FileDescription, Input, Moment, Notice, TaskId, TaskState,
+    TransferFailure, UploadError,
 };
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -123,7 +123,8 @@ impl Conductor {
 
     /// Storage has taken a part from a lane.
     pub fn stored(&self, attempt: u64) {
-        self.0.answered(AttemptId(attempt), |attempt| Input::Stored { attempt });
+        self.0
+            .answered(AttemptId(attempt), |attempt| Input::Stored { attempt });
     }
 
     /// A lane has failed; the words are those of `LaneHost`.
@@ -147,7 +148,10 @@ impl Conductor {
             _ => TransferFailure::Network,
         };
         self.0
-            .answered(AttemptId(attempt), |attempt| Input::AttemptFailed { attempt, failure });
+            .answered(AttemptId(attempt), |attempt| Input::AttemptFailed {
+                attempt,
+                failure,
+            });
     }
 }
 
@@ -260,7 +264,10 @@ impl Shell {
                 if state.is_final() {
                     self.files.borrow_mut().remove(&task);
                 }
-                self.host.state(task.0, state.as_str());
+                // The page hears of these two with the record or the error, which follow at once.
+                if !matches!(state, TaskState::Available | TaskState::Failed) {
+                    self.host.state(task.0, state.as_str());
+                }
             }
             Notice::Progress(progress) => self.host.progress(
                 task.0,

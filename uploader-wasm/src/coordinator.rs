@@ -89,7 +89,10 @@ impl Coordinator {
     async fn exchange(&self, call: &Call, token: &str) -> Result<Answer, CallFailure> {
         let deadline = Deadline::after(patience(call)).ok_or(CallFailure::Network)?;
         let request = match call {
-            Call::Initiate { idempotency_key, body } => {
+            Call::Initiate {
+                idempotency_key,
+                body,
+            } => {
                 let request = self.request(Method::POST, &["/v1/uploads"], token, &deadline);
                 json(request.header("Idempotency-Key", idempotency_key), body)
             }
@@ -162,10 +165,7 @@ fn patience(call: &Call) -> u32 {
     }
 }
 
-fn json<T: Serialize>(
-    request: RequestBuilder,
-    body: &T,
-) -> Result<gloo_net::http::Request, gloo_net::Error> {
+fn json<T: Serialize>(request: RequestBuilder, body: &T) -> Result<gloo_net::http::Request, gloo_net::Error> {
     request.json(body)
 }
 

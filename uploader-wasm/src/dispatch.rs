@@ -63,7 +63,15 @@ impl Dispatch {
         let headers = headers.collect();
         if let Some(link) = self.assign(attempt, Work::Sending) {
             let (offset, length) = (order.range.offset as f64, order.range.length as f64);
-            link.send(attempt.0, file, offset, length, &order.method, &order.url, headers);
+            link.send(
+                attempt.0,
+                file,
+                offset,
+                length,
+                &order.method,
+                &order.url,
+                headers,
+            );
         }
     }
 

@@ -107,7 +107,10 @@ impl Desk {
         let attempt = order.attempt;
         self.hashing.set(Some(attempt));
         let is_wanted = || self.hashing.get() == Some(attempt);
-        let result = match order.file.slice_with_f64_and_f64(order.offset, order.offset + order.length) {
+        let result = match order
+            .file
+            .slice_with_f64_and_f64(order.offset, order.offset + order.length)
+        {
             Ok(slice) if slice.size() == order.length => checksum_of(&slice, scratch, is_wanted).await,
             Ok(_) => Err(ReadFailure::Changed),
             Err(_) => Err(ReadFailure::Unreadable),
@@ -151,7 +154,9 @@ impl Desk {
                     retry_after,
                 },
                 _,
-            ) => self.host.attempt_failed(attempt, "refused", status, &body, retry_after),
+            ) => self
+                .host
+                .attempt_failed(attempt, "refused", status, &body, retry_after),
             (Outcome::Network, _) => self.host.attempt_failed(attempt, "network", 0, "", None),
         }
     }

@@ -51,7 +51,9 @@ impl Options {
         Config {
             concurrency: match self.concurrency {
                 Some(count) => Concurrency::Fixed(count.max(1)),
-                None => Concurrency::Adaptive { max: MOST_CONNECTIONS },
+                None => Concurrency::Adaptive {
+                    max: MOST_CONNECTIONS,
+                },
             },
             part_size: self.part_size,
             integrity: matches!(self.integrity, Integrity::Crc64Nvme),

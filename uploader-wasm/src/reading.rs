@@ -90,19 +90,29 @@ impl<'a> Reading<'a> {
         }
     }
 
-    async fn by_stream(&mut self, scratch: &mut Scratch, is_wanted: &impl Fn() -> bool) -> Result<(), JsValue> {
+    async fn by_stream(
+        &mut self,
+        scratch: &mut Scratch,
+        is_wanted: &impl Fn() -> bool,
+    ) -> Result<(), JsValue> {
         let reader = Reader::open(self.slice)?;
         while self.position < self.end && is_wanted() {
             let buffer = scratch.filled_by_browser.take();
             let buffer = buffer.unwrap_or_else(|| ArrayBuffer::new(PIECE));
-            let Some(piece) = reader.read(&buffer).await? else { break };
+            let Some(piece) = reader.read(&buffer).await? else {
+                break;
+            };
             self.take(&piece, scratch);
             scratch.filled_by_browser = Some(piece.buffer().unchecked_into());
         }
         Ok(())
     }
 
-    async fn by_pieces(&mut self, scratch: &mut Scratch, is_wanted: &impl Fn() -> bool) -> Result<(), ReadFailure> {
+    async fn by_pieces(
+        &mut self,
+        scratch: &mut Scratch,
+        is_wanted: &impl Fn() -> bool,
+    ) -> Result<(), ReadFailure> {
         while self.position < self.end && is_wanted() {
             let end = (self.position + f64::from(PIECE)).min(self.end);
             let piece = read_piece(self.slice, self.position, end).await?;
@@ -121,8 +131,12 @@ impl<'a> Reading<'a> {
 }
 
 async fn read_piece(slice: &Blob, start: f64, end: f64) -> Result<Uint8Array, ReadFailure> {
-    let piece = slice.slice_with_f64_and_f64(start, end).map_err(|_| ReadFailure::Unreadable)?;
-    let buffer = JsFuture::from(piece.array_buffer()).await.map_err(|error| classify(&error))?;
+    let piece = slice
+        .slice_with_f64_and_f64(start, end)
+        .map_err(|_| ReadFailure::Unreadable)?;
+    let buffer = JsFuture::from(piece.array_buffer())
+        .await
+        .map_err(|error| classify(&error))?;
     let bytes = Uint8Array::new(&buffer);
     if f64::from(bytes.length()) == end - start {
         Ok(bytes)

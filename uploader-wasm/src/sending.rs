@@ -67,7 +67,8 @@ async fn exchange(
 ) -> Result<Outcome, JsValue> {
     // Listeners come before `open`: set later, they would not be told of the upload.
     let on_progress = throttled(report);
-    xhr.upload()?.set_onprogress(Some(on_progress.as_ref().unchecked_ref()));
+    xhr.upload()?
+        .set_onprogress(Some(on_progress.as_ref().unchecked_ref()));
     let ended = Promise::new(&mut |resolve, _reject| xhr.set_onloadend(Some(&resolve)));
     xhr.open(&request.method, &request.url)?;
     for header in request.headers.chunks_exact(2) {
