@@ -37,8 +37,12 @@ const INITIATIONS_AT_ONCE: usize = 2;
 /// Share of all bytes sent that may be sent twice to overtake slow requests, in percent.
 const HEDGE_PERCENT: u64 = 2;
 
-/// A request is late enough to be hedged once it will take this many times as long as a new one.
+/// A request is late enough to be hedged, within that share, once it will take this many times as
+/// long as a new one.
 const HEDGE_FACTOR: f64 = 2.0;
+
+/// A request this late is no matter of chance on a healthy network: it is hedged whatever the share.
+const SICK_FACTOR: f64 = 4.0;
 
 /// A request is never judged before it has been under way for this long.
 const HEDGE_GRACE: Duration = Duration::from_secs(2);
@@ -89,18 +93,22 @@ impl Engine {
 
     /// Whether a part could be sent at once if the window allowed it.
     pub(super) fn has_part_ready(&self) -> bool {
-        self.active_uploads()
-            .filter(|upload| !upload.paused)
-            .any(|upload| {
-                upload
-                    .parts
-                    .open()
-                    .any(|(_, part)| matches!(part, Part::Ready { .. }))
-            })
+        self.sending_uploads().any(|upload| {
+            upload
+                .parts
+                .open()
+                .any(|(_, part)| matches!(part, Part::Ready { .. }))
+        })
     }
 
     fn active_uploads(&self) -> impl Iterator<Item = &Upload> {
         self.active.iter().filter_map(|task| self.uploads.get(task))
+    }
+
+    /// Uploads under way that are not paused. Parts that wait in a paused one feed no connection, so
+    /// they must not count where the engine asks whether it has prepared enough.
+    fn sending_uploads(&self) -> impl Iterator<Item = &Upload> {
+        self.active_uploads().filter(|upload| !upload.paused)
     }
 
     fn repeat_calls(&mut self) {
@@ -158,7 +166,7 @@ impl Engine {
     fn begin_uploads(&mut self) {
         let mut waiting_parts = 0;
         let mut waiting_bytes = 0;
-        for upload in self.active_uploads().filter(|upload| !upload.paused) {
+        for upload in self.sending_uploads() {
             let plan = upload.parts.plan();
             let left = plan.size().saturating_sub(upload.parts.stored_bytes());
             waiting_bytes += left;
@@ -185,7 +193,7 @@ impl Engine {
     /// Computes the checksums of the parts that come next and, when nothing else is to be read, of
     /// those that an earlier page has stored.
     fn start_hashing(&mut self) {
-        let mut ahead: usize = self.active_uploads().map(|upload| upload.parts.ahead()).sum();
+        let mut ahead: usize = self.sending_uploads().map(|upload| upload.parts.ahead()).sum();
         let mut hashing = self
             .attempts
             .values()
@@ -257,7 +265,20 @@ impl Engine {
 
     /// Opens, in one request, all uploads whose first part is ready to be signed.
     fn initiate(&mut self) {
-        while self.online && self.calls.initiations() < INITIATIONS_AT_ONCE {
+        let ready: usize = self
+            .sending_uploads()
+            .map(|upload| count(upload, |part| matches!(part, Part::Ready { .. })))
+            .sum();
+        let is_urgent = ready < self.window.limit() * WINDOWS_AHEAD;
+        let gathered = self
+            .active_uploads()
+            .filter(|upload| may_initiate(upload))
+            .count();
+        // While enough is ready to be sent, files are gathered so that they share a request.
+        while self.online
+            && self.calls.initiations() < INITIATIONS_AT_ONCE
+            && (is_urgent || gathered >= MAX_FILES_PER_INITIATE)
+        {
             let mut tasks = Vec::new();
             let mut files = Vec::new();
             let mut room = MAX_PARTS_PER_SIGNING;
@@ -268,13 +289,10 @@ impl Engine {
                 let Some(upload) = self.uploads.get_mut(task) else {
                     continue;
                 };
-                if upload.paused || !matches!(upload.phase, Phase::Opening) {
+                if !may_initiate(upload) {
                     continue;
                 }
                 let parts = take_hashed(upload, room);
-                if parts.is_empty() {
-                    continue;
-                }
                 room -= parts.len();
                 tasks.push(*task);
                 files.push(new_file(*task, upload, parts));
@@ -327,9 +345,8 @@ impl Engine {
             let Some(upload) = self.uploads.get_mut(&task) else {
                 continue;
             };
-            let count = |is: fn(&Part) -> bool| upload.parts.open().filter(|(_, part)| is(part)).count();
-            let ready = count(|part| matches!(part, Part::Ready { .. }));
-            let hashed = count(|part| matches!(part, Part::Hashed { .. }));
+            let ready = count(upload, |part| matches!(part, Part::Ready { .. }));
+            let hashed = count(upload, |part| matches!(part, Part::Hashed { .. }));
             let is_urgent = ready < limit || hashed >= limit * WINDOWS_AHEAD;
             let Some(session) = upload.transferring() else {
                 continue;
@@ -396,7 +413,7 @@ impl Engine {
 
     /// Sends the latest request of the tail a second time where a new one should end sooner.
     fn hedge(&mut self) {
-        while let Some(attempt) = self.latest_straggler()
+        while let Some((lateness, attempt)) = self.latest_straggler()
             && self.online
             && !self.outage.is_braking()
             && self.window.limit() > self.in_flight()
@@ -406,11 +423,9 @@ impl Engine {
                 return;
             };
             let length = upload.parts.range(part).length;
-            let allowed = self.sent_bytes / 100 * HEDGE_PERCENT;
+            let within_share = self.hedged_bytes + length <= self.sent_bytes / 100 * HEDGE_PERCENT;
             let usable = matches!(upload.parts.get(part), Some(Part::Sending { lease, .. }) if lease.is_usable(self.now));
-            // A request that stands still gets its rival whatever the budget says.
-            let stands_still = self.now.since(attempt.moved_at) >= HEDGE_GRACE;
-            if !usable || (self.hedged_bytes + length > allowed && !stands_still) {
+            if !usable || !(within_share || lateness >= SICK_FACTOR) {
                 return;
             }
             self.hedged_bytes += length;
@@ -418,9 +433,9 @@ impl Engine {
         }
     }
 
-    /// The request, alone for its part, that would be overtaken by a new one by the widest margin;
-    /// only where no part is left to begin with.
-    fn latest_straggler(&self) -> Option<Attempt> {
+    /// The request, alone for its part, that a new one would overtake by the widest margin, and how
+    /// many times as long as a new one it will still take; only where no part is left to begin with.
+    fn latest_straggler(&self) -> Option<(f64, Attempt)> {
         let rate = self.lane_rate?;
         let tail = self.queue.is_empty()
             && self
@@ -434,7 +449,7 @@ impl Engine {
         if !tail {
             return None;
         }
-        let late_by = |attempt: &Attempt| {
+        let lateness = |attempt: &Attempt| {
             let upload = self.uploads.get(&attempt.task)?;
             let alone = matches!(upload.parts.get(attempt.part), Some(Part::Sending { attempts, .. }) if attempts.len() == 1);
             let age = self.now.since(attempt.started);
@@ -450,14 +465,13 @@ impl Engine {
             };
             let silent = self.now.since(attempt.moved_at).as_secs_f64();
             let fresh = length / rate.max(1.0);
-            let late = left.max(silent) - fresh * HEDGE_FACTOR;
-            (late > 0.0).then_some(late)
+            let lateness = left.max(silent) / fresh.max(0.001);
+            (lateness >= HEDGE_FACTOR).then_some(lateness)
         };
         self.attempts
             .values()
-            .filter_map(|attempt| Some((late_by(attempt)?, *attempt)))
+            .filter_map(|attempt| Some((lateness(attempt)?, *attempt)))
             .max_by(|(a, _), (b, _)| a.total_cmp(b))
-            .map(|(_, attempt)| attempt)
     }
 
     /// While slots are free and requests are in flight, lateness is looked at each second.
@@ -496,6 +510,15 @@ impl Engine {
             }
         }
     }
+}
+
+fn may_initiate(upload: &Upload) -> bool {
+    let is_hashed = |part: &Part| matches!(part, Part::Hashed { .. });
+    !upload.paused && matches!(upload.phase, Phase::Opening) && count(upload, is_hashed) > 0
+}
+
+fn count(upload: &Upload, is: impl Fn(&Part) -> bool) -> usize {
+    upload.parts.open().filter(|(_, part)| is(part)).count()
 }
 
 fn first(upload: &Upload, is: impl Fn(&Part) -> bool) -> Option<PartNumber> {

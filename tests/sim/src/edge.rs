@@ -1,0 +1,170 @@
+//! Runs the real coordinator: its requests are futures whose ways out, storage and ledger, the
+//! world answers when their time has come, or never.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Duration;
+
+use syncsphere_coordinator_core::ledger::{Call, Reply};
+use syncsphere_coordinator_core::{
+    Context, Coordinator, Storage, StorageFailure, WorkspaceFailure, Workspaces,
+};
+use syncsphere_protocol::WorkspaceId;
+
+/// Where an answer is put for the future that waits for it.
+pub struct Slot<T>(Rc<RefCell<Waiting<T>>>);
+
+struct Waiting<T> {
+    answer: Option<T>,
+    waker: Option<Waker>,
+}
+
+impl<T> Slot<T> {
+    fn new() -> (Self, Self) {
+        let waiting = Rc::new(RefCell::new(Waiting {
+            answer: None,
+            waker: None,
+        }));
+        (Self(Rc::clone(&waiting)), Self(waiting))
+    }
+
+    /// Puts the answer in and wakes who waits for it.
+    pub fn answer(self, answer: T) {
+        let mut waiting = self.0.borrow_mut();
+        waiting.answer = Some(answer);
+        if let Some(waker) = waiting.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn poll(&self, context: &TaskContext<'_>) -> Poll<T> {
+        let mut waiting = self.0.borrow_mut();
+        waiting.waker = Some(context.waker().clone());
+        waiting.answer.take().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+/// A way out that the coordinator has taken.
+pub struct Outgoing {
+    /// The request that it belongs to.
+    pub task: u64,
+    /// What is asked.
+    pub ask: Ask,
+}
+
+/// What a coordinator request asks of the world.
+pub enum Ask {
+    /// Storage.
+    Storage {
+        /// The signed request.
+        request: http::Request<Vec<u8>>,
+        /// Takes the answer.
+        slot: Slot<Result<http::Response<Vec<u8>>, StorageFailure>>,
+    },
+    /// A workspace's ledger.
+    Ledger {
+        /// Which workspace.
+        workspace: WorkspaceId,
+        /// The command.
+        call: Call,
+        /// Takes the answer.
+        slot: Slot<Result<Reply, WorkspaceFailure>>,
+    },
+}
+
+#[derive(Default)]
+struct Shared {
+    current: Cell<u64>,
+    outbox: RefCell<Vec<Outgoing>>,
+}
+
+type Running = Pin<Box<dyn Future<Output = http::Response<Vec<u8>>>>>;
+
+/// The coordinator and its requests under way.
+pub struct Edge {
+    coordinator: Rc<Coordinator>,
+    shared: Rc<Shared>,
+    running: BTreeMap<u64, Running>,
+}
+
+impl Edge {
+    /// An idle coordinator.
+    pub fn new(coordinator: Coordinator) -> Self {
+        Self {
+            coordinator: Rc::new(coordinator),
+            shared: Rc::default(),
+            running: BTreeMap::new(),
+        }
+    }
+
+    /// Begins a request.
+    pub fn start(&mut self, task: u64, request: http::Request<Vec<u8>>, context: Context) {
+        let coordinator = Rc::clone(&self.coordinator);
+        let ports = Ports(Rc::clone(&self.shared));
+        let future = async move { coordinator.handle(request, context, &ports, &ports).await };
+        self.running.insert(task, Box::pin(future));
+    }
+
+    /// Lets a request go on as far as it can; gives its response once it has one, and everything it
+    /// asks of the world meanwhile.
+    pub fn poll(&mut self, task: u64) -> (Option<http::Response<Vec<u8>>>, Vec<Outgoing>) {
+        let Some(future) = self.running.get_mut(&task) else {
+            return (None, Vec::new());
+        };
+        self.shared.current.set(task);
+        let response = match future.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())) {
+            Poll::Ready(response) => {
+                self.running.remove(&task);
+                Some(response)
+            }
+            Poll::Pending => None,
+        };
+        (response, self.shared.outbox.take())
+    }
+
+    /// The coordinator's machine dies in the middle of this request.
+    pub fn crash(&mut self, task: u64) -> bool {
+        self.running.remove(&task).is_some()
+    }
+}
+
+struct Ports(Rc<Shared>);
+
+impl Ports {
+    async fn ask<T>(&self, ask: impl FnOnce(Slot<T>) -> Ask) -> T {
+        let (ours, theirs) = Slot::new();
+        let outgoing = Outgoing {
+            task: self.0.current.get(),
+            ask: ask(theirs),
+        };
+        self.0.outbox.borrow_mut().push(outgoing);
+        std::future::poll_fn(move |context| ours.poll(context)).await
+    }
+}
+
+impl Storage for Ports {
+    async fn send(
+        &self,
+        request: http::Request<Vec<u8>>,
+        _patience: Duration,
+        _reply_limit: usize,
+    ) -> Result<http::Response<Vec<u8>>, StorageFailure> {
+        self.ask(|slot| Ask::Storage { request, slot }).await
+    }
+}
+
+impl Workspaces for Ports {
+    async fn call(&self, workspace: &WorkspaceId, call: Call) -> Result<Reply, WorkspaceFailure> {
+        let workspace = workspace.clone();
+        self.ask(|slot| Ask::Ledger {
+            workspace,
+            call,
+            slot,
+        })
+        .await
+    }
+}

@@ -1,0 +1,235 @@
+//! What a run is made of: files, a network, and everything that goes wrong.
+
+use syncsphere_upload_core::{Concurrency, Config};
+
+/// A kind of network.
+#[derive(Debug, Clone, Copy)]
+pub struct Link {
+    /// Its name in reports.
+    pub name: &'static str,
+    /// Round trip in milliseconds.
+    pub round_trip: u64,
+    /// Bytes a millisecond on one connection.
+    pub rate_each: f64,
+    /// Bytes a millisecond on all connections together.
+    pub rate_total: f64,
+    /// Probability that a part's connection is reset on the way.
+    pub resets: f64,
+    /// The network goes away for this long, this often, both in milliseconds; 0 for never.
+    pub flap: (u64, u64),
+}
+
+/// The networks of the reports.
+pub const LINKS: [Link; 6] = [
+    Link {
+        name: "lan",
+        round_trip: 1,
+        rate_each: 100_000.0,
+        rate_total: 110_000.0,
+        resets: 0.0,
+        flap: (0, 0),
+    },
+    Link {
+        name: "fibre",
+        round_trip: 12,
+        rate_each: 12_000.0,
+        rate_total: 40_000.0,
+        resets: 0.0,
+        flap: (0, 0),
+    },
+    Link {
+        name: "lte",
+        round_trip: 60,
+        rate_each: 1_500.0,
+        rate_total: 3_000.0,
+        resets: 0.01,
+        flap: (0, 0),
+    },
+    Link {
+        name: "lossy_wifi",
+        round_trip: 30,
+        rate_each: 2_000.0,
+        rate_total: 6_000.0,
+        resets: 0.08,
+        flap: (0, 0),
+    },
+    Link {
+        name: "satellite",
+        round_trip: 600,
+        rate_each: 800.0,
+        rate_total: 4_000.0,
+        resets: 0.01,
+        flap: (0, 0),
+    },
+    Link {
+        name: "flapping",
+        round_trip: 40,
+        rate_each: 3_000.0,
+        rate_total: 10_000.0,
+        resets: 0.02,
+        flap: (8_000, 30_000),
+    },
+];
+
+/// Probabilities of what may go wrong, each between 0 and 1.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Faults {
+    /// Storage answers a part with 503 or 500.
+    pub part_refused: f64,
+    /// A part arrives and is stored, but the answer is lost.
+    pub part_reply_lost: f64,
+    /// A part is damaged on the way.
+    pub part_damaged: f64,
+    /// A part stops moving for ever.
+    pub part_stalled: f64,
+    /// A part crawls at a tenth of the speed.
+    pub part_slow: f64,
+    /// A request to the coordinator is lost on the way there.
+    pub call_lost: f64,
+    /// The coordinator's answer is lost on the way back.
+    pub call_reply_lost: f64,
+    /// The coordinator dies in the middle of a request.
+    pub edge_crash: f64,
+    /// A request from the coordinator to storage fails before it acts.
+    pub storage_failed: f64,
+    /// Storage acts on it, but the answer is lost.
+    pub storage_reply_lost: f64,
+    /// Storage answers Complete with 200 and an error inside, without acting.
+    pub storage_late_error: f64,
+}
+
+/// Something that happens at a moment, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Happening {
+    /// The page is closed or crashes, and a new one goes on after this many milliseconds.
+    Crash(u64),
+    /// The network is gone for this long; the flag says whether the browser notices.
+    NetworkGone(u64, bool),
+    /// Storage answers 503 for this long, to pages and coordinator.
+    StorageDown(u64),
+    /// The coordinator is unreachable for this long.
+    CoordinatorDown(u64),
+    /// The computer sleeps for this long: page and network stand still.
+    Sleep(u64),
+    /// A file is paused, and resumed after this long.
+    Pause(usize, u64),
+    /// A file is given up.
+    Abort(usize),
+    /// A file's content changes on disk.
+    Edit(usize),
+}
+
+/// One run.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// Feeds all chance.
+    pub seed: u64,
+    /// Sizes of the files in bytes.
+    pub files: Vec<u64>,
+    /// The network.
+    pub link: Link,
+    /// What may go wrong.
+    pub faults: Faults,
+    /// What does happen, and when.
+    pub happenings: Vec<(u64, Happening)>,
+    /// The engine's configuration.
+    pub config: Config,
+    /// Life of a presigned URL in seconds.
+    pub url_ttl: u64,
+    /// Whether storage words an expired URL as R2 does.
+    pub speaks_r2: bool,
+}
+
+impl Scenario {
+    /// Nothing goes wrong on a fibre line.
+    pub fn calm(seed: u64, files: Vec<u64>) -> Self {
+        Self {
+            seed,
+            files,
+            link: LINKS[1],
+            faults: Faults::default(),
+            happenings: Vec::new(),
+            config: Config {
+                concurrency: Concurrency::Adaptive { max: 6 },
+                ..Config::default()
+            },
+            url_ttl: 900,
+            speaks_r2: false,
+        }
+    }
+
+    /// Everything by chance.
+    pub fn random(seed: u64) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut files = Vec::new();
+        for _ in 0..random.usize(1..=4) {
+            files.push(match random.u8(0..6) {
+                0 => 0,
+                1 => random.u64(1..1_000_000),
+                2 => 5 * 1024 * 1024,
+                _ => random.u64(1..150_000_000),
+            });
+        }
+        let mut happenings = Vec::new();
+        for _ in 0..random.usize(0..4) {
+            let file = random.usize(0..files.len());
+            let span = random.u64(100..60_000);
+            let happening = match random.u8(0..8) {
+                0 => Happening::Crash(span),
+                1 => Happening::NetworkGone(span, random.bool()),
+                2 => Happening::StorageDown(span),
+                3 => Happening::CoordinatorDown(span),
+                4 => Happening::Sleep(span * 100),
+                5 => Happening::Pause(file, span),
+                6 => Happening::Abort(file),
+                _ => Happening::Edit(file),
+            };
+            happenings.push((random.u64(0..60_000), happening));
+        }
+        let mut chance = |most: f64| {
+            if random.u8(0..3) == 0 {
+                most * random.f64()
+            } else {
+                0.0
+            }
+        };
+        let mut faults = Faults {
+            part_refused: chance(0.3),
+            part_reply_lost: chance(0.1),
+            part_damaged: chance(0.1),
+            part_stalled: chance(0.1),
+            part_slow: chance(0.1),
+            call_lost: chance(0.2),
+            call_reply_lost: chance(0.2),
+            edge_crash: chance(0.1),
+            storage_failed: chance(0.2),
+            storage_reply_lost: chance(0.2),
+            storage_late_error: chance(0.3),
+        };
+        let concurrency = match random.u8(0..3) {
+            0 => Concurrency::Fixed(random.u16(1..8)),
+            _ => Concurrency::Adaptive {
+                max: random.u16(1..12),
+            },
+        };
+        let config = Config {
+            concurrency,
+            integrity: random.u8(0..5) != 0,
+            ..Config::default()
+        };
+        if !config.integrity {
+            // Without checksums nobody can tell.
+            faults.part_damaged = 0.0;
+        }
+        Self {
+            seed,
+            files,
+            link: LINKS[random.usize(0..LINKS.len())],
+            faults,
+            happenings,
+            config,
+            url_ttl: random.u64(20..900),
+            speaks_r2: random.bool(),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Runs with a purpose: each shows one capability under the fault that it is for.
+
+#![allow(missing_docs)]
+
+use syncsphere_sim::{Faults, Happening, LINKS, Outcome, Scenario, World};
+use syncsphere_upload_core::{Concurrency, Config, TaskState};
+
+const MIB: u64 = 1024 * 1024;
+
+fn all_available(outcome: &Outcome) {
+    assert!(
+        outcome.ends.iter().all(|end| *end == Some(TaskState::Available)),
+        "{outcome:?}"
+    );
+}
+
+fn count(outcome: &Outcome, what: &str) -> u64 {
+    outcome.counts.get(what).copied().unwrap_or(0)
+}
+
+#[test]
+fn files_of_awkward_sizes_arrive() {
+    let sizes = vec![0, 1, 5 * MIB, 16 * MIB, 16 * MIB + 1, 300 * MIB];
+    let outcome = World::run(Scenario::calm(1, sizes.clone()));
+    all_available(&outcome);
+    assert_eq!(
+        outcome.bytes_arrived,
+        sizes.iter().sum::<u64>(),
+        "nothing is sent twice: {outcome:?}"
+    );
+}
+
+#[test]
+fn ten_gibibytes_arrive_in_few_calls() {
+    let outcome = World::run(Scenario::calm(2, vec![10 * 1024 * MIB]));
+    all_available(&outcome);
+    assert!(outcome.calls < 40, "{outcome:?}");
+}
+
+#[test]
+fn many_small_files_share_their_calls() {
+    let outcome = World::run(Scenario::calm(3, vec![64 * 1024; 300]));
+    all_available(&outcome);
+    assert!(outcome.calls - 300 < 20, "{outcome:?}");
+}
+
+#[test]
+fn a_link_is_used_to_the_full() {
+    for link in LINKS.iter().filter(|link| link.resets == 0.0) {
+        let size = (link.rate_total * 20_000.0) as u64;
+        let outcome = World::run(Scenario {
+            link: *link,
+            ..Scenario::calm(4, vec![size])
+        });
+        all_available(&outcome);
+        let rate = link.rate_total.min(link.rate_each * 6.0);
+        let efficiency = size as f64 / rate / outcome.took as f64;
+        assert!(efficiency > 0.92, "{}: {efficiency} {outcome:?}", link.name);
+    }
+}
+
+#[test]
+fn damaged_parts_are_refused_and_sent_again() {
+    let faults = Faults {
+        part_damaged: 0.2,
+        ..Faults::default()
+    };
+    let outcome = World::run(Scenario {
+        faults,
+        ..Scenario::calm(5, vec![200 * MIB])
+    });
+    all_available(&outcome);
+    assert!(count(&outcome, "part damaged") > 0);
+}
+
+#[test]
+fn a_refused_part_is_retried_and_an_outage_waited_out() {
+    let happenings = vec![(2_000, Happening::StorageDown(120_000))];
+    let outcome = World::run(Scenario {
+        happenings,
+        ..Scenario::calm(6, vec![200 * MIB])
+    });
+    all_available(&outcome);
+    assert!(count(&outcome, "offline") > 0);
+    assert!(
+        outcome.took < 160_000,
+        "goes on soon after the outage: {outcome:?}"
+    );
+    let refusals = count(&outcome, "part refused");
+    assert!(
+        refusals < 40,
+        "{refusals} requests stormed a storage that was down"
+    );
+}
+
+#[test]
+fn hours_without_a_network_are_survived() {
+    let hours = 5 * 3600 * 1000;
+    let happenings = vec![(1_000, Happening::NetworkGone(hours, true))];
+    let outcome = World::run(Scenario {
+        happenings,
+        ..Scenario::calm(7, vec![100 * MIB])
+    });
+    all_available(&outcome);
+    assert!(outcome.took < hours + 10_000, "{outcome:?}");
+}
+
+#[test]
+fn urls_are_renewed_when_they_expire() {
+    let link = LINKS[4];
+    let scenario = Scenario {
+        link,
+        url_ttl: 5,
+        ..Scenario::calm(8, vec![60 * MIB])
+    };
+    let outcome = World::run(scenario);
+    all_available(&outcome);
+}
+
+#[test]
+fn a_stalled_part_is_cut_and_sent_again() {
+    let faults = Faults {
+        part_stalled: 0.15,
+        ..Faults::default()
+    };
+    let outcome = World::run(Scenario {
+        faults,
+        ..Scenario::calm(9, vec![300 * MIB])
+    });
+    all_available(&outcome);
+    assert!(count(&outcome, "part stalled") > 0);
+    assert!(outcome.took < 120_000, "{outcome:?}");
+}
+
+#[test]
+fn a_straggler_is_overtaken() {
+    let faults = Faults {
+        part_slow: 0.1,
+        ..Faults::default()
+    };
+    let hedged = (0..40).find_map(|seed| {
+        let outcome = World::run(Scenario {
+            faults,
+            ..Scenario::calm(seed, vec![300 * MIB])
+        });
+        all_available(&outcome);
+        (count(&outcome, "hedged") > 0).then_some(outcome)
+    });
+    assert!(hedged.is_some(), "no straggler was ever hedged");
+}
+
+#[test]
+fn after_a_crash_only_parts_in_flight_are_sent_again() {
+    let happenings = vec![(5_000, Happening::Crash(1_000))];
+    let config = Config {
+        part_size: Some(8 * MIB),
+        ..Config::default()
+    };
+    let outcome = World::run(Scenario {
+        happenings,
+        config,
+        ..Scenario::calm(11, vec![400 * MIB])
+    });
+    all_available(&outcome);
+    assert_eq!(count(&outcome, "restored"), 1);
+    let again = outcome.bytes_arrived - 400 * MIB;
+    assert!(again <= 6 * 8 * MIB, "{again} bytes were sent again");
+}
+
+#[test]
+fn a_file_that_changed_is_told_and_never_mixed() {
+    let happenings = vec![(2_000, Happening::Edit(0))];
+    let outcome = World::run(Scenario {
+        happenings,
+        ..Scenario::calm(12, vec![300 * MIB])
+    });
+    assert_eq!(outcome.ends, [Some(TaskState::Failed)]);
+    assert_eq!(count(&outcome, "file_changed"), 1);
+}
+
+#[test]
+fn an_edit_between_two_pages_is_noticed() {
+    let happenings = vec![(3_000, Happening::Crash(2_000)), (4_000, Happening::Edit(0))];
+    let outcome = World::run(Scenario {
+        happenings,
+        ..Scenario::calm(13, vec![300 * MIB])
+    });
+    assert_eq!(count(&outcome, "file_changed"), 1, "{outcome:?}");
+}
+
+#[test]
+fn pause_keeps_what_is_stored_and_abort_ends() {
+    let happenings = vec![(1_500, Happening::Pause(0, 60_000)), (1_000, Happening::Abort(1))];
+    let outcome = World::run(Scenario {
+        happenings,
+        ..Scenario::calm(14, vec![200 * MIB, 200 * MIB])
+    });
+    assert_eq!(
+        outcome.ends,
+        [Some(TaskState::Available), Some(TaskState::Aborted)]
+    );
+    assert!(outcome.took > 60_000);
+}
+
+#[test]
+fn lost_and_late_answers_of_complete_are_resolved() {
+    let faults = Faults {
+        call_reply_lost: 0.3,
+        storage_reply_lost: 0.3,
+        storage_late_error: 0.5,
+        edge_crash: 0.3,
+        ..Faults::default()
+    };
+    for seed in 0..50 {
+        let outcome = World::run(Scenario {
+            faults,
+            ..Scenario::calm(seed, vec![40 * MIB, 3])
+        });
+        all_available(&outcome);
+    }
+}
+
+#[test]
+fn a_fixed_window_is_respected() {
+    let config = Config {
+        concurrency: Concurrency::Fixed(1),
+        ..Config::default()
+    };
+    let outcome = World::run(Scenario {
+        config,
+        ..Scenario::calm(15, vec![100 * MIB])
+    });
+    all_available(&outcome);
+}
