@@ -132,6 +132,10 @@ async fn finalize_single<S: Storage, W: Workspaces>(
     if differs(claims.whole, object.crc64nvme) {
         return Err(mismatch("storage holds other content than the checksum tells").naming(whole_file));
     }
+    if claims.whole.is_some() && object.crc64nvme.is_none() {
+        let detail = "storage knows no checksum of the file: send it with a URL that was asked for with one";
+        return Err(mismatch(detail).naming(whole_file));
+    }
     finish(desk, upload, object).await
 }
 

@@ -44,6 +44,8 @@ pub(super) fn sign<S, W>(
         .saturating_sub(now_ms)
         .clamp(1_000, desk.config.url_ttl_ms());
     let lifetime = Duration::from_secs(u64::try_from(lifetime_ms / 1_000).unwrap_or(1));
+    // Signatures name the full second, so the URL dies up to a second sooner than it seems.
+    let expires_ms = (now_ms.div_euclid(1_000) + lifetime_ms / 1_000).saturating_mul(1_000);
     let plan = ticket.plan()?;
     let bucket = &desk.config.bucket;
     parts
@@ -84,8 +86,8 @@ pub(super) fn sign<S, W>(
                     .into_iter()
                     .map(|(name, value)| (name.to_owned(), value))
                     .collect(),
-                expires_at: Timestamp::from_unix_millis(now_ms.saturating_add(lifetime_ms / 1_000 * 1_000)),
-                expires_in: lifetime.as_secs(),
+                expires_at: Timestamp::from_unix_millis(expires_ms),
+                expires_in: u64::try_from((expires_ms - now_ms) / 1_000).unwrap_or(0),
             })
         })
         .collect()
