@@ -28,8 +28,16 @@ test("a part that fails twice is sent a third time", async (t) => {
   await pick(page, file);
   await reaches(page, file.name, "available");
 
-  const sent = attemptsByPart(stack.proxy);
-  assert.deepEqual(sent, { 1: [200], 2: [503, 0, 200], 3: [0, 200], 4: [503, 0, 200] });
+  const { 1: first, 2: second, 3: third, 4: fourth } = attemptsByPart(stack.proxy);
+  assert.deepEqual(
+    { first, second, third, fourth },
+    {
+      first: [200],
+      second: [503, 0, 200],
+      third: [0, 200],
+      fourth: [503, 0, 200],
+    },
+  );
   const loaded = (await page.seen()).uploads[file.name].map((entry) => entry.loaded);
   assert.deepEqual(
     loaded,

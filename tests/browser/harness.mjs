@@ -127,14 +127,15 @@ export function fileRow(page, name) {
 
 /** Waits until the upload of that name has reached a state; fails at once where it ends in another. */
 export async function reaches(page, name, state, timeout = 60_000) {
-  const wanted = uploadRow(page, name).and(page.locator(`[data-state="${state}"]`));
-  const other = ["available", "failed", "aborted"].filter((end) => end !== state);
-  const ended = uploadRow(page, name).and(
-    page.locator(other.map((end) => `[data-state="${end}"]`).join(", ")),
-  );
-  await wanted.or(ended).first().waitFor({ timeout });
   const row = uploadRow(page, name);
-  assert.equal(await row.getAttribute("data-state"), state, (await row.innerText()).replaceAll("\n", " | "));
+  const states = new Set([state, "available", "failed", "aborted"]);
+  const there = [...states].map((one) => `[data-state="${one}"]`).join(", ");
+  const late = await row
+    .and(page.locator(there))
+    .waitFor({ timeout })
+    .catch((error) => error);
+  const shown = (await row.innerText()).replaceAll("\n", " | ");
+  assert.equal(await row.getAttribute("data-state"), state, late ? `after ${timeout} ms: ${shown}` : shown);
 }
 
 /** Waits until so many bytes of the upload are on their way. */
