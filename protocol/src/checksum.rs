@@ -51,7 +51,7 @@ impl Crc64Nvme {
 
     /// The checksum of this content followed by `next`, which has `next_length` bytes.
     ///
-    /// Costs at most 64 polynomial products, whatever the length.
+    /// Costs one polynomial product for each 1 among the length's binary digits.
     pub fn followed_by(self, next: Self, next_length: u64) -> Self {
         // crc(A‖B) = crc(A)·x^(8·|B|) + crc(B); the initial value and the final XOR cancel out.
         Self(multiply(self.0, x_to_8_times(next_length)) ^ next.0)
@@ -95,7 +95,7 @@ impl From<Crc64Nvme> for String {
 }
 
 /// The product of two polynomials over GF(2), reduced by [`POLYNOMIAL`].
-fn multiply(a: u64, mut b: u64) -> u64 {
+const fn multiply(a: u64, mut b: u64) -> u64 {
     let mut product = 0;
     let mut bit = ONE;
     while bit != 0 {
@@ -108,19 +108,28 @@ fn multiply(a: u64, mut b: u64) -> u64 {
     product
 }
 
-/// x^(8·bytes) by square and multiply.
+/// x^(8·bytes) by the binary digits of the number of bytes.
 fn x_to_8_times(mut bytes: u64) -> u64 {
     let mut result = ONE;
-    let mut square = X_TO_8;
-    while bytes != 0 {
+    for square in SQUARES {
         if bytes & 1 == 1 {
             result = multiply(result, square);
         }
-        square = multiply(square, square);
         bytes >>= 1;
     }
     result
 }
+
+/// x^(8·2^n) for every n that a 64-bit length can have.
+const SQUARES: [u64; 64] = {
+    let mut squares = [X_TO_8; 64];
+    let mut n = 1;
+    while n < 64 {
+        squares[n] = multiply(squares[n - 1], squares[n - 1]);
+        n += 1;
+    }
+    squares
+};
 
 #[cfg(test)]
 mod tests {

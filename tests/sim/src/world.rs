@@ -24,6 +24,9 @@ const LONGEST_RUN: u64 = 12 * 3600 * 1000;
 /// How long the page's shell waits for the coordinator, in milliseconds.
 const CALL_PATIENCE: u64 = 30_000;
 
+/// How often requests report their progress, in milliseconds.
+const PROGRESS_EVERY: u64 = 1_000;
+
 /// A file on the user's disk.
 #[derive(Debug, Clone)]
 pub struct DiskFile {
@@ -390,7 +393,7 @@ impl World {
             self.pipe.freeze(flow, self.now);
         }
         if self.flows.is_empty() {
-            self.later(200, Event::Progress);
+            self.later(PROGRESS_EVERY, Event::Progress);
         }
         self.flows.insert(flow, attempt);
         self.expect_end();
@@ -438,7 +441,7 @@ impl World {
             }
         }
         if !self.flows.is_empty() {
-            self.later(200, Event::Progress);
+            self.later(PROGRESS_EVERY, Event::Progress);
         }
     }
 

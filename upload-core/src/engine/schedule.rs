@@ -485,19 +485,20 @@ impl Engine {
     fn complete(&mut self) {
         for task in self.active.clone() {
             let integrity = self.config.integrity;
-            let Some(upload) = self.uploads.get_mut(&task) else {
+            let Some(upload) = self
+                .uploads
+                .get_mut(&task)
+                .filter(|upload| upload.parts.all_done())
+            else {
                 continue;
             };
-            if !upload.parts.all_done() {
-                continue;
-            }
-            let crc64nvme = upload.parts.whole_crc().filter(|_| integrity);
-            let parts = crc64nvme.is_some().then(|| completed_parts(upload));
             let Some(session) = upload.transferring() else {
                 continue;
             };
             let session = session.clone();
-            let parts = parts.filter(|_| session.kind == UploadKind::Multipart);
+            let crc64nvme = upload.parts.whole_crc().filter(|_| integrity);
+            let is_multipart = session.kind == UploadKind::Multipart;
+            let parts = (is_multipart && crc64nvme.is_some()).then(|| completed_parts(upload));
             let body = CompleteRequest {
                 ticket: session.ticket.clone(),
                 crc64nvme,
