@@ -21,6 +21,11 @@ impl MemoryStore {
         self.changes.values()
     }
 
+    /// Every upload that is remembered.
+    pub fn all_uploads(&self) -> impl Iterator<Item = &Upload> {
+        self.uploads.values()
+    }
+
     /// Every file there has been.
     pub fn all_files(&self) -> impl Iterator<Item = &StoredFile> {
         self.files.values()

@@ -1,0 +1,246 @@
+//! What the integration tests share: a coordinator, a ledger in memory, and a storage that answers
+//! by a script, for the faults that no real server can be made to have.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use http::{Request, Response, StatusCode};
+use serde_json::{Value, json};
+use syncsphere_coordinator_core::ledger::{Call, MemoryStore, Reply, apply};
+use syncsphere_coordinator_core::{
+    Config, Context, Coordinator, Storage, StorageFailure, WorkspaceFailure, Workspaces,
+};
+use syncsphere_protocol::WorkspaceId;
+
+/// A time in 2026, in milliseconds since 1970.
+pub const START_MS: i64 = 1_795_521_600_000;
+
+/// Bytes in the smallest part.
+pub const PART: u64 = 5 * 1024 * 1024;
+
+/// One exchange with storage: what is asked (method and the query's names) and what is answered.
+pub type Exchange = (&'static str, Result<Response<Vec<u8>>, StorageFailure>);
+
+/// A storage that answers by a script and insists on being asked for it in order.
+#[derive(Default)]
+pub struct Script(RefCell<VecDeque<Exchange>>);
+
+impl Storage for Script {
+    async fn send(
+        &self,
+        request: Request<Vec<u8>>,
+        _patience: Duration,
+        _reply_limit: usize,
+    ) -> Result<Response<Vec<u8>>, StorageFailure> {
+        let names: Vec<_> = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes())
+            .map(|(name, _)| name.into_owned())
+            .filter(|name| name != "max-parts")
+            .collect();
+        let asked = format!("{} {}", request.method(), names.join(" "));
+        assert!(
+            request.headers().contains_key("authorization"),
+            "unsigned: {asked}"
+        );
+        let (expected, answer) = self
+            .0
+            .borrow_mut()
+            .pop_front()
+            .unwrap_or_else(|| panic!("storage was asked once too often: {asked}"));
+        assert_eq!(asked.trim_end(), expected);
+        answer
+    }
+}
+
+/// Ledgers in memory.
+#[derive(Default)]
+pub struct Ledgers(pub RefCell<BTreeMap<WorkspaceId, MemoryStore>>);
+
+impl Workspaces for Ledgers {
+    async fn call(&self, workspace: &WorkspaceId, call: Call) -> Result<Reply, WorkspaceFailure> {
+        let mut ledgers = self.0.borrow_mut();
+        let store = ledgers.entry(workspace.clone()).or_default();
+        let Ok(applied) = apply(store, call);
+        Ok(applied.reply)
+    }
+}
+
+/// A coordinator with everything around it, and a guest's token.
+pub struct Bench {
+    pub coordinator: Coordinator,
+    pub ledgers: Ledgers,
+    pub storage: Script,
+    pub now_ms: i64,
+    requests: u8,
+    token: String,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let mut bench = Self {
+            coordinator: Coordinator::new(config()),
+            ledgers: Ledgers::default(),
+            storage: Script::default(),
+            now_ms: START_MS,
+            requests: 0,
+            token: String::new(),
+        };
+        let form = b"grant_type=urn:syncsphere:guest".to_vec();
+        let (_, reply) = bench.exchange(Request::post("/v1/auth/token").body(form).unwrap());
+        bench.token = reply["access_token"].as_str().unwrap().to_owned();
+        bench
+    }
+
+    /// Asks for a path with a JSON body while storage answers by `script`, all of which has to be
+    /// used up.
+    pub fn ask(&mut self, method: &str, path: &str, body: Value, script: Vec<Exchange>) -> (u16, Value) {
+        self.storage.0.borrow_mut().extend(script);
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {}", self.token))
+            .body(match body {
+                Value::Null => Vec::new(),
+                body => serde_json::to_vec(&body).unwrap(),
+            })
+            .unwrap();
+        let answer = self.exchange(request);
+        self.assert_used_up();
+        answer
+    }
+
+    /// Opens a multipart upload of two parts.
+    pub fn open(&mut self) -> Value {
+        let file = json!({"clientRef": "f", "name": "f.bin", "size": PART + 1, "partSize": PART});
+        let created = xml(
+            200,
+            "<InitiateMultipartUploadResult><UploadId>s1</UploadId></InitiateMultipartUploadResult>",
+        );
+        let body = json!({ "files": [file] });
+        let (status, reply) = self.ask("POST", "/v1/uploads", body, vec![("POST uploads", created)]);
+        assert_eq!(status, 200, "{reply}");
+        reply["uploads"][0].clone()
+    }
+
+    pub fn complete(&mut self, grant: &Value, mut body: Value, script: Vec<Exchange>) -> (u16, Value) {
+        body["ticket"] = grant["ticket"].clone();
+        let path = format!("/v1/uploads/{}/complete", grant["uploadId"].as_str().unwrap());
+        self.ask("POST", &path, body, script)
+    }
+
+    pub fn file(&mut self, grant: &Value) -> Value {
+        let path = format!("/v1/files/{}", grant["fileId"].as_str().unwrap());
+        self.ask("GET", &path, Value::Null, vec![]).1
+    }
+
+    /// Lets the workspace's alarm ring.
+    pub fn tend(&mut self, script: Vec<Exchange>) {
+        self.storage.0.borrow_mut().extend(script);
+        let cx = self.context();
+        let workspace = "demo".parse().unwrap();
+        self.coordinator
+            .tend(&workspace, &cx, &self.storage, &self.ledgers)
+            .now_or_never()
+            .expect("nothing here waits");
+        self.assert_used_up();
+    }
+
+    /// Kinds of the workspace's changes, in order.
+    pub fn kinds(&mut self) -> Vec<String> {
+        let (_, page) = self.ask("GET", "/v1/changes", Value::Null, vec![]);
+        let changes = page["changes"].as_array().unwrap().iter();
+        changes
+            .map(|change| change["kind"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    fn exchange(&mut self, request: Request<Vec<u8>>) -> (u16, Value) {
+        let cx = self.context();
+        let response = self
+            .coordinator
+            .handle(request, cx, &self.storage, &self.ledgers)
+            .now_or_never()
+            .expect("nothing here waits");
+        let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+        (response.status().as_u16(), body)
+    }
+
+    fn context(&mut self) -> Context {
+        self.requests += 1;
+        Context {
+            now_ms: self.now_ms,
+            random: [self.requests; 32],
+            request_id: format!("r{}", self.requests),
+        }
+    }
+
+    fn assert_used_up(&self) {
+        let left = self.storage.0.borrow();
+        assert!(left.is_empty(), "storage was never asked: {}", left[0].0);
+    }
+}
+
+pub fn config() -> Config {
+    let vars = [
+        ("S3_ENDPOINT", "https://s3.test"),
+        ("S3_BUCKET", "uploads"),
+        ("S3_ACCESS_KEY_ID", "id"),
+        ("S3_SECRET_ACCESS_KEY", "secret"),
+        ("AUTH_SIGNING_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+        ("AUTH_GUEST", "on"),
+        ("UPLOAD_TTL_SECONDS", "86400"),
+        ("AUTH_TOKEN_TTL_SECONDS", "864000"),
+    ];
+    let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Config::from_vars(&vars.into()).unwrap()
+}
+
+/// An answer with an XML body.
+pub fn xml(status: u16, body: &str) -> Result<Response<Vec<u8>>, StorageFailure> {
+    let mut response = Response::new(body.as_bytes().to_vec());
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    Ok(response)
+}
+
+/// An S3 error answer.
+pub fn error(status: u16, code: &str) -> Result<Response<Vec<u8>>, StorageFailure> {
+    xml(status, &format!("<Error><Code>{code}</Code></Error>"))
+}
+
+/// An answer to a listing of parts: number and size of each.
+pub fn parts(parts: &[(u16, u64)]) -> Result<Response<Vec<u8>>, StorageFailure> {
+    let parts: String = parts
+        .iter()
+        .map(|(number, size)| {
+            format!(
+                "<Part><PartNumber>{number}</PartNumber><Size>{size}</Size><ETag>\"e{number}\"</ETag></Part>"
+            )
+        })
+        .collect();
+    xml(
+        200,
+        &format!("<ListPartsResult><IsTruncated>false</IsTruncated>{parts}</ListPartsResult>"),
+    )
+}
+
+/// The answer to a listing of both parts of [`Bench::open`].
+pub fn both_parts() -> Result<Response<Vec<u8>>, StorageFailure> {
+    parts(&[(1, PART), (2, 1)])
+}
+
+/// The answer to a `HEAD` of the object.
+pub fn object(size: u64, crc64nvme: Option<&str>) -> Result<Response<Vec<u8>>, StorageFailure> {
+    let mut response = Response::builder()
+        .header("content-length", size)
+        .header("etag", "\"whole-2\"");
+    if let Some(checksum) = crc64nvme {
+        response = response.header("x-amz-checksum-crc64nvme", checksum);
+    }
+    Ok(response.body(Vec::new()).unwrap())
+}
+
+/// The answer to a `HEAD` of nothing.
+pub fn nothing() -> Result<Response<Vec<u8>>, StorageFailure> {
+    xml(404, "")
+}

@@ -1,0 +1,235 @@
+//! The ledger against random commands: whatever is asked in whatever order, the feed has no gap,
+//! states change only as they may, and repeating a command changes nothing.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use syncsphere_coordinator_core::ledger::{
+    Applied, Call, Command, FileDraft, MemoryStore, Opened, Reply, Store, UploadDraft, UploadPhase, apply,
+};
+use syncsphere_protocol::{FileId, FileStatus, UploadId, UploadKind};
+
+const UPLOADS: usize = 4;
+const LIFE_MS: i64 = 100_000;
+
+fn upload_id(index: usize) -> UploadId {
+    format!("u{index}").parse().unwrap()
+}
+
+fn file_id(index: usize) -> FileId {
+    format!("f{index}").parse().unwrap()
+}
+
+fn draft(index: usize, now_ms: i64) -> UploadDraft {
+    UploadDraft {
+        upload_id: upload_id(index),
+        kind: if index % 2 == 0 {
+            UploadKind::Multipart
+        } else {
+            UploadKind::Single
+        },
+        part_size: 5 * 1024 * 1024,
+        expires_ms: now_ms + LIFE_MS,
+        file: FileDraft {
+            file_id: file_id(index),
+            workspace: "demo".parse().unwrap(),
+            name: "a".into(),
+            path: "".into(),
+            size: 1,
+            content_type: "a/b".to_owned(),
+            owner: "ann".into(),
+            metadata: BTreeMap::new().into(),
+            key: format!("demo/f{index}/a").into(),
+        },
+    }
+}
+
+/// Commands about a few uploads, so that they meet.
+fn command() -> impl Strategy<Value = fn(usize, i64) -> Command> {
+    prop::sample::select(vec![
+        (|index, now_ms| Command::Begin {
+            idempotency: None,
+            drafts: vec![draft(index, now_ms)],
+        }) as fn(usize, i64) -> Command,
+        |index, _| Command::Open {
+            opened: vec![Opened {
+                upload_id: upload_id(index),
+                storage_upload_id: "s".into(),
+            }],
+        },
+        |index, _| Command::StartCompletion {
+            upload_id: upload_id(index),
+            crc64nvme: None,
+        },
+        |index, _| Command::StopCompletion {
+            upload_id: upload_id(index),
+        },
+        |index, _| Command::Finish {
+            upload_id: upload_id(index),
+            etag: "\"e\"".to_owned(),
+            crc64nvme: None,
+        },
+        |index, now_ms| Command::Abort {
+            upload_id: upload_id(index),
+            urls_dead_ms: now_ms,
+        },
+        |index, now_ms| Command::Expire {
+            upload_id: upload_id(index),
+            urls_dead_ms: now_ms,
+        },
+        |index, now_ms| Command::Delete {
+            file_id: file_id(index),
+            urls_dead_ms: now_ms,
+        },
+        |_, _| Command::TakeChores { limit: 10 },
+    ])
+}
+
+fn ask(store: &mut MemoryStore, now_ms: i64, command: Command) -> Applied {
+    let Ok(applied) = apply(store, Call { now_ms, command });
+    applied
+}
+
+fn may_follow(before: Option<FileStatus>, after: FileStatus) -> bool {
+    use FileStatus::{Aborted, Available, Deleted, Expired, Uploading};
+    matches!(
+        (before, after),
+        (None, Uploading) | (Some(Uploading), Available | Aborted | Expired) | (Some(Available), Deleted)
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    #[test]
+    fn whatever_is_asked_the_ledger_holds(
+        steps in prop::collection::vec((command(), 0..UPLOADS, 0i64..40_000), 1..60),
+    ) {
+        let mut store = MemoryStore::default();
+        let mut statuses: BTreeMap<FileId, FileStatus> = BTreeMap::new();
+        let mut now_ms = 1_000_000;
+        let mut seq = 0;
+        for (make, index, pause_ms) in steps {
+            now_ms += pause_ms;
+            let command = make(index, now_ms);
+            let applied = ask(&mut store, now_ms, command.clone());
+
+            for change in &applied.changes {
+                seq += 1;
+                prop_assert_eq!(change.seq, seq, "strictly one more");
+                prop_assert_eq!(change.file.seq, seq);
+                let before = statuses.insert(change.file.file_id.clone(), change.file.status);
+                prop_assert!(may_follow(before, change.file.status), "{:?} -> {:?}", before, change.file.status);
+                let Ok(kept) = store.file(&change.file.file_id);
+                prop_assert_eq!(&kept.expect("a change tells of a file that is there").record, &change.file);
+            }
+            let Ok(newest) = store.newest_seq();
+            prop_assert_eq!(newest, seq);
+            let Ok(next_due) = store.next_due();
+            prop_assert_eq!(applied.wake_ms, next_due);
+
+            // What is open will end by itself, and what has ended has an end written down.
+            for upload in store.all_uploads() {
+                let Ok(expiry) = store.chore(&format!("expire:{}", upload.upload_id));
+                let status = statuses.get(&upload.file.file_id).copied();
+                match upload.phase {
+                    UploadPhase::Ended => {
+                        prop_assert!(expiry.is_none());
+                        prop_assert!(status != Some(FileStatus::Uploading) && status.is_some());
+                    }
+                    UploadPhase::Starting => prop_assert!(expiry.is_some() && status.is_none()),
+                    UploadPhase::Open | UploadPhase::Completing { .. } => {
+                        prop_assert!(expiry.is_some() && status == Some(FileStatus::Uploading));
+                    }
+                }
+            }
+
+            // Asked again, as after a lost reply: nothing more happens.
+            if !matches!(command, Command::TakeChores { .. }) {
+                let again = ask(&mut store, now_ms, command);
+                prop_assert!(again.changes.is_empty() || never_opened(&applied.reply));
+                for change in &again.changes {
+                    seq += 1;
+                    statuses.insert(change.file.file_id.clone(), change.file.status);
+                }
+            }
+        }
+        let all = read_feed(&mut store, now_ms);
+        prop_assert_eq!(all, (1..=seq).collect::<Vec<_>>());
+    }
+}
+
+/// An upload that was given up before it was ever open is forgotten, so it can begin anew.
+fn never_opened(reply: &Reply) -> bool {
+    matches!(reply, Reply::Upload { file: None, .. } | Reply::Missing)
+}
+
+/// Sequence numbers of the whole feed, read page by page.
+fn read_feed(store: &mut MemoryStore, now_ms: i64) -> Vec<u64> {
+    let mut seen: Vec<u64> = Vec::new();
+    loop {
+        let since = seen.last().copied().unwrap_or(0);
+        let Reply::Changes(page) = ask(store, now_ms, Command::Changes { since, limit: 3 }).reply else {
+            panic!("changes were asked for");
+        };
+        if page.changes.is_empty() {
+            return seen;
+        }
+        seen.extend(page.changes.iter().map(|change| change.seq));
+    }
+}
+
+#[test]
+fn files_are_listed_newest_first_page_by_page() {
+    let mut store = MemoryStore::default();
+    for index in [1, 3, 5, 7, 9] {
+        ask(
+            &mut store,
+            0,
+            Command::Begin {
+                idempotency: None,
+                drafts: vec![draft(index, 0)],
+            },
+        );
+    }
+    let mut listed = Vec::new();
+    let mut cursor = None;
+    loop {
+        let command = Command::Files {
+            cursor,
+            statuses: vec![FileStatus::Uploading],
+            limit: 2,
+        };
+        let Reply::Files(page) = ask(&mut store, 0, command).reply else {
+            panic!("files were asked for");
+        };
+        listed.extend(page.files.into_iter().map(|file| file.file_id.to_string()));
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(listed, ["f9", "f7", "f5", "f3", "f1"]);
+}
+
+#[test]
+fn who_remembers_another_feed_is_told_to_begin_anew() {
+    let mut store = MemoryStore::default();
+    let page =
+        |store: &mut MemoryStore, since| match ask(store, 0, Command::Changes { since, limit: 9 }).reply {
+            Reply::Changes(page) => page,
+            _ => panic!("changes were asked for"),
+        };
+    assert_eq!(page(&mut store, 0).reset, None);
+    assert_eq!(page(&mut store, 1).reset, Some(0));
+    ask(
+        &mut store,
+        0,
+        Command::Begin {
+            idempotency: None,
+            drafts: vec![draft(1, 0)],
+        },
+    );
+    assert_eq!(page(&mut store, 1).reset, None);
+    assert_eq!(page(&mut store, 2).reset, Some(1));
+}
