@@ -114,9 +114,10 @@ export class UploadRow {
   #show({ state, loaded, total, rate }: UploadFigures, etaSeconds: number | null): void {
     const moving = state === "uploading";
     const whole = state === "available";
+    const underWay = !hasEnded(state);
     this.element.dataset.loaded = String(loaded);
-    setText(this.#percent, whole ? "" : percent(loaded, total));
-    setText(this.#amount, whole ? bytes(total) : bytesOf(loaded, total));
+    setText(this.#percent, underWay ? percent(loaded, total) : "");
+    setText(this.#amount, underWay ? bytesOf(loaded, total) : bytes(total));
     setText(this.#rate, moving ? speed(rate) : "");
     setText(this.#eta, moving && etaSeconds !== null ? timeLeft(etaSeconds) : "");
     // An empty file is all there or not at all.
