@@ -1,11 +1,10 @@
 // Runs the demo for `cargo xtask demo`: settings come as one line of JSON on standard input, what happens goes out as
 // JSON lines on standard output, and the end of standard input ends everything.
 
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { startCoordinator } from "./coordinator.mjs";
+import { makeRunFolder } from "./run-folder.mjs";
 import { startSeaweed } from "./seaweed.mjs";
 import { readBack, uploadThroughPage } from "./unattended.mjs";
 
@@ -64,9 +63,9 @@ async function uploadAndReadBack(url, paths) {
 }
 
 async function temporaryFolder() {
-  const folder = await mkdtemp(join(tmpdir(), "syncsphere-demo-"));
-  cleanUps.push(() => rm(folder, { recursive: true, force: true }));
-  return folder;
+  const folder = await makeRunFolder();
+  cleanUps.push(() => folder.remove());
+  return folder.path;
 }
 
 function tell(event) {

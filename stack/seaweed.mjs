@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
+import { mkdir, rm } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import {
@@ -13,6 +13,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { endProcess, spawnGuarded } from "./guard.mjs";
 import { freePorts } from "./ports.mjs";
+import { makeRunFolder } from "./run-folder.mjs";
 
 /**
  * Starts a real S3 server (SeaweedFS, one process) on free ports of 127.0.0.1, creates a bucket and sets its CORS
@@ -25,7 +26,8 @@ import { freePorts } from "./ports.mjs";
  * @param {{dataDir?: string, bucket?: string, allowedOrigins?: string[]}} [options]
  */
 export async function startSeaweed({ dataDir, bucket = "uploads", allowedOrigins = ["*"] } = {}) {
-  const runDir = await mkdtemp(join(tmpdir(), "syncsphere-s3-"));
+  const runFolder = await makeRunFolder();
+  const runDir = runFolder.path;
   const data = dataDir ?? join(runDir, "data");
   await mkdir(data, { recursive: true });
 
@@ -41,7 +43,7 @@ export async function startSeaweed({ dataDir, bucket = "uploads", allowedOrigins
     await setUpBucket(server.client, bucket, allowedOrigins);
   } catch (error) {
     await server?.end();
-    await rm(runDir, { recursive: true, force: true });
+    await runFolder.remove();
     throw error;
   }
 
@@ -64,7 +66,7 @@ export async function startSeaweed({ dataDir, bucket = "uploads", allowedOrigins
     async stop() {
       await server.end();
       server.client.destroy();
-      await rm(runDir, { recursive: true, force: true });
+      await runFolder.remove();
     },
   };
 }

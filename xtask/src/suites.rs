@@ -173,8 +173,14 @@ fn node_test(suite: &str) -> Result<Outcome> {
     let mut command = guarded(&node);
     install::with_tools(&mut command)?
         .env("CHROME_BIN", browser::chromium()?)
+        .env("SYNCSPHERE_XTASK", std::env::current_exe()?)
         // Each file starts servers of its own, and the machine may have two cores.
-        .args(["--test", "--test-concurrency=1", "--test-timeout=300000"])
+        .args([
+            "--test",
+            "--test-concurrency=1",
+            "--test-timeout=300000",
+            "--test-force-exit",
+        ])
         .args([
             "--test-reporter=spec",
             "--test-reporter-destination=stdout",
