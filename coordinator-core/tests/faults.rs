@@ -1,6 +1,14 @@
 //! Completions, aborts and clean-up under faults that no local storage can be made to have: lost
 //! replies, errors under status 200, completions that nobody heard the end of.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use common::{Bench, Exchange, PART, both_parts, error, nothing, object, parts, xml};

@@ -1,6 +1,14 @@
 //! The ledger against random commands: whatever is asked in whatever order, the feed has no gap,
 //! states change only as they may, and repeating a command changes nothing.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -23,7 +31,7 @@ fn file_id(index: usize) -> FileId {
 fn draft(index: usize, now_ms: i64) -> UploadDraft {
     UploadDraft {
         upload_id: upload_id(index),
-        kind: if index % 2 == 0 {
+        kind: if index.is_multiple_of(2) {
             UploadKind::Multipart
         } else {
             UploadKind::Single

@@ -121,6 +121,10 @@ fn x_to_8_times(mut bytes: u64) -> u64 {
 }
 
 /// x^(8·2^n) for every n that a 64-bit length can have.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "in a constant a wrong index fails the build"
+)]
 const SQUARES: [u64; 64] = {
     let mut squares = [X_TO_8; 64];
     let mut n = 1;
