@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Crc64Nvme, FileId, FileRecord, FileStatus, PartNumber, Problem, Redacted, Timestamp, UploadId};
 
@@ -77,7 +78,7 @@ pub struct InitiateReply {
 }
 
 /// What became of one file of an initiate request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum InitiateResult {
@@ -91,6 +92,47 @@ pub enum InitiateResult {
         /// Why.
         error: Problem,
     },
+}
+
+// Written out, because what serde derives for an untagged enum keeps a second deserializer for every
+// type within: 12 KB of the gzipped browser module.
+impl<'de> Deserialize<'de> for InitiateResult {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Either {
+            client_ref: String,
+            error: Option<Problem>,
+            upload_id: Option<UploadId>,
+            file_id: Option<FileId>,
+            kind: Option<UploadKind>,
+            part_size: Option<u64>,
+            part_count: Option<u16>,
+            ticket: Option<Redacted<String>>,
+            expires_at: Option<Timestamp>,
+            expires_in: Option<u64>,
+            urls: Option<Vec<SignedPart>>,
+        }
+
+        let either = Either::deserialize(deserializer)?;
+        if let Some(error) = either.error {
+            let client_ref = either.client_ref;
+            return Ok(Self::Refused { client_ref, error });
+        }
+        let missing = D::Error::missing_field;
+        Ok(Self::Granted(Box::new(UploadGrant {
+            client_ref: either.client_ref,
+            upload_id: either.upload_id.ok_or_else(|| missing("uploadId"))?,
+            file_id: either.file_id.ok_or_else(|| missing("fileId"))?,
+            kind: either.kind.ok_or_else(|| missing("kind"))?,
+            part_size: either.part_size.ok_or_else(|| missing("partSize"))?,
+            part_count: either.part_count.ok_or_else(|| missing("partCount"))?,
+            ticket: either.ticket.ok_or_else(|| missing("ticket"))?,
+            expires_at: either.expires_at.ok_or_else(|| missing("expiresAt"))?,
+            expires_in: either.expires_in.ok_or_else(|| missing("expiresIn"))?,
+            urls: either.urls.ok_or_else(|| missing("urls"))?,
+        })))
+    }
 }
 
 /// How the bytes travel.
@@ -256,4 +298,43 @@ pub struct AbortReply {
     pub upload_id: UploadId,
     /// Where its file stands now: `aborted`, or `available` where Complete was faster.
     pub status: FileStatus,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_results_of_initiate_survive_a_round_trip() -> Result<(), Box<dyn std::error::Error>> {
+        let reply = InitiateReply {
+            uploads: vec![
+                InitiateResult::Granted(Box::new(UploadGrant {
+                    client_ref: "f1".to_owned(),
+                    upload_id: "u1".parse()?,
+                    file_id: "x1".parse()?,
+                    kind: UploadKind::Single,
+                    part_size: 16,
+                    part_count: 1,
+                    ticket: "t".into(),
+                    expires_at: Timestamp::from_unix_millis(0),
+                    expires_in: 60,
+                    urls: Vec::new(),
+                })),
+                InitiateResult::Refused {
+                    client_ref: "f2".to_owned(),
+                    error: Problem::new(crate::ErrorCode::FileTooLarge, "too large"),
+                },
+            ],
+        };
+        let text = serde_json::to_string(&reply)?;
+        assert_eq!(serde_json::from_str::<InitiateReply>(&text)?, reply);
+        Ok(())
+    }
+
+    #[test]
+    fn a_grant_that_lacks_a_field_is_refused_by_name() {
+        let error = serde_json::from_str::<InitiateResult>(r#"{"clientRef":"f1","uploadId":"u1"}"#)
+            .expect_err("half a grant");
+        assert!(error.to_string().contains("fileId"), "{error}");
+    }
 }
