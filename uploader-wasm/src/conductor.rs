@@ -55,7 +55,7 @@ impl Conductor {
         Ok(Self(Rc::new(Shell {
             engine: RefCell::new(Engine::new(options.config(), seed)),
             dispatch: RefCell::new(Dispatch::new(lanes)),
-            files: RefCell::default(),
+            files: js_sys::Map::new(),
             coordinator: Coordinator::new(options.endpoint, Rc::clone(&host)),
             host,
             alarm: RefCell::default(),
@@ -158,7 +158,8 @@ impl Conductor {
 struct Shell {
     engine: RefCell<Engine>,
     dispatch: RefCell<Dispatch>,
-    files: RefCell<BTreeMap<TaskId, Blob>>,
+    /// By task. A JavaScript map, for it holds JavaScript objects and costs no code to load.
+    files: js_sys::Map,
     coordinator: Coordinator,
     host: Rc<ConductorHost>,
     alarm: RefCell<Option<Alarm>>,
@@ -186,7 +187,7 @@ impl Shell {
         let description: Description =
             serde_json::from_str(description).map_err(|_| JsError::new("the description is not valid"))?;
         let size = file.size() as u64;
-        self.files.borrow_mut().insert(TaskId(task), file);
+        self.files.set(&task.into(), &file);
         Ok(FileDescription {
             name: description.name,
             size,
@@ -195,6 +196,10 @@ impl Shell {
             path: description.path,
             metadata: description.metadata,
         })
+    }
+
+    fn file(&self, task: TaskId) -> Option<Blob> {
+        self.files.get(&task.0.into()).dyn_into().ok()
     }
 
     fn answered(self: &Rc<Self>, attempt: AttemptId, input: impl FnOnce(AttemptId) -> Input) {
@@ -219,8 +224,8 @@ impl Shell {
     fn perform(self: &Rc<Self>, action: Action) {
         match action {
             Action::Hash { attempt, task, range } => {
-                if let Some(file) = self.files.borrow().get(&task) {
-                    self.dispatch.borrow_mut().hash(attempt, file, range);
+                if let Some(file) = self.file(task) {
+                    self.dispatch.borrow_mut().hash(attempt, &file, range);
                 }
             }
             Action::Send {
@@ -237,8 +242,8 @@ impl Shell {
                     url,
                     headers,
                 };
-                if let Some(file) = self.files.borrow().get(&task) {
-                    self.dispatch.borrow_mut().send(attempt, file, order);
+                if let Some(file) = self.file(task) {
+                    self.dispatch.borrow_mut().send(attempt, &file, order);
                 }
             }
             Action::Cancel { attempt } => self.dispatch.borrow_mut().cancel(attempt),
@@ -262,7 +267,7 @@ impl Shell {
         match notice {
             Notice::State(state) => {
                 if state.is_final() {
-                    self.files.borrow_mut().remove(&task);
+                    self.files.delete(&task.0.into());
                 }
                 // The page hears of these two with the record or the error, which follow at once.
                 if !matches!(state, TaskState::Available | TaskState::Failed) {

@@ -9,7 +9,9 @@ use crate::host::LaneLink;
 /// Gives each attempt to the lane that has least to do, and knows which lane has it.
 pub(crate) struct Dispatch {
     lanes: Vec<Occupied>,
-    attempts: BTreeMap<AttemptId, Assignment>,
+    /// As many as the engine has in flight, so few that a search is quick and a map would only be
+    /// more code to load.
+    attempts: Vec<Assignment>,
 }
 
 struct Occupied {
@@ -20,6 +22,7 @@ struct Occupied {
 
 #[derive(Clone, Copy)]
 struct Assignment {
+    attempt: AttemptId,
     lane: usize,
     work: Work,
 }
@@ -48,7 +51,7 @@ impl Dispatch {
         });
         Self {
             lanes: lanes.collect(),
-            attempts: BTreeMap::new(),
+            attempts: Vec::new(),
         }
     }
 
@@ -93,12 +96,17 @@ impl Dispatch {
         };
         let (index, lane) = self.lanes.iter_mut().enumerate().min_by_key(by_load)?;
         *lane.count(work) += 1;
-        self.attempts.insert(attempt, Assignment { lane: index, work });
+        self.attempts.push(Assignment {
+            attempt,
+            lane: index,
+            work,
+        });
         Some(&lane.link)
     }
 
     fn release(&mut self, attempt: AttemptId) -> Option<&Occupied> {
-        let assignment = self.attempts.remove(&attempt)?;
+        let index = self.attempts.iter().position(|known| known.attempt == attempt)?;
+        let assignment = self.attempts.swap_remove(index);
         let lane = self.lanes.get_mut(assignment.lane)?;
         let count = lane.count(assignment.work);
         *count = count.saturating_sub(1);

@@ -1,5 +1,5 @@
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use wasm_bindgen::prelude::*;
@@ -74,7 +74,7 @@ impl Lane {
 struct Desk {
     host: LaneHost,
     /// The requests under way; one taken out is no longer wanted.
-    sending: RefCell<BTreeMap<u64, XmlHttpRequest>>,
+    sending: RefCell<Vec<(u64, XmlHttpRequest)>>,
     /// Slices are hashed one at a time: together they would only all end late.
     to_hash: RefCell<VecDeque<HashOrder>>,
     /// The attempt that is being hashed, if it is still wanted.
@@ -129,7 +129,7 @@ impl Desk {
         let Ok(xhr) = XmlHttpRequest::new() else {
             return self.host.attempt_failed(attempt, "network", 0, "", None);
         };
-        self.sending.borrow_mut().insert(attempt, xhr.clone());
+        self.sending.borrow_mut().push((attempt, xhr.clone()));
         let report = {
             let desk = Rc::clone(&self);
             move |loaded| desk.host.sent(attempt, loaded)
@@ -140,8 +140,7 @@ impl Desk {
             Outcome::Network => check_readable(slice).await,
             _ => Ok(()),
         };
-        let was_wanted = self.sending.borrow_mut().remove(&attempt).is_some();
-        if !was_wanted {
+        if self.take_request(attempt).is_none() {
             return;
         }
         match (outcome, readable) {
@@ -170,14 +169,19 @@ impl Desk {
     }
 
     fn cancel(&self, attempt: u64) {
-        let request = self.sending.borrow_mut().remove(&attempt);
-        if let Some(xhr) = request {
-            // It has not failed to be sent before; there is nothing to tell.
+        if let Some(xhr) = self.take_request(attempt) {
+            // It throws only where it was never sent.
             let _ = xhr.abort();
         }
         self.to_hash.borrow_mut().retain(|order| order.attempt != attempt);
         if self.hashing.get() == Some(attempt) {
             self.hashing.set(None);
         }
+    }
+
+    fn take_request(&self, attempt: u64) -> Option<XmlHttpRequest> {
+        let mut sending = self.sending.borrow_mut();
+        let index = sending.iter().position(|(known, _)| *known == attempt)?;
+        Some(sending.swap_remove(index).1)
     }
 }
