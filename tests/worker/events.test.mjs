@@ -13,7 +13,7 @@ describe("the change feed", () => {
     const client = await stack.guest();
     for (let index = 0; index < 4; index++) await client.upload(noise(1));
     const seen = [];
-    for (let since = 0; ; ) {
+    for (let since = 0; ;) {
       const page = await client.changes(since, 3);
       assert.equal(page.seq, 8);
       if (page.changes.length === 0) break;
@@ -214,7 +214,9 @@ class Listener {
     });
     await new Promise((resolve, reject) => {
       listener.socket.addEventListener("open", resolve, { once: true });
-      listener.socket.addEventListener("error", () => reject(new Error("the WebSocket failed")), { once: true });
+      listener.socket.addEventListener("error", () => reject(new Error("the WebSocket failed")), {
+        once: true,
+      });
     });
     assert.equal(listener.socket.protocol, "syncsphere.v1");
     await eventually(() => listener.frames.length > 0, "a hello");

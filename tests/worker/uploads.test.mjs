@@ -8,7 +8,11 @@ describe("an upload's whole life", () => {
   test("a multipart file becomes available with its checksum, and reads back byte for byte", async () => {
     const client = await stack.guest();
     const bytes = noise(2 * PART + 1);
-    const grant = await client.open(bytes, { name: "film.mov", contentType: "video/quicktime", partSize: PART });
+    const grant = await client.open(bytes, {
+      name: "film.mov",
+      contentType: "video/quicktime",
+      partSize: PART,
+    });
     assert.equal(grant.kind, "multipart");
     assert.deepEqual([grant.partSize, grant.partCount], [PART, 3]);
 
@@ -138,7 +142,7 @@ describe("names and what goes with them", () => {
 
   test("folder, metadata and media type come back as they went in", async () => {
     const client = await stack.guest();
-    const metadata = { camera: "b", "ключ": "значение" };
+    const metadata = { camera: "b", ключ: "значение" };
     const file = await client.upload(noise(3), {
       name: "a.mov",
       path: "raw/2026",
@@ -284,7 +288,7 @@ describe("files", () => {
     const names = ["1", "2", "3", "4", "5"];
     for (const name of names) await client.upload(noise(1), { name });
     const listed = [];
-    for (let cursor; ; ) {
+    for (let cursor; ;) {
       const page = await client.ask("GET", `/v1/files?limit=2${cursor ? `&cursor=${cursor}` : ""}`);
       listed.push(...page.files);
       cursor = page.nextCursor;
