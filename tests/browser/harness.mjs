@@ -43,10 +43,7 @@ class Stack {
         this.proxy = await startProxy({ target: this.s3.endpoint });
         this.#cleanUps.push(() => this.proxy.stop());
       }
-      const { endpoint, accessKeyId, secretAccessKey, bucket, region } = this.s3;
-      const publicEndpoint = this.proxy?.endpoint;
-      const s3 = { endpoint, publicEndpoint, accessKeyId, secretAccessKey, bucket, region };
-      this.coordinator = await startCoordinator({ s3, assets: SITE, vars });
+      await this.startCoordinator(vars);
       this.#cleanUps.push(() => this.coordinator.stop());
       this.url = this.coordinator.url.replace("127.0.0.1", "localhost");
       this.browser = await launchChromium();
@@ -55,6 +52,18 @@ class Stack {
       await this.stop();
       throw error;
     }
+  }
+
+  /** Starts the coordinator; after `coordinator.stop()`, starts it again where it was, with what it knew. */
+  async startCoordinator(vars) {
+    const { endpoint, accessKeyId, secretAccessKey, bucket, region } = this.s3;
+    this.coordinator = await startCoordinator({
+      s3: { endpoint, publicEndpoint: this.proxy?.endpoint, accessKeyId, secretAccessKey, bucket, region },
+      assets: SITE,
+      vars,
+      durableDir: join(this.folder, "durable"),
+      port: this.url ? Number(new URL(this.url).port) : 0,
+    });
   }
 
   async stop() {
@@ -139,10 +148,11 @@ export async function reaches(page, name, state, timeout = 60_000) {
 }
 
 /** Waits until so many bytes of the upload are on their way. */
-export async function loads(page, name, bytes) {
+export async function loads(page, name, bytes, timeout = 60_000) {
   await page.waitForFunction(
     ([selector, least]) => Number(document.querySelector(selector)?.dataset.loaded) >= least,
     [`[data-testid="upload"][data-name=${quoted(name)}]`, bytes],
+    { timeout },
   );
 }
 

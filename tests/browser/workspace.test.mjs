@@ -1,0 +1,109 @@
+// The list of the workspace's files, over time and at length, and pages that outlive tokens and URLs.
+
+import { beforeEach, test } from "node:test";
+import assert from "node:assert/strict";
+import { download, fileRow, loads, pick, reaches, useStack } from "./harness.mjs";
+
+const MIB = 1024 * 1024;
+
+const vars = { URL_TTL_SECONDS: "4" };
+const stack = useStack({ vars });
+
+beforeEach(() => stack.proxy.behave());
+
+test("a long list comes page by page, and stays live", async (t) => {
+  const workspace = stack.workspace();
+  await open(workspace, 0, 250);
+  const page = await stack.openPage(t, { workspace });
+  const rows = page.getByTestId("file");
+  assert.equal(await rows.count(), 100);
+  assert.equal(await rows.first().getAttribute("data-name"), "file 249");
+
+  await open(workspace, 250, 3);
+  await fileRow(page, "file 252").waitFor();
+  assert.equal(await rows.first().getAttribute("data-name"), "file 252", "new files come first");
+
+  await page.getByRole("button", { name: "Show older files" }).click();
+  await fileRow(page, "file 50").waitFor();
+  assert.equal(
+    await page.evaluate(() => document.activeElement.dataset.name),
+    "file 149",
+    "the keyboard goes on there",
+  );
+  await page.getByRole("button", { name: "Show older files" }).click();
+  await fileRow(page, "file 0").waitFor();
+  assert.equal(await page.getByRole("button", { name: "Show older files" }).isVisible(), false);
+  const names = await rows.evaluateAll((all) => all.map((row) => row.dataset.name));
+  assert.deepEqual(
+    names,
+    Array.from({ length: 253 }, (_, n) => `file ${252 - n}`),
+  );
+});
+
+test("a file that someone deletes goes from every open page", async (t) => {
+  const page = await stack.openPage(t);
+  const file = await stack.file("fleeting.txt", 10);
+  await pick(page, file);
+  const row = fileRow(page, file.name).and(page.locator('[data-status="available"]'));
+  const fileId = await row.getAttribute("data-file-id");
+  const headers = { authorization: `Bearer ${await guestToken(page.workspace)}` };
+  const reply = await fetch(`${stack.url}/v1/files/${fileId}`, { method: "DELETE", headers });
+  assert.equal(reply.status, 200);
+  await fileRow(page, file.name).waitFor({ state: "detached" });
+  await page.getByText("No files yet.").waitFor();
+});
+
+test("an upload that takes longer than its first URLs live ends well", async (t) => {
+  const page = await stack.openPage(t);
+  const file = await stack.file("slow.bin", 72 * MIB);
+  stack.proxy.shape({ total: 8 * MIB });
+  const signings = [];
+  page.context().on("request", (request) => {
+    if (request.url().endsWith("/parts")) signings.push(request.url());
+  });
+  await pick(page, file);
+  await reaches(page, file.name, "available");
+  assert.ok(signings.length > 1, `URLs were asked for ${signings.length} times`);
+  assert.equal((await download(page, file.name)).sha256, file.sha256);
+});
+
+test("the coordinator restarts in the middle: the upload and both windows go on", async (t) => {
+  const sender = await stack.openPage(t);
+  const watcher = await stack.openPage(t, { workspace: sender.workspace });
+  const file = await stack.file("patient.bin", 48 * MIB);
+  stack.proxy.shape({ total: 16 * MIB });
+  await pick(sender, file);
+  await loads(sender, file.name, 16 * MIB);
+  await stack.coordinator.stop();
+  stack.proxy.shape();
+  await reaches(sender, file.name, "offline");
+  await stack.startCoordinator(vars);
+  await reaches(sender, file.name, "available");
+  assert.equal((await download(watcher, file.name)).sha256, file.sha256);
+  assert.deepEqual((await watcher.seen()).files[file.name], ["uploading", "available"]);
+});
+
+/** Opens uploads of files "file FIRST" to "file LAST" that nobody will go on with. */
+async function open(workspace, first, count) {
+  const headers = {
+    authorization: `Bearer ${await guestToken(workspace)}`,
+    "content-type": "application/json",
+  };
+  const files = Array.from({ length: count }, (_, n) => ({
+    clientRef: String(n),
+    name: `file ${first + n}`,
+    size: 1,
+    parts: [],
+  }));
+  for (let at = 0; at < files.length; at += 100) {
+    const body = JSON.stringify({ files: files.slice(at, at + 100) });
+    const reply = await fetch(`${stack.url}/v1/uploads`, { method: "POST", headers, body });
+    assert.equal(reply.status, 200, await reply.clone().text());
+  }
+}
+
+async function guestToken(workspace) {
+  const body = new URLSearchParams({ grant_type: "urn:syncsphere:guest", workspace });
+  const reply = await fetch(`${stack.url}/v1/auth/token`, { method: "POST", body });
+  return (await reply.json()).access_token;
+}
