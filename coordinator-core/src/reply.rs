@@ -10,7 +10,7 @@ use serde::Serialize;
 use syncsphere_protocol::ErrorCode;
 
 use crate::config::ConfigError;
-use crate::refusal::{Refusal, internal};
+use crate::refusal::{Refusal, internal, invalid};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -27,6 +27,12 @@ pub struct Cause(pub String);
 /// The reply of a coordinator that cannot start: it names the variable and no value.
 pub fn misconfigured(error: &ConfigError, request_id: &str) -> Response<Vec<u8>> {
     let refusal = Refusal::new(ErrorCode::Internal, error.to_string()).because(error.to_string());
+    finish(problem(refusal, request_id), request_id, None)
+}
+
+/// The reply to a request that a shell cannot even pass on.
+pub fn unreadable(request_id: &str) -> Response<Vec<u8>> {
+    let refusal = invalid("the request's address or headers cannot be read");
     finish(problem(refusal, request_id), request_id, None)
 }
 

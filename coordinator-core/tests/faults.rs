@@ -225,6 +225,24 @@ fn a_finished_file_is_not_expired_though_nobody_heard_of_it() {
 }
 
 #[test]
+fn an_upload_whose_completion_cannot_be_looked_up_is_not_expired_yet() {
+    let mut bench = Bench::new();
+    let grant = bench.open();
+    let away = || Err(StorageFailure::TimedOut);
+    bench.complete(
+        &grant,
+        json!({}),
+        vec![("GET uploadId", both_parts()), ("POST uploadId", away())],
+    );
+    bench.now_ms += 48 * 60 * 60 * 1000;
+    bench.tend(vec![("GET uploadId", away()), ("GET uploadId", away())]);
+    assert_eq!(bench.file(&grant)["status"], "uploading");
+    bench.now_ms += 60_000;
+    bench.tend(vec![("GET uploadId", error(404, "NoSuchUpload")), whole()]);
+    assert_eq!(bench.file(&grant)["status"], "available");
+}
+
+#[test]
 fn an_expired_upload_is_swept_twice_since_parts_may_land_late() {
     let mut bench = Bench::new();
     let grant = bench.open();

@@ -1,6 +1,6 @@
 //! What happens to a request from outside.
 
-use syncsphere_coordinator_core::{Context, Coordinator, MAX_BODY_BYTES, misconfigured};
+use syncsphere_coordinator_core::{Context, Coordinator, MAX_BODY_BYTES, misconfigured, unreadable};
 use worker::{Env, Request, Response, Result, console_error};
 
 use crate::environment;
@@ -17,7 +17,9 @@ pub(crate) async fn answer(mut request: Request, env: &Env) -> Result<Response> 
         Ok(coordinator) => coordinator,
         Err(error) => return logged(misconfigured(&error, &request_id), &request_id),
     };
-    let plain = plain_request(&mut request, MAX_BODY_BYTES).await?;
+    let Ok(plain) = plain_request(&mut request, MAX_BODY_BYTES).await else {
+        return logged(unreadable(&request_id), &request_id);
+    };
     if plain.uri().path() == "/v1/events" && plain.headers().contains_key("upgrade") {
         return listen(&coordinator, &plain, &cx, env).await;
     }

@@ -9,7 +9,10 @@ mod http_types;
 mod listeners;
 mod sql_store;
 mod storage;
-#[allow(missing_docs, reason = "the methods that the macro makes for the platform have none")]
+#[allow(
+    missing_docs,
+    reason = "the methods that the macro makes for the platform have none"
+)]
 mod workspace_object;
 mod workspaces;
 

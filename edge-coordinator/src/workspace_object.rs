@@ -215,10 +215,12 @@ impl WorkspaceObject {
         store.migrate().map_err(|error| failed(&error))?;
         let workspace = store.identity().map_err(|error| failed(&error))?;
         let coordinator = environment::coordinator(&self.env).map_err(|error| failed(&error))?;
-        if let Some(workspace) = workspace {
-            let cx = environment::context()?;
-            coordinator.tend(&workspace, &cx, &FetchStorage, self).await;
-        }
+        let Some(workspace) = workspace else {
+            // Nobody has ever called, so there is nothing to do.
+            return Ok(None);
+        };
+        let cx = environment::context()?;
+        coordinator.tend(&workspace, &cx, &FetchStorage, self).await;
         let head = self.apply(None, self.call(Command::Head))?;
         Ok(head.wake_ms)
     }

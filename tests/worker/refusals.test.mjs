@@ -329,6 +329,15 @@ describe("the rest of the API", () => {
     }
   });
 
+  test("answers addresses that are too long or odd", async () => {
+    const client = await stack.guest();
+    const code = (path) => client.send("GET", path).then((response) => response.status);
+    assert.ok([400, 414, 431].includes(await code(`/v1/files?cursor=${"1".repeat(70_000)}`)));
+    assert.equal(await code("/v1/files/%ff%fe"), 404);
+    assert.equal(await code('/v1/files?a="<>`{}|^'), 200);
+    assert.equal(await code("//v1//files"), 404);
+  });
+
   test("takes numbers in queries only as numbers", async () => {
     const client = await stack.guest();
     for (const query of ["limit=0", "limit=1001", "limit=x", "cursor=-1", "limit=1&limit=2", "status=new"]) {

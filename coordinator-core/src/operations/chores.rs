@@ -1,6 +1,6 @@
 //! Work that the workspace's alarm does: what time or a crash has left behind.
 
-use syncsphere_protocol::{FileStatus, UploadId, WorkspaceId};
+use syncsphere_protocol::{UploadId, WorkspaceId};
 
 use super::Desk;
 use super::complete::{Claims, finalize};
@@ -85,12 +85,13 @@ async fn remove<S: Storage, W>(desk: &Desk<'_, S, W>, what: &Sweep) -> Result<()
     }
 }
 
-/// Finds out how a completion went that was not heard of again.
+/// Finds out how a completion went that was not heard of again. Whether that is known now: it is
+/// not while storage does not answer.
 async fn resolve<S: Storage, W: Workspaces>(
     desk: &Desk<'_, S, W>,
     workspace: &WorkspaceId,
     upload_id: &UploadId,
-) -> Result<(), Refusal> {
+) -> Result<bool, Refusal> {
     let upload_id = upload_id.clone();
     let command = Command::Upload {
         upload_id: upload_id.clone(),
@@ -101,12 +102,12 @@ async fn resolve<S: Storage, W: Workspaces>(
     {
         let finalized = finalize(desk, &upload, &Claims::of_whole(crc64nvme)).await;
         if finalized.is_err_and(|refusal| refusal.code().is_retryable()) {
-            return Ok(());
+            return Ok(false);
         }
         // Available, given up, or in want of parts: whichever, nobody is completing it any more.
         desk.ask(workspace, Command::StopCompletion { upload_id }).await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 async fn expire<S: Storage, W: Workspaces>(
@@ -114,19 +115,19 @@ async fn expire<S: Storage, W: Workspaces>(
     workspace: &WorkspaceId,
     upload_id: &UploadId,
 ) -> Result<(), Refusal> {
-    // A completion on its way goes first, so that no finished file is thrown away.
-    resolve(desk, workspace, upload_id).await?;
+    // A completion on its way goes first, so that no finished file is thrown away. Where its end
+    // cannot be known yet, this chore comes back.
+    if !resolve(desk, workspace, upload_id).await? {
+        return Ok(());
+    }
     let command = Command::Expire {
         upload_id: upload_id.clone(),
         urls_dead_ms: desk.urls_dead_ms(),
     };
     if let Reply::Upload {
-        chore: Some(chore),
-        file,
-        ..
+        chore: Some(chore), ..
     } = desk.ask(workspace, command).await?
     {
-        debug_assert!(file.is_none_or(|file| file.status == FileStatus::Expired));
         sweep(desk, workspace, &chore).await;
     }
     Ok(())
