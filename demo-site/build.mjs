@@ -19,7 +19,7 @@ async function buildSite() {
   await rm(DIST, { recursive: true, force: true });
   await mkdir(DIST);
   await Promise.all([
-    ...["index.html", "style.css", "icon.svg"].map((file) => cp(join(SITE, file), join(DIST, file))),
+    ...["index.html", "icon.svg"].map((file) => cp(join(SITE, file), join(DIST, file))),
     cp(join(PACKAGE, "dist"), join(DIST, "uploader"), { recursive: true }),
     writeFile(join(DIST, "_headers"), HEADERS),
     bundle(entry),
@@ -32,11 +32,11 @@ async function buildSite() {
  */
 async function bundle(entry) {
   await build({
-    entryPoints: [join(SITE, "src", "main.ts")],
-    outfile: join(DIST, "app.js"),
+    entryPoints: { app: join(SITE, "src", "main.ts"), style: join(SITE, "style", "main.css") },
+    outdir: DIST,
     bundle: true,
     format: "esm",
-    target: "es2022",
+    target: ["es2022", "chrome111", "firefox121", "safari16.4"],
     minify: true,
     sourcemap: true,
     logLevel: "warning",
