@@ -1,6 +1,6 @@
 //! What is kept of an upload so that a later page can go on with it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use syncsphere_protocol::{Crc64Nvme, PartNumber, PartPlan, Redacted, UploadId, UploadKind};
 
 /// Version of the format that this engine writes. A newer one is refused, never guessed at.
@@ -83,15 +83,22 @@ impl Checkpoint {
 
     /// Reads what [`Checkpoint::to_json`] wrote. Anything else is refused, whoever wrote it.
     pub fn from_json(text: &str) -> Result<Self, InvalidCheckpoint> {
+        let json: serde_json::Value = serde_json::from_str(text).map_err(|_| InvalidCheckpoint::Damaged)?;
+        Self::read(&json)
+    }
+
+    /// The same for a shell that has its own JSON parser; `json` is read twice, the version first.
+    pub fn read<'de>(json: impl Deserializer<'de> + Clone) -> Result<Self, InvalidCheckpoint> {
         #[derive(Deserialize)]
         struct VersionOnly {
             version: u32,
         }
-        let VersionOnly { version } = serde_json::from_str(text).map_err(|_| InvalidCheckpoint::Damaged)?;
+        let VersionOnly { version } =
+            VersionOnly::deserialize(json.clone()).map_err(|_| InvalidCheckpoint::Damaged)?;
         if version > VERSION {
             return Err(InvalidCheckpoint::FromTheFuture);
         }
-        let checkpoint: Self = serde_json::from_str(text).map_err(|_| InvalidCheckpoint::Damaged)?;
+        let checkpoint = Self::deserialize(json).map_err(|_| InvalidCheckpoint::Damaged)?;
         checkpoint.plan()?;
         Ok(checkpoint)
     }

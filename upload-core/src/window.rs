@@ -1,13 +1,15 @@
 //! How many requests to storage may be in flight.
 
 use std::collections::VecDeque;
-use std::fmt::Debug;
 
 use crate::config::Concurrency;
 use crate::time::Moment;
 
 /// Decides how many parts may be in flight, from what became of earlier ones.
-pub(crate) trait Window: Debug {
+///
+/// It is not `Debug`: that would pull the formatting of floating point numbers, which nothing else
+/// needs, into every browser's copy of the engine (8 KB of it).
+pub(crate) trait Window {
     /// The number of requests that may be in flight now, at least 1.
     fn limit(&self) -> usize;
 

@@ -10,6 +10,7 @@ mod report;
 mod schedule;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 
 use syncsphere_protocol::{InvalidPlan, PartPlan, UploadId};
 
@@ -49,7 +50,6 @@ pub enum TimerReason {
 /// After each [`Engine::handle_input`], drain [`Engine::poll_action`]; the order of actions is the
 /// order to carry them out in. Costs grow with the files under way (at most 200), not with those
 /// that wait.
-#[derive(Debug)]
 pub struct Engine {
     config: Config,
     random: fastrand::Rng,
@@ -72,6 +72,15 @@ pub struct Engine {
     sent_bytes: u64,
     hedged_bytes: u64,
     actions: VecDeque<Action>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("uploads", &self.uploads.len())
+            .field("attempts", &self.attempts.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Engine {
