@@ -6,7 +6,7 @@ use gloo_timers::callback::Timeout;
 use serde::Deserialize;
 use syncsphere_protocol::{Crc64Nvme, Redacted};
 use syncsphere_upload_core::{
-    Action, AttemptId, Checkpoint, Engine, FileDescription, Input, Moment, Notice, TaskId, TaskState,
+    Action, AttemptId, Checkpoint, Engine, FileDescription, Input, InvalidCheckpoint, Moment, Notice, TaskId, TaskState,
     TransferFailure, UploadError,
 };
 use wasm_bindgen::prelude::*;
@@ -16,6 +16,7 @@ use web_sys::Blob;
 use crate::coordinator::Coordinator;
 use crate::dispatch::{Dispatch, SendOrder};
 use crate::host::{ConductorHost, LaneLink, performance_now};
+use crate::json::{Json, from_json};
 use crate::options::Options;
 
 /// Runs the upload engine for all files of a page. One per `Uploader`, in a worker of its own.
@@ -36,7 +37,7 @@ pub struct KeptUpload {
 /// Reads a kept checkpoint; `undefined` if it is damaged or a newer version wrote it.
 #[wasm_bindgen(js_name = readCheckpoint)]
 pub fn read_checkpoint(checkpoint: &str) -> Option<KeptUpload> {
-    let checkpoint = Checkpoint::from_json(checkpoint).ok()?;
+    let checkpoint = read_kept(checkpoint).ok()?;
     Some(KeptUpload {
         size: checkpoint.size as f64,
         loaded: checkpoint.loaded() as f64,
@@ -50,7 +51,7 @@ impl Conductor {
     /// Fails only on options that the page should have refused.
     #[wasm_bindgen(constructor)]
     pub fn new(host: ConductorHost, lanes: Vec<LaneLink>, options: &str, seed: u64) -> Result<Self, JsError> {
-        let options = Options::from_json(options).map_err(|_| JsError::new("the options are not valid"))?;
+        let options = from_json::<Options>(options).map_err(|_| JsError::new("the options are not valid"))?;
         let host = Rc::new(host);
         Ok(Self(Rc::new(Shell {
             engine: RefCell::new(Engine::new(options.config(), seed)),
@@ -75,7 +76,7 @@ impl Conductor {
     /// Goes on with an upload of an earlier page, whose file is at hand again.
     pub fn restore(&self, task: u32, file: Blob, description: &str, checkpoint: &str) -> Result<(), JsError> {
         let checkpoint =
-            Checkpoint::from_json(checkpoint).map_err(|_| JsError::new("the checkpoint is not valid"))?;
+            read_kept(checkpoint).map_err(|_| JsError::new("the checkpoint is not valid"))?;
         let file_description = self.0.take_file(task, file, description)?;
         self.0.feed(Input::Restore {
             task: TaskId(task),
@@ -185,7 +186,7 @@ struct Description {
 impl Shell {
     fn take_file(&self, task: u32, file: Blob, description: &str) -> Result<FileDescription, JsError> {
         let description: Description =
-            serde_json::from_str(description).map_err(|_| JsError::new("the description is not valid"))?;
+            from_json(description).map_err(|_| JsError::new("the description is not valid"))?;
         let size = file.size() as u64;
         self.files.set(&task.into(), &file);
         Ok(FileDescription {
@@ -319,6 +320,11 @@ impl Shell {
             Alarm { at, _timer: timer }
         });
     }
+}
+
+fn read_kept(checkpoint: &str) -> Result<Checkpoint, InvalidCheckpoint> {
+    let json = Json::parse(checkpoint).map_err(|_| InvalidCheckpoint::Damaged)?;
+    Checkpoint::read(json)
 }
 
 /// The worker's monotonic clock.

@@ -14,6 +14,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, RequestCache};
 
 use crate::host::ConductorHost;
+use crate::json::from_json;
 
 /// Longest wait for most answers, in ms.
 ///
@@ -154,7 +155,7 @@ impl Answer {
         if self.body.len() > LONGEST_ANSWER {
             return Err(unreadable);
         }
-        serde_json::from_str(&self.body).map_err(|_| unreadable)
+        from_json(&self.body).map_err(|_| unreadable)
     }
 }
 

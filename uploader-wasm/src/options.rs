@@ -41,10 +41,6 @@ struct Retry {
 }
 
 impl Options {
-    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(text)
-    }
-
     pub fn config(&self) -> Config {
         let default = RetryPolicy::default();
         let millis = |wish: Option<u64>, otherwise| wish.map_or(otherwise, Duration::from_millis);
