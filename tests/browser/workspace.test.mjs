@@ -2,7 +2,7 @@
 
 import { beforeEach, test } from "node:test";
 import assert from "node:assert/strict";
-import { download, fileRow, loads, pick, reaches, useStack } from "./harness.mjs";
+import { download, fileRow, loads, pick, reaches, until, uploadRow, useStack } from "./harness.mjs";
 
 const MIB = 1024 * 1024;
 
@@ -53,17 +53,28 @@ test("a file that someone deletes goes from every open page", async (t) => {
   await page.getByText("No files yet.").waitFor();
 });
 
-test("an upload that takes longer than its first URLs live ends well", async (t) => {
+test("an upload that rests longer than its URLs live asks for new ones", async (t) => {
   const page = await stack.openPage(t);
   const file = await stack.file("slow.bin", 72 * MIB);
-  stack.proxy.shape({ total: 8 * MIB });
-  const signings = [];
+  let signings = 0;
   page.context().on("request", (request) => {
-    if (request.url().endsWith("/parts")) signings.push(request.url());
+    if (request.url().endsWith("/parts")) signings += 1;
   });
+  stack.proxy.shape({ total: 8 * MIB });
   await pick(page, file);
+  await loads(page, file.name, 8 * MIB);
+  await uploadRow(page, file.name).getByTestId("pause").click();
+  await reaches(page, file.name, "paused");
+  const dead = Date.now() + Number(vars.URL_TTL_SECONDS) * 1000;
+  await until(() => Date.now() > dead, "all URLs have run out");
+
+  const before = signings;
+  stack.proxy.shape();
+  await uploadRow(page, file.name).getByTestId("resume").click();
   await reaches(page, file.name, "available");
-  assert.ok(signings.length > 1, `URLs were asked for ${signings.length} times`);
+  assert.ok(signings > before, "new URLs were asked for");
+  const refused = stack.proxy.requests.filter(({ status }) => status === 403);
+  assert.deepEqual(refused, [], "no request was started in vain");
   assert.equal((await download(page, file.name)).sha256, file.sha256);
 });
 
