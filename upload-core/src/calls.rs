@@ -150,6 +150,17 @@ impl Calls {
         }
     }
 
+    /// So much of the time since the last failure was slept through.
+    pub(crate) fn forgive(&mut self, slept: Duration) {
+        for since in self
+            .pending
+            .values_mut()
+            .filter_map(|pending| pending.failing_since.as_mut())
+        {
+            *since += slept;
+        }
+    }
+
     /// When the next wait ends.
     pub(crate) fn next_retry(&self) -> Option<Moment> {
         self.pending.values().filter_map(|pending| pending.retry_at).min()

@@ -83,6 +83,13 @@ impl Outage {
         (self.is_braking() && self.probe_at > now).then_some(self.probe_at)
     }
 
+    /// So much of the time since the last failure was slept through.
+    pub(crate) fn forgive(&mut self, slept: Duration) {
+        if let Some(since) = &mut self.since {
+            *since += slept;
+        }
+    }
+
     /// How long storage has been failing.
     pub(crate) fn duration(&self, now: Moment) -> Duration {
         self.since.map_or(Duration::ZERO, |since| now.since(since))

@@ -190,6 +190,14 @@ impl Parts {
             })
     }
 
+    /// The parts that a URL has been asked for, with their checksums.
+    pub(crate) fn signing(&self) -> impl Iterator<Item = (PartNumber, Option<Crc64Nvme>)> {
+        self.open().filter_map(|(number, part)| match part {
+            Part::Signing { crc } => Some((number, *crc)),
+            _ => None,
+        })
+    }
+
     /// Parts that are hashed or about to be, but not on their way yet.
     pub(crate) fn ahead(&self) -> usize {
         let is_ahead = |part: &Part| {

@@ -67,6 +67,8 @@ pub(crate) struct Upload {
     pub file: FileDescription,
     pub phase: Phase,
     pub paused: bool,
+    /// Since when the coordinator has put off opening it.
+    pub refused_since: Option<Moment>,
     pub parts: Parts,
     pub meter: Meter,
     /// What the page was last told.
@@ -90,6 +92,7 @@ impl Upload {
             file,
             phase,
             paused: false,
+            refused_since: None,
             parts: Parts::new(plan),
             meter: Meter::default(),
             told: Told::default(),

@@ -108,7 +108,7 @@ impl World {
 
     /// One mutation, then drain.
     pub(crate) fn feed(&mut self, input: Input) {
-        let now = Moment::from_millis(self.now);
+        let now = Moment::from_millis(self.now - self.lag);
         let Some(page) = &mut self.page else { return };
         if let Input::Stored { attempt } | Input::AttemptFailed { attempt, .. } = &input {
             page.watch.attempt_ended(*attempt);
@@ -125,7 +125,7 @@ impl World {
         let Some((at, _why)) = page.engine.poll_timeout() else {
             return;
         };
-        let at = at.as_millis().max(self.now + 1);
+        let at = (at.as_millis() + self.lag).max(self.now + 1);
         if page.wake_at.is_none_or(|set| at < set) {
             page.wake_at = Some(at);
             self.at(at, Event::Wake(self.generation));
@@ -164,7 +164,10 @@ impl World {
                 }
                 let url = url.into_inner();
                 let expiry = crate::signature::expiry_ms(&url).expect("a presigned URL");
-                assert!(self.wall_ms() < expiry, "a PUT starts on an expired URL");
+                assert!(
+                    self.wall_ms() - (self.lag as i64) < expiry,
+                    "a PUT starts on an expired URL"
+                );
                 self.set_out(
                     attempt,
                     Sending {

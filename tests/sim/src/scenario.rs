@@ -109,8 +109,9 @@ pub enum Happening {
     StorageDown(u64),
     /// The coordinator is unreachable for this long.
     CoordinatorDown(u64),
-    /// The computer sleeps for this long: page and network stand still.
-    Sleep(u64),
+    /// The computer sleeps for this long: page and network stand still, and, where the flag says
+    /// so, the page's monotonic clock as well.
+    Sleep(u64, bool),
     /// A file is paused, and resumed after this long.
     Pause(usize, u64),
     /// A file is given up.
@@ -179,7 +180,7 @@ impl Scenario {
                 1 => Happening::NetworkGone(span, random.bool()),
                 2 => Happening::StorageDown(span),
                 3 => Happening::CoordinatorDown(span),
-                4 => Happening::Sleep(span * 100),
+                4 => Happening::Sleep(span * 100, random.bool()),
                 5 => Happening::Pause(file, span),
                 6 => Happening::Abort(file),
                 _ => Happening::Edit(file),
@@ -224,7 +225,7 @@ impl Scenario {
         Self {
             seed,
             files,
-            link: LINKS[random.usize(0..LINKS.len())],
+            link: random.choice(LINKS).unwrap_or(LINKS[1]),
             faults,
             happenings,
             config,

@@ -1,19 +1,18 @@
 //! The world of one run: a virtual clock, the network between page, coordinator and storage, and
 //! everything that goes wrong on it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use syncsphere_coordinator_core::ledger::{self, MemoryStore};
-use syncsphere_coordinator_core::{Context, StorageFailure, WorkspaceFailure};
+use syncsphere_coordinator_core::ledger::MemoryStore;
 use syncsphere_protocol::{PartRange, WorkspaceId};
-use syncsphere_upload_core::{AttemptId, CallId, Input, Reply, TaskState, TransferFailure};
+use syncsphere_upload_core::{AttemptId, CallId, Input, TaskState, TransferFailure};
 
 use crate::api;
-use crate::edge::{Ask, Edge, Outgoing, Slot};
+use crate::edge::{Edge, Outgoing};
 use crate::page::Page;
 use crate::pipe::Pipe;
 use crate::scenario::{Happening, Scenario};
-use crate::storage::{FakeStorage, Put};
+use crate::storage::FakeStorage;
 
 /// The wall clock at the start of every run, in milliseconds since 1970 (2026-11-24).
 const EPOCH_MS: i64 = 1_795_500_000_000;
@@ -22,10 +21,10 @@ const EPOCH_MS: i64 = 1_795_500_000_000;
 const LONGEST_RUN: u64 = 12 * 3600 * 1000;
 
 /// How long the page's shell waits for the coordinator, in milliseconds.
-const CALL_PATIENCE: u64 = 30_000;
+pub(crate) const CALL_PATIENCE: u64 = 30_000;
 
 /// How often requests report their progress, in milliseconds.
-const PROGRESS_EVERY: u64 = 1_000;
+pub(crate) const PROGRESS_EVERY: u64 = 1_000;
 
 /// A file on the user's disk.
 #[derive(Debug, Clone)]
@@ -56,8 +55,23 @@ pub(crate) enum Event {
     CallArrives(u32, CallId, u64),
     CallAnswered(u32, CallId, Option<(u16, Vec<u8>)>),
     CallTimesOut(u32, CallId),
-    Port(Outgoing, bool),
+    Port(Box<Outgoing>, bool),
     PortAnswered(u64, Box<dyn FnOnce()>),
+}
+
+impl Event {
+    /// Whether it happens away from the user's computer, and so goes on while that sleeps.
+    fn is_elsewhere(&self) -> bool {
+        matches!(
+            self,
+            Self::StorageUp
+                | Self::CoordinatorUp
+                | Self::PutArrives(..)
+                | Self::CallArrives(..)
+                | Self::Port(..)
+                | Self::PortAnswered(..)
+        )
+    }
 }
 
 /// A part on its way.
@@ -99,21 +113,24 @@ pub struct World {
     versions: Vec<(u64, u64)>,
     pub(crate) page: Option<Page>,
     pub(crate) generation: u32,
+    /// How far the page's clock is behind the world's.
+    pub(crate) lag: u64,
+    asleep_until: u64,
     pub(crate) kept: BTreeMap<usize, String>,
     pub(crate) done: BTreeMap<usize, TaskState>,
     pub(crate) sending: BTreeMap<AttemptId, Sending>,
-    pipe: Pipe,
-    flows: BTreeMap<u64, AttemptId>,
-    flow_count: u64,
-    edge: Edge,
-    routes: BTreeMap<u64, (u32, CallId)>,
-    requests: BTreeMap<u64, http::Request<Vec<u8>>>,
-    request_count: u64,
-    ledgers: BTreeMap<WorkspaceId, MemoryStore>,
-    storage: FakeStorage,
-    network_gone: u32,
-    storage_down: u32,
-    coordinator_down: u32,
+    pub(crate) pipe: Pipe,
+    pub(crate) flows: BTreeMap<u64, AttemptId>,
+    pub(crate) flow_count: u64,
+    pub(crate) edge: Edge,
+    pub(crate) routes: BTreeMap<u64, (u32, CallId)>,
+    pub(crate) requests: BTreeMap<u64, http::Request<Vec<u8>>>,
+    pub(crate) request_count: u64,
+    pub(crate) ledgers: BTreeMap<WorkspaceId, MemoryStore>,
+    pub(crate) storage: FakeStorage,
+    pub(crate) network_gone: u32,
+    pub(crate) storage_down: u32,
+    pub(crate) coordinator_down: u32,
     pub(crate) token: String,
     pub(crate) outcome: Outcome,
 }
@@ -162,6 +179,8 @@ impl World {
             disk,
             page: None,
             generation: 0,
+            lag: 0,
+            asleep_until: 0,
             kept: BTreeMap::new(),
             done: BTreeMap::new(),
             sending: BTreeMap::new(),
@@ -234,11 +253,15 @@ impl World {
         EPOCH_MS + self.now as i64
     }
 
-    fn half_trip(&self) -> u64 {
+    pub(crate) fn half_trip(&self) -> u64 {
         self.scenario.link.round_trip.div_ceil(2)
     }
 
     fn take(&mut self, event: Event) {
+        if self.now < self.asleep_until && !event.is_elsewhere() {
+            self.at(self.asleep_until, event);
+            return;
+        }
         match event {
             Event::Happens(happening) => self.happens(happening),
             Event::NetworkBack => {
@@ -281,7 +304,7 @@ impl World {
                     self.call_answered(call, None);
                 }
             }
-            Event::Port(outgoing, reply_lost) => self.port(outgoing, reply_lost),
+            Event::Port(outgoing, reply_lost) => self.port(*outgoing, reply_lost),
             Event::PortAnswered(task, answer) => {
                 answer();
                 self.go_on(task);
@@ -316,7 +339,12 @@ impl World {
                 self.coordinator_down += 1;
                 self.later(span, Event::CoordinatorUp);
             }
-            Happening::Sleep(span) => self.sleep(span),
+            Happening::Sleep(span, clock_stops) => {
+                self.sleep(span);
+                if clock_stops {
+                    self.lag += span;
+                }
+            }
             Happening::Pause(file, span) => {
                 self.count("paused");
                 self.feed_task(file, Input::Pause);
@@ -345,342 +373,6 @@ impl World {
             }
             self.later(span + 1000, Event::Reset(self.generation, attempt));
         }
-        let late: Vec<(u64, u64)> = self.events.keys().copied().collect();
-        for key in late {
-            if matches!(
-                self.events.get(&key),
-                Some(Event::Wake(_) | Event::Progress | Event::Hashed(..))
-            ) && let Some(event) = self.events.remove(&key)
-            {
-                self.events.insert((key.0 + span, key.1), event);
-            }
-        }
-    }
-
-    // The way of a part.
-
-    /// A part sets out: its preflight travels first.
-    pub(crate) fn set_out(&mut self, attempt: AttemptId, sending: Sending) {
-        self.sending.insert(attempt, sending);
-        if self.network_gone > 0 {
-            self.later(50, Event::Reset(self.generation, attempt));
-            return;
-        }
-        let preflight = self.scenario.link.round_trip;
-        self.later(preflight, Event::FlowStarts(self.generation, attempt));
-        if self.chance(self.scenario.link.resets) {
-            self.count("part reset");
-            let when = preflight + self.random.u64(0..5000);
-            self.later(when, Event::Reset(self.generation, attempt));
-        }
-    }
-
-    fn flow_starts(&mut self, attempt: AttemptId) {
-        let Some(sending) = self.sending.get_mut(&attempt) else {
-            return;
-        };
-        self.flow_count += 1;
-        sending.flow = self.flow_count;
-        let (flow, length) = (sending.flow, sending.range.length);
-        let share = if self.chance(self.scenario.faults.part_slow) {
-            0.1
-        } else {
-            1.0
-        };
-        self.pipe.start(flow, length, share, self.now);
-        if self.chance(self.scenario.faults.part_stalled) {
-            self.count("part stalled");
-            self.pipe.freeze(flow, self.now);
-        }
-        if self.flows.is_empty() {
-            self.later(PROGRESS_EVERY, Event::Progress);
-        }
-        self.flows.insert(flow, attempt);
-        self.expect_end();
-    }
-
-    fn expect_end(&mut self) {
-        if let Some((at, flow)) = self.pipe.next_end() {
-            self.at(at.max(self.now), Event::FlowEnds(flow));
-        }
-    }
-
-    fn flow_ends(&mut self, flow: u64) {
-        self.pipe.sent(self.now);
-        // The forecast may be old: others have joined or left since.
-        if self
-            .pipe
-            .next_end()
-            .is_none_or(|(at, next)| at > self.now || next != flow)
-        {
-            self.expect_end();
-            return;
-        }
-        if let Some(attempt) = self.flows.remove(&flow) {
-            self.pipe.remove(flow, self.now);
-            let length = self
-                .sending
-                .get(&attempt)
-                .map_or(0, |sending| sending.range.length);
-            self.feed(Input::Sent {
-                attempt,
-                loaded: length,
-            });
-            self.later(self.half_trip(), Event::PutArrives(self.generation, attempt));
-        }
-        self.expect_end();
-    }
-
-    fn progress(&mut self) {
-        for (flow, sent) in self.pipe.sent(self.now) {
-            if let Some(attempt) = self.flows.get(&flow).copied() {
-                self.feed(Input::Sent {
-                    attempt,
-                    loaded: sent,
-                });
-            }
-        }
-        if !self.flows.is_empty() {
-            self.later(PROGRESS_EVERY, Event::Progress);
-        }
-    }
-
-    /// A request ends without an answer, or is cancelled.
-    pub(crate) fn end_sending(&mut self, attempt: AttemptId) -> Option<Sending> {
-        let sending = self.sending.remove(&attempt)?;
-        if self.flows.remove(&sending.flow).is_some() {
-            self.pipe.remove(sending.flow, self.now);
-            self.expect_end();
-        }
-        Some(sending)
-    }
-
-    fn fail_sending(&mut self, attempt: AttemptId, failure: TransferFailure) {
-        if self.end_sending(attempt).is_some() {
-            self.feed(Input::AttemptFailed { attempt, failure });
-        }
-    }
-
-    fn put_arrives(&mut self, page: u32, attempt: AttemptId) {
-        let Some(sending) = self.sending.get(&attempt).filter(|_| page == self.generation) else {
-            return;
-        };
-        let faults = self.scenario.faults;
-        // A browser notices while it reads that a file has changed since the page got it.
-        let on_disk = self.disk.get(sending.file).map(|file| file.seed);
-        if on_disk != Some(sending.seed) {
-            self.count("edit noticed while sending");
-            self.fail_sending(attempt, TransferFailure::FileChanged);
-            return;
-        }
-        let mut crc = crate::content::checksum(sending.seed, sending.range);
-        if self.storage_down > 0 || self.chance(faults.part_refused) {
-            self.count("part refused");
-            let answer = if self.random.bool() {
-                Some((503, "<Error><Code>SlowDown</Code></Error>".into()))
-            } else {
-                None
-            };
-            self.later(self.half_trip(), Event::PutAnswered(page, attempt, answer));
-            return;
-        }
-        if self.chance(faults.part_damaged) {
-            self.count("part damaged");
-            crc = syncsphere_protocol::Crc64Nvme::from_u64(crc.to_u64() ^ 1);
-        }
-        let Some(sending) = self.sending.get(&attempt) else {
-            return;
-        };
-        self.outcome.bytes_arrived += sending.range.length;
-        let put = Put {
-            url: &sending.url,
-            headers: &sending.headers,
-            length: sending.range.length,
-            crc,
-            began_ms: sending.began_ms,
-        };
-        let answer = self.storage.put(&put);
-        if answer.1.contains("SignatureDoesNotMatch") {
-            panic!(
-                "a part was sent with a signature that does not hold: {}",
-                answer.1
-            );
-        }
-        let answer = if self.chance(faults.part_reply_lost) {
-            self.count("part reply lost");
-            None
-        } else {
-            Some(answer)
-        };
-        self.later(self.half_trip() + 2, Event::PutAnswered(page, attempt, answer));
-    }
-
-    fn put_answered(&mut self, attempt: AttemptId, answer: Option<(u16, String)>) {
-        if self.end_sending(attempt).is_none() {
-            return;
-        }
-        let input = match answer {
-            Some((200, _)) => Input::Stored { attempt },
-            Some((status, body)) => {
-                if body.contains("xpired") {
-                    self.count("URL expired");
-                }
-                let failure = TransferFailure::Refused {
-                    status,
-                    body,
-                    retry_after: None,
-                };
-                Input::AttemptFailed { attempt, failure }
-            }
-            None => Input::AttemptFailed {
-                attempt,
-                failure: TransferFailure::Network,
-            },
-        };
-        self.feed(input);
-    }
-
-    // The way of a call.
-
-    /// A call sets out for the coordinator.
-    pub(crate) fn call_sets_out(&mut self, call: CallId, request: http::Request<Vec<u8>>) {
-        self.outcome.calls += 1;
-        self.request_count += 1;
-        self.requests.insert(self.request_count, request);
-        let page = self.generation;
-        if self.network_gone > 0 || self.coordinator_down > 0 {
-            self.requests.remove(&self.request_count);
-            self.later(50, Event::CallAnswered(page, call, None));
-        } else if self.chance(self.scenario.faults.call_lost) {
-            self.count("call lost");
-            self.requests.remove(&self.request_count);
-            self.later(CALL_PATIENCE, Event::CallTimesOut(page, call));
-        } else {
-            self.later(
-                self.half_trip(),
-                Event::CallArrives(page, call, self.request_count),
-            );
-        }
-    }
-
-    fn call_arrives(&mut self, page: u32, call: CallId, number: u64) {
-        let Some(request) = self.requests.remove(&number) else {
-            return;
-        };
-        let context = Context {
-            now_ms: self.wall_ms(),
-            random: std::array::from_fn(|_| self.random.u8(..)),
-            request_id: format!("r{number}"),
-        };
-        self.routes.insert(number, (page, call));
-        self.edge.start(number, request, context);
-        self.go_on(number);
-    }
-
-    /// Lets a coordinator request go on, and sends on its way what it asks of the world.
-    fn go_on(&mut self, task: u64) {
-        let (response, outgoing) = self.edge.poll(task);
-        for outgoing in outgoing {
-            if self.chance(self.scenario.faults.edge_crash / 4.0) && self.edge.crash(task) {
-                self.count("coordinator crashed");
-                // What it had asked for may still be done; nobody hears of it.
-                self.port(outgoing, true);
-                self.answer_call(task, None);
-                return;
-            }
-            let faults = self.scenario.faults;
-            let reply_lost =
-                matches!(outgoing.ask, Ask::Storage { .. }) && self.chance(faults.storage_reply_lost);
-            self.later(3, Event::Port(outgoing, reply_lost));
-        }
-        if let Some(response) = response {
-            let status = response.status().as_u16();
-            assert!(
-                status != 500,
-                "the coordinator failed: {}",
-                String::from_utf8_lossy(response.body())
-            );
-            self.answer_call(task, Some((status, response.into_body())));
-        }
-    }
-
-    fn answer_call(&mut self, task: u64, answer: Option<(u16, Vec<u8>)>) {
-        let Some((page, call)) = self.routes.remove(&task) else {
-            return;
-        };
-        if self.network_gone > 0 || self.chance(self.scenario.faults.call_reply_lost) {
-            self.count("call reply lost");
-            self.later(CALL_PATIENCE, Event::CallTimesOut(page, call));
-        } else {
-            self.later(self.half_trip(), Event::CallAnswered(page, call, answer));
-        }
-    }
-
-    /// The coordinator's request reaches storage or ledger, which act on it.
-    fn port(&mut self, outgoing: Outgoing, reply_lost: bool) {
-        let Outgoing { task, ask } = outgoing;
-        match ask {
-            Ask::Ledger {
-                workspace,
-                call,
-                slot,
-            } => {
-                let store = self.ledgers.entry(workspace).or_default();
-                let reply = ledger::apply(store, call)
-                    .map(|applied| applied.reply)
-                    .map_err(|_| WorkspaceFailure {
-                        cause: "infallible".to_owned(),
-                    });
-                crate::checks::feed_is_sound(store);
-                self.answer_port(task, slot, reply);
-            }
-            Ask::Storage { request, slot } => {
-                let faults = self.scenario.faults;
-                let is_completion = request.method() == "POST" && !request.body().is_empty();
-                let answer = if self.storage_down > 0 {
-                    Ok(api::storage_error(503, "ServiceUnavailable"))
-                } else if self.chance(faults.storage_failed) {
-                    Err(StorageFailure::Unreachable)
-                } else if is_completion && self.chance(faults.storage_late_error) {
-                    self.count("200 with an error inside");
-                    Ok(api::storage_error(200, "InternalError"))
-                } else {
-                    Ok(self.storage.handle(&request))
-                };
-                let answer = if reply_lost {
-                    self.count("storage reply lost");
-                    Err(StorageFailure::TimedOut)
-                } else {
-                    answer
-                };
-                self.answer_port(task, slot, answer);
-            }
-        }
-    }
-
-    fn answer_port<T: 'static>(&mut self, task: u64, slot: Slot<T>, answer: T) {
-        self.later(
-            3,
-            Event::PortAnswered(task, Box::new(move || slot.answer(answer))),
-        );
-    }
-
-    fn call_answered(&mut self, call: CallId, answer: Option<(u16, Vec<u8>)>) {
-        let Some(kind) = self.page.as_mut().and_then(|page| page.calls.remove(&call)) else {
-            return;
-        };
-        let result = api::reply(kind, answer);
-        if let Ok(Reply::Completed(_)) = &result {
-            self.count("completed");
-        }
-        self.feed(Input::Replied { call, result });
-    }
-
-    /// Numbers of requests in flight, to see that a page's end leaves nothing behind.
-    pub(crate) fn forget_page(&mut self) {
-        let attempts: BTreeSet<AttemptId> = self.sending.keys().copied().collect();
-        for attempt in attempts {
-            self.end_sending(attempt);
-        }
+        self.asleep_until = self.now + span;
     }
 }

@@ -232,3 +232,27 @@ fn a_fixed_window_is_respected() {
     });
     all_available(&outcome);
 }
+
+#[test]
+fn urls_that_died_while_the_clock_stood_still_are_renewed() {
+    let happenings = vec![(2_000, Happening::Sleep(3_600_000, true))];
+    let outcome = World::run(Scenario {
+        happenings,
+        ..Scenario::calm(16, vec![300 * MIB])
+    });
+    all_available(&outcome);
+    assert!(count(&outcome, "URL expired") > 0, "{outcome:?}");
+}
+
+#[test]
+fn a_night_asleep_is_no_outage() {
+    for clock_stops in [false, true] {
+        let happenings = vec![(2_000, Happening::Sleep(8 * 3_600_000, clock_stops))];
+        let outcome = World::run(Scenario {
+            happenings,
+            ..Scenario::calm(17, vec![300 * MIB])
+        });
+        all_available(&outcome);
+        assert!(outcome.took < 8 * 3_600_000 + 60_000, "{outcome:?}");
+    }
+}

@@ -16,9 +16,17 @@ use crate::upload::{Attempt, Phase, Purpose};
 /// five parts or so decide.
 const LANE_RATE_WEIGHT: f64 = 0.3;
 
-/// A clock that jumps by more than this between two inputs while parts are in flight means that the
-/// computer slept or the tab was frozen: silence until then proves nothing.
+/// A timer that is late by more than this means that the computer slept or the tab was frozen:
+/// silence until then proves nothing.
+///
+/// Source: own choice; background tabs get their timers once a minute at worst, but the engine
+/// lives in a worker, which is not throttled that far.
 const SLEEP: Duration = Duration::from_secs(20);
+
+/// Without a timer, the engine waits for an answer of the coordinator, which takes no longer.
+///
+/// Source: the patience of the coordinator with a storage that assembles an object.
+const LONGEST_CALL: Duration = Duration::from_secs(300);
 
 impl Engine {
     pub(super) fn hashed(&mut self, id: AttemptId, crc: Crc64Nvme) {
@@ -228,14 +236,25 @@ impl Engine {
         }
     }
 
-    /// After a sleep, gives every request in flight a fresh chance to show progress.
+    /// After a sleep, takes the time slept out of every reckoning of silence and failure: nobody
+    /// could have answered.
     pub(super) fn notice_sleep(&mut self, now: Moment) {
         if now.since(self.now) < SLEEP {
             return;
         }
-        for attempt in self.attempts.values_mut() {
-            attempt.moved_at = attempt.moved_at.max(now - SLEEP / 4);
+        let expected = self
+            .poll_timeout()
+            .map_or(self.now + LONGEST_CALL, |(at, _)| at.max(self.now));
+        let overslept = now.since(expected);
+        if overslept < SLEEP {
+            return;
         }
+        for attempt in self.attempts.values_mut() {
+            attempt.started += overslept;
+            attempt.moved_at += overslept;
+        }
+        self.outage.forgive(overslept);
+        self.calls.forgive(overslept);
     }
 
     /// Ends all rests: the network is back.

@@ -1,12 +1,15 @@
 //! The engine: takes inputs, moves uploads on, and hands out actions.
 //!
 //! This file holds the engine's face and the life of a task; its other rooms are
-//! [`attempts`] (hashing and sending), [`replies`] (the coordinator's answers), [`schedule`]
-//! (what to do next) and [`report`] (what page and checkpoint are told).
+//! [`schedule`] (what to do next), [`attempts`] (what becomes of hashing and sending), [`hedge`]
+//! (overtaking late requests), [`requests`] and [`replies`] (what the coordinator is asked and what
+//! it answers) and [`report`] (what page and checkpoint are told).
 
 mod attempts;
+mod hedge;
 mod replies;
 mod report;
+mod requests;
 mod schedule;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -1,8 +1,10 @@
 //! What the coordinator's answers do.
 
+use std::time::Duration;
+
 use syncsphere_protocol::{
-    Crc64Nvme, ErrorCode, FileRecord, FileStatus, InitiateReply, InitiateResult, PartNumber, SignPartsReply,
-    UploadGrant, UploadKind, UploadStatus,
+    Crc64Nvme, ErrorCode, FileRecord, FileStatus, InitiateReply, InitiateResult, PartNumber, Problem,
+    SignPartsReply, UploadGrant, UploadKind, UploadStatus,
 };
 
 use super::{Engine, regrant};
@@ -109,12 +111,45 @@ impl Engine {
                 }
                 // Aborted while the coordinator was opening it.
                 InitiateResult::Granted(grant) => self.free(grant.upload_id),
+                InitiateResult::Refused { error, .. } if error.code.is_retryable() => {
+                    self.open_later(task, error);
+                }
                 InitiateResult::Refused { error, .. } => self.fail(task, error.into()),
             }
         }
         for task in unanswered {
             self.fail(task, UploadError::protocol("the coordinator left out a file"));
         }
+    }
+
+    /// The coordinator could not open this file for the moment: ask again after a while.
+    fn open_later(&mut self, task: TaskId, problem: Problem) {
+        let now = self.now;
+        let Some(upload) = self.uploads.get_mut(&task) else {
+            return;
+        };
+        let since = *upload.refused_since.get_or_insert(now);
+        if now.since(since) > self.config.retry.outage_patience {
+            self.fail(task, problem.into());
+            return;
+        }
+        let signing: Vec<(PartNumber, Option<Crc64Nvme>)> = upload.parts.signing().collect();
+        let asked = problem
+            .retry_after
+            .map(|seconds| Duration::from_secs(seconds.into()));
+        for (number, crc) in signing {
+            let failures = upload.parts.count_failure(number);
+            let until = now + self.config.retry.delay(failures, asked, &mut self.random);
+            upload.parts.set(
+                number,
+                Part::Resting {
+                    crc,
+                    lease: None,
+                    until,
+                },
+            );
+        }
+        upload.phase = Phase::Opening;
     }
 
     fn granted(&mut self, task: TaskId, grant: UploadGrant, asked_at: Moment) {
@@ -170,14 +205,7 @@ impl Engine {
                 );
             }
         }
-        let left_out: Vec<(PartNumber, Option<Crc64Nvme>)> = upload
-            .parts
-            .open()
-            .filter_map(|(number, part)| match part {
-                Part::Signing { crc } => Some((number, *crc)),
-                _ => None,
-            })
-            .collect();
+        let left_out: Vec<(PartNumber, Option<Crc64Nvme>)> = upload.parts.signing().collect();
         let mut given_up = false;
         for (number, crc) in left_out {
             given_up |= upload.parts.count_failure(number) >= self.config.retry.max_attempts;

@@ -3,16 +3,10 @@
 //! Runs after every input. Each step only looks at uploads under way, in the order in which they
 //! began, so that earlier files finish first.
 
-use std::time::Duration;
-
-use syncsphere_protocol::{
-    CompleteRequest, CompletedPart, InitiateRequest, MAX_FILES_PER_INITIATE, MAX_PARTS_PER_SIGNING, NewFile,
-    PartNumber, PartToSign, SignPartsRequest, UploadKind,
-};
+use syncsphere_protocol::{MAX_FILES_PER_INITIATE, PartNumber};
 
 use super::{Engine, TimerReason};
-use crate::calls::About;
-use crate::io::{Action, Call, TaskId};
+use crate::io::{Action, TaskId};
 use crate::parts::{Part, Proof};
 use crate::time::Moment;
 use crate::upload::{Attempt, Phase, Purpose, Upload};
@@ -25,27 +19,11 @@ const MAX_ACTIVE: usize = 2 * MAX_FILES_PER_INITIATE;
 const BYTES_AHEAD: u64 = 64 * 1024 * 1024;
 
 /// Parts are hashed and signed this many windows ahead of being sent.
-const WINDOWS_AHEAD: usize = 2;
+pub(super) const WINDOWS_AHEAD: usize = 2;
 
 /// Parts that are hashed at the same time. Source: measured, see `docs/client.md`; a core hashes
 /// faster than any network sends, and more readers only delay the first part.
 const HASHES_AT_ONCE: usize = 3;
-
-/// Initiate requests under way at a time: one travels while the next fills up.
-const INITIATIONS_AT_ONCE: usize = 2;
-
-/// Share of all bytes sent that may be sent twice to overtake slow requests, in percent.
-const HEDGE_PERCENT: u64 = 2;
-
-/// A request is late enough to be hedged, within that share, once it will take this many times as
-/// long as a new one.
-const HEDGE_FACTOR: f64 = 2.0;
-
-/// A request this late is no matter of chance on a healthy network: it is hedged whatever the share.
-const SICK_FACTOR: f64 = 4.0;
-
-/// A request is never judged before it has been under way for this long.
-const HEDGE_GRACE: Duration = Duration::from_secs(2);
 
 impl Engine {
     pub(super) fn advance(&mut self) {
@@ -101,13 +79,13 @@ impl Engine {
         })
     }
 
-    fn active_uploads(&self) -> impl Iterator<Item = &Upload> {
+    pub(super) fn active_uploads(&self) -> impl Iterator<Item = &Upload> {
         self.active.iter().filter_map(|task| self.uploads.get(task))
     }
 
     /// Uploads under way that are not paused. Parts that wait in a paused one feed no connection, so
     /// they must not count where the engine asks whether it has prepared enough.
-    fn sending_uploads(&self) -> impl Iterator<Item = &Upload> {
+    pub(super) fn sending_uploads(&self) -> impl Iterator<Item = &Upload> {
         self.active_uploads().filter(|upload| !upload.paused)
     }
 
@@ -263,107 +241,6 @@ impl Engine {
         self.push(Action::Hash { attempt, task, range });
     }
 
-    /// Opens, in one request, all uploads whose first part is ready to be signed.
-    fn initiate(&mut self) {
-        let ready: usize = self
-            .sending_uploads()
-            .map(|upload| count(upload, |part| matches!(part, Part::Ready { .. })))
-            .sum();
-        let is_urgent = ready < self.window.limit() * WINDOWS_AHEAD;
-        let gathered = self
-            .active_uploads()
-            .filter(|upload| may_initiate(upload))
-            .count();
-        // While enough is ready to be sent, files are gathered so that they share a request.
-        while self.online
-            && self.calls.initiations() < INITIATIONS_AT_ONCE
-            && (is_urgent || gathered >= MAX_FILES_PER_INITIATE)
-        {
-            let mut tasks = Vec::new();
-            let mut files = Vec::new();
-            let mut room = MAX_PARTS_PER_SIGNING;
-            for task in &self.active {
-                if tasks.len() == MAX_FILES_PER_INITIATE || room == 0 {
-                    break;
-                }
-                let Some(upload) = self.uploads.get_mut(task) else {
-                    continue;
-                };
-                if !may_initiate(upload) {
-                    continue;
-                }
-                let parts = take_hashed(upload, room);
-                room -= parts.len();
-                tasks.push(*task);
-                files.push(new_file(*task, upload, parts));
-            }
-            if tasks.is_empty() {
-                return;
-            }
-            let idempotency_key = format!("{:032x}", self.random.u128(..));
-            let request = Call::Initiate {
-                idempotency_key,
-                body: InitiateRequest { files },
-            };
-            self.call(request, About::Initiation(tasks.clone()));
-            for task in tasks {
-                if let Some(upload) = self.uploads.get_mut(&task) {
-                    upload.phase = Phase::Initiating;
-                }
-            }
-        }
-    }
-
-    /// Asks how uploads stand that an earlier page left, or that storage and engine see differently.
-    fn ask_after_restored(&mut self) {
-        for task in self.active.clone() {
-            let Some(upload) = self.uploads.get(&task).filter(|upload| !upload.paused) else {
-                continue;
-            };
-            if !matches!(
-                upload.phase,
-                Phase::Restoring { call: None, .. } | Phase::Resyncing(_, None)
-            ) {
-                continue;
-            }
-            let Some(upload_id) = upload.upload_id().cloned() else {
-                continue;
-            };
-            let asked = self.call(Call::Status { upload_id }, About::Upload(task));
-            if let Some(upload) = self.uploads.get_mut(&task)
-                && let Phase::Restoring { call, .. } | Phase::Resyncing(_, call) = &mut upload.phase
-            {
-                *call = Some(asked);
-            }
-        }
-    }
-
-    /// Asks for URLs, for all hashed parts of an upload at once, before the ready ones run out.
-    fn sign(&mut self) {
-        let limit = self.window.limit();
-        for task in self.active.clone() {
-            let Some(upload) = self.uploads.get_mut(&task) else {
-                continue;
-            };
-            let ready = count(upload, |part| matches!(part, Part::Ready { .. }));
-            let hashed = count(upload, |part| matches!(part, Part::Hashed { .. }));
-            let is_urgent = ready < limit || hashed >= limit * WINDOWS_AHEAD;
-            let Some(session) = upload.transferring() else {
-                continue;
-            };
-            if hashed == 0 || !is_urgent || session.signing.is_some() {
-                continue;
-            }
-            let (upload_id, ticket) = (session.upload_id.clone(), session.ticket.clone());
-            let parts = take_hashed(upload, MAX_PARTS_PER_SIGNING);
-            let body = SignPartsRequest { ticket, parts };
-            let call = self.call(Call::SignParts { upload_id, body }, About::Upload(task));
-            if let Some(session) = self.uploads.get_mut(&task).and_then(Upload::transferring) {
-                session.signing = Some(call);
-            }
-        }
-    }
-
     fn send(&mut self) {
         if !self.online {
             return;
@@ -387,7 +264,7 @@ impl Engine {
         }
     }
 
-    fn start_sending(&mut self, task: TaskId, part: PartNumber) {
+    pub(super) fn start_sending(&mut self, task: TaskId, part: PartNumber) {
         let id = self.attempt(Attempt::new(task, part, Purpose::Send, self.now));
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
@@ -410,115 +287,9 @@ impl Engine {
             headers,
         });
     }
-
-    /// Sends the latest request of the tail a second time where a new one should end sooner.
-    fn hedge(&mut self) {
-        while let Some((lateness, attempt)) = self.latest_straggler()
-            && self.online
-            && !self.outage.is_braking()
-            && self.window.limit() > self.in_flight()
-        {
-            let Attempt { task, part, .. } = attempt;
-            let Some(upload) = self.uploads.get(&task) else {
-                return;
-            };
-            let length = upload.parts.range(part).length;
-            let within_share = self.hedged_bytes + length <= self.sent_bytes / 100 * HEDGE_PERCENT;
-            let usable = matches!(upload.parts.get(part), Some(Part::Sending { lease, .. }) if lease.is_usable(self.now));
-            if !usable || !(within_share || lateness >= SICK_FACTOR) {
-                return;
-            }
-            self.hedged_bytes += length;
-            self.start_sending(task, part);
-        }
-    }
-
-    /// The request, alone for its part, that a new one would overtake by the widest margin, and how
-    /// many times as long as a new one it will still take; only where no part is left to begin with.
-    fn latest_straggler(&self) -> Option<(f64, Attempt)> {
-        let rate = self.lane_rate?;
-        let tail = self.queue.is_empty()
-            && self
-                .active_uploads()
-                .filter(|upload| !upload.paused)
-                .all(|upload| {
-                    matches!(upload.phase, Phase::Transferring(_) | Phase::Completing(..))
-                        && upload.parts.next_waiting().is_none()
-                        && upload.parts.ahead() == 0
-                });
-        if !tail {
-            return None;
-        }
-        let lateness = |attempt: &Attempt| {
-            let upload = self.uploads.get(&attempt.task)?;
-            let alone = matches!(upload.parts.get(attempt.part), Some(Part::Sending { attempts, .. }) if attempts.len() == 1);
-            let age = self.now.since(attempt.started);
-            if !alone || attempt.purpose != Purpose::Send || age < HEDGE_GRACE {
-                return None;
-            }
-            let length = upload.parts.range(attempt.part).length as f64;
-            let speed = attempt.loaded as f64 / age.as_secs_f64();
-            let left = if speed > 1.0 {
-                (length - attempt.loaded as f64) / speed
-            } else {
-                f64::INFINITY
-            };
-            let silent = self.now.since(attempt.moved_at).as_secs_f64();
-            let fresh = length / rate.max(1.0);
-            let lateness = left.max(silent) / fresh.max(0.001);
-            (lateness >= HEDGE_FACTOR).then_some(lateness)
-        };
-        self.attempts
-            .values()
-            .filter_map(|attempt| Some((lateness(attempt)?, *attempt)))
-            .max_by(|(a, _), (b, _)| a.total_cmp(b))
-    }
-
-    /// While slots are free and requests are in flight, lateness is looked at each second.
-    fn next_hedge_look(&self) -> Option<Moment> {
-        let in_flight = self.in_flight();
-        let may_hedge = in_flight > 0 && in_flight < self.window.limit() && self.queue.is_empty();
-        may_hedge.then(|| self.now + Duration::from_secs(1))
-    }
-
-    /// Finalizes uploads whose parts are all stored and proven.
-    fn complete(&mut self) {
-        for task in self.active.clone() {
-            let integrity = self.config.integrity;
-            let Some(upload) = self
-                .uploads
-                .get_mut(&task)
-                .filter(|upload| upload.parts.all_done())
-            else {
-                continue;
-            };
-            let Some(session) = upload.transferring() else {
-                continue;
-            };
-            let session = session.clone();
-            let crc64nvme = upload.parts.whole_crc().filter(|_| integrity);
-            let is_multipart = session.kind == UploadKind::Multipart;
-            let parts = (is_multipart && crc64nvme.is_some()).then(|| completed_parts(upload));
-            let body = CompleteRequest {
-                ticket: session.ticket.clone(),
-                crc64nvme,
-                parts,
-            };
-            let upload_id = session.upload_id.clone();
-            let call = self.call(Call::Complete { upload_id, body }, About::Upload(task));
-            if let Some(upload) = self.uploads.get_mut(&task) {
-                upload.phase = Phase::Completing(session, call);
-            }
-        }
-    }
 }
 
-fn may_initiate(upload: &Upload) -> bool {
-    let is_hashed = |part: &Part| matches!(part, Part::Hashed { .. });
-    !upload.paused && matches!(upload.phase, Phase::Opening) && count(upload, is_hashed) > 0
-}
-
-fn count(upload: &Upload, is: impl Fn(&Part) -> bool) -> usize {
+pub(super) fn count(upload: &Upload, is: impl Fn(&Part) -> bool) -> usize {
     upload.parts.open().filter(|(_, part)| is(part)).count()
 }
 
@@ -528,53 +299,4 @@ fn first(upload: &Upload, is: impl Fn(&Part) -> bool) -> Option<PartNumber> {
         .open()
         .find(|(_, part)| is(part))
         .map(|(number, _)| number)
-}
-
-/// Moves up to `most` hashed parts to signing; gives what to ask for.
-fn take_hashed(upload: &mut Upload, most: usize) -> Vec<PartToSign> {
-    let parts: Vec<PartToSign> = upload
-        .parts
-        .open()
-        .filter_map(|(part_number, part)| match part {
-            Part::Hashed { crc } => Some(PartToSign {
-                part_number,
-                crc64nvme: *crc,
-            }),
-            _ => None,
-        })
-        .take(most)
-        .collect();
-    for part in &parts {
-        upload
-            .parts
-            .set(part.part_number, Part::Signing { crc: part.crc64nvme });
-    }
-    parts
-}
-
-fn new_file(task: TaskId, upload: &Upload, parts: Vec<PartToSign>) -> NewFile {
-    let file = &upload.file;
-    NewFile {
-        client_ref: task.0.to_string(),
-        name: file.name.clone(),
-        size: file.size,
-        content_type: Some(file.content_type.clone()).filter(|kind| !kind.is_empty()),
-        last_modified: file.last_modified,
-        path: file.path.clone(),
-        metadata: file.metadata.clone(),
-        part_size: Some(upload.parts.plan().part_size()),
-        parts,
-    }
-}
-
-fn completed_parts(upload: &Upload) -> Vec<CompletedPart> {
-    let numbers = upload.parts.plan().part_numbers();
-    let crc = |number| upload.parts.get(number).and_then(Part::crc);
-    numbers
-        .map(|part_number| CompletedPart {
-            part_number,
-            etag: None,
-            crc64nvme: crc(part_number),
-        })
-        .collect()
 }

@@ -1,0 +1,145 @@
+//! The way of a call to the coordinator, and the coordinator's own to storage and ledger.
+
+use syncsphere_coordinator_core::ledger;
+use syncsphere_coordinator_core::{Context, StorageFailure, WorkspaceFailure};
+use syncsphere_upload_core::{CallId, Input, Reply};
+
+use crate::api;
+use crate::edge::{Ask, Outgoing, Slot};
+use crate::world::{CALL_PATIENCE, Event, World};
+
+impl World {
+    /// A call sets out for the coordinator.
+    pub(crate) fn call_sets_out(&mut self, call: CallId, request: http::Request<Vec<u8>>) {
+        self.outcome.calls += 1;
+        self.request_count += 1;
+        self.requests.insert(self.request_count, request);
+        let page = self.generation;
+        if self.network_gone > 0 || self.coordinator_down > 0 {
+            self.requests.remove(&self.request_count);
+            self.later(50, Event::CallAnswered(page, call, None));
+        } else if self.chance(self.scenario.faults.call_lost) {
+            self.count("call lost");
+            self.requests.remove(&self.request_count);
+            self.later(CALL_PATIENCE, Event::CallTimesOut(page, call));
+        } else {
+            self.later(
+                self.half_trip(),
+                Event::CallArrives(page, call, self.request_count),
+            );
+        }
+    }
+
+    pub(crate) fn call_arrives(&mut self, page: u32, call: CallId, number: u64) {
+        let Some(request) = self.requests.remove(&number) else {
+            return;
+        };
+        let context = Context {
+            now_ms: self.wall_ms(),
+            random: std::array::from_fn(|_| self.random.u8(..)),
+            request_id: format!("r{number}"),
+        };
+        self.routes.insert(number, (page, call));
+        self.edge.start(number, request, context);
+        self.go_on(number);
+    }
+
+    /// Lets a coordinator request go on, and sends on its way what it asks of the world.
+    pub(crate) fn go_on(&mut self, task: u64) {
+        let (response, outgoing) = self.edge.poll(task);
+        for outgoing in outgoing {
+            if self.chance(self.scenario.faults.edge_crash / 4.0) && self.edge.crash(task) {
+                self.count("coordinator crashed");
+                // What it had asked for may still be done; nobody hears of it.
+                self.port(outgoing, true);
+                self.answer_call(task, None);
+                return;
+            }
+            let faults = self.scenario.faults;
+            let reply_lost =
+                matches!(outgoing.ask, Ask::Storage { .. }) && self.chance(faults.storage_reply_lost);
+            self.later(3, Event::Port(Box::new(outgoing), reply_lost));
+        }
+        if let Some(response) = response {
+            let status = response.status().as_u16();
+            assert!(
+                status != 500,
+                "the coordinator failed: {}",
+                String::from_utf8_lossy(response.body())
+            );
+            self.answer_call(task, Some((status, response.into_body())));
+        }
+    }
+
+    pub(crate) fn answer_call(&mut self, task: u64, answer: Option<(u16, Vec<u8>)>) {
+        let Some((page, call)) = self.routes.remove(&task) else {
+            return;
+        };
+        if self.network_gone > 0 || self.chance(self.scenario.faults.call_reply_lost) {
+            self.count("call reply lost");
+            self.later(CALL_PATIENCE, Event::CallTimesOut(page, call));
+        } else {
+            self.later(self.half_trip(), Event::CallAnswered(page, call, answer));
+        }
+    }
+
+    /// The coordinator's request reaches storage or ledger, which act on it.
+    pub(crate) fn port(&mut self, outgoing: Outgoing, reply_lost: bool) {
+        let Outgoing { task, ask } = outgoing;
+        match ask {
+            Ask::Ledger {
+                workspace,
+                call,
+                slot,
+            } => {
+                let store = self.ledgers.entry(workspace).or_default();
+                let reply = ledger::apply(store, call)
+                    .map(|applied| applied.reply)
+                    .map_err(|_| WorkspaceFailure {
+                        cause: "infallible".to_owned(),
+                    });
+                crate::checks::feed_is_sound(store);
+                self.answer_port(task, slot, reply);
+            }
+            Ask::Storage { request, slot } => {
+                let faults = self.scenario.faults;
+                let is_completion = request.method() == "POST" && !request.body().is_empty();
+                let answer = if self.storage_down > 0 {
+                    Ok(api::storage_error(503, "ServiceUnavailable"))
+                } else if self.chance(faults.storage_failed) {
+                    Err(StorageFailure::Unreachable)
+                } else if is_completion && self.chance(faults.storage_late_error) {
+                    self.count("200 with an error inside");
+                    Ok(api::storage_error(200, "InternalError"))
+                } else {
+                    Ok(self.storage.handle(&request))
+                };
+                let answer = if reply_lost {
+                    self.count("storage reply lost");
+                    Err(StorageFailure::TimedOut)
+                } else {
+                    answer
+                };
+                self.answer_port(task, slot, answer);
+            }
+        }
+    }
+
+    pub(crate) fn answer_port<T: 'static>(&mut self, task: u64, slot: Slot<T>, answer: T) {
+        self.later(
+            3,
+            Event::PortAnswered(task, Box::new(move || slot.answer(answer))),
+        );
+    }
+
+    pub(crate) fn call_answered(&mut self, call: CallId, answer: Option<(u16, Vec<u8>)>) {
+        let Some(kind) = self.page.as_mut().and_then(|page| page.calls.remove(&call)) else {
+            return;
+        };
+        let result = api::reply(kind, answer);
+        if let Ok(Reply::Completed(_)) = &result {
+            self.count("completed");
+        }
+        self.feed(Input::Replied { call, result });
+    }
+}

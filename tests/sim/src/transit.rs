@@ -1,0 +1,201 @@
+//! The way of a part from page to storage and of the answer back.
+
+use std::collections::BTreeSet;
+
+use syncsphere_upload_core::{AttemptId, Input, TransferFailure};
+
+use crate::storage::Put;
+use crate::world::{Event, PROGRESS_EVERY, Sending, World};
+
+impl World {
+    /// A part sets out: its preflight travels first.
+    pub(crate) fn set_out(&mut self, attempt: AttemptId, sending: Sending) {
+        self.sending.insert(attempt, sending);
+        if self.network_gone > 0 {
+            self.later(50, Event::Reset(self.generation, attempt));
+            return;
+        }
+        let preflight = self.scenario.link.round_trip;
+        self.later(preflight, Event::FlowStarts(self.generation, attempt));
+        if self.chance(self.scenario.link.resets) {
+            self.count("part reset");
+            let when = preflight + self.random.u64(0..5000);
+            self.later(when, Event::Reset(self.generation, attempt));
+        }
+    }
+
+    pub(crate) fn flow_starts(&mut self, attempt: AttemptId) {
+        let began_ms = self.wall_ms() + self.half_trip() as i64;
+        let Some(sending) = self.sending.get_mut(&attempt) else {
+            return;
+        };
+        self.flow_count += 1;
+        sending.began_ms = began_ms;
+        sending.flow = self.flow_count;
+        let (flow, length) = (sending.flow, sending.range.length);
+        let share = if self.chance(self.scenario.faults.part_slow) {
+            0.1
+        } else {
+            1.0
+        };
+        self.pipe.start(flow, length, share, self.now);
+        if self.chance(self.scenario.faults.part_stalled) {
+            self.count("part stalled");
+            self.pipe.freeze(flow, self.now);
+        }
+        if self.flows.is_empty() {
+            self.later(PROGRESS_EVERY, Event::Progress);
+        }
+        self.flows.insert(flow, attempt);
+        self.expect_end();
+    }
+
+    pub(crate) fn expect_end(&mut self) {
+        if let Some((at, flow)) = self.pipe.next_end() {
+            self.at(at.max(self.now), Event::FlowEnds(flow));
+        }
+    }
+
+    pub(crate) fn flow_ends(&mut self, flow: u64) {
+        self.pipe.sent(self.now);
+        // The forecast may be old: others have joined or left since.
+        if self
+            .pipe
+            .next_end()
+            .is_none_or(|(at, next)| at > self.now || next != flow)
+        {
+            self.expect_end();
+            return;
+        }
+        if let Some(attempt) = self.flows.remove(&flow) {
+            self.pipe.remove(flow, self.now);
+            let length = self
+                .sending
+                .get(&attempt)
+                .map_or(0, |sending| sending.range.length);
+            self.feed(Input::Sent {
+                attempt,
+                loaded: length,
+            });
+            self.later(self.half_trip(), Event::PutArrives(self.generation, attempt));
+        }
+        self.expect_end();
+    }
+
+    pub(crate) fn progress(&mut self) {
+        for (flow, sent) in self.pipe.sent(self.now) {
+            if let Some(attempt) = self.flows.get(&flow).copied() {
+                self.feed(Input::Sent {
+                    attempt,
+                    loaded: sent,
+                });
+            }
+        }
+        if !self.flows.is_empty() {
+            self.later(PROGRESS_EVERY, Event::Progress);
+        }
+    }
+
+    /// A request ends without an answer, or is cancelled.
+    pub(crate) fn end_sending(&mut self, attempt: AttemptId) -> Option<Sending> {
+        let sending = self.sending.remove(&attempt)?;
+        if self.flows.remove(&sending.flow).is_some() {
+            self.pipe.remove(sending.flow, self.now);
+            self.expect_end();
+        }
+        Some(sending)
+    }
+
+    pub(crate) fn fail_sending(&mut self, attempt: AttemptId, failure: TransferFailure) {
+        if self.end_sending(attempt).is_some() {
+            self.feed(Input::AttemptFailed { attempt, failure });
+        }
+    }
+
+    pub(crate) fn put_arrives(&mut self, page: u32, attempt: AttemptId) {
+        let Some(sending) = self.sending.get(&attempt).filter(|_| page == self.generation) else {
+            return;
+        };
+        let faults = self.scenario.faults;
+        // A browser notices while it reads that a file has changed since the page got it.
+        let on_disk = self.disk.get(sending.file).map(|file| file.seed);
+        if on_disk != Some(sending.seed) {
+            self.count("edit noticed while sending");
+            self.fail_sending(attempt, TransferFailure::FileChanged);
+            return;
+        }
+        let mut crc = crate::content::checksum(sending.seed, sending.range);
+        if self.storage_down > 0 || self.chance(faults.part_refused) {
+            self.count("part refused");
+            let answer = if self.random.bool() {
+                Some((503, "<Error><Code>SlowDown</Code></Error>".into()))
+            } else {
+                None
+            };
+            self.later(self.half_trip(), Event::PutAnswered(page, attempt, answer));
+            return;
+        }
+        if self.chance(faults.part_damaged) {
+            self.count("part damaged");
+            crc = syncsphere_protocol::Crc64Nvme::from_u64(crc.to_u64() ^ 1);
+        }
+        let Some(sending) = self.sending.get(&attempt) else {
+            return;
+        };
+        self.outcome.bytes_arrived += sending.range.length;
+        let put = Put {
+            url: &sending.url,
+            headers: &sending.headers,
+            length: sending.range.length,
+            crc,
+            began_ms: sending.began_ms,
+        };
+        let answer = self.storage.put(&put);
+        if answer.1.contains("SignatureDoesNotMatch") {
+            panic!(
+                "a part was sent with a signature that does not hold: {}",
+                answer.1
+            );
+        }
+        let answer = if self.chance(faults.part_reply_lost) {
+            self.count("part reply lost");
+            None
+        } else {
+            Some(answer)
+        };
+        self.later(self.half_trip() + 2, Event::PutAnswered(page, attempt, answer));
+    }
+
+    pub(crate) fn put_answered(&mut self, attempt: AttemptId, answer: Option<(u16, String)>) {
+        if self.end_sending(attempt).is_none() {
+            return;
+        }
+        let input = match answer {
+            Some((200, _)) => Input::Stored { attempt },
+            Some((status, body)) => {
+                if body.contains("xpired") {
+                    self.count("URL expired");
+                }
+                let failure = TransferFailure::Refused {
+                    status,
+                    body,
+                    retry_after: None,
+                };
+                Input::AttemptFailed { attempt, failure }
+            }
+            None => Input::AttemptFailed {
+                attempt,
+                failure: TransferFailure::Network,
+            },
+        };
+        self.feed(input);
+    }
+
+    /// A page's end leaves none of its requests behind.
+    pub(crate) fn forget_page(&mut self) {
+        let attempts: BTreeSet<AttemptId> = self.sending.keys().copied().collect();
+        for attempt in attempts {
+            self.end_sending(attempt);
+        }
+    }
+}

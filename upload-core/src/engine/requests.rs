@@ -1,0 +1,204 @@
+//! What the coordinator is asked, and when: to open uploads, to sign parts, to finalize.
+
+use syncsphere_protocol::{
+    CompleteRequest, CompletedPart, InitiateRequest, MAX_FILES_PER_INITIATE, MAX_PARTS_PER_SIGNING, NewFile,
+    PartToSign, SignPartsRequest, UploadKind,
+};
+
+use super::Engine;
+use super::schedule::{WINDOWS_AHEAD, count};
+use crate::calls::About;
+use crate::io::{Call, TaskId};
+use crate::parts::Part;
+use crate::upload::{Phase, Upload};
+
+/// Initiate requests under way at a time: one travels while the next fills up.
+const INITIATIONS_AT_ONCE: usize = 2;
+
+impl Engine {
+    /// Opens, in one request, all uploads whose first part is ready to be signed.
+    pub(super) fn initiate(&mut self) {
+        let ready: usize = self
+            .sending_uploads()
+            .map(|upload| count(upload, |part| matches!(part, Part::Ready { .. })))
+            .sum();
+        let is_urgent = ready < self.window.limit() * WINDOWS_AHEAD;
+        let gathered = self
+            .active_uploads()
+            .filter(|upload| may_initiate(upload))
+            .count();
+        // While enough is ready to be sent, files are gathered so that they share a request.
+        while self.online
+            && self.calls.initiations() < INITIATIONS_AT_ONCE
+            && (is_urgent || gathered >= MAX_FILES_PER_INITIATE)
+        {
+            let mut tasks = Vec::new();
+            let mut files = Vec::new();
+            let mut room = MAX_PARTS_PER_SIGNING;
+            for task in &self.active {
+                if tasks.len() == MAX_FILES_PER_INITIATE || room == 0 {
+                    break;
+                }
+                let Some(upload) = self.uploads.get_mut(task) else {
+                    continue;
+                };
+                if !may_initiate(upload) {
+                    continue;
+                }
+                let parts = take_hashed(upload, room);
+                room -= parts.len();
+                tasks.push(*task);
+                files.push(new_file(*task, upload, parts));
+            }
+            if tasks.is_empty() {
+                return;
+            }
+            let idempotency_key = format!("{:032x}", self.random.u128(..));
+            let request = Call::Initiate {
+                idempotency_key,
+                body: InitiateRequest { files },
+            };
+            self.call(request, About::Initiation(tasks.clone()));
+            for task in tasks {
+                if let Some(upload) = self.uploads.get_mut(&task) {
+                    upload.phase = Phase::Initiating;
+                }
+            }
+        }
+    }
+
+    /// Asks how uploads stand that an earlier page left, or that storage and engine see differently.
+    pub(super) fn ask_after_restored(&mut self) {
+        for task in self.active.clone() {
+            let Some(upload) = self.uploads.get(&task).filter(|upload| !upload.paused) else {
+                continue;
+            };
+            if !matches!(
+                upload.phase,
+                Phase::Restoring { call: None, .. } | Phase::Resyncing(_, None)
+            ) {
+                continue;
+            }
+            let Some(upload_id) = upload.upload_id().cloned() else {
+                continue;
+            };
+            let asked = self.call(Call::Status { upload_id }, About::Upload(task));
+            if let Some(upload) = self.uploads.get_mut(&task)
+                && let Phase::Restoring { call, .. } | Phase::Resyncing(_, call) = &mut upload.phase
+            {
+                *call = Some(asked);
+            }
+        }
+    }
+
+    /// Asks for URLs, for all hashed parts of an upload at once, before the ready ones run out.
+    pub(super) fn sign(&mut self) {
+        let limit = self.window.limit();
+        for task in self.active.clone() {
+            let Some(upload) = self.uploads.get_mut(&task) else {
+                continue;
+            };
+            let ready = count(upload, |part| matches!(part, Part::Ready { .. }));
+            let hashed = count(upload, |part| matches!(part, Part::Hashed { .. }));
+            let is_urgent = ready < limit || hashed >= limit * WINDOWS_AHEAD;
+            let Some(session) = upload.transferring() else {
+                continue;
+            };
+            if hashed == 0 || !is_urgent || session.signing.is_some() {
+                continue;
+            }
+            let (upload_id, ticket) = (session.upload_id.clone(), session.ticket.clone());
+            let parts = take_hashed(upload, MAX_PARTS_PER_SIGNING);
+            let body = SignPartsRequest { ticket, parts };
+            let call = self.call(Call::SignParts { upload_id, body }, About::Upload(task));
+            if let Some(session) = self.uploads.get_mut(&task).and_then(Upload::transferring) {
+                session.signing = Some(call);
+            }
+        }
+    }
+
+    /// Finalizes uploads whose parts are all stored and proven.
+    pub(super) fn complete(&mut self) {
+        for task in self.active.clone() {
+            let integrity = self.config.integrity;
+            let Some(upload) = self
+                .uploads
+                .get_mut(&task)
+                .filter(|upload| upload.parts.all_done())
+            else {
+                continue;
+            };
+            let Some(session) = upload.transferring() else {
+                continue;
+            };
+            let session = session.clone();
+            let crc64nvme = upload.parts.whole_crc().filter(|_| integrity);
+            let is_multipart = session.kind == UploadKind::Multipart;
+            let parts = (is_multipart && crc64nvme.is_some()).then(|| completed_parts(upload));
+            let body = CompleteRequest {
+                ticket: session.ticket.clone(),
+                crc64nvme,
+                parts,
+            };
+            let upload_id = session.upload_id.clone();
+            let call = self.call(Call::Complete { upload_id, body }, About::Upload(task));
+            if let Some(upload) = self.uploads.get_mut(&task) {
+                upload.phase = Phase::Completing(session, call);
+            }
+        }
+    }
+}
+
+fn may_initiate(upload: &Upload) -> bool {
+    let is_hashed = |part: &Part| matches!(part, Part::Hashed { .. });
+    !upload.paused && matches!(upload.phase, Phase::Opening) && count(upload, is_hashed) > 0
+}
+
+/// Moves up to `most` hashed parts to signing; gives what to ask for.
+fn take_hashed(upload: &mut Upload, most: usize) -> Vec<PartToSign> {
+    let parts: Vec<PartToSign> = upload
+        .parts
+        .open()
+        .filter_map(|(part_number, part)| match part {
+            Part::Hashed { crc } => Some(PartToSign {
+                part_number,
+                crc64nvme: *crc,
+            }),
+            _ => None,
+        })
+        .take(most)
+        .collect();
+    for part in &parts {
+        upload
+            .parts
+            .set(part.part_number, Part::Signing { crc: part.crc64nvme });
+    }
+    parts
+}
+
+fn new_file(task: TaskId, upload: &Upload, parts: Vec<PartToSign>) -> NewFile {
+    let file = &upload.file;
+    NewFile {
+        client_ref: task.0.to_string(),
+        name: file.name.clone(),
+        size: file.size,
+        content_type: Some(file.content_type.clone()).filter(|kind| !kind.is_empty()),
+        last_modified: file.last_modified,
+        path: file.path.clone(),
+        metadata: file.metadata.clone(),
+        part_size: Some(upload.parts.plan().part_size()),
+        parts,
+    }
+}
+
+fn completed_parts(upload: &Upload) -> Vec<CompletedPart> {
+    let numbers = upload.parts.plan().part_numbers();
+    let crc = |number| upload.parts.get(number).and_then(Part::crc);
+    numbers
+        .map(|part_number| CompletedPart {
+            part_number,
+            etag: None,
+            crc64nvme: crc(part_number),
+        })
+        .collect()
+}
