@@ -37,7 +37,10 @@ async function typeScript() {
   // The types of the WASM module lie beside its script, wherever that is.
   const project = path.join(DIST, "tsconfig.worker.json");
   const paths = { syncsphere_uploader: [GLUE.replace(/\.js$/, ".d.ts")] };
-  await writeFile(project, JSON.stringify({ extends: "../tsconfig.worker.json", compilerOptions: { paths } }));
+  await writeFile(
+    project,
+    JSON.stringify({ extends: "../tsconfig.worker.json", compilerOptions: { paths } }),
+  );
   run(project);
   await rm(project);
 }

@@ -1,13 +1,16 @@
 /** Starts the workers: one conductor and its lanes. */
-import type { ConductorOptions, Start, ToConductor, ToPage } from "./messages.js";
+import type { ConductorOptions, FromConductor, Start, ToConductor, ToPage } from "./messages.js";
 import type { UploaderOptions } from "./types.js";
+
+/** Longest wait for the conductor to write what is to be kept, in ms. Source: own choice. */
+const PATIENCE = 1000;
 
 /** The workers of one `Uploader`. */
 export interface Crew {
   /** Messages arrive in the order posted, once the workers have started. */
   post(message: ToConductor): void;
-  /** Ends all workers at once. */
-  dismiss(): void;
+  /** Ends all workers, once what is to be kept has been written. */
+  dismiss(): Promise<void>;
 }
 
 /**
@@ -24,13 +27,16 @@ export function startCrew(
 ): Crew {
   const workers: Worker[] = [];
   let dismissed = false;
-  const dismiss = () => {
+  let onClosed = () => {};
+  const listening = new AbortController();
+  const endAll = () => {
     dismissed = true;
+    listening.abort();
     for (const worker of workers) worker.terminate();
   };
   const fail = (cause: unknown) => {
     if (dismissed) return;
-    dismiss();
+    endAll();
     onFailure(cause);
   };
   const hire = () => {
@@ -45,9 +51,12 @@ export function startCrew(
   };
   const start = async () => {
     const compiled = compile(options);
+    // It is awaited below, unless a worker cannot be made; then its failure is of no interest.
+    compiled.catch(() => {});
     const conductor = hire();
     const lanes = Array.from({ length: options.workers ?? defaultLanes() }, hire);
-    conductor.onmessage = (event: MessageEvent<ToPage>) => onMessage(event.data);
+    conductor.onmessage = ({ data }: MessageEvent<FromConductor>) =>
+      data.type === "closed" ? onClosed() : onMessage(data);
     const module = await compiled;
     const ports = lanes.map((lane) => {
       const { port1, port2 } = new MessageChannel();
@@ -55,16 +64,38 @@ export function startCrew(
       lane.postMessage(order, [port2]);
       return port1;
     });
-    const order: Start = { type: "start", role: "conductor", module, lanes: ports, options: conductorOptions };
+    const order: Start = {
+      type: "start",
+      role: "conductor",
+      module,
+      lanes: ports,
+      options: conductorOptions,
+    };
     conductor.postMessage(order, ports);
     return conductor;
   };
 
   const conductor = start();
   conductor.catch(fail);
+  const post = (message: ToConductor) =>
+    void conductor.then((worker) => worker.postMessage(message)).catch(fail);
+  // The conductor listens too, but not every browser tells workers.
+  for (const type of ["online", "offline"]) {
+    const tell = () => post({ type: "network", online: type === "online" });
+    globalThis.addEventListener?.(type, tell, { signal: listening.signal });
+  }
   return {
-    post: (message) => void conductor.then((worker) => worker.postMessage(message)).catch(fail),
-    dismiss,
+    post,
+    async dismiss() {
+      dismissed = true;
+      for (const lane of workers.slice(1)) lane.terminate();
+      post({ type: "close" });
+      await new Promise<void>((resolve) => {
+        onClosed = resolve;
+        setTimeout(resolve, PATIENCE);
+      });
+      endAll();
+    },
   };
 }
 

@@ -21,7 +21,7 @@ export class Feed {
 
   async *read(): AsyncGenerator<Change, void, undefined> {
     for (;;) {
-      for (let change; (change = this.#waiting.shift()); ) yield change;
+      for (let change; (change = this.#waiting.shift());) yield change;
       if (this.#error) throw this.#error;
       if (this.#ended) return;
       await new Promise<void>((resolve) => (this.#wake = resolve));

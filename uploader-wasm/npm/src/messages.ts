@@ -3,10 +3,23 @@
  * the conductor hears `ToConductor` and says `ToPage`, and each lane talks to the conductor over a
  * port of its own.
  */
-import type { Change, InterruptedUpload, Progress, RetryOptions, TaskState, UploadErrorCode } from "./types.js";
+import type {
+  Change,
+  InterruptedUpload,
+  Progress,
+  RetryOptions,
+  TaskState,
+  UploadErrorCode,
+} from "./types.js";
 
 export type Start =
-  | { type: "start"; role: "conductor"; module: WebAssembly.Module; lanes: MessagePort[]; options: ConductorOptions }
+  | {
+      type: "start";
+      role: "conductor";
+      module: WebAssembly.Module;
+      lanes: MessagePort[];
+      options: ConductorOptions;
+    }
   | { type: "start"; role: "lane"; module: WebAssembly.Module; conductor: MessagePort };
 
 /** The page's options as far as the conductor needs them; absent ones take the engine's defaults. */
@@ -27,6 +40,8 @@ export interface FileDescription {
   lastModified?: number;
   path?: string;
   metadata?: Record<string, string>;
+  /** Whether `name` is the page's choice and not the file's own. */
+  renamed: boolean;
 }
 
 export type ToConductor =
@@ -38,7 +53,8 @@ export type ToConductor =
   | { type: "subscribe"; feed: number; since?: number }
   | { type: "unsubscribe"; feed: number }
   | { type: "interrupted"; id: number }
-  | { type: "reopen"; id: number; uploadId: string };
+  | { type: "reopen"; id: number; uploadId: string }
+  | { type: "close" };
 
 /** `offline`: the page could not get one for want of a network, and may be asked again. */
 export type TokenAnswer = { token: string } | { offline: boolean };
@@ -67,13 +83,17 @@ export type ToPage =
   | { type: "answer"; id: number; value: InterruptedUpload[] | Reopened | undefined }
   | { type: "log"; level: "debug" | "warn"; message: string };
 
-/** Answers `reopen`: an interrupted upload that this page now owns. */
+/** `closed` answers `close`, and goes to whoever ends the workers. */
+export type FromConductor = ToPage | { type: "closed" };
+
+/** Answers `reopen`: an interrupted upload that no tab has taken up. */
 export interface Reopened {
   name: string;
   size: number;
   handle?: FileSystemFileHandle;
   path?: string;
   metadata?: Record<string, string>;
+  renamed: boolean;
 }
 
 export type ToLane =

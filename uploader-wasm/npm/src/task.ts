@@ -50,12 +50,7 @@ export class UploadTask extends EventTarget {
   #onSignal = () => void this.abort(this.#signal?.reason);
 
   /** @internal */
-  constructor(
-    name: string,
-    size: number,
-    signal: AbortSignal | undefined,
-    order: Order,
-  ) {
+  constructor(name: string, size: number, signal: AbortSignal | undefined, order: Order) {
     super();
     this.name = name;
     this.#progress = { loaded: 0, total: size, rate: 0, etaSeconds: null };

@@ -118,14 +118,7 @@ export interface UploadOptions {
  * - `available`, `failed`, `aborted`: the end
  */
 export type TaskState =
-  | "queued"
-  | "uploading"
-  | "paused"
-  | "offline"
-  | "completing"
-  | "available"
-  | "failed"
-  | "aborted";
+  "queued" | "uploading" | "paused" | "offline" | "completing" | "available" | "failed" | "aborted";
 
 /** How far an upload is. */
 export interface Progress {
@@ -184,7 +177,8 @@ export interface InterruptedUpload {
 }
 
 /** What happened to a file. */
-export type ChangeKind = "file.uploading" | "file.available" | "file.aborted" | "file.expired" | "file.deleted";
+export type ChangeKind =
+  "file.uploading" | "file.available" | "file.aborted" | "file.expired" | "file.deleted";
 
 /** An entry of the workspace's change feed, or the news that the feed no longer reaches back. */
 export type Change =

@@ -1,14 +1,36 @@
 import { startCrew, type Crew } from "./crew.js";
 import { UploadError } from "./errors.js";
 import { Feed } from "./feed.js";
-import type { ConductorOptions, Failure, FileDescription, Reopened, ToConductor, ToPage } from "./messages.js";
+import type {
+  ConductorOptions,
+  Failure,
+  FileDescription,
+  Reopened,
+  ToConductor,
+  ToPage,
+} from "./messages.js";
 import { checkOptions } from "./options.js";
 import { isFinal, UploadTask } from "./task.js";
-import type { Change, ChangesOptions, InterruptedUpload, Uploadable, UploaderOptions, UploadOptions } from "./types.js";
+import type {
+  Change,
+  ChangesOptions,
+  InterruptedUpload,
+  Uploadable,
+  UploaderOptions,
+  UploadOptions,
+} from "./types.js";
 
 const CLOSED: Failure = { code: "closed", message: "the uploader was closed", retryable: true };
-const WORKER_FAILED: Failure = { code: "worker_failed", message: "the upload workers failed", retryable: true };
-const UNREADABLE: Failure = { code: "file_unreadable", message: "the file cannot be opened", retryable: false };
+const WORKER_FAILED: Failure = {
+  code: "worker_failed",
+  message: "the upload workers failed",
+  retryable: true,
+};
+const UNREADABLE: Failure = {
+  code: "file_unreadable",
+  message: "the file cannot be opened",
+  retryable: false,
+};
 const NOT_INTERRUPTED: Failure = {
   code: "not_interrupted",
   message: "there is no such interrupted upload here",
@@ -46,7 +68,7 @@ export class Uploader {
     const name = options.name ?? ("name" in file ? file.name : "blob");
     const { task, number } = this.#newTask(name, isContent ? file.size : 0, signal);
     const add = (content: Blob, handle?: FileSystemFileHandle) => {
-      const description = describe(content, name, options);
+      const description = describe(content, name, { ...options, renamed: options.name !== undefined });
       this.#post({ type: "add", task: number, file: content, handle, description });
     };
     if (signal?.aborted) {
@@ -87,8 +109,14 @@ export class Uploader {
     if (!found) throw new UploadError(NOT_INTERRUPTED);
     const content = file ?? (await openAgain(found.handle));
     const { task, number } = this.#newTask(found.name, found.size);
-    const name = "name" in content ? (content.name as string) : found.name;
-    this.#post({ type: "restore", task: number, uploadId, file: content, description: describe(content, name, found) });
+    const name = "name" in content && !found.renamed ? (content.name as string) : found.name;
+    this.#post({
+      type: "restore",
+      task: number,
+      uploadId,
+      file: content,
+      description: describe(content, name, found),
+    });
     return task;
   }
 
@@ -116,17 +144,17 @@ export class Uploader {
 
   /**
    * Ends the workers. Unfinished uploads stop at once: their tasks fail with `closed`, and a later page
-   * may continue them. All other methods throw afterwards; closing again does nothing.
+   * may continue them. All other methods throw afterwards; closing again does nothing. Fulfilled once
+   * everything that a later page needs is written.
    */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#crew?.dismiss();
+    const crew = this.#crew;
     this.#end(CLOSED);
+    await crew?.dismiss();
   }
 
   #start(): Crew {
-    addEventListener("online", this.#onNetwork);
-    addEventListener("offline", this.#onNetwork);
     this.#crew = startCrew(
       this.#options,
       this.#conductorOptions,
@@ -139,8 +167,6 @@ export class Uploader {
   /** Everything under way ends with the workers; the next use starts new ones. */
   #end(failure: Failure, cause?: unknown): void {
     this.#crew = undefined;
-    removeEventListener?.("online", this.#onNetwork);
-    removeEventListener?.("offline", this.#onNetwork);
     if (failure !== CLOSED) this.#options.logger?.warn(failure.message);
     const error = new UploadError(failure, { cause });
     for (const number of [...this.#tasks.keys()]) this.#fail(number, failure, cause);
@@ -148,8 +174,6 @@ export class Uploader {
     for (const question of this.#questions.values()) question.reject(error);
     this.#questions.clear();
   }
-
-  #onNetwork = (event: Event) => this.#crew?.post({ type: "network", online: event.type === "online" });
 
   #newTask(name: string, size: number, signal?: AbortSignal): { task: UploadTask; number: number } {
     this.#checkOpen();
@@ -225,16 +249,19 @@ interface PromiseWithResolvers {
   reject(error: UploadError): void;
 }
 
-function describe(content: Blob, name: string, { path, metadata }: UploadOptions): FileDescription {
+type Choices = Pick<FileDescription, "path" | "metadata" | "renamed">;
+
+function describe(content: Blob, name: string, { path, metadata, renamed }: Choices): FileDescription {
   const lastModified = "lastModified" in content ? (content.lastModified as number) : undefined;
-  return { name, contentType: content.type, lastModified, path, metadata };
+  return { name, contentType: content.type, lastModified, path, metadata, renamed };
 }
 
 /** Asking for permission needs a page and a person's click, so no worker can do it. */
 async function openAgain(handle: PermittedHandle | undefined): Promise<File> {
   let cause: unknown;
   try {
-    if (handle && (await handle.requestPermission?.({ mode: "read" })) !== "denied") return await handle.getFile();
+    if (handle && (await handle.requestPermission?.({ mode: "read" })) !== "denied")
+      return await handle.getFile();
   } catch (error) {
     cause = error;
   }

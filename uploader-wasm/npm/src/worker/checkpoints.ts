@@ -26,7 +26,7 @@ export class Checkpoints {
   #failed = false;
   /** The newest state of each upload that has not been written yet; `undefined` deletes. */
   #unwritten = new Map<string, KeptCheckpoint | undefined>();
-  #writing = false;
+  #writing: Promise<void> | undefined;
 
   constructor(onFailure: () => void) {
     this.#onFailure = onFailure;
@@ -41,6 +41,11 @@ export class Checkpoints {
     this.#queue(uploadId, undefined);
   }
 
+  /** Fulfilled once everything is written. */
+  async flush(): Promise<void> {
+    await this.#writing;
+  }
+
   async get(uploadId: string): Promise<KeptCheckpoint | undefined> {
     return this.#guard(async () => (await this.#open()).get("uploads", uploadId));
   }
@@ -51,11 +56,10 @@ export class Checkpoints {
 
   #queue(uploadId: string, checkpoint: KeptCheckpoint | undefined): void {
     this.#unwritten.set(uploadId, checkpoint);
-    if (!this.#writing) void this.#write();
+    this.#writing ??= this.#write();
   }
 
   async #write(): Promise<void> {
-    this.#writing = true;
     while (this.#unwritten.size > 0) {
       const batch = [...this.#unwritten];
       this.#unwritten.clear();
@@ -67,7 +71,7 @@ export class Checkpoints {
         await transaction.done;
       });
     }
-    this.#writing = false;
+    this.#writing = undefined;
   }
 
   #open(): Promise<IDBPDatabase<Schema>> {

@@ -1,6 +1,6 @@
 import { Conductor, type LaneLink } from "syncsphere_uploader";
 
-import type { ConductorOptions, FromLane, ToConductor, ToLane, ToPage } from "../messages.js";
+import type { ConductorOptions, FromConductor, FromLane, ToConductor, ToLane } from "../messages.js";
 import type { TaskState, UploadErrorCode } from "../types.js";
 import { Feeds } from "./feeds.js";
 import { Interrupted } from "./interrupted.js";
@@ -8,7 +8,7 @@ import { Tokens } from "./tokens.js";
 
 /** Puts a conductor between the page and the lanes. */
 export function startConductor(lanes: MessagePort[], options: ConductorOptions): void {
-  const say = (message: ToPage) => postMessage(message);
+  const say = (message: FromConductor) => postMessage(message);
   const tokens = new Tokens((id) => say({ type: "token", id }));
   const feeds = new Feeds(options.endpoint, tokens, say);
   const interrupted = new Interrupted(options, say);
@@ -21,9 +21,19 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
       state: (task, state) => say({ type: "state", task, state: state as TaskState }),
       progress: (task, loaded, total, rate, etaSeconds) =>
         say({ type: "progress", task, progress: { loaded, total, rate, etaSeconds: etaSeconds ?? null } }),
-      available: (task, record) => say({ type: "available", task, record }),
+      available: (task, record) => {
+        interrupted.end(task);
+        say({ type: "available", task, record });
+      },
       failed: (task, code, retryable, message, requestId, status) => {
-        const failure = { code: code as UploadErrorCode, retryable, message, requestId: requestId || undefined, status };
+        const failure = {
+          code: code as UploadErrorCode,
+          retryable,
+          message,
+          requestId: requestId || undefined,
+          status,
+        };
+        interrupted.end(task);
         say({ type: "failed", task, failure });
       },
     },
@@ -33,6 +43,14 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
   );
 
   for (const lane of lanes) lane.onmessage = ({ data }: MessageEvent<FromLane>) => hear(conductor, data);
+  const network = (online: boolean) => {
+    feeds.network(online);
+    conductor.network(online);
+  };
+  addEventListener("online", () => network(true));
+  addEventListener("offline", () => network(false));
+  if (!navigator.onLine) network(false);
+
   onmessage = ({ data: message }: MessageEvent<ToConductor>) => {
     switch (message.type) {
       case "add":
@@ -45,18 +63,21 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
       case "abort":
         return conductor[message.type](message.task);
       case "network":
-        feeds.network(message.online);
-        return conductor.network(message.online);
+        return network(message.online);
       case "token":
         return tokens.answer(message.id, message.answer);
       case "subscribe":
         return feeds.open(message.feed, message.since);
       case "unsubscribe":
         return feeds.close(message.feed);
+      case "close":
+        return void interrupted.flush().then(() => say({ type: "closed" }));
       case "interrupted":
         return void interrupted.list().then((value) => say({ type: "answer", id: message.id, value }));
       case "reopen":
-        return void interrupted.reopen(message.uploadId).then((value) => say({ type: "answer", id: message.id, value }));
+        return void interrupted
+          .reopen(message.uploadId)
+          .then((value) => say({ type: "answer", id: message.id, value }));
     }
   };
 }

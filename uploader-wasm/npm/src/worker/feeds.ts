@@ -84,7 +84,11 @@ class Feed {
       token = await this.#tokens.get(this.#doubted);
     } catch (error) {
       if (error instanceof TypeError) return this.#retry();
-      const failure = { code: "unauthenticated", message: "the page gave no access token", retryable: false } as const;
+      const failure = {
+        code: "unauthenticated",
+        message: "the page gave no access token",
+        retryable: false,
+      } as const;
       return this.#say({ type: "feedFailed", feed: this.#number, failure });
     }
     if (this.#closed) return;

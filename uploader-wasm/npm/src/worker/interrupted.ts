@@ -25,7 +25,11 @@ export class Interrupted {
     this.#say = say;
     if (persist) {
       this.#checkpoints = new Checkpoints(() =>
-        say({ type: "log", level: "warn", message: "IndexedDB failed: unfinished uploads may not survive this page" }),
+        say({
+          type: "log",
+          level: "warn",
+          message: "IndexedDB failed: unfinished uploads may not survive this page",
+        }),
       );
     }
   }
@@ -53,37 +57,64 @@ export class Interrupted {
     this.#watched.delete(task);
   }
 
+  /** A task has ended; what is still kept of its upload is free for another page. */
+  end(task: number): void {
+    const uploadId = this.#watched.get(task)?.uploadId;
+    if (uploadId) this.#ownership.release(uploadId);
+    this.#watched.delete(task);
+  }
+
+  /** Fulfilled once everything is written. */
+  async flush(): Promise<void> {
+    await this.#checkpoints?.flush();
+  }
+
   async list(): Promise<InterruptedUpload[]> {
     const owned = await this.#ownership.all();
     const found: InterruptedUpload[] = [];
     for (const { uploadId, endpoint, checkpoint, handle } of (await this.#checkpoints?.all()) ?? []) {
       if (endpoint !== this.#endpoint || owned.has(uploadId)) continue;
       const kept = readCheckpoint(checkpoint);
-      if (kept) found.push({ uploadId, name: kept.name, size: kept.size, loaded: kept.loaded, needsFile: !handle });
-      else this.#say({ type: "log", level: "warn", message: "a kept upload is damaged, or of a newer version" });
+      if (kept)
+        found.push({ uploadId, name: kept.name, size: kept.size, loaded: kept.loaded, needsFile: !handle });
+      else
+        this.#say({ type: "log", level: "warn", message: "a kept upload is damaged, or of a newer version" });
     }
     return found;
   }
 
-  /** Takes an interrupted upload for this page; `undefined` if there is none, or another tab has it. */
+  /** What the page needs to go on with an interrupted upload; `undefined` if there is no such one. */
   async reopen(uploadId: string): Promise<Reopened | undefined> {
+    const owned = await this.#ownership.all();
     const record = await this.#checkpoints?.get(uploadId);
     const kept = record && record.endpoint === this.#endpoint && readCheckpoint(record.checkpoint);
-    if (!kept || !(await this.#ownership.take(uploadId))) return undefined;
-    const { path, metadata } = record.description;
-    return { name: kept.name, size: kept.size, handle: record.handle, path, metadata };
+    if (!kept || owned.has(uploadId)) return undefined;
+    const { path, metadata, renamed } = record.description;
+    return { name: kept.name, size: kept.size, handle: record.handle, path, metadata, renamed };
   }
 
   async restore(conductor: Conductor, order: Extract<ToConductor, { type: "restore" }>): Promise<void> {
     const { task, uploadId, file, description } = order;
     const record = await this.#checkpoints?.get(uploadId);
+    if (!record || !(await this.#ownership.take(uploadId))) {
+      const failure = {
+        code: "not_interrupted",
+        message: "another tab has taken it up",
+        retryable: false,
+      } as const;
+      return this.#say({ type: "failed", task, failure });
+    }
     try {
-      if (!record) throw new Error("the checkpoint is gone");
       this.#watched.set(task, { description, handle: record.handle, uploadId });
       conductor.restore(task, file, JSON.stringify(description), record.checkpoint);
     } catch {
-      const failure = { code: "checkpoint_invalid", message: "the kept upload cannot be used", retryable: false } as const;
+      const failure = {
+        code: "checkpoint_invalid",
+        message: "the kept upload cannot be used",
+        retryable: false,
+      } as const;
       this.#say({ type: "failed", task, failure });
+      this.end(task);
     }
   }
 

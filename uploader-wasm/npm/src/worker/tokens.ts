@@ -45,6 +45,8 @@ export class Tokens {
       this.#ask(++this.#questions);
     });
     if ("token" in answer) return (this.#known = String(answer.token));
-    throw answer.offline ? new TypeError("no network to get a token over") : new Error("the page gave no token");
+    throw answer.offline
+      ? new TypeError("no network to get a token over")
+      : new Error("the page gave no token");
   }
 }

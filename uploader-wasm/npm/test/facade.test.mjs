@@ -1,0 +1,168 @@
+// The facade where there is no browser: it must import, check its options, and keep its promises.
+//
+// Needs `dist/`, which `cargo xtask build` makes.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { gzipSync } from "node:zlib";
+import test from "node:test";
+
+import { UploadError, UploadTask, Uploader } from "../dist/index.js";
+
+const endpoint = "https://files.example.com/";
+const token = "a.b.c";
+
+test("making an uploader outside a browser starts nothing", async () => {
+  const uploader = new Uploader({ endpoint, token });
+  await uploader.close();
+  await uploader.close();
+});
+
+test("options that cannot be used are refused by name", () => {
+  const refused = [
+    [{ endpoint: "not an address", token }, TypeError, /URL/],
+    [{ endpoint, token: undefined }, TypeError, /token/],
+    [{ endpoint, token, integrity: "md5" }, TypeError, /integrity/],
+    [{ endpoint, token, concurrency: 0 }, RangeError, /concurrency/],
+    [{ endpoint, token, concurrency: 1.5 }, RangeError, /concurrency/],
+    [{ endpoint, token, partSize: 1024 }, RangeError, /partSize/],
+    [{ endpoint, token, workers: 17 }, RangeError, /workers/],
+    [{ endpoint, token, retry: { maxAttempts: 0 } }, RangeError, /retry\.maxAttempts/],
+    [{ endpoint, token, retry: { maxDelay: -1 } }, RangeError, /retry\.maxDelay/],
+  ];
+  for (const [options, kind, text] of refused) {
+    assert.throws(
+      () => new Uploader(options),
+      (error) => error instanceof kind && text.test(error.message),
+    );
+  }
+});
+
+test("every documented option is taken", () => {
+  new Uploader({
+    endpoint: new URL(endpoint),
+    token: async () => token,
+    concurrency: 4,
+    partSize: 5 * 1024 * 1024,
+    integrity: "none",
+    retry: { maxAttempts: 3, baseDelay: 100, maxDelay: 1000, outagePatience: 0 },
+    persist: false,
+    workers: 2,
+    workerUrl: "/worker.js",
+    wasmUrl: "/uploader.wasm",
+    logger: console,
+  });
+  new Uploader({ endpoint, token, concurrency: "adaptive" });
+});
+
+test("a closed uploader refuses work with the code `closed`", async () => {
+  const uploader = new Uploader({ endpoint, token });
+  await uploader.close();
+  assert.throws(() => uploader.upload(new Blob(["a"])), { name: "UploadError", code: "closed" });
+  await assert.rejects(uploader.interrupted(), { code: "closed" });
+  await assert.rejects(uploader.changes().next(), { code: "closed" });
+});
+
+test("workers that cannot be made fail the upload, not the page", async () => {
+  const uploader = new Uploader({
+    endpoint,
+    token,
+    createWorker() {
+      throw new Error("no workers here");
+    },
+  });
+  const task = uploader.upload(new Blob(["a"]));
+  await assert.rejects(task.done, (error) => error.code === "worker_failed" && error.retryable);
+  assert.equal(task.state, "failed");
+});
+
+test("a task tells its states and progress, and ends with the record", async () => {
+  const { task } = newTask(10);
+  const told = [];
+  task.addEventListener("statechange", (event) => told.push(event.detail.state));
+  task.addEventListener("progress", (event) => told.push(event.detail.loaded));
+  task.receive({ type: "state", task: 1, state: "uploading" });
+  task.receive({ type: "state", task: 1, state: "uploading" });
+  task.receive({ type: "progress", task: 1, progress: { loaded: 4, total: 10, rate: 1, etaSeconds: 6 } });
+  task.receive({ type: "state", task: 1, state: "completing" });
+  task.receive({ type: "available", task: 1, record: JSON.stringify({ fileId: "f", size: 10 }) });
+  assert.deepEqual(told, ["uploading", 4, "completing", 10, "available"]);
+  assert.deepEqual(await task.done, { fileId: "f", size: 10 });
+  assert.equal(task.state, "available");
+});
+
+test("a failed task rejects with what the coordinator said", async () => {
+  const { task } = newTask(1);
+  const failure = {
+    code: "quota_exceeded",
+    message: "no room",
+    retryable: false,
+    requestId: "r1",
+    status: 403,
+  };
+  task.receive({ type: "failed", task: 1, failure });
+  await assert.rejects(task.done, (error) => {
+    assert.ok(error instanceof UploadError);
+    const { code, message, retryable, requestId, status } = error;
+    assert.deepEqual({ code, message, retryable, requestId, status }, failure);
+    return true;
+  });
+});
+
+test("a failure that nobody waits for is no unhandled rejection", async () => {
+  const unhandled = [];
+  process.on("unhandledRejection", (error) => unhandled.push(error));
+  const { task } = newTask(1);
+  task.receive({ type: "failed", task: 1, failure: { code: "internal", message: "", retryable: true } });
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(unhandled, []);
+});
+
+test("aborting is fulfilled at the end, and the reason is the error's cause", async () => {
+  const { task, orders } = newTask(1);
+  const aborted = task.abort("changed my mind");
+  assert.deepEqual(orders, ["abort"]);
+  task.receive({ type: "state", task: 1, state: "aborted" });
+  await aborted;
+  await assert.rejects(task.done, { code: "aborted", cause: "changed my mind" });
+});
+
+test("an abort signal aborts, and is let go at the end", async () => {
+  const controller = new AbortController();
+  const { task, orders } = newTask(1, controller.signal);
+  task.receive({ type: "available", task: 1, record: JSON.stringify({ size: 1 }) });
+  controller.abort();
+  assert.deepEqual(orders, []);
+
+  const second = new AbortController();
+  const { orders: others } = newTask(1, second.signal);
+  second.abort();
+  assert.deepEqual(others, ["abort"]);
+});
+
+test("orders wait until a file handle has been opened", async () => {
+  const { task, orders } = newTask(0);
+  let open;
+  task.open(new Promise((resolve) => (open = resolve)));
+  task.pause();
+  assert.deepEqual(orders, []);
+  open();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(orders, ["pause"]);
+});
+
+test("a page loads no more than it was promised", async () => {
+  const page = await gzipped("index.js");
+  const all = page + (await gzipped("worker.js")) + (await gzipped("uploader.wasm"));
+  assert.ok(page < 8_000, `the page's script has ${page} bytes`);
+  assert.ok(all < 125_000, `everything together has ${all} bytes`);
+});
+
+function newTask(size, signal) {
+  const orders = [];
+  return { task: new UploadTask("name", size, signal, (order) => orders.push(order)), orders };
+}
+
+async function gzipped(file) {
+  return gzipSync(await readFile(new URL(`../dist/${file}`, import.meta.url)), { level: 9 }).length;
+}
