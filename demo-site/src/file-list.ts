@@ -1,7 +1,7 @@
 import type { FileRecord } from "@syncsphere/uploader";
 import type { CoordinatorApi, FilePage } from "./coordinator-api.ts";
 import { FileRow } from "./file-row.ts";
-import { byId, setText } from "./page.ts";
+import { byId, noteLength, setText } from "./page.ts";
 import { sentence } from "./wording.ts";
 
 /** The workspace's files on the page, newest first. */
@@ -39,7 +39,7 @@ export class FileList {
     } else {
       this.#insert(record);
     }
-    this.#noteEmptiness();
+    this.#noteLength();
   }
 
   /** Says why the list is not what it should be, and offers to `retry`. */
@@ -70,7 +70,7 @@ export class FileList {
     this.#list.append(...fresh.map((record) => this.#row(record).element));
     this.#nextCursor = nextCursor;
     this.#more.hidden = nextCursor === undefined;
-    this.#noteEmptiness();
+    this.#noteLength();
   }
 
   /** Changes mostly concern new files, so the right place is found from the top in a step or two. */
@@ -91,7 +91,8 @@ export class FileList {
     return this.#rows.get((element as HTMLElement).dataset.fileId ?? "")?.record.createdAt ?? "";
   }
 
-  #noteEmptiness(): void {
+  #noteLength(): void {
+    noteLength(this.#list, this.#rows.size);
     this.#note.hidden = this.#rows.size > 0;
     setText(this.#note, "No files yet. What you upload shows up here at once, in every open window.");
   }

@@ -24,6 +24,14 @@ export function setText(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Tells the style sheet whether a list is so long that rows out of sight should cost nothing. */
+export function noteLength(list: HTMLElement, rows: number): void {
+  list.classList.toggle("long", rows > LONG);
+}
+
+// Source: own choice; up to here all rows together are laid out within a frame.
+const LONG = 200;
+
 /** Adds a file's name, unseen, to each label that needs it to make sense when read out on its own. */
 export function nameControls(row: HTMLElement, name: string): void {
   for (const label of row.querySelectorAll('[data-part="of"]')) label.textContent = ` ${name}`;

@@ -1,7 +1,7 @@
 import type { Uploader, UploadTask } from "@syncsphere/uploader";
 import type { Announcer } from "./announcer.ts";
 import { speed, timeLeft } from "./figures.ts";
-import { byId, setText } from "./page.ts";
+import { byId, noteLength, setText } from "./page.ts";
 import { hasEnded, type UploadFigures, UploadRow, type UploadRowEvents } from "./upload-row.ts";
 
 /** All uploads of this page, in the order in which they were asked for, and the line that sums them up. */
@@ -81,6 +81,7 @@ export class UploadList {
       const { count, done, ended, left, rate } = this.#sum;
       this.#clear.hidden = ended === 0;
       this.#summary.hidden = count < 2;
+      noteLength(this.#list, count);
       const pace = ended < count && rate >= 1 ? [speed(rate), timeLeft(left / rate)] : [];
       setText(this.#summary, [`${done} of ${count} uploaded`, ...pace].join(" · "));
     });
