@@ -10,9 +10,11 @@
 
 mod apply;
 mod chores;
+mod file_commands;
 mod memory;
 mod states;
 mod store;
+mod upload_commands;
 
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{

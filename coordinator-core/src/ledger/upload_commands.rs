@@ -1,0 +1,232 @@
+use syncsphere_protocol::{Crc64Nvme, FileId, FileRecord, UploadId, UploadKind};
+
+use super::apply::Ledger;
+use super::states::{Ending, Uploading};
+use super::{
+    Chore, Idempotency, Idempotent, Opened, Reply, Store, StoredFile, Sweep, Upload, UploadDraft, UploadPhase,
+};
+
+/// How long an upload may wait for storage to create it, in milliseconds, before it is cleaned up.
+///
+/// Source: own choice. Creating takes seconds; an hour leaves time to repeat a request by its
+/// idempotency key.
+const STARTING_LIFE_MS: i64 = 60 * 60 * 1000;
+
+/// How long a completion may go unheard of, in milliseconds, before storage is asked how it went.
+///
+/// Source: completing a large upload "could take several minutes":
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
+const COMPLETION_PATIENCE_MS: i64 = 5 * 60 * 1000;
+
+/// How long an idempotency key is remembered, in milliseconds. Source: `docs/api.md`.
+const IDEMPOTENCY_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// From the intent to upload to its one end.
+impl<S: Store> Ledger<'_, S> {
+    pub(super) fn begin(
+        &mut self,
+        idempotency: Option<Idempotency>,
+        drafts: Vec<UploadDraft>,
+    ) -> Result<Reply, S::Error> {
+        if let Some(wanted) = &idempotency
+            && let Some(used) = self.store.idempotent(&wanted.key)?
+        {
+            return self.begun_before(&used, wanted);
+        }
+        let mut uploads = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            uploads.push(self.begin_one(draft)?);
+        }
+        if let Some(Idempotency { key, fingerprint }) = idempotency {
+            let used = Idempotent {
+                fingerprint,
+                uploads: uploads.iter().map(|upload| upload.upload_id.clone()).collect(),
+            };
+            self.store.put_idempotent(&key, &used)?;
+            let forget = Chore::forget(&key, self.now_ms.saturating_add(IDEMPOTENCY_LIFE_MS));
+            self.store.put_chore(&forget)?;
+        }
+        Ok(Reply::Uploads { uploads })
+    }
+
+    fn begun_before(&mut self, used: &Idempotent, wanted: &Idempotency) -> Result<Reply, S::Error> {
+        if used.fingerprint != wanted.fingerprint {
+            return Ok(Reply::KeyReused);
+        }
+        let mut uploads = Vec::with_capacity(used.uploads.len());
+        for id in &used.uploads {
+            match self.store.upload(id)? {
+                Some(upload) => uploads.push(upload),
+                // It never got further than its intent, and that has been cleaned up.
+                None => return Ok(Reply::Missing),
+            }
+        }
+        Ok(Reply::Uploads { uploads })
+    }
+
+    fn begin_one(&mut self, draft: UploadDraft) -> Result<Upload, S::Error> {
+        // A repeated command, whose reply was lost, carries the same ids.
+        if let Some(begun) = self.store.upload(&draft.upload_id)? {
+            return Ok(begun);
+        }
+        let mut upload = Upload {
+            upload_id: draft.upload_id,
+            file: draft.file,
+            kind: draft.kind,
+            part_size: draft.part_size,
+            expires_ms: draft.expires_ms,
+            storage_upload_id: None,
+            phase: UploadPhase::Starting,
+        };
+        match upload.kind {
+            UploadKind::Single => self.announce(&mut upload)?,
+            UploadKind::Multipart => {
+                let due = self.now_ms.saturating_add(STARTING_LIFE_MS);
+                self.store.put_upload(&upload)?;
+                self.store.put_chore(&Chore::expire(&upload.upload_id, due))?;
+            }
+        }
+        Ok(upload)
+    }
+
+    pub(super) fn open(&mut self, opened: Vec<Opened>) -> Result<Reply, S::Error> {
+        let mut uploads = Vec::with_capacity(opened.len());
+        for one in opened {
+            let Some(mut upload) = self.store.upload(&one.upload_id)? else {
+                continue;
+            };
+            if upload.phase == UploadPhase::Starting {
+                upload.storage_upload_id = Some(one.storage_upload_id);
+                self.announce(&mut upload)?;
+            }
+            uploads.push(upload);
+        }
+        Ok(Reply::Uploads { uploads })
+    }
+
+    /// The upload is open from now on, and its file exists.
+    fn announce(&mut self, upload: &mut Upload) -> Result<(), S::Error> {
+        upload.phase = UploadPhase::Open;
+        let seq = self.next_seq()?;
+        let file = StoredFile {
+            record: upload.file.open(self.now_ms, seq),
+            created_seq: seq,
+            key: upload.file.key.clone(),
+        };
+        self.store.put_upload(upload)?;
+        self.store
+            .put_chore(&Chore::expire(&upload.upload_id, upload.expires_ms))?;
+        self.record(&file)
+    }
+
+    pub(super) fn look_up(&mut self, id: &UploadId) -> Result<Reply, S::Error> {
+        match self.store.upload(id)? {
+            Some(upload) => self.upload_reply(upload, None),
+            None => Ok(Reply::Missing),
+        }
+    }
+
+    pub(super) fn start_completion(
+        &mut self,
+        id: &UploadId,
+        crc64nvme: Option<Crc64Nvme>,
+    ) -> Result<Reply, S::Error> {
+        let Some(mut upload) = self.store.upload(id)? else {
+            return Ok(Reply::Missing);
+        };
+        if matches!(upload.phase, UploadPhase::Open | UploadPhase::Completing { .. }) {
+            upload.phase = UploadPhase::Completing { crc64nvme };
+            self.store.put_upload(&upload)?;
+            let due = self.now_ms.saturating_add(COMPLETION_PATIENCE_MS);
+            self.store.put_chore(&Chore::resolve(id, due))?;
+        }
+        self.upload_reply(upload, None)
+    }
+
+    pub(super) fn stop_completion(&mut self, id: &UploadId) -> Result<Reply, S::Error> {
+        let Some(mut upload) = self.store.upload(id)? else {
+            return Ok(Reply::Missing);
+        };
+        if matches!(upload.phase, UploadPhase::Completing { .. }) {
+            upload.phase = UploadPhase::Open;
+            self.store.put_upload(&upload)?;
+            self.store.remove_chore(&Chore::resolve(id, 0).id)?;
+        }
+        self.upload_reply(upload, None)
+    }
+
+    pub(super) fn expire(&mut self, id: &UploadId, urls_dead_ms: i64) -> Result<Reply, S::Error> {
+        let Some(upload) = self.store.upload(id)? else {
+            self.store.remove_chore(&Chore::expire(id, 0).id)?;
+            return Ok(Reply::Missing);
+        };
+        let is_open = !matches!(upload.phase, UploadPhase::Starting | UploadPhase::Ended);
+        if is_open && self.now_ms < upload.expires_ms {
+            self.store.put_chore(&Chore::expire(id, upload.expires_ms))?;
+            return self.upload_reply(upload, None);
+        }
+        self.end(id, Ending::Expired, Some(urls_dead_ms))
+    }
+
+    /// Ends an upload, once. `urls_dead_ms` is given where nothing of the object may stay.
+    pub(super) fn end(
+        &mut self,
+        id: &UploadId,
+        ending: Ending,
+        urls_dead_ms: Option<i64>,
+    ) -> Result<Reply, S::Error> {
+        let Some(mut upload) = self.store.upload(id)? else {
+            return Ok(Reply::Missing);
+        };
+        let never_opened = upload.phase == UploadPhase::Starting;
+        if upload.phase == UploadPhase::Ended || (never_opened && urls_dead_ms.is_none()) {
+            return self.upload_reply(upload, None);
+        }
+        upload.phase = UploadPhase::Ended;
+        self.store.remove_chore(&Chore::expire(id, 0).id)?;
+        self.store.remove_chore(&Chore::resolve(id, 0).id)?;
+        if never_opened {
+            // Nobody was told of it, so nobody needs to be told that it is gone.
+            self.store.remove_upload(id)?;
+        } else {
+            self.store.put_upload(&upload)?;
+            self.end_file(&upload.file.file_id, ending)?;
+        }
+        let chore = match urls_dead_ms {
+            None => None,
+            Some(urls_dead_ms) => Some(self.sweep_later(
+                id.as_str(),
+                Sweep {
+                    key: upload.file.key.clone(),
+                    storage_upload_id: upload.storage_upload_id.clone(),
+                    stray_uploads: never_opened,
+                    urls_dead_ms,
+                },
+            )?),
+        };
+        self.upload_reply(upload, chore)
+    }
+
+    fn end_file(&mut self, id: &FileId, ending: Ending) -> Result<(), S::Error> {
+        let Some(file) = self.store.file(id)? else {
+            return Ok(());
+        };
+        let seq = self.next_seq()?;
+        match Uploading::prove(file.record) {
+            Some(uploading) => self.record(&StoredFile {
+                record: uploading.end(ending, self.now_ms, seq),
+                ..file
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn upload_reply(&mut self, upload: Upload, chore: Option<Chore>) -> Result<Reply, S::Error> {
+        let file: Option<FileRecord> = self.store.file(&upload.file.file_id)?.map(|file| file.record);
+        Ok(Reply::Upload {
+            upload: Box::new(upload),
+            file: file.map(Box::new),
+            chore: chore.map(Box::new),
+        })
+    }
+}
