@@ -3,10 +3,8 @@
 
 use js_sys::{Array, Uint8Array};
 use syncsphere_protocol::Crc64Nvme;
-use syncsphere_uploader_wasm::{
-    Checksum, ReadFailure, Scratch, checksum_by_pieces, checksum_by_stream, checksum_of,
-};
-use wasm_bindgen_test::{console_log, wasm_bindgen_test, wasm_bindgen_test_configure};
+use syncsphere_uploader_wasm::{Checksum, Scratch, checksum_by_pieces, checksum_by_stream, checksum_of};
+use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 use web_sys::Blob;
 
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
@@ -99,24 +97,4 @@ async fn reading_ends_once_it_is_not_wanted() {
         checksum_of(&slice, &mut Scratch::default(), wanted).await,
         Ok(None)
     );
-}
-
-#[wasm_bindgen_test]
-async fn checksums_are_fast_enough_not_to_slow_a_network() {
-    let bytes = noise(32 * MIB);
-    checksum(&bytes);
-    let start = js_sys::Date::now();
-    for _ in 0..4 {
-        checksum(&bytes);
-    }
-    let seconds = (js_sys::Date::now() - start) / 1000.0;
-    let speed = (4 * bytes.len()) as f64 / seconds / 1e9;
-    console_log!("CRC64NVME: {speed:.2} GB/s");
-}
-
-#[wasm_bindgen_test]
-async fn a_failed_read_says_which_kind_it_was() {
-    // No file of a test can vanish; the classes of failure are covered by the browser tests. What can
-    // be checked here: they are distinct and stay so.
-    assert_ne!(ReadFailure::Changed, ReadFailure::Unreadable);
 }
