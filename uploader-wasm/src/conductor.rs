@@ -6,8 +6,8 @@ use gloo_timers::callback::Timeout;
 use serde::Deserialize;
 use syncsphere_protocol::{Crc64Nvme, Redacted};
 use syncsphere_upload_core::{
-    Action, AttemptId, Checkpoint, Engine, FileDescription, Input, InvalidCheckpoint, Moment, Notice, TaskId, TaskState,
-    TransferFailure, UploadError,
+    Action, AttemptId, Checkpoint, Engine, FileDescription, Input, InvalidCheckpoint, Moment, Notice, TaskId,
+    TaskState, TransferFailure, UploadError,
 };
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -75,8 +75,7 @@ impl Conductor {
 
     /// Goes on with an upload of an earlier page, whose file is at hand again.
     pub fn restore(&self, task: u32, file: Blob, description: &str, checkpoint: &str) -> Result<(), JsError> {
-        let checkpoint =
-            read_kept(checkpoint).map_err(|_| JsError::new("the checkpoint is not valid"))?;
+        let checkpoint = read_kept(checkpoint).map_err(|_| JsError::new("the checkpoint is not valid"))?;
         let file_description = self.0.take_file(task, file, description)?;
         self.0.feed(Input::Restore {
             task: TaskId(task),

@@ -1,5 +1,11 @@
 //! Reading wire types by the browser's JSON parser must give what `serde_json` gives.
 #![cfg(target_arch = "wasm32")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests, which the lints' own exemption does not recognise by this attribute"
+)]
 
 use serde::de::DeserializeOwned;
 use serde_json::json;

@@ -1,5 +1,11 @@
 //! Reading and checksumming slices, in a real worker of a real browser.
 #![cfg(target_arch = "wasm32")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests, which the lints' own exemption does not recognise by this attribute"
+)]
 
 use js_sys::{Array, Uint8Array};
 use syncsphere_protocol::Crc64Nvme;

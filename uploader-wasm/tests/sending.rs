@@ -1,5 +1,11 @@
 //! Sending slices with a real `XMLHttpRequest`, to the server that serves these tests.
 #![cfg(target_arch = "wasm32")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests, which the lints' own exemption does not recognise by this attribute"
+)]
 
 use std::cell::Cell;
 use std::rc::Rc;
