@@ -20,7 +20,7 @@ pub enum Concurrency {
     Fixed(u16),
     /// As many as the network rewards, up to this many.
     Adaptive {
-        /// The ceiling. Browsers keep at most six connections to an HTTP/1.1 origin.
+        /// The ceiling; over HTTP/1.1 it is never more than the browser's six connections.
         max: u16,
     },
 }
@@ -43,7 +43,7 @@ pub struct RetryPolicy {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            concurrency: Concurrency::Adaptive { max: 6 },
+            concurrency: Concurrency::Adaptive { max: 12 },
             part_size: None,
             integrity: true,
             retry: RetryPolicy::default(),

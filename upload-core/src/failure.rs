@@ -11,7 +11,11 @@ pub(crate) enum Verdict {
     /// Read the part's bytes anew and send them again; counts against the part's attempts.
     Again,
     /// Ask for a new URL, then send again; counts against the part's attempts.
-    Renew,
+    Renew {
+        /// Whether storage said that the URL's time was over. Where it only refused, a new URL is
+        /// not likely to help.
+        expired: bool,
+    },
     /// Storage or the network is in trouble, which no single part can be blamed for: wait.
     Outage {
         /// How long storage asks to be left alone.
@@ -44,7 +48,9 @@ impl TransferFailure {
         match (status, s3_code(body)) {
             (_, Some("NoSuchUpload")) => Verdict::Resync,
             // R2 says ExpiredRequest with 400; AWS says AccessDenied with 403 and tells in words.
-            (_, Some("ExpiredRequest" | "ExpiredToken" | "RequestTimeTooSkewed")) => Verdict::Renew,
+            (_, Some("ExpiredRequest" | "ExpiredToken" | "RequestTimeTooSkewed")) => {
+                Verdict::Renew { expired: true }
+            }
             (
                 400,
                 Some(
@@ -56,9 +62,10 @@ impl TransferFailure {
                     | "XAmzContentChecksumMismatch",
                 ),
             ) => Verdict::Again,
-            // Providers word expiry in many ways, so any 403 earns a fresh URL; the part's budget
-            // ends it if that does not help.
-            (401 | 403, _) => Verdict::Renew,
+            // Providers word expiry in many ways, so any such refusal earns a fresh URL.
+            (401 | 403, _) => Verdict::Renew {
+                expired: body.contains("expired"),
+            },
             (408 | 425 | 429 | 500..=599, _) => Verdict::Outage { retry_after },
             _ => {
                 let mut error = UploadError::new(
@@ -102,12 +109,12 @@ mod tests {
     fn expired_urls_are_renewed_in_both_providers_words() {
         let aws = "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>";
         let r2 = "<Error><Code>ExpiredRequest</Code></Error>";
-        assert_eq!(refused(403, aws), Verdict::Renew);
-        assert_eq!(refused(400, r2), Verdict::Renew);
-        assert_eq!(
-            refused(403, "<Error><Code>RequestTimeTooSkewed</Code></Error>"),
-            Verdict::Renew
-        );
+        assert_eq!(refused(403, aws), Verdict::Renew { expired: true });
+        assert_eq!(refused(400, r2), Verdict::Renew { expired: true });
+        let skewed = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
+        assert_eq!(refused(403, skewed), Verdict::Renew { expired: true });
+        let denied = "<Error><Code>AccessDenied</Code></Error>";
+        assert_eq!(refused(403, denied), Verdict::Renew { expired: false });
     }
 
     #[test]

@@ -69,6 +69,8 @@ pub enum Input {
         /// Whether there is one.
         online: bool,
     },
+    /// The shell has seen how its requests reach storage. Before, HTTP/1.1 is assumed.
+    Storage(Connections),
     /// A part's checksum is known.
     Hashed {
         /// Answers [`Action::Hash`].
@@ -104,6 +106,18 @@ pub enum Input {
     },
     /// The moment that [`crate::Engine::poll_timeout`] named has come. Harmless at any other time.
     Timeout,
+}
+
+/// How requests reach storage, which bounds how many can be under way at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Connections {
+    /// One request a connection, and a browser keeps six connections to an origin.
+    #[default]
+    Http1,
+    /// The same, and the coordinator's calls go to the same origin: one connection stays theirs.
+    Http1Shared,
+    /// HTTP/2 or HTTP/3: requests share a connection, so six is no bound.
+    Multiplexed,
 }
 
 /// Something the shell has to do.

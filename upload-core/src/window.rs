@@ -1,8 +1,10 @@
 //! How many requests to storage may be in flight.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::config::Concurrency;
+use crate::io::Connections;
 use crate::time::Moment;
 
 /// Decides how many parts may be in flight, from what became of earlier ones.
@@ -12,6 +14,9 @@ use crate::time::Moment;
 pub(crate) trait Window {
     /// The number of requests that may be in flight now, at least 1.
     fn limit(&self) -> usize;
+
+    /// How requests reach storage bounds the limit, unless the page has set a fixed one.
+    fn set_connections(&mut self, connections: Connections);
 
     /// Storage took a part of `bytes`; `in_flight` requests, this one included, shared the network,
     /// and `limited` tells whether more would have been in flight if the window had allowed it.
@@ -38,6 +43,8 @@ impl Window for Fixed {
         self.0
     }
 
+    fn set_connections(&mut self, _: Connections) {}
+
     fn on_stored(&mut self, _: u64, _: usize, _: bool, _: Moment) {}
 
     fn on_congestion(&mut self, _: Moment) {}
@@ -63,12 +70,21 @@ const WORTHWHILE: f64 = 1.03;
 /// Epochs to rest after a step that did not pay, before the next try.
 const EPOCHS_BETWEEN_TRIES: u32 = 8;
 
+/// Goodput over less than this is noise. Source: own choice.
+const SHORTEST_EPOCH: Duration = Duration::from_millis(300);
+
+/// The first steps above the browser's six connections. Source: own choice; half of six.
+const WIDE_STEP: usize = 3;
+
 /// Additive increase while it pays, multiplicative decrease on congestion.
 ///
 /// It starts at the browser's six connections, since an HTTP/1.1 origin has no more and a fresh
 /// upload should not idle; above that it climbs only while goodput does.
 #[derive(Debug)]
 struct Adaptive {
+    /// The page's ceiling.
+    wished: usize,
+    /// The ceiling as the connections allow it.
     max: usize,
     limit: usize,
     outcomes: VecDeque<Outcome>,
@@ -78,6 +94,8 @@ struct Adaptive {
     /// Whether the last epoch ran one step above the one before it.
     climbing: bool,
     epochs_until_step: u32,
+    /// Wide steps until the first that does not pay, then single ones.
+    step: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,13 +115,15 @@ struct Epoch {
 impl Adaptive {
     fn new(max: usize) -> Self {
         Self {
-            max,
+            wished: max,
+            max: max.min(BROWSER_CONNECTIONS),
             limit: max.min(BROWSER_CONNECTIONS),
             outcomes: VecDeque::with_capacity(MEMORY),
             epoch: None,
             last_goodput: None,
             climbing: false,
             epochs_until_step: 0,
+            step: WIDE_STEP,
         }
     }
 
@@ -125,14 +145,18 @@ impl Adaptive {
     fn judge(&mut self, goodput: f64) {
         let paid = self.last_goodput.is_none_or(|last| goodput > last * WORTHWHILE);
         let step_back = self.climbing && !paid && self.limit > BROWSER_CONNECTIONS;
-        let recovering = self.limit < BROWSER_CONNECTIONS;
+        let recovering = self.limit < BROWSER_CONNECTIONS.min(self.max);
         self.epochs_until_step = self.epochs_until_step.saturating_sub(1);
         self.climbing = false;
         if step_back {
-            self.limit -= 1;
+            self.limit = self
+                .limit
+                .saturating_sub(self.step)
+                .max(BROWSER_CONNECTIONS.min(self.max));
+            self.step = 1;
             self.epochs_until_step = EPOCHS_BETWEEN_TRIES;
         } else if self.limit < self.max && (recovering || paid || self.epochs_until_step == 0) {
-            self.limit += 1;
+            self.limit = (self.limit + self.step).min(self.max);
             self.climbing = true;
         }
         self.last_goodput = Some(goodput);
@@ -144,23 +168,39 @@ impl Window for Adaptive {
         self.limit
     }
 
+    fn set_connections(&mut self, connections: Connections) {
+        self.max = match connections {
+            Connections::Http1 => self.wished.min(BROWSER_CONNECTIONS),
+            Connections::Http1Shared => self.wished.min(BROWSER_CONNECTIONS - 1),
+            Connections::Multiplexed => self.wished,
+        };
+        self.limit = self.limit.min(self.max);
+    }
+
     fn on_stored(&mut self, bytes: u64, in_flight: usize, limited: bool, now: Moment) {
         self.remember(Outcome::Stored);
-        let epoch = self.epoch.get_or_insert(Epoch {
-            since: now,
-            bytes: 0,
-            stored: 0,
-        });
+        let Some(epoch) = &mut self.epoch else {
+            self.epoch = Some(Epoch {
+                since: now,
+                bytes: 0,
+                stored: 0,
+            });
+            return;
+        };
         epoch.bytes = epoch.bytes.saturating_add(bytes);
         epoch.stored += 1;
         // One round of the window makes an epoch. Where the application had no more to send, its
         // goodput says nothing of the network.
-        if epoch.stored < self.limit.max(2) {
+        let span = now.since(epoch.since);
+        if epoch.stored < self.limit || span < SHORTEST_EPOCH {
             return;
         }
-        let seconds = now.since(epoch.since).as_secs_f64();
-        let goodput = epoch.bytes as f64 / seconds.max(0.001);
-        self.epoch = None;
+        let goodput = epoch.bytes as f64 / span.as_secs_f64();
+        self.epoch = Some(Epoch {
+            since: now,
+            bytes: 0,
+            stored: 0,
+        });
         if limited && in_flight >= self.limit {
             self.judge(goodput);
         }
@@ -189,7 +229,7 @@ mod tests {
             let limit = window.limit();
             let spacing = 1_000_000.0 / rate(limit);
             for _ in 0..limit.max(2) {
-                now += std::time::Duration::from_secs_f64(spacing);
+                now += Duration::from_secs_f64(spacing);
                 window.on_stored(1_000_000, limit, true, now);
             }
         }
@@ -207,12 +247,25 @@ mod tests {
     #[test]
     fn more_connections_are_kept_only_while_they_pay() {
         let mut paying = Adaptive::new(16);
+        paying.set_connections(Connections::Multiplexed);
         settle(&mut paying, 100, |limit| limit as f64 * 1e6);
         assert_eq!(paying.limit(), 16);
 
         let mut saturated = Adaptive::new(16);
+        saturated.set_connections(Connections::Multiplexed);
         settle(&mut saturated, 100, |_| 6e6);
         assert!(saturated.limit() <= 8, "{}", saturated.limit());
+    }
+
+    #[test]
+    fn a_browser_has_six_connections_and_keeps_one_for_the_coordinator() {
+        let mut window = Adaptive::new(16);
+        settle(&mut window, 50, |limit| limit as f64 * 1e6);
+        assert_eq!(window.limit(), 6);
+        window.set_connections(Connections::Http1Shared);
+        assert_eq!(window.limit(), 5);
+        settle(&mut window, 50, |limit| limit as f64 * 1e6);
+        assert_eq!(window.limit(), 5);
     }
 
     #[test]

@@ -41,6 +41,7 @@ impl World {
             given: BTreeMap::new(),
             wake_at: None,
         });
+        self.feed(Input::Storage(self.scenario.connections));
         for file in 0..self.disk.len() {
             if self.done.contains_key(&file) {
                 continue;
@@ -240,7 +241,7 @@ impl World {
     }
 
     fn ended(&mut self, task: TaskId, state: TaskState) {
-        self.done.insert(file(task), state);
+        self.done.insert(file(task), (state, self.now));
         self.outcome.took = self.now;
     }
 }

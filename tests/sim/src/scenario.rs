@@ -1,6 +1,6 @@
 //! What a run is made of: files, a network, and everything that goes wrong.
 
-use syncsphere_upload_core::{Concurrency, Config};
+use syncsphere_upload_core::{Concurrency, Config, Connections};
 
 /// A kind of network.
 #[derive(Debug, Clone, Copy)]
@@ -139,6 +139,8 @@ pub struct Scenario {
     pub url_ttl: u64,
     /// Whether storage words an expired URL as R2 does.
     pub speaks_r2: bool,
+    /// How the page's requests reach storage.
+    pub connections: Connections,
 }
 
 impl Scenario {
@@ -151,11 +153,12 @@ impl Scenario {
             faults: Faults::default(),
             happenings: Vec::new(),
             config: Config {
-                concurrency: Concurrency::Adaptive { max: 6 },
+                concurrency: Concurrency::Adaptive { max: 12 },
                 ..Config::default()
             },
             url_ttl: 900,
             speaks_r2: false,
+            connections: Connections::Http1,
         }
     }
 
@@ -231,6 +234,13 @@ impl Scenario {
             config,
             url_ttl: random.u64(20..900),
             speaks_r2: random.bool(),
+            connections: *random
+                .choice(&[
+                    Connections::Http1,
+                    Connections::Http1Shared,
+                    Connections::Multiplexed,
+                ])
+                .unwrap_or(&Connections::Http1),
         }
     }
 }

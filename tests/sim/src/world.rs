@@ -91,6 +91,8 @@ pub(crate) struct Sending {
 pub struct Outcome {
     /// The last state of each file.
     pub ends: Vec<Option<TaskState>>,
+    /// When each file ended, in milliseconds.
+    pub ended_at: Vec<Option<u64>>,
     /// Milliseconds until the last one ended.
     pub took: u64,
     /// How often something happened.
@@ -117,7 +119,7 @@ pub struct World {
     pub(crate) lag: u64,
     asleep_until: u64,
     pub(crate) kept: BTreeMap<usize, String>,
-    pub(crate) done: BTreeMap<usize, TaskState>,
+    pub(crate) done: BTreeMap<usize, (TaskState, u64)>,
     pub(crate) sending: BTreeMap<AttemptId, Sending>,
     pub(crate) pipe: Pipe,
     pub(crate) flows: BTreeMap<u64, AttemptId>,
@@ -221,9 +223,10 @@ impl World {
     }
 
     fn finish(mut self) -> Outcome {
-        self.outcome.ends = (0..self.disk.len())
-            .map(|file| self.done.get(&file).copied())
-            .collect();
+        let ends = (0..self.disk.len()).map(|file| self.done.get(&file).copied());
+        (self.outcome.ends, self.outcome.ended_at) = ends
+            .map(|end| (end.map(|(state, _)| state), end.map(|(_, at)| at)))
+            .unzip();
         for ledger in self.ledgers.values() {
             crate::checks::feed_is_sound(ledger);
             crate::checks::available_means_stored(ledger, &self.storage, &self.versions);

@@ -2,8 +2,8 @@
 
 #![allow(missing_docs)]
 
-use syncsphere_sim::{Faults, Happening, LINKS, Outcome, Scenario, World};
-use syncsphere_upload_core::{Concurrency, Config, TaskState};
+use syncsphere_sim::{Faults, Happening, LINKS, Link, Outcome, Scenario, World};
+use syncsphere_upload_core::{Concurrency, Config, Connections, TaskState};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -255,4 +255,40 @@ fn a_night_asleep_is_no_outage() {
         all_available(&outcome);
         assert!(outcome.took < 8 * 3_600_000 + 60_000, "{outcome:?}");
     }
+}
+
+#[test]
+fn more_connections_are_used_where_they_carry_more() {
+    let link = Link {
+        rate_each: 1_000.0,
+        rate_total: 12_000.0,
+        ..LINKS[1]
+    };
+    let run = |connections| {
+        let outcome = World::run(Scenario {
+            link,
+            connections,
+            ..Scenario::calm(18, vec![1024 * MIB])
+        });
+        all_available(&outcome);
+        outcome.took
+    };
+    let (six, many) = (run(Connections::Http1), run(Connections::Multiplexed));
+    assert!(many * 13 < six * 10, "{many} ms against {six} ms");
+}
+
+#[test]
+fn a_paused_upload_holds_nobody_up() {
+    let happenings = vec![
+        (1_500, Happening::Pause(0, 3_600_000)),
+        (1_500, Happening::Pause(1, 3_600_000)),
+    ];
+    let files = vec![100 * MIB, 100 * MIB, 100 * MIB, 1];
+    let outcome = World::run(Scenario {
+        happenings: happenings.clone(),
+        ..Scenario::calm(19, files.clone())
+    });
+    all_available(&outcome);
+    let last_of_the_others = outcome.ended_at.get(2).copied().flatten().unwrap_or(u64::MAX);
+    assert!(last_of_the_others < 20_000, "{outcome:?}");
 }

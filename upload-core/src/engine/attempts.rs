@@ -16,6 +16,11 @@ use crate::upload::{Attempt, Phase, Purpose};
 /// five parts or so decide.
 const LANE_RATE_WEIGHT: f64 = 0.3;
 
+/// How often storage may refuse a part without saying that its URL's time was over.
+///
+/// Source: own choice; once for a word for expiry that is not known here, once for luck.
+const MAX_DENIALS: u32 = 3;
+
 /// A timer that is late by more than this means that the computer slept or the tab was frozen:
 /// silence until then proves nothing.
 ///
@@ -128,25 +133,27 @@ impl Engine {
                 return;
             }
         }
+        let most = self.config.retry.max_attempts;
         match failure.verdict() {
             Verdict::Fatal(error) => self.fail(attempt.task, error),
             // Only storage can be out of order; a file that cannot be hashed cannot be read.
             _ if attempt.purpose != Purpose::Send => self.fail(attempt.task, UploadError::file_unreadable()),
             Verdict::Outage { retry_after } => self.rest(attempt, retry_after),
             Verdict::Resync => self.resync(attempt.task),
-            Verdict::Again => self.repeat(attempt, failure, false),
-            Verdict::Renew => self.repeat(attempt, failure, true),
+            Verdict::Again => self.repeat(attempt, failure, false, most),
+            Verdict::Renew { expired: true } => self.repeat(attempt, failure, true, most),
+            Verdict::Renew { expired: false } => self.repeat(attempt, failure, true, most.min(MAX_DENIALS)),
         }
     }
 
-    /// Sends a part again that failed for a reason of its own, at most as often as the policy says.
-    fn repeat(&mut self, attempt: Attempt, failure: &TransferFailure, keep_checksum: bool) {
+    /// Sends a part again that failed for a reason of its own, unless it has failed so often.
+    fn repeat(&mut self, attempt: Attempt, failure: &TransferFailure, keep_checksum: bool, most: u32) {
         let Attempt { task, part, .. } = attempt;
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };
         let failures = upload.parts.count_failure(part);
-        if failures >= self.config.retry.max_attempts {
+        if failures >= most {
             self.fail(task, refused_too_often(failure));
             return;
         }

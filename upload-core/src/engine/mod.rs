@@ -19,7 +19,7 @@ use syncsphere_protocol::{InvalidPlan, PartPlan, UploadId};
 
 use crate::calls::{About, Calls};
 use crate::checkpoint::Checkpoint;
-use crate::config::{Concurrency, Config};
+use crate::config::Config;
 use crate::error::{UploadError, UploadErrorCode};
 use crate::io::{Action, AttemptId, Call, CallId, FileDescription, Input, Notice, TaskId, TaskState};
 use crate::outage::Outage;
@@ -126,6 +126,7 @@ impl Engine {
             Input::Resume(task) => self.resume(task),
             Input::Abort(task) => self.abort(task),
             Input::Network { online } => self.network(online),
+            Input::Storage(connections) => self.window.set_connections(connections),
             Input::Hashed { attempt, crc64nvme } => self.hashed(attempt, crc64nvme),
             Input::Sent { attempt, loaded } => self.sent(attempt, loaded),
             Input::Stored { attempt } => self.stored(attempt),
@@ -302,11 +303,9 @@ impl Engine {
             .count()
     }
 
-    /// Most connections that may ever carry parts at a time.
+    /// Requests that will carry a new file's parts at a time, as far as can be told.
     fn lanes(&self) -> u16 {
-        match self.config.concurrency {
-            Concurrency::Fixed(lanes) | Concurrency::Adaptive { max: lanes } => lanes.max(1),
-        }
+        u16::try_from(self.window.limit()).unwrap_or(u16::MAX)
     }
 }
 
