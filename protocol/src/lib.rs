@@ -31,7 +31,8 @@ pub use redacted::Redacted;
 pub use timestamp::Timestamp;
 pub use token::{TokenError, TokenReply};
 pub use uploads::{
-    AbortReply, CompleteRequest, CompletedPart, InitiateReply, InitiateRequest, InitiateResult,
-    MAX_FILES_PER_INITIATE, MAX_PARTS_PER_SIGNING, NewFile, PartToSign, SignPartsReply, SignPartsRequest,
-    SignedPart, StoredPart, UploadGrant, UploadKind, UploadStatus,
+    AbortReply, CompleteBatchReply, CompleteBatchRequest, CompleteRequest, CompleteResult, CompletedPart,
+    InitiateReply, InitiateRequest, InitiateResult, MAX_FILES_PER_INITIATE, MAX_PARTS_PER_SIGNING,
+    MAX_UPLOADS_PER_COMPLETION, NewFile, PartToSign, SignPartsReply, SignPartsRequest, SignedPart,
+    StoredPart, UploadGrant, UploadKind, UploadStatus, UploadToComplete,
 };

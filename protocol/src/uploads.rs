@@ -10,6 +10,9 @@ use crate::{Crc64Nvme, FileId, FileRecord, FileStatus, PartNumber, Problem, Reda
 /// Most files in one initiate request. Source: `docs/api.md`, section "Uploads".
 pub const MAX_FILES_PER_INITIATE: usize = 100;
 
+/// Most uploads in one request to complete several. Source: `docs/api.md`, section "Uploads".
+pub const MAX_UPLOADS_PER_COMPLETION: usize = 100;
+
 /// Most parts in one signing request.
 ///
 /// Source: a presigned URL costs a worker about 50 µs cold, and Cloudflare's free plan allows 10 ms
@@ -287,6 +290,56 @@ pub struct CompleteRequest {
     /// all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<Vec<CompletedPart>>,
+}
+
+/// Body of `POST /v1/uploads/complete`: several uploads in one request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CompleteBatchRequest {
+    /// 1 to 100 uploads, none of them twice.
+    pub uploads: Vec<UploadToComplete>,
+}
+
+/// One upload of a [`CompleteBatchRequest`]; the fields are those of a [`CompleteRequest`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct UploadToComplete {
+    /// Which upload.
+    pub upload_id: UploadId,
+    /// Its ticket.
+    pub ticket: Redacted<String>,
+    /// Checksum of the whole file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<Crc64Nvme>,
+    /// The parts, where the client wants them compared one by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Vec<CompletedPart>>,
+}
+
+/// Reply of `POST /v1/uploads/complete`: one result for each upload, in the order asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CompleteBatchReply {
+    /// The results.
+    pub uploads: Vec<CompleteResult>,
+}
+
+/// What became of one upload: exactly one of `file` and `error` is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CompleteResult {
+    /// Which upload.
+    pub upload_id: UploadId,
+    /// The finalized file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<Box<FileRecord>>,
+    /// Why it could not be finalized; the others are not touched by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Problem>,
 }
 
 /// Reply of `DELETE /v1/uploads/{uploadId}`.
