@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -6,8 +6,8 @@ use gloo_timers::callback::Timeout;
 use serde::Deserialize;
 use syncsphere_protocol::{Crc64Nvme, Redacted};
 use syncsphere_upload_core::{
-    Action, AttemptId, Checkpoint, Engine, FileDescription, Input, InvalidCheckpoint, Moment, Notice, TaskId,
-    TaskState, TransferFailure, UploadError,
+    Action, AttemptId, Checkpoint, Connections, Engine, FileDescription, Input, InvalidCheckpoint, Moment,
+    Notice, TaskId, TaskState, TransferFailure, UploadError,
 };
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -15,7 +15,7 @@ use web_sys::Blob;
 
 use crate::coordinator::Coordinator;
 use crate::dispatch::{Dispatch, SendOrder};
-use crate::host::{ConductorHost, LaneLink, performance_now};
+use crate::host::{ConductorHost, LaneLink, performance};
 use crate::json::{Json, from_json};
 use crate::options::Options;
 
@@ -59,6 +59,7 @@ impl Conductor {
             files: js_sys::Map::new(),
             coordinator: Coordinator::new(options.endpoint, Rc::clone(&host)),
             host,
+            storage: Cell::default(),
             alarm: RefCell::default(),
         })))
     }
@@ -121,8 +122,12 @@ impl Conductor {
         });
     }
 
-    /// Storage has taken a part from a lane.
-    pub fn stored(&self, attempt: u64) {
+    /// Storage has taken a part from a lane, over this protocol, where the browser tells.
+    pub fn stored(&self, attempt: u64, protocol: Option<String>) {
+        // Source: the IANA registry of ALPN names; anything else is a version of HTTP/1.
+        if protocol.is_some_and(|name| name.starts_with("h2") || name.starts_with("h3")) {
+            self.0.learn(Connections::Multiplexed);
+        }
         self.0
             .answered(AttemptId(attempt), |attempt| Input::Stored { attempt });
     }
@@ -162,6 +167,7 @@ struct Shell {
     files: js_sys::Map,
     coordinator: Coordinator,
     host: Rc<ConductorHost>,
+    storage: Cell<Connections>,
     alarm: RefCell<Option<Alarm>>,
 }
 
@@ -236,6 +242,7 @@ impl Shell {
                 url,
                 headers,
             } => {
+                let shared = self.storage.get() == Connections::Http1 && self.coordinator.is_at(&url);
                 let order = SendOrder {
                     range,
                     method,
@@ -244,6 +251,9 @@ impl Shell {
                 };
                 if let Some(file) = self.file(task) {
                     self.dispatch.borrow_mut().send(attempt, &file, order);
+                }
+                if shared {
+                    self.learn(Connections::Http1Shared);
                 }
             }
             Action::Cancel { attempt } => self.dispatch.borrow_mut().cancel(attempt),
@@ -260,6 +270,13 @@ impl Shell {
             }
             Action::Forget { task } => self.host.forget(task.0),
             Action::Notify { task, notice } => self.notify(task, notice),
+        }
+    }
+
+    /// How requests reach storage, which the engine wants to know only when it changes.
+    fn learn(self: &Rc<Self>, seen: Connections) {
+        if self.storage.replace(seen) != seen {
+            self.feed(Input::Storage(seen));
         }
     }
 
@@ -328,11 +345,11 @@ fn read_kept(checkpoint: &str) -> Result<Checkpoint, InvalidCheckpoint> {
 
 /// The worker's monotonic clock.
 fn now() -> Moment {
-    Moment::from_millis(performance_now() as u64)
+    Moment::from_millis(performance().now() as u64)
 }
 
 /// Rounded up, so that the moment has come when the timer rings; at most what a browser's timer takes.
 fn millis_until(at: Moment) -> u32 {
-    let millis = (at.as_millis() as f64 - performance_now()).ceil();
+    let millis = (at.as_millis() as f64 - performance().now()).ceil();
     (millis as u32).min(i32::MAX as u32)
 }

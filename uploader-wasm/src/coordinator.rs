@@ -54,6 +54,13 @@ impl Coordinator {
         }
     }
 
+    /// Whether a URL is of the coordinator's own origin.
+    pub fn is_at(&self, url: &str) -> bool {
+        // Scheme, nothing, and host with port.
+        let origin = url.splitn(4, '/').take(3);
+        origin.eq(self.endpoint.splitn(4, '/').take(3))
+    }
+
     /// Asks once; a 401 is answered by asking the page for another token and asking once more.
     pub async fn call(&self, call: &Call) -> Result<Reply, CallFailure> {
         let known = self.token.borrow().clone();

@@ -2,7 +2,7 @@
 
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
-use web_sys::Blob;
+use web_sys::{Blob, Performance};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &'static str = r#"
@@ -32,7 +32,8 @@ export interface LaneLink {
 export interface LaneHost {
   hashed(attempt: bigint, crc64nvme: bigint): void;
   sent(attempt: bigint, loaded: number): void;
-  stored(attempt: bigint): void;
+  /** `protocol` is the one that carried the part, as ALPN names it, where the browser tells. */
+  stored(attempt: bigint, protocol: string | undefined): void;
   /** `failure` is `network`, `refused`, `file_changed` or `file_unreadable`. */
   attemptFailed(attempt: bigint, failure: string, status: number, body: string, retryAfter: number | undefined): void;
 }
@@ -113,7 +114,7 @@ extern "C" {
     pub(crate) fn sent(this: &LaneHost, attempt: u64, loaded: f64);
 
     #[wasm_bindgen(method)]
-    pub(crate) fn stored(this: &LaneHost, attempt: u64);
+    pub(crate) fn stored(this: &LaneHost, attempt: u64, protocol: Option<String>);
 
     #[wasm_bindgen(method, js_name = attemptFailed)]
     pub(crate) fn attempt_failed(
@@ -125,6 +126,11 @@ extern "C" {
         retry_after: Option<u32>,
     );
 
-    #[wasm_bindgen(js_namespace = performance, js_name = now)]
-    pub(crate) fn performance_now() -> f64;
+    #[wasm_bindgen(thread_local_v2, js_name = performance)]
+    static PERFORMANCE: Performance;
+}
+
+/// This worker's clock and its record of requests.
+pub(crate) fn performance() -> Performance {
+    PERFORMANCE.with(Performance::clone)
 }

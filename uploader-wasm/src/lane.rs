@@ -145,7 +145,7 @@ impl Desk {
         }
         match (outcome, readable) {
             (_, Err(failure)) => self.read_failed(attempt, failure),
-            (Outcome::Stored, _) => self.host.stored(attempt),
+            (Outcome::Stored { protocol }, _) => self.host.stored(attempt, protocol),
             (
                 Outcome::Refused {
                     status,

@@ -3,11 +3,6 @@ use std::time::Duration;
 use serde::Deserialize;
 use syncsphere_upload_core::{Concurrency, Config, RetryPolicy};
 
-/// Most requests in flight that an adaptive window may reach.
-///
-/// Source: browsers keep at most six connections to an HTTP/1.1 origin, and S3 speaks nothing newer.
-const MOST_CONNECTIONS: u16 = 6;
-
 /// The page's options, checked there already; whatever is absent takes the engine's default.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,9 +42,7 @@ impl Options {
         Config {
             concurrency: match self.concurrency {
                 Some(count) => Concurrency::Fixed(count.max(1)),
-                None => Concurrency::Adaptive {
-                    max: MOST_CONNECTIONS,
-                },
+                None => Config::default().concurrency,
             },
             part_size: self.part_size,
             integrity: matches!(self.integrity, Integrity::Crc64Nvme),

@@ -3,9 +3,9 @@
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, ProgressEvent, XmlHttpRequest};
+use web_sys::{Blob, PerformanceResourceTiming, ProgressEvent, XmlHttpRequest};
 
-use crate::host::performance_now;
+use crate::host::performance;
 
 /// Shortest time between two reports of progress, in ms.
 ///
@@ -29,7 +29,11 @@ pub struct PartRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Storage took the part.
-    Stored,
+    Stored {
+        /// The protocol that carried it, as ALPN names it; browsers tell only where storage allows it
+        /// (`Timing-Allow-Origin`).
+        protocol: Option<String>,
+    },
     /// Storage answered with an error.
     Refused {
         /// HTTP status.
@@ -79,13 +83,13 @@ async fn exchange(
     xhr.send_with_opt_blob(Some(slice))?;
     JsFuture::from(ended).await?;
     xhr.upload()?.set_onprogress(None);
-    outcome(xhr)
+    outcome(xhr, &request.url)
 }
 
 fn throttled(report: impl Fn(f64) + 'static) -> Closure<dyn FnMut(ProgressEvent)> {
     let mut last = f64::MIN;
     Closure::new(move |event: ProgressEvent| {
-        let now = performance_now();
+        let now = performance().now();
         if now - last >= BETWEEN_REPORTS {
             last = now;
             report(event.loaded());
@@ -93,13 +97,14 @@ fn throttled(report: impl Fn(f64) + 'static) -> Closure<dyn FnMut(ProgressEvent)
     })
 }
 
-fn outcome(xhr: &XmlHttpRequest) -> Result<Outcome, JsValue> {
+fn outcome(xhr: &XmlHttpRequest, url: &str) -> Result<Outcome, JsValue> {
     let status = xhr.status()?;
     if status == 0 {
         return Ok(Outcome::Network);
     }
     if (200..300).contains(&status) {
-        return Ok(Outcome::Stored);
+        let protocol = protocol_of(url);
+        return Ok(Outcome::Stored { protocol });
     }
     // All headers at once: asking for one that CORS hides puts an error on the console.
     let headers = xhr.get_all_response_headers()?;
@@ -108,6 +113,12 @@ fn outcome(xhr: &XmlHttpRequest) -> Result<Outcome, JsValue> {
         body: start_of(xhr.response_text()?.unwrap_or_default()),
         retry_after: header(&headers, "retry-after").and_then(|seconds| seconds.parse().ok()),
     })
+}
+
+fn protocol_of(url: &str) -> Option<String> {
+    let entries = performance().get_entries_by_name(url);
+    let entry: PerformanceResourceTiming = entries.iter().last()?.dyn_into().ok()?;
+    Some(entry.next_hop_protocol()).filter(|protocol| !protocol.is_empty())
 }
 
 fn header<'a>(headers: &'a str, name: &str) -> Option<&'a str> {

@@ -114,7 +114,7 @@ export type ToLane =
 export type FromLane =
   | { type: "hashed"; attempt: bigint; crc64nvme: bigint }
   | { type: "sent"; attempt: bigint; loaded: number }
-  | { type: "stored"; attempt: bigint }
+  | { type: "stored"; attempt: bigint; protocol: string | undefined }
   | {
       type: "attemptFailed";
       attempt: bigint;

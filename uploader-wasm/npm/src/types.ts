@@ -19,8 +19,9 @@ export interface UploaderOptions {
   token: string | (() => string | Promise<string>);
 
   /**
-   * Most requests to storage at a time, over all files of this uploader: a number, or `"adaptive"`
-   * for as many as the network rewards, at most six. Default: `"adaptive"`.
+   * Most requests to storage at a time, over all files of this uploader: a number, or `"adaptive"` for as
+   * many as the network rewards, up to the browser's six connections over HTTP/1.1 and twelve requests over
+   * HTTP/2 and later. Default: `"adaptive"`.
    */
   concurrency?: number | "adaptive";
 

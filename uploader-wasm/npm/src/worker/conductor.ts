@@ -99,7 +99,7 @@ function hear(conductor: Conductor, message: FromLane): void {
     case "sent":
       return conductor.sent(message.attempt, message.loaded);
     case "stored":
-      return conductor.stored(message.attempt);
+      return conductor.stored(message.attempt, message.protocol);
     case "attemptFailed": {
       const { attempt, failure, status, body, retryAfter } = message;
       return conductor.attemptFailed(attempt, failure, status, body, retryAfter);

@@ -8,7 +8,7 @@ export function startLane(conductor: MessagePort): void {
   const lane = new Lane({
     hashed: (attempt, crc64nvme) => say({ type: "hashed", attempt, crc64nvme }),
     sent: (attempt, loaded) => say({ type: "sent", attempt, loaded }),
-    stored: (attempt) => say({ type: "stored", attempt }),
+    stored: (attempt, protocol) => say({ type: "stored", attempt, protocol }),
     attemptFailed: (attempt, failure, status, body, retryAfter) =>
       say({ type: "attemptFailed", attempt, failure, status, body, retryAfter }),
   });
