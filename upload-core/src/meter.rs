@@ -1,26 +1,41 @@
 use crate::io::Progress;
 use crate::time::Moment;
 
-/// Time over which the rate is smoothed, in seconds.
+/// Time over which the shown rate is smoothed, in seconds.
 ///
 /// Source: own choice; long enough to bridge the gap between two parts, short enough to follow a
 /// person walking out of the house.
-const SMOOTHING_SECONDS: f64 = 4.0;
+const RATE_SECONDS: f64 = 4.0;
+
+/// Time over which the pace that forecasts rest on is smoothed, in seconds.
+///
+/// Source: own choice; a forecast that jumps is believed less than one that lags.
+const PACE_SECONDS: f64 = 20.0;
 
 /// Shortest time between two samples in seconds: below it, the jitter of timers dominates.
 const SAMPLE_SECONDS: f64 = 0.25;
 
 /// Measures how fast a file travels.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Meter {
     /// Highest byte count shown so far: what is shown never falls, even where a failed attempt
     /// takes bytes back.
     shown: u64,
-    rate: Option<f64>,
+    rate: Smoothed,
+    pace: Smoothed,
     last: Option<(Moment, u64)>,
 }
 
 impl Meter {
+    pub(crate) fn new() -> Self {
+        Self {
+            shown: 0,
+            rate: Smoothed::over(RATE_SECONDS),
+            pace: Smoothed::over(PACE_SECONDS),
+            last: None,
+        }
+    }
+
     /// Takes the count of bytes that are stored or on their way.
     pub(crate) fn update(&mut self, loaded: u64, now: Moment) {
         self.shown = self.shown.max(loaded);
@@ -32,30 +47,62 @@ impl Meter {
         if seconds < SAMPLE_SECONDS {
             return;
         }
-        let sample = loaded.saturating_sub(before) as f64 / seconds;
-        let weight = 1.0 - (-seconds / SMOOTHING_SECONDS).exp();
-        self.rate = Some(match self.rate {
-            Some(rate) => rate + weight * (sample - rate),
-            None => sample,
-        });
+        let bytes = loaded.saturating_sub(before) as f64;
+        self.rate.sample(bytes, seconds);
+        self.pace.sample(bytes, seconds);
         self.last = Some((now, loaded));
     }
 
     /// Forgets the speed, for example over a pause, whose length says nothing of it.
     pub(crate) fn interrupt(&mut self) {
-        self.rate = None;
-        self.last = None;
+        *self = Self {
+            shown: self.shown,
+            ..Self::new()
+        };
     }
 
     /// What to show for a file of `total` bytes.
     pub(crate) fn progress(&self, total: u64) -> Progress {
-        let rate = self.rate.unwrap_or(0.0);
         let left = total.saturating_sub(self.shown) as f64;
+        let pace = self.pace.value();
         Progress {
             loaded: self.shown,
             total,
-            rate,
-            eta_seconds: (rate > 1.0).then(|| left / rate),
+            rate: self.rate.value(),
+            eta_seconds: (pace > 1.0).then(|| left / pace),
+        }
+    }
+}
+
+/// Bytes a second, the more recent the heavier, and never biased by how short the past is.
+#[derive(Debug)]
+struct Smoothed {
+    /// Time in seconds after which a sample's weight has fallen to 1/e.
+    over: f64,
+    weighted: f64,
+    weight: f64,
+}
+
+impl Smoothed {
+    fn over(seconds: f64) -> Self {
+        Self {
+            over: seconds,
+            weighted: 0.0,
+            weight: 0.0,
+        }
+    }
+
+    fn sample(&mut self, bytes: f64, seconds: f64) {
+        let kept = (-seconds / self.over).exp();
+        self.weighted = self.weighted * kept + bytes / seconds * (1.0 - kept);
+        self.weight = self.weight * kept + 1.0 - kept;
+    }
+
+    fn value(&self) -> f64 {
+        if self.weight > 0.0 {
+            self.weighted / self.weight
+        } else {
+            0.0
         }
     }
 }
@@ -68,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_is_shown_never_falls() {
-        let mut meter = Meter::default();
+        let mut meter = Meter::new();
         meter.update(100, Moment::default());
         meter.update(40, Moment::from_millis(1000));
         assert_eq!(meter.progress(200).loaded, 100);
@@ -76,20 +123,20 @@ mod tests {
 
     #[test]
     fn a_steady_speed_is_told_as_it_is() {
-        let mut meter = Meter::default();
+        let mut meter = Meter::new();
         let mut now = Moment::default();
         for step in 0..100_u64 {
             meter.update(step * 1_000_000, now);
             now += Duration::from_millis(500);
         }
         let progress = meter.progress(200_000_000);
-        assert!((progress.rate - 2e6).abs() < 1e4, "{progress:?}");
+        assert!((progress.rate - 2e6).abs() < 1e4, "{}", progress.rate);
         let left = progress.eta_seconds.expect("there is a speed");
         assert!((left - 50.5).abs() < 1.0, "{left}");
     }
 
     #[test]
     fn without_a_speed_there_is_no_forecast() {
-        assert_eq!(Meter::default().progress(10).eta_seconds, None);
+        assert_eq!(Meter::new().progress(10).eta_seconds, None);
     }
 }

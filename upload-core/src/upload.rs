@@ -94,7 +94,7 @@ impl Upload {
             paused: false,
             refused_since: None,
             parts: Parts::new(plan),
-            meter: Meter::default(),
+            meter: Meter::new(),
             told: Told::default(),
             saved_at: None,
             unsaved: false,

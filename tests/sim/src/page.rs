@@ -236,7 +236,11 @@ impl World {
             Notice::State(state) if state.is_final() && *state != TaskState::Failed => {
                 self.ended(task, *state);
             }
-            Notice::State(_) | Notice::Progress(_) | Notice::Available(_) => {}
+            Notice::Progress(progress) => {
+                let eta = progress.eta_seconds.map(|seconds| (self.now, seconds * 1000.0));
+                self.outcome.forecasts.extend(eta);
+            }
+            Notice::State(_) | Notice::Available(_) => {}
         }
     }
 

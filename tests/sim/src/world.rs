@@ -101,6 +101,8 @@ pub struct Outcome {
     pub bytes_arrived: u64,
     /// Requests to the coordinator.
     pub calls: u64,
+    /// What the page was told of the time left: when, and how many milliseconds.
+    pub forecasts: Vec<(u64, f64)>,
 }
 
 /// The world.

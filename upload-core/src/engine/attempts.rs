@@ -21,6 +21,12 @@ const LANE_RATE_WEIGHT: f64 = 0.3;
 /// Source: own choice; once for a word for expiry that is not known here, once for luck.
 const MAX_DENIALS: u32 = 3;
 
+/// Longest wait where no answer came at all: a network that returns does not always say so, and one
+/// probe at a time is no burden.
+///
+/// Source: own choice.
+const LONGEST_BLIND_WAIT: Duration = Duration::from_secs(4);
+
 /// A timer that is late by more than this means that the computer slept or the tab was frozen:
 /// silence until then proves nothing.
 ///
@@ -138,7 +144,7 @@ impl Engine {
             Verdict::Fatal(error) => self.fail(attempt.task, error),
             // Only storage can be out of order; a file that cannot be hashed cannot be read.
             _ if attempt.purpose != Purpose::Send => self.fail(attempt.task, UploadError::file_unreadable()),
-            Verdict::Outage { retry_after } => self.rest(attempt, retry_after),
+            Verdict::Outage { retry_after } => self.rest(attempt, failure, retry_after),
             Verdict::Resync => self.resync(attempt.task),
             Verdict::Again => self.repeat(attempt, failure, false, most),
             Verdict::Renew { expired: true } => self.repeat(attempt, failure, true, most),
@@ -178,18 +184,18 @@ impl Engine {
     }
 
     /// Leaves a part alone that failed because storage or the network is in trouble.
-    fn rest(&mut self, attempt: Attempt, retry_after: Option<Duration>) {
+    fn rest(&mut self, attempt: Attempt, failure: &TransferFailure, retry_after: Option<Duration>) {
         let Attempt {
             task, part, started, ..
         } = attempt;
         self.window.on_congestion(self.now);
-        let rest = self.outage.on_failure(
-            started,
-            retry_after,
-            &self.config.retry,
-            &mut self.random,
-            self.now,
-        );
+        let mut policy = self.config.retry;
+        if matches!(failure, TransferFailure::Network) {
+            policy.max_delay = policy.max_delay.min(LONGEST_BLIND_WAIT);
+        }
+        let rest = self
+            .outage
+            .on_failure(started, retry_after, &policy, &mut self.random, self.now);
         if self.online && self.outage.looks_misconfigured(self.now) {
             let text = "storage never gave a readable answer; check the bucket's CORS rules and address";
             self.fail(
