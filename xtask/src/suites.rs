@@ -20,11 +20,16 @@ pub struct Suite {
 }
 
 /// All of them, the quick ones first.
-pub const SUITES: [Suite; 5] = [
+pub const SUITES: [Suite; 6] = [
     Suite {
         name: "native",
-        about: "unit, property and simulation tests of the cores and of xtask",
+        about: "unit and property tests of the cores and of xtask",
         run: native,
+    },
+    Suite {
+        name: "sim",
+        about: "both cores together on a virtual clock: scenarios, and 10,000 runs made of chance",
+        run: sim,
     },
     Suite {
         name: "wasm",
@@ -60,6 +65,18 @@ pub struct Outcome {
 fn native() -> Result<Outcome> {
     install::wasm_target()?;
     cargo_test(cargo().args(["test", "--no-fail-fast"]))
+}
+
+/// The simulator has a profile of its own: its runs want some speed, and its assertions.
+fn sim() -> Result<Outcome> {
+    cargo_test(cargo().args([
+        "test",
+        "--no-fail-fast",
+        "--profile",
+        "sim",
+        "--package",
+        "syncsphere-sim",
+    ]))
 }
 
 /// The WebAssembly tests of each crate; in which place they run (browser or Node) each test file says itself.
