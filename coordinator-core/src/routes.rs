@@ -57,6 +57,12 @@ pub(crate) async fn dispatch<S: Storage, W: Workspaces>(
             let body = body(&request, MAX_INITIATE)?;
             json(ok, &initiate::initiate(desk, &principal, body, key).await?)
         }
+        ["v1", "uploads", "complete"] => {
+            allow(&method, &[Method::POST])?;
+            let principal = authenticate(desk, &request, Scope::Write)?;
+            let body = parsed(body(&request, MAX_BODY_BYTES)?)?;
+            json(ok, &complete::complete_batch(desk, &principal, &body).await?)
+        }
         ["v1", "uploads", id] => {
             allow(&method, &[Method::GET, Method::DELETE])?;
             let principal = authenticate(desk, &request, Scope::Write)?;

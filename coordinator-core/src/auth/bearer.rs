@@ -229,6 +229,8 @@ fn unauthenticated(detail: &str) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
     use std::time::Duration;
 
     use base64::Engine as _;

@@ -110,6 +110,8 @@ fn thumbprint(key: &VerifyingKey) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
     use super::*;
 
     /// Source: RFC 8037 appendix A.1 (the key) and A.3 (its thumbprint).

@@ -125,6 +125,8 @@ fn authentic(text: &str, keys: &SigningKeys) -> Option<Ticket> {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
     use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
 

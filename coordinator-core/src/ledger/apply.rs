@@ -46,6 +46,11 @@ pub(super) struct Ledger<'a, S> {
 impl<S: Store> Ledger<'_, S> {
     fn carry_out(&mut self, command: Command) -> Result<Reply, S::Error> {
         match command {
+            Command::Several { commands } => {
+                let replies = commands.into_iter().map(|command| self.carry_out(command));
+                let replies = replies.collect::<Result<_, _>>()?;
+                Ok(Reply::Several { replies })
+            }
             Command::Head => self.store.newest_seq().map(|seq| Reply::Head { seq }),
             Command::Begin { idempotency, drafts } => self.begin(idempotency, drafts),
             Command::Open { opened } => self.open(opened),

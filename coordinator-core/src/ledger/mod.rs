@@ -42,6 +42,11 @@ pub struct Call {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Command {
+    /// Carry out several commands, in this order, as one.
+    Several {
+        /// The commands, none of them a `Several` itself.
+        commands: Vec<Command>,
+    },
     /// Answer with the newest sequence number.
     Head,
     /// Record the intent to upload. A `single` upload is open, and announced, at once; a multipart
@@ -180,6 +185,11 @@ pub struct Opened {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Reply {
+    /// To [`Command::Several`].
+    Several {
+        /// One reply for each command, in their order.
+        replies: Vec<Reply>,
+    },
     /// To [`Command::Head`].
     Head {
         /// The newest sequence number, 0 if nothing has happened yet.

@@ -3,7 +3,8 @@
 use syncsphere_protocol::{UploadId, WorkspaceId};
 
 use super::Desk;
-use super::complete::{Claims, finalize};
+use super::claims::Claims;
+use super::finalize::finalize;
 use crate::ledger::{Chore, ChoreKind, Command, Reply, Sweep, UploadPhase};
 use crate::ports::{Storage, Workspaces};
 use crate::refusal::Refusal;
@@ -100,7 +101,7 @@ async fn resolve<S: Storage, W: Workspaces>(
     if let Reply::Upload { upload, .. } = reply
         && let UploadPhase::Completing { crc64nvme } = upload.phase
     {
-        let finalized = finalize(desk, &upload, &Claims::of_whole(crc64nvme)).await;
+        let finalized = finalize(desk, *upload, Claims::of_whole(crc64nvme)).await;
         if finalized.is_err_and(|refusal| refusal.code().is_retryable()) {
             return Ok(false);
         }

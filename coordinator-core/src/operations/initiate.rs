@@ -7,19 +7,13 @@ use syncsphere_protocol::{
 };
 
 use super::sign_parts::sign;
-use super::{Desk, out_of_turn};
+use super::{Desk, STORAGE_CALLS_AT_ONCE, out_of_turn};
 use crate::auth::{Principal, Ticket};
 use crate::ledger::{Command, FileDraft, Idempotency, Opened, Reply, Upload, UploadDraft, UploadPhase};
 use crate::policy;
 use crate::ports::{Storage, Workspaces};
 use crate::refusal::{Refusal, internal, invalid};
 use crate::routes::parsed;
-
-/// Requests to storage that one initiate has under way at once.
-///
-/// Source: a worker may have six connections open:
-/// <https://developers.cloudflare.com/workers/platform/limits/#simultaneous-open-connections>
-const CREATES_AT_ONCE: usize = 6;
 
 /// Longest name of the client's own for a file, in bytes. Source: own choice.
 const MAX_CLIENT_REF: usize = 256;
@@ -207,7 +201,7 @@ async fn open<S: Storage, W: Workspaces>(
 ) -> Result<Vec<Result<Upload, Refusal>>, Refusal> {
     let created: Vec<Result<Option<Opened>, Refusal>> = stream::iter(&uploads)
         .map(|upload| create(desk, upload))
-        .buffered(CREATES_AT_ONCE)
+        .buffered(STORAGE_CALLS_AT_ONCE)
         .collect()
         .await;
     let opened: Vec<Opened> = created.iter().flatten().flatten().cloned().collect();
@@ -298,13 +292,9 @@ fn result<S, W>(
 ) -> InitiateResult {
     match granted {
         Ok(grant) => InitiateResult::Granted(Box::new(grant)),
-        Err(refusal) => {
-            let (mut error, _) = refusal.into_parts();
-            error.request_id = desk.cx.request_id.clone();
-            InitiateResult::Refused {
-                client_ref: file.client_ref.chars().take(MAX_CLIENT_REF).collect(),
-                error,
-            }
-        }
+        Err(refusal) => InitiateResult::Refused {
+            client_ref: file.client_ref.chars().take(MAX_CLIENT_REF).collect(),
+            error: desk.problem(refusal),
+        },
     }
 }

@@ -3,9 +3,11 @@
 
 pub(crate) mod changes;
 pub(crate) mod chores;
+mod claims;
 pub(crate) mod complete;
 pub(crate) mod content;
 pub(crate) mod files;
+mod finalize;
 pub(crate) mod health;
 pub(crate) mod initiate;
 pub(crate) mod sign_parts;
@@ -19,6 +21,12 @@ use crate::ledger::{Call, Command, Reply};
 use crate::ports::Workspaces;
 use crate::refusal::{Refusal, internal, not_found};
 use crate::s3::S3;
+
+/// Requests to storage that one request has under way at once.
+///
+/// Source: a worker may have six connections open:
+/// <https://developers.cloudflare.com/workers/platform/limits/#simultaneous-open-connections>
+const STORAGE_CALLS_AT_ONCE: usize = 6;
 
 /// What an operation works with: the configuration, the request's surroundings and the two ports.
 pub(crate) struct Desk<'a, S, W> {
@@ -43,6 +51,21 @@ impl<S, W: Workspaces> Desk<'_, S, W> {
         })
     }
 
+    /// Has it carry out several commands in one transaction, in this order; gives one reply each.
+    pub(crate) async fn ask_all(
+        &self,
+        workspace: &WorkspaceId,
+        commands: Vec<Command>,
+    ) -> Result<Vec<Reply>, Refusal> {
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.ask(workspace, Command::Several { commands }).await? {
+            Reply::Several { replies } => Ok(replies),
+            other => Err(out_of_turn(&other)),
+        }
+    }
+
     /// When every URL that has been signed until now is dead, in milliseconds since 1970.
     pub(crate) fn urls_dead_ms(&self) -> i64 {
         self.cx.now_ms.saturating_add(self.config.url_ttl_ms())
@@ -50,6 +73,13 @@ impl<S, W: Workspaces> Desk<'_, S, W> {
 }
 
 impl<'a, S, W> Desk<'a, S, W> {
+    /// The problem of one item among several, which tells what a reply of its own would.
+    pub(crate) fn problem(&self, refusal: Refusal) -> Problem {
+        let (mut problem, _) = refusal.into_parts();
+        problem.request_id = self.cx.request_id.clone();
+        problem
+    }
+
     /// Storage, as this request asks it.
     pub(crate) fn s3(&self) -> S3<'a, S> {
         S3 {
@@ -73,6 +103,7 @@ fn out_of_turn(reply: &Reply) -> Refusal {
         Reply::Chores { .. } => "chores",
         Reply::Done => "done",
         Reply::Missing => "missing",
+        Reply::Several { .. } => "several",
     };
     internal(format!("the ledger answered {kind} out of turn"))
 }

@@ -4,7 +4,8 @@ use syncsphere_protocol::{
 };
 
 use super::chores::sweep;
-use super::complete::{Claims, finalize};
+use super::claims::Claims;
+use super::finalize::finalize;
 use super::{Desk, no_such_upload, out_of_turn};
 use crate::auth::{Principal, Ticket};
 use crate::ledger::{Command, Reply, Upload};
@@ -26,7 +27,7 @@ pub(crate) async fn status<S: Storage, W: Workspaces>(
             Ok(stored) => parts = latest(stored),
             // Storage has lost the upload or finished it: find out which, and tell that.
             Err(S3Failure::NotFound) => {
-                let _ = finalize(desk, &upload, &Claims::default()).await;
+                let _ = finalize(desk, upload.clone(), Claims::default()).await;
                 file = look_up(desk, principal, upload_id).await?.1;
             }
             Err(failure) => return Err(failure.into()),

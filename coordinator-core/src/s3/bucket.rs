@@ -143,6 +143,8 @@ pub(super) fn query_string(pairs: &[(&str, Option<&str>)]) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
     use super::*;
 
     #[test]

@@ -297,6 +297,8 @@ fn completion_body(parts: &[PartToComplete]) -> Result<Vec<u8>, S3Failure> {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
     use super::*;
 
     #[test]

@@ -194,6 +194,8 @@ fn root_name(body: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
     use proptest::prelude::*;
 
     use super::*;

@@ -1,0 +1,329 @@
+use futures_util::{StreamExt, stream};
+use syncsphere_protocol::{
+    ErrorCode, FileRecord, FileStatus, PartNumber, PartPlan, StoredPart, UploadKind, WorkspaceId,
+};
+
+use super::chores::sweep;
+use super::claims::{Claims, differs};
+use super::{Desk, STORAGE_CALLS_AT_ONCE, no_such_upload, out_of_turn};
+use crate::ledger::{Command, Reply, Upload, UploadPhase};
+use crate::ports::{Storage, Workspaces};
+use crate::refusal::{Refusal, internal};
+use crate::s3::{PartToComplete, S3Failure, StoredObject};
+
+/// Makes an open upload's file available if storage holds all of it.
+///
+/// Storage's word decides, not the client's: this is also how a completion that nobody heard the
+/// end of is resolved.
+pub(super) async fn finalize<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    upload: Upload,
+    claims: Claims,
+) -> Result<FileRecord, Refusal> {
+    let workspace = upload.file.workspace.clone();
+    let finalized = finalize_all(desk, &workspace, &[(upload, claims)]).await?;
+    let only = finalized.into_iter().next();
+    only.unwrap_or_else(|| Err(internal("no result for an upload")))
+}
+
+/// The same for several uploads of one workspace, with one result each. All that storage holds
+/// become available in one transaction, in the order given.
+pub(super) async fn finalize_all<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    workspace: &WorkspaceId,
+    uploads: &[(Upload, Claims)],
+) -> Result<Vec<Result<FileRecord, Refusal>>, Refusal> {
+    let found: Vec<Result<Found, Refusal>> = stream::iter(uploads)
+        .map(|(upload, claims)| find_whole(desk, upload, claims))
+        .buffered(STORAGE_CALLS_AT_ONCE)
+        .collect()
+        .await;
+    let commands = uploads.iter().zip(&found);
+    let commands = commands.filter_map(|((upload, _), found)| last_word(upload, found));
+    let mut replies = desk.ask_all(workspace, commands.collect()).await?.into_iter();
+    let mut results = Vec::with_capacity(uploads.len());
+    for ((upload, _), found) in uploads.iter().zip(found) {
+        let told = match last_word(upload, &found) {
+            None => None,
+            Some(_) => replies.next(),
+        };
+        results.push((upload, result(found, told)));
+    }
+    Ok(stream::iter(results)
+        .map(|(upload, result)| conclude(desk, upload, result))
+        .buffered(STORAGE_CALLS_AT_ONCE)
+        .collect()
+        .await)
+}
+
+/// How an upload that is over is answered.
+pub(super) fn outcome(file: FileRecord) -> Result<FileRecord, Refusal> {
+    match file.status {
+        FileStatus::Available => Ok(file),
+        _ => Err(gone()),
+    }
+}
+
+/// An upload and its file, as the ledger has answered.
+pub(super) fn upload_and_file(reply: Reply) -> Result<(Upload, FileRecord), Refusal> {
+    match reply {
+        Reply::Upload {
+            upload,
+            file: Some(file),
+            ..
+        } => Ok((*upload, *file)),
+        Reply::Upload { file: None, .. } | Reply::Missing => Err(no_such_upload()),
+        other => Err(out_of_turn(&other)),
+    }
+}
+
+/// Storage's content is not what the checksums tell.
+pub(super) fn mismatch(detail: &str) -> Refusal {
+    Refusal::new(ErrorCode::ChecksumMismatch, detail)
+}
+
+/// What became of the search for an upload's object.
+enum Found {
+    /// Storage holds the whole of it, as it should be.
+    Object(StoredObject),
+    /// Somebody else has ended the upload, well.
+    Ended(Box<FileRecord>),
+}
+
+/// What the ledger is asked once storage has answered.
+fn last_word(upload: &Upload, found: &Result<Found, Refusal>) -> Option<Command> {
+    let upload_id = upload.upload_id.clone();
+    match found {
+        Ok(Found::Object(object)) => Some(Command::Finish {
+            upload_id,
+            etag: object.etag.clone(),
+            crc64nvme: object.crc64nvme,
+        }),
+        // Whoever gave the upload up meanwhile has removed its bytes.
+        Err(refusal) if refusal.code() == ErrorCode::PartsMissing => Some(Command::Upload { upload_id }),
+        Ok(Found::Ended(_)) | Err(_) => None,
+    }
+}
+
+fn result(found: Result<Found, Refusal>, told: Option<Reply>) -> Result<FileRecord, Refusal> {
+    let told = told.map(upload_and_file).transpose()?.map(|(_, file)| file);
+    match (found, told) {
+        (Ok(Found::Object(_)), Some(file)) => Ok(file),
+        (Ok(Found::Object(_)), None) => Err(internal("fewer answers than commands")),
+        (Ok(Found::Ended(file)), _) => Ok(*file),
+        (Err(_), Some(file)) if file.status != FileStatus::Uploading => Ok(file),
+        (Err(refusal), _) => Err(refusal),
+    }
+}
+
+async fn find_whole<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    upload: &Upload,
+    claims: &Claims,
+) -> Result<Found, Refusal> {
+    match (upload.kind, &upload.storage_upload_id) {
+        (UploadKind::Single, _) => find_single(desk, upload, claims).await,
+        (UploadKind::Multipart, Some(id)) => assemble(desk, upload, id, claims).await,
+        (UploadKind::Multipart, None) => Err(internal("an open multipart upload without its id")),
+    }
+}
+
+async fn find_single<S: Storage, W>(
+    desk: &Desk<'_, S, W>,
+    upload: &Upload,
+    claims: &Claims,
+) -> Result<Found, Refusal> {
+    let whole_file = PartNumber::from_index(0).ok();
+    let object = match desk.s3().head(&upload.file.key).await {
+        Ok(object) => object,
+        Err(S3Failure::NotFound) => return Err(parts_missing(whole_file)),
+        Err(failure) => return Err(failure.into()),
+    };
+    // The object is there but not the right one: it can be sent again.
+    if object.size != upload.file.size {
+        return Err(wrong_length(whole_file));
+    }
+    if differs(claims.whole, object.crc64nvme) {
+        return Err(mismatch("storage holds other content than the checksum tells").naming(whole_file));
+    }
+    if claims.whole.is_some() && object.crc64nvme.is_none() {
+        let detail = "storage knows no checksum of the file: send it with a URL that was asked for with one";
+        return Err(mismatch(detail).naming(whole_file));
+    }
+    Ok(Found::Object(object))
+}
+
+async fn assemble<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    upload: &Upload,
+    storage_upload_id: &str,
+    claims: &Claims,
+) -> Result<Found, Refusal> {
+    let key = &upload.file.key;
+    let stored = match desk.s3().parts(key, storage_upload_id).await {
+        Ok(stored) => stored,
+        // Completed before, or gone: the object tells.
+        Err(S3Failure::NotFound) => return find_assembled(desk, upload, claims).await,
+        Err(failure) => return Err(failure.into()),
+    };
+    let parts = chosen_parts(upload, &stored, claims)?;
+    let started = Command::StartCompletion {
+        upload_id: upload.upload_id.clone(),
+        crc64nvme: claims.whole,
+    };
+    let (now, file) = upload_and_file(desk.ask(&upload.file.workspace, started).await?)?;
+    if now.phase == UploadPhase::Ended {
+        return outcome(file).map(|file| Found::Ended(Box::new(file)));
+    }
+    match desk
+        .s3()
+        .complete(key, storage_upload_id, &parts, claims.whole)
+        .await
+    {
+        Ok(()) | Err(S3Failure::NotFound) => find_assembled(desk, upload, claims).await,
+        Err(S3Failure::Refused { code, .. }) if is_about_parts(&code) => {
+            let stopped = Command::StopCompletion {
+                upload_id: upload.upload_id.clone(),
+            };
+            desk.ask(&upload.file.workspace, stopped).await?;
+            Err(mismatch("storage holds other content than the checksums tell").because(code))
+        }
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// The parts that make the file, or what is wrong with what storage holds.
+fn chosen_parts(
+    upload: &Upload,
+    stored: &[StoredPart],
+    claims: &Claims,
+) -> Result<Vec<PartToComplete>, Refusal> {
+    let plan = plan_of(upload)?;
+    let mut chosen = Vec::with_capacity(plan.part_count().into());
+    let (mut missing, mut misfits, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
+    let mut stored = stored.chunk_by(|a, b| a.part_number == b.part_number).peekable();
+    for number in plan.part_numbers() {
+        let same_number =
+            |parts: &&[StoredPart]| parts.first().is_some_and(|part| part.part_number == number);
+        let Some(part) = stored
+            .next_if(same_number)
+            .and_then(|parts| claims.choose(number, parts))
+        else {
+            missing.push(number);
+            continue;
+        };
+        let claimed = claims.checksum_of(number);
+        if plan.range(number).map(|range| range.length) != Some(part.size) {
+            misfits.push(number);
+        } else if differs(claimed, part.crc64nvme) {
+            damaged.push(number);
+        } else {
+            chosen.push(PartToComplete {
+                number,
+                etag: part.etag.clone(),
+                crc64nvme: claimed.or(part.crc64nvme),
+            });
+        }
+    }
+    if !missing.is_empty() {
+        Err(parts_missing(missing))
+    } else if !misfits.is_empty() {
+        Err(wrong_length(misfits))
+    } else if !damaged.is_empty() {
+        Err(mismatch("storage holds other parts than the checksums tell").naming(damaged))
+    } else {
+        Ok(chosen)
+    }
+}
+
+/// The object that storage has assembled, if it is what was sent.
+async fn find_assembled<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    upload: &Upload,
+    claims: &Claims,
+) -> Result<Found, Refusal> {
+    let object = match desk.s3().head(&upload.file.key).await {
+        Ok(object) => object,
+        Err(S3Failure::NotFound) => {
+            // Neither upload nor object: whoever removed it, there is nothing to go on with.
+            return give_up(desk, upload, gone()).await;
+        }
+        Err(failure) => return Err(failure.into()),
+    };
+    if object.size != upload.file.size || differs(claims.whole, object.crc64nvme) {
+        let refusal = mismatch("storage has assembled other content than was sent; the upload is lost");
+        return give_up(desk, upload, refusal).await;
+    }
+    Ok(Found::Object(object))
+}
+
+/// The answer to an upload whose end is in the ledger.
+async fn conclude<S: Storage, W>(
+    desk: &Desk<'_, S, W>,
+    upload: &Upload,
+    result: Result<FileRecord, Refusal>,
+) -> Result<FileRecord, Refusal> {
+    let file = result?;
+    if matches!(file.status, FileStatus::Aborted | FileStatus::Expired) {
+        // It was given up while storage was at work. The chore that removes the object is in the
+        // ledger since then; this only makes it sooner.
+        let _ = desk.s3().delete(&upload.file.key).await;
+    }
+    outcome(file)
+}
+
+/// Ends an upload that cannot be saved, and answers with `refusal` unless it ended otherwise.
+async fn give_up<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    upload: &Upload,
+    refusal: Refusal,
+) -> Result<Found, Refusal> {
+    let command = Command::Abort {
+        upload_id: upload.upload_id.clone(),
+        urls_dead_ms: desk.urls_dead_ms(),
+    };
+    let Reply::Upload { file, chore, .. } = desk.ask(&upload.file.workspace, command).await? else {
+        return Err(no_such_upload());
+    };
+    if let Some(chore) = chore {
+        sweep(desk, &upload.file.workspace, &chore).await;
+    }
+    match file {
+        Some(file) if file.status == FileStatus::Available => Ok(Found::Ended(file)),
+        _ => Err(refusal),
+    }
+}
+
+/// Codes by which storage says that parts or checksums are not what Complete told.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
+fn is_about_parts(code: &str) -> bool {
+    matches!(
+        code,
+        "BadDigest" | "InvalidPart" | "InvalidPartOrder" | "EntityTooSmall" | "InvalidDigest"
+    )
+}
+
+fn plan_of(upload: &Upload) -> Result<PartPlan, Refusal> {
+    PartPlan::new(upload.file.size, upload.part_size).map_err(|error| internal(error.to_string()))
+}
+
+fn parts_missing(parts: impl IntoIterator<Item = PartNumber>) -> Refusal {
+    Refusal::new(
+        ErrorCode::PartsMissing,
+        "storage does not hold all of the file yet",
+    )
+    .naming(parts)
+}
+
+fn wrong_length(parts: impl IntoIterator<Item = PartNumber>) -> Refusal {
+    Refusal::new(
+        ErrorCode::PartSizeMismatch,
+        "storage holds parts of another length than planned",
+    )
+    .naming(parts)
+}
+
+fn gone() -> Refusal {
+    Refusal::new(ErrorCode::UploadGone, "the upload was aborted or has expired")
+}
