@@ -34,6 +34,8 @@ const LONGEST_SERVER_WISH: Duration = Duration::from_secs(300);
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn waits_grow_but_stay_within_the_ceiling() {

@@ -94,6 +94,8 @@ fn s3_code(body: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn refused(status: u16, body: &str) -> Verdict {
         let body = body.to_owned();

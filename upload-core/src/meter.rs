@@ -110,6 +110,8 @@ impl Smoothed {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
 

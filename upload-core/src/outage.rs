@@ -110,6 +110,8 @@ const MISCONFIGURED_TIME: Duration = Duration::from_secs(60);
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn fail(outage: &mut Outage, started: u64, now: u64) -> Duration {
         let mut random = fastrand::Rng::with_seed(now);

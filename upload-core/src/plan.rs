@@ -68,6 +68,8 @@ fn balanced(size: u64, target: u64, lanes: u64) -> u64 {
 mod tests {
     use proptest::prelude::*;
     use syncsphere_protocol::{MAX_OBJECT_SIZE, MIB};
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
 

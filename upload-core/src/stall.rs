@@ -45,6 +45,8 @@ impl StallWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn patience_is_learnt_within_bounds() {

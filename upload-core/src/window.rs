@@ -221,6 +221,8 @@ impl Window for Adaptive {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     /// Feeds rounds of a network whose goodput is `rate(limit)` bytes a second.
     fn settle(window: &mut dyn Window, rounds: usize, rate: impl Fn(usize) -> f64) {
