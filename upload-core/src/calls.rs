@@ -1,11 +1,11 @@
 //! Requests to the coordinator that are under way or wait for another try.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::RetryPolicy;
 use crate::error::{UploadError, UploadErrorCode};
 use crate::io::{Call, CallFailure, CallId, TaskId};
+use crate::list_map::ListMap;
 use crate::time::Moment;
 
 /// Whom an answer concerns.
@@ -46,7 +46,7 @@ pub(crate) enum Failed {
 /// All calls that have not been answered.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
-    pending: BTreeMap<CallId, Pending>,
+    pending: ListMap<CallId, Pending>,
 }
 
 impl Calls {

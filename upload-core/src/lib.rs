@@ -21,6 +21,7 @@ mod engine;
 mod error;
 mod failure;
 mod io;
+mod list_map;
 mod meter;
 mod outage;
 mod parts;

@@ -7,6 +7,7 @@ use syncsphere_protocol::{Crc64Nvme, PartNumber, PartPlan, PartRange, Redacted, 
 
 use crate::checkpoint::KnownPart;
 use crate::io::AttemptId;
+use crate::list_map::ListMap;
 use crate::time::Moment;
 
 /// Permission to send one part until a moment.
@@ -102,7 +103,7 @@ impl Part {
 pub(crate) struct Parts {
     plan: PartPlan,
     parts: Vec<Part>,
-    failures: BTreeMap<PartNumber, u32>,
+    failures: ListMap<PartNumber, u32>,
     /// Every part before it is stored and proven.
     first_open: usize,
     /// Every part from here on is waiting.
@@ -115,7 +116,7 @@ impl Parts {
         Self {
             plan,
             parts: vec![Part::Waiting; usize::from(plan.part_count())],
-            failures: BTreeMap::new(),
+            failures: ListMap::new(),
             first_open: 0,
             first_untouched: 0,
             stored_bytes: 0,
@@ -221,9 +222,9 @@ impl Parts {
 
     /// Counts a failure that the part itself answers for; gives the number so far.
     pub(crate) fn count_failure(&mut self, part: PartNumber) -> u32 {
-        let failures = self.failures.entry(part).or_default();
-        *failures += 1;
-        *failures
+        let failures = self.failures.get(&part).map_or(1, |failures| failures + 1);
+        self.failures.insert(part, failures);
+        failures
     }
 
     /// The whole file's checksum, once every part's is known.

@@ -22,6 +22,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::error::{UploadError, UploadErrorCode};
 use crate::io::{Action, AttemptId, Call, CallId, FileDescription, Input, Notice, TaskId, TaskState};
+use crate::list_map::ListMap;
 use crate::outage::Outage;
 use crate::plan::plan;
 use crate::stall::StallWatch;
@@ -64,7 +65,7 @@ pub struct Engine {
     queue: VecDeque<TaskId>,
     /// Uploads under way, in the order in which they began.
     active: Vec<TaskId>,
-    attempts: BTreeMap<AttemptId, Attempt>,
+    attempts: ListMap<AttemptId, Attempt>,
     calls: Calls,
     window: Box<dyn Window>,
     outage: Outage,
@@ -100,7 +101,7 @@ impl Engine {
             uploads: BTreeMap::new(),
             queue: VecDeque::new(),
             active: Vec::new(),
-            attempts: BTreeMap::new(),
+            attempts: ListMap::new(),
             calls: Calls::default(),
             outage: Outage::default(),
             stalls: StallWatch::default(),

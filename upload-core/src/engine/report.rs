@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Engine, TimerReason};
 use crate::io::{Action, Notice, TaskId};
+use crate::list_map::ListMap;
 use crate::time::Moment;
 use crate::upload::Purpose;
 
@@ -66,12 +67,12 @@ impl Engine {
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };
-        let mut in_flight = std::collections::BTreeMap::new();
+        let mut in_flight = ListMap::new();
         for attempt in self.attempts.values() {
             if attempt.task == task && attempt.purpose == Purpose::Send {
                 let most = upload.parts.range(attempt.part).length;
-                let furthest = in_flight.entry(attempt.part).or_insert(0_u64);
-                *furthest = attempt.loaded.min(most).max(*furthest);
+                let furthest = in_flight.get(&attempt.part).copied().unwrap_or(0_u64);
+                in_flight.insert(attempt.part, attempt.loaded.min(most).max(furthest));
             }
         }
         let loaded = upload.parts.stored_bytes() + in_flight.values().sum::<u64>();
