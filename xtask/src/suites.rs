@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::Result;
 
@@ -79,37 +80,49 @@ fn sim() -> Result<Outcome> {
     ]))
 }
 
-/// The WebAssembly tests of each crate; in which place they run (browser or Node) each test file says itself.
+/// In which place they run (browser or Node) each crate says itself: Node unless told otherwise.
 fn wasm() -> Result<Outcome> {
     install::wasm_target()?;
     install::node_packages()?;
-    let runner = install::wasm_bindgen()?.join("wasm-bindgen-test-runner");
-    let mut test = cargo();
-    test.args([
+    let mut cores = cargo();
+    cores.args(["test", "--no-fail-fast", "--target", WASM_TARGET, "--lib"]);
+    for krate in CORES {
+        cores.args(["--package", krate]);
+    }
+    let mut engine = cargo();
+    engine.args([
         "test",
         "--no-fail-fast",
         "--target",
         WASM_TARGET,
-        "--lib",
-        "--tests",
+        "--package",
+        "syncsphere-uploader-wasm",
     ]);
-    for krate in WASM_TESTED {
-        test.args(["--package", krate]);
+
+    let mut outcome = Outcome::default();
+    for tests in [&mut cores, &mut engine] {
+        let found = cargo_test(with_wasm_runner(tests)?)?;
+        outcome.passed += found.passed;
+        outcome.failed.extend(found.failed);
     }
-    test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner)
-        .env("CHROMEDRIVER", browser::chromedriver()?)
-        .env("PATH", install::path_with_node_programs()?)
-        // Source: wasm-bindgen's guide, wasm-bindgen-test usage: seconds until the runner gives up (20 unless set)
-        .env("WASM_BINDGEN_TEST_TIMEOUT", "300");
-    cargo_test(&mut test)
+    Ok(outcome)
 }
 
-const WASM_TESTED: [&str; 4] = [
+const CORES: [&str; 3] = [
     "syncsphere-protocol",
     "syncsphere-upload-core",
     "syncsphere-coordinator-core",
-    "syncsphere-uploader-wasm",
 ];
+
+fn with_wasm_runner(command: &mut Command) -> Result<&mut Command> {
+    let runner = install::wasm_bindgen()?.join("wasm-bindgen-test-runner");
+    Ok(command
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner)
+        .env("CHROMEDRIVER", browser::chromedriver()?)
+        .env("PATH", install::path_with_node_programs()?)
+        // Source: wasm-bindgen's guide, wasm-bindgen-test usage: seconds until the runner gives up (20 unless set)
+        .env("WASM_BINDGEN_TEST_TIMEOUT", "300"))
+}
 
 fn worker() -> Result<Outcome> {
     install::wasm_target()?;
@@ -129,7 +142,7 @@ fn stack() -> Result<Outcome> {
 }
 
 /// Runs a Cargo test command and adds up the closing lines of its test binaries.
-fn cargo_test(command: &mut std::process::Command) -> Result<Outcome> {
+fn cargo_test(command: &mut Command) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let mut failures = 0;
     let ended_well = run_reading(command, |line| {
