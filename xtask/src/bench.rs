@@ -21,6 +21,7 @@ pub fn run(names: &[String]) -> Result<ExitCode> {
             available.join(", ")
         );
     }
+    install::bench_packages()?;
     let (_, size) = pack::run_checks()?;
     let mut sections = vec![Section {
         heading: "Package as sent to browsers".to_owned(),
@@ -69,6 +70,7 @@ fn measure(name: &str) -> Result<Section> {
     let mut node = guarded(&install::node()?);
     install::with_tools(&mut node)?
         .env("CHROME_BIN", browser::chromium()?)
+        .env("SYNCSPHERE_XTASK", std::env::current_exe()?)
         .arg(workspace::path("bench").join(format!("{name}.bench.mjs")))
         .stderr(std::process::Stdio::inherit());
     let printed = output(&mut node)?;

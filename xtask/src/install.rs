@@ -1,9 +1,10 @@
 //! Installs what is missing. Everything comes from crates.io, the npm registry and PyPI, pinned by a lock file or by
 //! hash, into the per-user cache or node_modules; only the browser is a system package (see `browser`).
 
+use std::ffi::OsString;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{ffi::OsString, fs};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
@@ -44,7 +45,16 @@ pub const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
 /// The npm packages of package-lock.json, in node_modules.
 pub fn node_packages() -> Result<()> {
-    if node_modules_match_lock() {
+    npm_install(workspace::root())
+}
+
+/// Those that only bench needs: the peers that it measures.
+pub fn bench_packages() -> Result<()> {
+    npm_install(&workspace::path("bench"))
+}
+
+fn npm_install(folder: &Path) -> Result<()> {
+    if node_modules_match_lock(folder) {
         return Ok(());
     }
     if !on_path("npm") {
@@ -52,10 +62,20 @@ pub fn node_packages() -> Result<()> {
             "npm is missing: the JavaScript tools come from it; install Node 20 or later (on Debian: apt-get install nodejs npm)"
         );
     }
-    eprintln!("installing the npm packages of package-lock.json");
+    fs::create_dir_all(workspace::target())?;
+    let lock = File::create(workspace::target().join("npm.lock"))?;
+    lock.lock()
+        .context("waiting for another run that installs npm packages")?;
+    if node_modules_match_lock(folder) {
+        return Ok(());
+    }
+    eprintln!(
+        "installing the npm packages of {}",
+        folder.join("package-lock.json").display()
+    );
     // `npm ci` refuses a lock file without the optional packages of platforms that the registry does not serve;
     // `install` takes every package it does hold as strictly.
-    execute(command("npm").args([
+    execute(command("npm").current_dir(folder).args([
         "install",
         "--no-save",
         "--no-audit",
@@ -182,9 +202,9 @@ fn cargo_tool(name: &str, version: &str) -> Result<PathBuf> {
 }
 
 /// npm keeps a copy of the lock file's facts beside the packages that it installed.
-fn node_modules_match_lock() -> bool {
+fn node_modules_match_lock(folder: &Path) -> bool {
     let packages = |file: &str| -> Option<Map<String, Value>> {
-        let lock: Value = serde_json::from_slice(&fs::read(workspace::path(file)).ok()?).ok()?;
+        let lock: Value = serde_json::from_slice(&fs::read(folder.join(file)).ok()?).ok()?;
         Some(lock.get("packages")?.as_object()?.clone())
     };
     let (Some(wanted), Some(installed)) = (

@@ -7,7 +7,9 @@ use anyhow::{Context, Result};
 /// The repository's root folder.
 pub fn root() -> &'static Path {
     // xtask/ lies directly below it; xtask is always run from the checkout that it was built in.
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."))
 }
 
 /// A path below the repository's root.
