@@ -9,5 +9,6 @@ definePage(async ({ route }) => async (files) => {
     retry: 3,
     retryDelay: 500,
   });
-  if (failedFiles.length > 0) throw new Error(`${failedFiles.length} failed: ${failedFiles[0].error?.message}`);
+  if (failedFiles.length > 0)
+    throw new Error(`${failedFiles.length} failed: ${failedFiles[0].error?.message}`);
 });

@@ -17,7 +17,9 @@ definePage(async ({ partSize }) => async (files) => {
     }
   };
   await Promise.all(Array.from({ length: 6 }, lane));
-  await call("complete", { uploads: uploads.map(({ key, uploadId }, index) => ({ key, uploadId, etags: etags[index] })) });
+  await call("complete", {
+    uploads: uploads.map(({ key, uploadId }, index) => ({ key, uploadId, etags: etags[index] })),
+  });
 });
 
 async function call(what, body) {

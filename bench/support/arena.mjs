@@ -3,11 +3,7 @@ import { once } from "node:events";
 import { randomFillSync } from "node:crypto";
 import { mkdir, open, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  DeleteObjectsCommand,
-  ListObjectsV2Command,
-  PutBucketCorsCommand,
-} from "@aws-sdk/client-s3";
+import { DeleteObjectsCommand, ListObjectsV2Command, PutBucketCorsCommand } from "@aws-sdk/client-s3";
 import { launchChromium } from "../../stack/chromium.mjs";
 import { startCoordinator } from "../../stack/coordinator.mjs";
 import { startProxy } from "../../stack/proxy.mjs";
@@ -66,7 +62,9 @@ class Arena {
     const peerServer = await startPeers({ s3: this.s3Settings, pages: peers, folder: this.folder });
     this.#cleanUps.push(() => peerServer.stop());
     this.peersDirectly = peerServer.url;
-    this.peers = coordinatorLine ? (await this.#link(peerServer.url, coordinatorLine)).endpoint : peerServer.url;
+    this.peers = coordinatorLine
+      ? (await this.#link(peerServer.url, coordinatorLine)).endpoint
+      : peerServer.url;
 
     this.browser = await launchChromium();
     this.#cleanUps.push(() => this.browser.close());
@@ -81,11 +79,13 @@ class Arena {
    * Times run from the call that a page makes when a person has picked files until its promise is fulfilled.
    *
    * @param {{page: string, settings?: object}} contestant
-   * @param {string[]} paths
-   * @param {{blocked?: {busyMs: number, freeMs: number}, timeoutMs?: number, during?: (page: object) => Promise<void>}} [options]
-   * @returns {Promise<{seconds: number, firstPutMs?: number, requests?: number, connections?: number}>}
+   * @param {{paths: string[], bytes: number}} files
+   * @param {{blocked?: {busyMs: number, freeMs: number}, timeoutMs?: number, before?: () => Promise<void>,
+   *   during?: () => Promise<void>}} [options] `blocked` keeps the page's main thread busy; `before` is called when all is
+   *   ready, `during` when the upload has begun
+   * @returns {Promise<{seconds: number, firstPutMs?: number}>} `firstPutMs` only where there is a line to storage
    */
-  async run({ page: name, settings = {} }, files, { blocked, timeoutMs = 20 * 60_000, during } = {}) {
+  async run({ page: name, settings = {} }, files, { blocked, timeoutMs = 20 * 60_000, before, during } = {}) {
     await this.#clear();
     const context = await this.browser.newContext();
     try {
@@ -103,9 +103,10 @@ class Arena {
         const url = `${this.peersDirectly}/sleep?ms=${blocked.busyMs}`;
         await page.evaluate((how) => globalThis.blockMainThread(how), { url, freeMs: blocked.freeMs });
       }
+      await before?.();
       const ended = page.evaluate(() => globalThis.run());
       ended.catch(() => {}); // told below
-      await during?.(page);
+      await during?.();
       const { seconds, startedAt } = await withDeadline(ended, timeoutMs).catch((error) => {
         throw new Error([firstLine(error.message), ...problems.slice(-2)].join(" | "));
       });
@@ -115,6 +116,14 @@ class Arena {
     } finally {
       await context.close();
     }
+  }
+
+  /** Lets a program that is no page store files; the same is made sure of. */
+  async runNative(program, files) {
+    await this.#clear();
+    const result = await program();
+    await this.#mustHold(files.bytes);
+    return result;
   }
 
   /** Files of random bytes on disk: `{paths, bytes}`. */
