@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use syncsphere_protocol::{MAX_OBJECT_SIZE, Redacted};
 
-use crate::auth::SigningKeys;
+use crate::auth::{Clients, SigningKeys};
 use crate::s3::{Addressing, Bucket, Endpoint, Provider};
 
 /// Every variable that [`Config::from_vars`] knows; shells read exactly these.
@@ -28,6 +28,7 @@ pub const VARIABLES: &[&str] = &[
     "AUTH_AUDIENCE",
     "AUTH_TOKEN_TTL_SECONDS",
     "AUTH_GUEST",
+    "AUTH_CLIENTS",
 ];
 
 /// Longest life of a presigned URL, in seconds (7 days).
@@ -84,6 +85,8 @@ pub struct AuthConfig {
     pub token_ttl: Duration,
     /// Whether anybody may have a token.
     pub guests: bool,
+    /// Backends that may have tokens for their users.
+    pub clients: Clients,
 }
 
 /// A variable is missing or wrong. Neither its value nor any part of it is told.
@@ -180,6 +183,12 @@ impl Config {
                     "AUTH_GUEST",
                     "has to be on or off",
                     &[("off", false), ("on", true)],
+                )?,
+                clients: Clients::parse(vars.optional("AUTH_CLIENTS").unwrap_or("[]")).ok_or(
+                    ConfigError {
+                        variable: "AUTH_CLIENTS",
+                        complaint: "has to be a JSON list of clients as docs/coordinator.md describes it",
+                    },
                 )?,
             },
         })

@@ -18,7 +18,7 @@ mod reply;
 mod routes;
 mod s3;
 
-pub use auth::SigningKeys;
+pub use auth::{Clients, SigningKeys};
 pub use config::{AuthConfig, Config, ConfigError, VARIABLES};
 pub use coordinator::{Context, Coordinator, Listener, MAX_BODY_BYTES};
 pub use ports::{Storage, StorageFailure, WorkspaceFailure, Workspaces};

@@ -80,6 +80,28 @@ pub(crate) fn content_type(declared: Option<&str>) -> Result<String, Refusal> {
     }
 }
 
+/// Whether a media type is one of those that are taken. Parameters and case make no difference.
+pub(crate) fn takes_type(taken: &[String], content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let family_of = |kind: &str| {
+        kind.split_once('/')
+            .map(|(family, _)| family.to_ascii_lowercase())
+    };
+    taken.iter().any(|range| match range.strip_suffix("/*") {
+        Some("*") => true,
+        Some(family) => family_of(essence) == Some(family.to_ascii_lowercase()),
+        None => range.eq_ignore_ascii_case(essence),
+    })
+}
+
+/// Whether a text names a media type, `type/*` or `*/*`, without parameters.
+///
+/// Source: RFC 9110 section 12.5.1.
+pub(crate) fn is_media_range(text: &str) -> bool {
+    let halves = text.split_once('/');
+    halves.is_some_and(|(left, right)| is_token(left) && is_token(right) && (left != "*" || right == "*"))
+}
+
 /// The metadata, checked for number and length.
 pub(crate) fn metadata(
     given: Option<&BTreeMap<String, String>>,
@@ -209,9 +231,9 @@ fn is_token(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-    use proptest::prelude::*;
 
     use super::*;
 
@@ -251,6 +273,26 @@ mod tests {
         );
         for bad in ["text", "/", "a/b\r\nx: y", "a/ b", "text/plain;  x", "tëxt/plain"] {
             assert!(content_type(Some(bad)).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn media_ranges_take_what_they_name() {
+        let taken = |ranges: &[&str], content_type: &str| {
+            let ranges: Vec<_> = ranges.iter().map(|range| (*range).to_owned()).collect();
+            takes_type(&ranges, content_type)
+        };
+        assert!(taken(&["image/png", "video/*"], "video/mp4; codecs=\"av1\""));
+        assert!(taken(&["image/png"], "IMAGE/PNG") && taken(&["*/*"], "a/b"));
+        for refused in ["image/pngx", "image", "videos/mp4", "xvideo/mp4", "video"] {
+            assert!(!taken(&["image/png", "video/*"], refused), "{refused}");
+        }
+        assert!(!taken(&[], "a/b") && !taken(&["*", "/*", "a*"], "a/b"));
+        for range in ["image/png", "image/*", "*/*"] {
+            assert!(is_media_range(range), "{range}");
+        }
+        for bad in ["", "image", "*/png", "image/", "image/png; q=1", "im age/png"] {
+            assert!(!is_media_range(bad), "{bad}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Which operation answers which request. Authentication comes before the body is looked at, and
 //! the body's size before its content.
 
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use serde::de::DeserializeOwned;
 use syncsphere_protocol::{ErrorCode, FileId, FileStatus, UploadId};
 
@@ -209,8 +209,18 @@ fn token<S: Storage, W: Workspaces>(
     desk: &Desk<'_, S, W>,
     request: &Request<Vec<u8>>,
 ) -> Result<Response<Vec<u8>>, Refusal> {
-    match grant_token(body(request, MAX_FORM)?, &desk.config.auth, desk.cx)? {
+    let form = body(request, MAX_FORM)?;
+    match grant_token(request.headers(), form, &desk.config.auth, desk.cx)? {
         Ok(reply) => json(StatusCode::OK, &reply),
+        // Source: RFC 6749 section 5.2.
+        Err(error) if error.error == "invalid_client" => {
+            let mut response = json(StatusCode::UNAUTHORIZED, &error)?;
+            let scheme = HeaderValue::from_static("Basic realm=\"syncsphere\"");
+            response
+                .headers_mut()
+                .insert(http::header::WWW_AUTHENTICATE, scheme);
+            Ok(response)
+        }
         Err(error) => json(StatusCode::BAD_REQUEST, &error),
     }
 }

@@ -19,7 +19,7 @@ const LEEWAY_SECONDS: i64 = 60;
 const MAX_TOKEN_LENGTH: usize = 8 * 1024;
 
 /// Longest subject, in bytes. Source: own choice.
-const MAX_SUBJECT_LENGTH: usize = 255;
+pub(super) const MAX_SUBJECT_LENGTH: usize = 255;
 
 /// Something that a token can allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +32,11 @@ pub(crate) enum Scope {
 
 impl Scope {
     pub(crate) const ALL: [Self; 2] = [Self::Read, Self::Write];
+
+    /// The scope of this name, if there is one.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == name)
+    }
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -47,10 +52,25 @@ pub(crate) struct Principal {
     pub subject: Redacted<String>,
     pub workspace: WorkspaceId,
     pub scopes: BTreeSet<Scope>,
-    /// Largest file they may upload, in bytes.
-    pub max_file_size: Option<u64>,
+    /// What they may upload.
+    pub limits: Limits,
     /// When the token dies, in milliseconds since 1970.
     pub expires_ms: i64,
+}
+
+/// What a token lets its subject upload. Nothing is limited by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Limits {
+    /// Largest file, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_file_size: Option<u64>,
+    /// What the subject's files in the workspace may come to, in bytes, uploads under way included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<u64>,
+    /// Media types that are taken, such as `image/png` and `video/*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_types: Option<Vec<String>>,
 }
 
 impl Principal {
@@ -86,7 +106,7 @@ impl Principal {
                 .into_iter()
                 .filter(|scope| scopes.clone().any(|named| named == scope.as_str()))
                 .collect(),
-            max_file_size: claims.max_file_size,
+            limits: claims.limits,
             expires_ms: expires.saturating_mul(1000),
         })
     }
@@ -113,7 +133,7 @@ impl Principal {
             sub: self.subject.0,
             workspace: self.workspace,
             scope: scope.join(" "),
-            max_file_size: self.max_file_size,
+            limits: self.limits,
         });
         claims.issued_at = moment(now_ms);
         claims.not_before = moment(now_ms);
@@ -174,8 +194,8 @@ struct OwnClaims {
     sub: String,
     workspace: WorkspaceId,
     scope: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    max_file_size: Option<u64>,
+    #[serde(flatten)]
+    limits: Limits,
 }
 
 /// Source: RFC 7519 section 4.1.3: one name or several.
@@ -229,16 +249,16 @@ fn unauthenticated(detail: &str) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-    use std::time::Duration;
 
     use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::auth::SigningKeys;
+    use crate::auth::{Clients, SigningKeys};
 
     const NOW: i64 = 1_795_521_600_000;
 
@@ -249,6 +269,7 @@ mod tests {
             audience: "them".to_owned(),
             token_ttl: Duration::from_secs(60),
             guests: true,
+            clients: Clients::default(),
         }
     }
 
@@ -257,7 +278,11 @@ mod tests {
             subject: "ann".into(),
             workspace: "demo".parse().unwrap(),
             scopes: Scope::ALL.into(),
-            max_file_size: Some(5),
+            limits: Limits {
+                max_file_size: Some(5),
+                max_bytes: Some(9),
+                content_types: Some(vec!["image/*".to_owned()]),
+            },
             expires_ms: NOW + 60_000,
         }
     }

@@ -110,9 +110,9 @@ fn thumbprint(key: &VerifyingKey) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-    use super::*;
 
     /// Source: RFC 8037 appendix A.1 (the key) and A.3 (its thumbprint).
     #[test]

@@ -125,10 +125,10 @@ fn authentic(text: &str, keys: &SigningKeys) -> Option<Ticket> {
 
 #[cfg(test)]
 mod tests {
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
     use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
 
@@ -157,7 +157,7 @@ mod tests {
             subject: subject.into(),
             workspace: workspace.parse().unwrap(),
             scopes: Default::default(),
-            max_file_size: None,
+            limits: Default::default(),
             expires_ms: 0,
         }
     }

@@ -122,9 +122,16 @@ fn draft<S, W>(
     let limit = desk
         .config
         .max_file_size
-        .min(principal.max_file_size.unwrap_or(u64::MAX));
+        .min(principal.limits.max_file_size.unwrap_or(u64::MAX));
     let (kind, plan) = policy::plan(file.size, file.part_size, limit, desk.config.bucket.provider)?;
     check_parts(&file.parts, &plan)?;
+    let content_type = policy::content_type(file.content_type.as_deref())?;
+    if let Some(taken) = &principal.limits.content_types
+        && !policy::takes_type(taken, &content_type)
+    {
+        let detail = "the access token does not allow files of this content type";
+        return Err(Refusal::new(ErrorCode::Forbidden, detail));
+    }
     let id = |kind| desk.cx.id(kind, index);
     let file_id = id("file").parse().map_err(|_| internal("an id of our own"))?;
     Ok(UploadDraft {
@@ -139,7 +146,7 @@ fn draft<S, W>(
             name,
             path,
             size: file.size,
-            content_type: policy::content_type(file.content_type.as_deref())?,
+            content_type,
             owner: principal.subject.clone(),
             metadata: policy::metadata(file.metadata.as_deref())?,
         },

@@ -143,9 +143,9 @@ pub(super) fn query_string(pairs: &[(&str, Option<&str>)]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-    use super::*;
 
     #[test]
     fn an_endpoint_is_a_scheme_and_a_host_and_nothing_else() {

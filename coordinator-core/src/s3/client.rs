@@ -297,9 +297,9 @@ fn completion_body(parts: &[PartToComplete]) -> Result<Vec<u8>, S3Failure> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-    use super::*;
 
     #[test]
     fn a_completion_lists_etags_and_checksums_as_xml() {

@@ -194,9 +194,9 @@ fn root_name(body: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-    use proptest::prelude::*;
 
     use super::*;
 

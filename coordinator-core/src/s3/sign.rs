@@ -132,9 +132,9 @@ fn readable(headers: &http::HeaderMap) -> Result<Vec<(&str, &str)>, SigningFailu
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-    use std::collections::BTreeMap;
 
     use jiff02::Timestamp;
     use proptest::prelude::*;
