@@ -13,6 +13,8 @@ use crate::time::Moment;
 pub(crate) enum About {
     /// These uploads, in the order of the request.
     Initiation(Vec<TaskId>),
+    /// Several uploads that are finalized together.
+    Completion(Vec<TaskId>),
     /// One upload.
     Upload(TaskId),
     /// No task any more: an upload that ended and only has to be freed in storage.
@@ -69,6 +71,17 @@ impl Calls {
 
     pub(crate) fn get_mut(&mut self, call: CallId) -> Option<&mut Pending> {
         self.pending.get_mut(&call)
+    }
+
+    /// Drops the call if it concerns this upload alone.
+    pub(crate) fn drop_own(&mut self, call: CallId, task: TaskId) {
+        if self
+            .pending
+            .get(&call)
+            .is_some_and(|pending| pending.about == About::Upload(task))
+        {
+            self.pending.remove(&call);
+        }
     }
 
     pub(crate) fn initiations(&self) -> usize {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use syncsphere_protocol::{
-    AbortReply, CompleteRequest, Crc64Nvme, FileRecord, InitiateReply, InitiateRequest, PartRange, Problem,
-    Redacted, SignPartsReply, SignPartsRequest, UploadId, UploadStatus,
+    AbortReply, CompleteBatchReply, CompleteBatchRequest, CompleteRequest, Crc64Nvme, FileRecord,
+    InitiateReply, InitiateRequest, PartRange, Problem, Redacted, SignPartsReply, SignPartsRequest, UploadId,
+    UploadStatus,
 };
 
 use crate::checkpoint::Checkpoint;
@@ -209,6 +210,11 @@ pub enum Call {
         /// The body.
         body: CompleteRequest,
     },
+    /// `POST /v1/uploads/complete`
+    CompleteBatch {
+        /// The body.
+        body: CompleteBatchRequest,
+    },
     /// `DELETE /v1/uploads/{uploadId}`
     Abort {
         /// Which upload.
@@ -227,6 +233,8 @@ pub enum Reply {
     Status(Box<UploadStatus>),
     /// To [`Call::Complete`].
     Completed(Box<FileRecord>),
+    /// To [`Call::CompleteBatch`].
+    CompletedBatch(CompleteBatchReply),
     /// To [`Call::Abort`].
     Aborted(AbortReply),
 }

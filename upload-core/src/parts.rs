@@ -265,6 +265,8 @@ impl Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn number(n: u64) -> PartNumber {
         PartNumber::try_from(n).expect("a part number")

@@ -41,8 +41,8 @@ pub(crate) struct Session {
     pub ticket: Redacted<String>,
     /// The request for URLs that is under way.
     pub signing: Option<CallId>,
-    /// How often Complete was refused for missing or damaged parts.
-    pub refused_completions: u32,
+    /// How often the coordinator's view of the upload contradicted the engine's.
+    pub disagreements: u32,
 }
 
 impl Session {
@@ -52,7 +52,7 @@ impl Session {
             kind,
             ticket,
             signing: None,
-            refused_completions: 0,
+            disagreements: 0,
         }
     }
 

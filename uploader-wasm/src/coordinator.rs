@@ -116,6 +116,9 @@ impl Coordinator {
                 let path = ["/v1/uploads/", upload_id.as_str(), "/complete"];
                 json(self.request(Method::POST, &path, token, &deadline), body)
             }
+            Call::CompleteBatch { body } => {
+                json(self.request(Method::POST, &["/v1/uploads/complete"], token, &deadline), body)
+            }
             Call::Abort { upload_id } => {
                 let path = ["/v1/uploads/", upload_id.as_str()];
                 self.request(Method::DELETE, &path, token, &deadline).build()
@@ -153,6 +156,7 @@ impl Answer {
             Call::SignParts { .. } => Reply::Signed(self.read()?),
             Call::Status { .. } => Reply::Status(self.read()?),
             Call::Complete { .. } => Reply::Completed(self.read()?),
+            Call::CompleteBatch { .. } => Reply::CompletedBatch(self.read()?),
             Call::Abort { .. } => Reply::Aborted(self.read()?),
         })
     }
@@ -168,7 +172,7 @@ impl Answer {
 
 fn patience(call: &Call) -> u32 {
     match call {
-        Call::Complete { .. } => PATIENCE_FOR_COMPLETE,
+        Call::Complete { .. } | Call::CompleteBatch { .. } => PATIENCE_FOR_COMPLETE,
         _ => PATIENCE,
     }
 }

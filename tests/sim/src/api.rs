@@ -24,6 +24,7 @@ pub(crate) enum CallKind {
     SignParts,
     Status,
     Complete,
+    CompleteBatch,
     Abort,
 }
 
@@ -95,6 +96,15 @@ pub(crate) fn request(call: &Call, token: &str) -> (CallKind, http::Request<Vec<
             let path = format!("/v1/uploads/{upload_id}/complete");
             (CallKind::Complete, "POST", path, json(serde_json::to_vec(body)))
         }
+        Call::CompleteBatch { body } => {
+            let path = "/v1/uploads/complete".to_owned();
+            (
+                CallKind::CompleteBatch,
+                "POST",
+                path,
+                json(serde_json::to_vec(body)),
+            )
+        }
         Call::Abort { upload_id } => (
             CallKind::Abort,
             "DELETE",
@@ -129,6 +139,7 @@ pub(crate) fn reply(kind: CallKind, answer: Option<(u16, Vec<u8>)>) -> Result<Re
         CallKind::SignParts => parse(status, &body).map(Reply::Signed),
         CallKind::Status => parse(status, &body).map(|status| Reply::Status(Box::new(status))),
         CallKind::Complete => parse(status, &body).map(|record| Reply::Completed(Box::new(record))),
+        CallKind::CompleteBatch => parse(status, &body).map(Reply::CompletedBatch),
         CallKind::Abort => parse(status, &body).map(Reply::Aborted),
     }
 }

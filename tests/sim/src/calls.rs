@@ -137,8 +137,18 @@ impl World {
             return;
         };
         let result = api::reply(kind, answer);
-        if let Ok(Reply::Completed(_)) = &result {
-            self.count("completed");
+        if let Ok(Reply::CompletedBatch(reply)) = &result {
+            let refused = reply
+                .uploads
+                .iter()
+                .filter(|result| result.error.is_some())
+                .count();
+            let what = if refused == 0 {
+                "batch completed"
+            } else {
+                "batch completed in part"
+            };
+            self.count(what);
         }
         self.feed(Input::Replied { call, result });
     }

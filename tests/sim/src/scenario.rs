@@ -174,6 +174,9 @@ impl Scenario {
                 _ => random.u64(1..150_000_000),
             });
         }
+        if random.u8(0..6) == 0 {
+            files.extend(std::iter::repeat_with(|| random.u64(0..100_000)).take(30));
+        }
         let mut happenings = Vec::new();
         for _ in 0..random.usize(0..4) {
             let file = random.usize(0..files.len());

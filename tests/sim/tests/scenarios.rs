@@ -41,7 +41,7 @@ fn ten_gibibytes_arrive_in_few_calls() {
 fn many_small_files_share_their_calls() {
     let outcome = World::run(Scenario::calm(3, vec![64 * 1024; 300]));
     all_available(&outcome);
-    assert!(outcome.calls - 300 < 20, "{outcome:?}");
+    assert!(outcome.calls < 30, "{} calls", outcome.calls);
 }
 
 #[test]

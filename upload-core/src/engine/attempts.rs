@@ -336,7 +336,7 @@ impl Engine {
             return;
         };
         if let Some(call) = upload.own_call() {
-            self.calls.take(call);
+            self.calls.drop_own(call, task);
         }
         if let Phase::Transferring(session) | Phase::Completing(session, _) = &upload.phase {
             let mut session = session.clone();

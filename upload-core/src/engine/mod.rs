@@ -43,6 +43,8 @@ pub enum TimerReason {
     Stalled,
     /// A part in flight may be late enough to be sent a second time.
     Hedge,
+    /// Small files have waited long enough to be finalized together.
+    Complete,
     /// Progress that has been held back is due.
     Progress,
     /// A checkpoint that has been held back is due.
@@ -72,6 +74,8 @@ pub struct Engine {
     stalls: StallWatch,
     /// Bytes a second that one connection has lately carried.
     lane_rate: Option<f64>,
+    /// Since when small files wait to be finalized together.
+    gathering_since: Option<Moment>,
     /// Bytes sent, and of those the bytes sent a second time to overtake a slow request.
     sent_bytes: u64,
     hedged_bytes: u64,
@@ -106,6 +110,7 @@ impl Engine {
             outage: Outage::default(),
             stalls: StallWatch::default(),
             lane_rate: None,
+            gathering_since: None,
             sent_bytes: 0,
             hedged_bytes: 0,
             actions: VecDeque::new(),
@@ -266,7 +271,7 @@ impl Engine {
     fn remove(&mut self, task: TaskId) {
         self.cancel_attempts(task);
         if let Some(call) = self.uploads.remove(&task).and_then(|upload| upload.own_call()) {
-            self.calls.take(call);
+            self.calls.drop_own(call, task);
         }
         self.queue.retain(|queued| *queued != task);
         self.active.retain(|active| *active != task);

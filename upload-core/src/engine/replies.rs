@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use syncsphere_protocol::{
-    Crc64Nvme, ErrorCode, FileRecord, FileStatus, InitiateReply, InitiateResult, PartNumber, Problem,
-    SignPartsReply, UploadGrant, UploadKind, UploadStatus,
+    CompleteBatchReply, Crc64Nvme, ErrorCode, FileRecord, FileStatus, InitiateReply, InitiateResult,
+    PartNumber, Problem, SignPartsReply, UploadGrant, UploadKind, UploadStatus,
 };
 
 use super::{Engine, regrant};
@@ -14,12 +14,12 @@ use crate::error::{UploadError, UploadErrorCode};
 use crate::io::{Action, Call, CallFailure, CallId, Notice, Reply, TaskId, TaskState};
 use crate::parts::{Lease, Part, Parts, Proof};
 use crate::time::Moment;
-use crate::upload::{Phase, Session};
+use crate::upload::{Phase, Session, Upload};
 
-/// How often Complete may be refused for missing or damaged parts before the upload fails.
+/// How often the coordinator's view of an upload may contradict the engine's before it fails.
 ///
 /// Source: own choice; once is a part that storage lost, thrice is no accident.
-const MAX_REFUSED_COMPLETIONS: u32 = 3;
+const MAX_DISAGREEMENTS: u32 = 3;
 
 impl Engine {
     pub(super) fn replied(&mut self, call: CallId, result: Result<Reply, CallFailure>) {
@@ -50,10 +50,11 @@ impl Engine {
             (About::Initiation(tasks), Reply::Initiated(reply)) => self.initiated(&tasks, reply, asked_at),
             (About::Upload(task), Reply::Signed(reply)) => self.signed(task, reply, asked_at),
             (About::Upload(task), Reply::Completed(record)) => self.completed(task, record),
+            (About::Completion(tasks), Reply::CompletedBatch(reply)) => self.completed_batch(tasks, reply),
             (About::Upload(task), Reply::Status(status)) => self.status(task, *status),
             (About::Abort(task), _) => self.notify(task, Notice::State(TaskState::Aborted)),
             (About::Leftover, _) => {}
-            (About::Initiation(tasks), _) => {
+            (About::Initiation(tasks) | About::Completion(tasks), _) => {
                 for task in tasks {
                     self.fail(
                         task,
@@ -81,12 +82,12 @@ impl Engine {
             (About::Abort(task), _) => self.notify(task, Notice::State(TaskState::Aborted)),
             (About::Leftover, _) => {}
             (About::Upload(task), Call::Complete { .. }) => self.completion_refused(task, error),
-            // Conflict: the upload is no longer open, perhaps because it was completed.
-            (About::Upload(task), Call::SignParts { .. })
-                if error.code == UploadErrorCode::Coordinator(ErrorCode::Conflict) =>
-            {
-                self.resync(task);
+            (About::Completion(tasks), _) => {
+                for task in tasks {
+                    self.completion_refused(task, error.clone());
+                }
             }
+            (About::Upload(task), Call::SignParts { .. }) => self.disagreed(task, error),
             (About::Upload(task), _) => self.fail(task, error),
         }
     }
@@ -250,22 +251,80 @@ impl Engine {
         self.notify(task, Notice::Available(record));
     }
 
-    /// Complete was refused. Where parts are the reason, storage is asked which it has.
+    /// The uploads of one request, each finalized or not.
+    fn completed_batch(&mut self, tasks: Vec<TaskId>, reply: CompleteBatchReply) {
+        let mut unanswered = tasks;
+        for result in reply.uploads {
+            let is_it = |task: &TaskId| {
+                let upload = self.uploads.get(task);
+                upload.and_then(Upload::upload_id) == Some(&result.upload_id)
+            };
+            let Some(at) = unanswered.iter().position(is_it) else {
+                continue;
+            };
+            let task = unanswered.remove(at);
+            match (result.file, result.error) {
+                (Some(record), _) => self.completed(task, record),
+                (None, Some(problem)) if problem.code.is_retryable() => self.complete_later(task, problem),
+                (None, Some(problem)) => self.completion_refused(task, problem.into()),
+                (None, None) => self.fail(
+                    task,
+                    UploadError::protocol("the coordinator said nothing of a file"),
+                ),
+            }
+        }
+        for task in unanswered {
+            self.fail(task, UploadError::protocol("the coordinator left out a file"));
+        }
+    }
+
+    /// The coordinator could not finalize this upload for the moment: ask again, for it alone.
+    fn complete_later(&mut self, task: TaskId, problem: Problem) {
+        let Some((upload_id, body)) = self.completion(task) else {
+            return;
+        };
+        let call = self.counter.call();
+        self.calls.insert(
+            call,
+            Call::Complete { upload_id, body },
+            About::Upload(task),
+            self.now,
+        );
+        self.completing(task, call);
+        self.replied(call, Err(CallFailure::Problem(problem)));
+    }
+
     fn completion_refused(&mut self, task: TaskId, error: UploadError) {
+        if self
+            .uploads
+            .get(&task)
+            .is_some_and(|upload| matches!(upload.phase, Phase::Completing(..)))
+        {
+            self.disagreed(task, error);
+        }
+    }
+
+    /// The coordinator refused what should be in order. Where its own word on the upload may mend
+    /// that, it is asked: parts may be missing, the upload may have been completed, or the ticket
+    /// may belong to a subject that a new token no longer names.
+    fn disagreed(&mut self, task: TaskId, error: UploadError) {
         let mendable = matches!(
             error.code,
             UploadErrorCode::Coordinator(
-                ErrorCode::PartsMissing | ErrorCode::PartSizeMismatch | ErrorCode::Conflict
+                ErrorCode::PartsMissing
+                    | ErrorCode::PartSizeMismatch
+                    | ErrorCode::Conflict
+                    | ErrorCode::Forbidden
             )
         );
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };
-        let Phase::Completing(session, _) = &mut upload.phase else {
+        let (Phase::Transferring(session) | Phase::Completing(session, _)) = &mut upload.phase else {
             return;
         };
-        session.refused_completions += 1;
-        if mendable && session.refused_completions < MAX_REFUSED_COMPLETIONS {
+        session.disagreements += 1;
+        if mendable && session.disagreements < MAX_DISAGREEMENTS {
             self.resync(task);
         } else {
             self.fail(task, error);
@@ -307,7 +366,7 @@ impl Engine {
         let (parts, known) = match &upload.phase {
             Phase::Restoring { checkpoint, .. } => (Parts::new(plan), known_from(checkpoint)),
             Phase::Resyncing(before, _) => {
-                session.refused_completions = before.refused_completions;
+                session.disagreements = before.disagreements;
                 let known = plan
                     .part_numbers()
                     .filter_map(|number| Some((number, upload.parts.get(number)?.clone())));

@@ -61,11 +61,13 @@ impl Engine {
             .next_probe(self.now)
             .map(|at| (at, TimerReason::ProbeStorage));
         let hedge = self.next_hedge_look().map(|at| (at, TimerReason::Hedge));
+        let gathering = self.next_gathering().map(|at| (at, TimerReason::Complete));
         rests
             .chain(stalls)
             .chain(calls)
             .chain(probe)
             .chain(hedge)
+            .chain(gathering)
             .chain(self.report_timers())
     }
 
