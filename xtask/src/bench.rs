@@ -1,19 +1,24 @@
-//! `cargo xtask bench`: our figures beside other tools' in the same run, written to bench/RESULTS.md.
+//! `cargo xtask bench`: our figures beside other tools' in the same run, written to bench/RESULTS.md for people and to
+//! bench/results.json for machines.
 //!
-//! Each case is a Node program in bench/ that measures and prints one line of JSON: a heading and a table.
+//! Each case is a Node program in bench/ that measures and prints one line of JSON: a heading, a table, goals. A run of
+//! some cases leaves the sections of the others as they are.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::process::{command, guarded, output};
-use crate::{browser, install, pack, workspace};
+use crate::{browser, build_products, install, pack, workspace};
 
-/// Runs the named cases, or all, and writes the results.
-pub fn run(names: &[String]) -> Result<ExitCode> {
+/// Runs the named cases, or all, and writes the results. A quick run is no measurement, and keeps its results to
+/// target/bench.
+pub fn run(names: &[String], quick: bool) -> Result<ExitCode> {
     let available = case_names()?;
     if let Some(unknown) = names.iter().find(|name| !available.contains(name)) {
         bail!(
@@ -22,36 +27,154 @@ pub fn run(names: &[String]) -> Result<ExitCode> {
         );
     }
     install::bench_packages()?;
-    let (_, size) = pack::run_checks()?;
-    let mut sections = vec![Section {
-        heading: "Package as sent to browsers".to_owned(),
-        note: "Scripts and WebAssembly of `@syncsphere/uploader`; goal under 120 KB gzip.".to_owned(),
-        columns: vec!["".to_owned(), "bytes".to_owned()],
-        rows: vec![
-            vec!["plain".to_owned(), size.plain.to_string()],
-            vec!["gzip".to_owned(), size.gzip.to_string()],
-        ],
-    }];
+    build_products::everything()?;
+    build_products::bench_checksum()?;
+
+    let folder = if quick {
+        workspace::target().join("bench")
+    } else {
+        workspace::path("bench")
+    };
+    fs::create_dir_all(&folder)?;
+    let mut results = Results::open(folder)?;
+    if !quick {
+        results.keep("package", package_size()?)?;
+    }
     for name in available
         .iter()
         .filter(|name| names.is_empty() || names.contains(name))
     {
         eprintln!("measuring {name}");
-        sections.push(measure(name)?);
+        let section = measure(name, quick)?;
+        print!("{}", section.for_people());
+        results.keep(name, section)?;
     }
-    let results = workspace::path("bench/RESULTS.md");
-    fs::write(&results, document(&sections)?)?;
-    println!("{}", results.display());
+    println!("{}", results.folder.join(FOR_PEOPLE).display());
     Ok(ExitCode::SUCCESS)
 }
 
+const FOR_PEOPLE: &str = "RESULTS.md";
+const FOR_MACHINES: &str = "results.json";
+
+/// What is known of every case, each from its latest run.
+struct Results {
+    folder: PathBuf,
+    sections: BTreeMap<String, Section>,
+}
+
+impl Results {
+    fn open(folder: PathBuf) -> Result<Self> {
+        let path = folder.join(FOR_MACHINES);
+        let sections = if path.exists() {
+            serde_json::from_slice(&fs::read(&path)?)
+                .with_context(|| format!("reading {}", path.display()))?
+        } else {
+            BTreeMap::new()
+        };
+        Ok(Self { folder, sections })
+    }
+
+    /// Replaces a section, and writes both files, so that a later case that fails loses nothing.
+    fn keep(&mut self, name: &str, mut section: Section) -> Result<()> {
+        section.measured_on = machine()?;
+        self.sections.insert(name.to_owned(), section);
+        let json = serde_json::to_string_pretty(&self.sections)?;
+        fs::write(self.folder.join(FOR_MACHINES), json + "\n")?;
+        let mut text = String::from(
+            "# Results\n\nWritten by `cargo xtask bench`; every comparison was measured in the same run, by turns.\n",
+        );
+        for section in self.sections.values() {
+            text.push('\n');
+            text.push_str(&section.for_people());
+        }
+        fs::write(self.folder.join(FOR_PEOPLE), text)?;
+        Ok(())
+    }
+}
+
 /// What a case prints as its last line.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Section {
     heading: String,
     note: String,
     columns: Vec<String>,
     rows: Vec<Vec<String>>,
+    #[serde(default)]
+    goals: Vec<Goal>,
+    load: Option<Load>,
+    /// Every result of every round, in the case's own form.
+    #[serde(default)]
+    raw: serde_json::Value,
+    /// Date, machine and versions.
+    #[serde(default)]
+    measured_on: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Goal {
+    goal: String,
+    measured: String,
+    met: bool,
+    /// Why it was missed, where that is known.
+    reason: Option<String>,
+}
+
+/// What else the machine did.
+#[derive(Serialize, Deserialize)]
+struct Load {
+    /// Processors that other programs kept busy, on average.
+    others: f64,
+    /// The system's load average at the end, this run included.
+    average: f64,
+    /// How long the case took.
+    seconds: u64,
+}
+
+impl Section {
+    fn for_people(&self) -> String {
+        let mut text = format!("## {}\n\n{}\n\n", self.heading, self.note);
+        table(&mut text, &self.columns, &self.rows);
+        if !self.goals.is_empty() {
+            let columns = ["goal", "measured", "verdict"].map(str::to_owned);
+            let rows: Vec<_> = self.goals.iter().map(Goal::row).collect();
+            text.push('\n');
+            table(&mut text, &columns, &rows);
+        }
+        text.push('\n');
+        for fact in &self.measured_on {
+            text.push_str("- ");
+            text.push_str(fact);
+            text.push('\n');
+        }
+        if let Some(load) = &self.load {
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                text,
+                "- Load: other programs kept {:.2} processors busy; load average {:.2} at the end; the case took {} s",
+                load.others, load.average, load.seconds
+            );
+        }
+        text
+    }
+}
+
+impl Goal {
+    fn row(&self) -> Vec<String> {
+        let verdict = match (self.met, &self.reason) {
+            (true, _) => "met".to_owned(),
+            (false, Some(reason)) => format!("**missed**: {reason}"),
+            (false, None) => "**missed**".to_owned(),
+        };
+        vec![self.goal.clone(), self.measured.clone(), verdict]
+    }
+}
+
+fn table(text: &mut String, columns: &[String], rows: &[Vec<String>]) {
+    let _ = writeln!(text, "| {} |", columns.join(" | "));
+    let _ = writeln!(text, "|{}", " --- |".repeat(columns.len()));
+    for row in rows {
+        let _ = writeln!(text, "| {} |", row.join(" | "));
+    }
 }
 
 fn case_names() -> Result<Vec<String>> {
@@ -66,34 +189,39 @@ fn case_names() -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn measure(name: &str) -> Result<Section> {
+fn package_size() -> Result<Section> {
+    let (_, size) = pack::run_checks()?;
+    let row = |name: &str, bytes: u64| vec![name.to_owned(), bytes.to_string()];
+    Ok(Section {
+        heading: "Package as sent to browsers".to_owned(),
+        note: "Scripts and WebAssembly of `@syncsphere/uploader`.".to_owned(),
+        columns: vec!["".to_owned(), "bytes".to_owned()],
+        rows: vec![row("plain", size.plain), row("gzip", size.gzip)],
+        goals: vec![Goal {
+            goal: "under 120 KB gzip (issue 2)".to_owned(),
+            measured: format!("{} bytes", size.gzip),
+            met: size.gzip < pack::GZIP_BUDGET,
+            reason: None,
+        }],
+        load: None,
+        raw: serde_json::Value::Null,
+        measured_on: Vec::new(),
+    })
+}
+
+fn measure(name: &str, quick: bool) -> Result<Section> {
     let mut node = guarded(&install::node()?);
     install::with_tools(&mut node)?
         .env("CHROME_BIN", browser::chromium()?)
         .env("SYNCSPHERE_XTASK", std::env::current_exe()?)
         .arg(workspace::path("bench").join(format!("{name}.bench.mjs")))
         .stderr(std::process::Stdio::inherit());
+    if quick {
+        node.arg("--quick");
+    }
     let printed = output(&mut node)?;
     let line = printed.lines().last().unwrap_or_default();
     serde_json::from_str(line).with_context(|| format!("bench/{name}.bench.mjs printed no result"))
-}
-
-fn document(sections: &[Section]) -> Result<String> {
-    let mut text = String::from(
-        "# Results\n\nWritten by `cargo xtask bench`; every comparison was measured in the same run, alternating.\n\n",
-    );
-    for fact in machine()? {
-        writeln!(text, "- {fact}")?;
-    }
-    for section in sections {
-        write!(text, "\n## {}\n\n{}\n\n", section.heading, section.note)?;
-        writeln!(text, "| {} |", section.columns.join(" | "))?;
-        writeln!(text, "|{}", " --- |".repeat(section.columns.len()))?;
-        for row in &section.rows {
-            writeln!(text, "| {} |", row.join(" | "))?;
-        }
-    }
-    Ok(text)
 }
 
 fn machine() -> Result<Vec<String>> {
@@ -122,4 +250,30 @@ fn machine() -> Result<Vec<String>> {
             tools.each_ref().map(|tool| tool.trim()).join("; ")
         ),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Section;
+
+    #[test]
+    fn a_missed_goal_says_so_with_its_reason() {
+        let section: Section = serde_json::from_str(
+            r#"{"heading":"H","note":"N.","columns":["a","b"],"rows":[["1","2"]],
+                "goals":[{"goal":"fast","measured":"slow","met":false,"reason":"asleep"}],
+                "load":{"others":0.5,"average":1.25,"seconds":7}}"#,
+        )
+        .unwrap();
+        let text = section.for_people();
+        assert!(text.contains("| a | b |\n| --- | --- |\n| 1 | 2 |\n"), "{text}");
+        assert!(text.contains("| fast | slow | **missed**: asleep |"), "{text}");
+        assert!(text.contains("the case took 7 s"), "{text}");
+    }
+
+    #[test]
+    fn a_case_without_goals_is_a_table_alone() {
+        let section: Section =
+            serde_json::from_str(r#"{"heading":"H","note":"N.","columns":["a"],"rows":[]}"#).unwrap();
+        assert!(!section.for_people().contains("verdict"));
+    }
 }

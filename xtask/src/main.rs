@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Command::Test { suites, list } => test_run::run(&suites, list),
         Command::Check => check::run(),
         Command::Format => check::format(),
-        Command::Bench { cases } => bench::run(&cases),
+        Command::Bench { cases, quick } => bench::run(&cases, quick),
         Command::Pack => pack::run(),
         Command::Build { products } => build_products::run(&products),
         Command::Setup => install::everything().map(|_| ExitCode::SUCCESS),
@@ -73,6 +73,9 @@ enum Command {
     Bench {
         /// Cases to run (all when none is named)
         cases: Vec<String>,
+        /// One round of smaller sizes, into target/bench: shows that bench works, and measures nothing
+        #[arg(long)]
+        quick: bool,
     },
     /// Make and check the npm tarball
     Pack,

@@ -21,11 +21,19 @@ pub fn run_checks() -> Result<(PathBuf, PackageSize)> {
     let programs = workspace::path("node_modules/.bin");
     let path = install::path_with_node_programs()?;
     execute(command(programs.join("publint")).env("PATH", &path).arg(&tarball))?;
-    // The package is ES modules alone, by intention, and says so in its exports.
+    // The package is ES modules alone, by intention, and says so in its exports. `worker` and `wasm` are files for
+    // browsers to fetch; nobody imports them.
     execute(
         command(programs.join("attw"))
             .env("PATH", &path)
-            .args(["--profile", "esm-only"])
+            .args([
+                "--profile",
+                "esm-only",
+                "--exclude-entrypoints",
+                "worker",
+                "wasm",
+                "--",
+            ])
             .arg(&tarball),
     )?;
     let size = PackageSize::measure()?;
@@ -58,7 +66,7 @@ pub struct PackageSize {
 }
 
 // Source: issue 2, "Measured and written in the README": under 120 KB.
-const GZIP_BUDGET: u64 = 120_000;
+pub const GZIP_BUDGET: u64 = 120_000;
 
 impl PackageSize {
     /// Of the built package. Source maps and types are no part of it, since browsers do not load them by themselves.
