@@ -11,9 +11,10 @@ import { makeRunFolder } from "../stack/run-folder.mjs";
 import { startSeaweed } from "../stack/seaweed.mjs";
 
 const run = promisify(execFile);
-const ROUNDS = 3;
+const QUICK = process.argv.includes("--quick");
+const ROUNDS = QUICK ? 1 : 3;
 const MIB = 2 ** 20;
-const SIZE = 1024 * MIB;
+const SIZE = (QUICK ? 64 : 1024) * MIB;
 
 const folder = await makeRunFolder();
 const s3 = await startSeaweed();

@@ -10,7 +10,7 @@ import { startCoordinator } from "../stack/coordinator.mjs";
 import { makeRunFolder } from "../stack/run-folder.mjs";
 import { startSeaweed } from "../stack/seaweed.mjs";
 
-const ROUNDS = 7;
+const ROUNDS = process.argv.includes("--quick") ? 1 : 7;
 const SIZE = 64 * 2 ** 20;
 
 const folder = await makeRunFolder();

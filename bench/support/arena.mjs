@@ -118,6 +118,18 @@ class Arena {
     }
   }
 
+  /** What a function gives in a fresh profile's page. */
+  async evaluate(name, inPage, argument) {
+    const context = await this.browser.newContext();
+    try {
+      const page = await context.newPage();
+      await page.goto(`${this.peers}/${name}.html`);
+      return await page.evaluate(inPage, argument);
+    } finally {
+      await context.close();
+    }
+  }
+
   /** Lets a program that is no page store files; the same is made sure of. */
   async runNative(program, files) {
     await this.#clear();

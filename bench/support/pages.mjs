@@ -6,6 +6,8 @@ import { build } from "esbuild";
 const BENCH = fileURLToPath(new URL("..", import.meta.url));
 const PACKAGE = fileURLToPath(new URL("../../uploader-wasm/npm/dist", import.meta.url));
 
+const CHECKSUM = fileURLToPath(new URL("../../target/bench-checksum", import.meta.url));
+
 /**
  * Builds a page for each contestant: `ours.html` into one folder, for the coordinator to serve with the built npm
  * package beside it, and the peers' into another.
@@ -18,6 +20,7 @@ export async function buildPages(folder) {
   for (const path of [ours, peers]) await mkdir(path, { recursive: true });
   await cp(PACKAGE, join(ours, "uploader"), { recursive: true });
 
+  await cp(CHECKSUM, join(peers, "checksum"), { recursive: true });
   await bundle({ ours: "pages/ours.mjs" }, ours);
   await bundle(PEERS, peers);
   await writeFile(join(ours, "ours.html"), html("ours"));
@@ -45,7 +48,7 @@ async function bundle(entryPoints, outdir) {
     platform: "browser",
     target: "es2022",
     define: { "process.env.NODE_ENV": '"production"' },
-    external: ["./uploader/*"],
+    external: ["./uploader/*", "./checksum/*"],
     logLevel: "error",
   });
 }
