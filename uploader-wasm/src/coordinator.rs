@@ -116,9 +116,10 @@ impl Coordinator {
                 let path = ["/v1/uploads/", upload_id.as_str(), "/complete"];
                 json(self.request(Method::POST, &path, token, &deadline), body)
             }
-            Call::CompleteBatch { body } => {
-                json(self.request(Method::POST, &["/v1/uploads/complete"], token, &deadline), body)
-            }
+            Call::CompleteBatch { body } => json(
+                self.request(Method::POST, &["/v1/uploads/complete"], token, &deadline),
+                body,
+            ),
             Call::Abort { upload_id } => {
                 let path = ["/v1/uploads/", upload_id.as_str()];
                 self.request(Method::DELETE, &path, token, &deadline).build()

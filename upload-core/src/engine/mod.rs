@@ -3,9 +3,10 @@
 //! This file holds the engine's face and the life of a task; its other rooms are
 //! [`schedule`] (what to do next), [`attempts`] (what becomes of hashing and sending), [`hedge`]
 //! (overtaking late requests), [`requests`] and [`replies`] (what the coordinator is asked and what
-//! it answers) and [`report`] (what page and checkpoint are told).
+//! it answers), [`completion`] (finalizing) and [`report`] (what page and checkpoint are told).
 
 mod attempts;
+mod completion;
 mod hedge;
 mod replies;
 mod report;

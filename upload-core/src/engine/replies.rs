@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use syncsphere_protocol::{
-    CompleteBatchReply, Crc64Nvme, ErrorCode, FileRecord, FileStatus, InitiateReply, InitiateResult,
-    PartNumber, Problem, SignPartsReply, UploadGrant, UploadKind, UploadStatus,
+    Crc64Nvme, ErrorCode, FileStatus, InitiateReply, InitiateResult, PartNumber, Problem, SignPartsReply,
+    UploadGrant, UploadKind, UploadStatus,
 };
 
 use super::{Engine, regrant};
@@ -14,7 +14,7 @@ use crate::error::{UploadError, UploadErrorCode};
 use crate::io::{Action, Call, CallFailure, CallId, Notice, Reply, TaskId, TaskState};
 use crate::parts::{Lease, Part, Parts, Proof};
 use crate::time::Moment;
-use crate::upload::{Phase, Session, Upload};
+use crate::upload::{Phase, Session};
 
 /// How often the coordinator's view of an upload may contradict the engine's before it fails.
 ///
@@ -217,97 +217,10 @@ impl Engine {
         }
     }
 
-    fn completed(&mut self, task: TaskId, record: Box<FileRecord>) {
-        let Some(upload) = self.uploads.get(&task) else {
-            return;
-        };
-        let expected = upload.parts.whole_crc().filter(|_| self.config.integrity);
-        let differs = |found: Crc64Nvme| expected.is_some_and(|expected| expected != found);
-        if record.status != FileStatus::Available || record.size != upload.file.size {
-            self.fail(
-                task,
-                UploadError::protocol("the coordinator finalized something else"),
-            );
-            return;
-        }
-        if record.checksum.crc64nvme.is_some_and(differs) {
-            let code = UploadErrorCode::Coordinator(ErrorCode::ChecksumMismatch);
-            let text = "storage holds other bytes than the file";
-            self.fail(task, UploadError::new(code, true, text));
-            return;
-        }
-        self.finish(task, record);
-    }
-
-    fn finish(&mut self, task: TaskId, record: Box<FileRecord>) {
-        if let Some(upload) = self.uploads.get_mut(&task) {
-            let size = upload.file.size;
-            upload.meter.update(size, self.now);
-        }
-        self.tell_progress(task);
-        self.remove(task);
-        self.push(Action::Forget { task });
-        self.notify(task, Notice::State(TaskState::Available));
-        self.notify(task, Notice::Available(record));
-    }
-
-    /// The uploads of one request, each finalized or not.
-    fn completed_batch(&mut self, tasks: Vec<TaskId>, reply: CompleteBatchReply) {
-        let mut unanswered = tasks;
-        for result in reply.uploads {
-            let is_it = |task: &TaskId| {
-                let upload = self.uploads.get(task);
-                upload.and_then(Upload::upload_id) == Some(&result.upload_id)
-            };
-            let Some(at) = unanswered.iter().position(is_it) else {
-                continue;
-            };
-            let task = unanswered.remove(at);
-            match (result.file, result.error) {
-                (Some(record), _) => self.completed(task, record),
-                (None, Some(problem)) if problem.code.is_retryable() => self.complete_later(task, problem),
-                (None, Some(problem)) => self.completion_refused(task, problem.into()),
-                (None, None) => self.fail(
-                    task,
-                    UploadError::protocol("the coordinator said nothing of a file"),
-                ),
-            }
-        }
-        for task in unanswered {
-            self.fail(task, UploadError::protocol("the coordinator left out a file"));
-        }
-    }
-
-    /// The coordinator could not finalize this upload for the moment: ask again, for it alone.
-    fn complete_later(&mut self, task: TaskId, problem: Problem) {
-        let Some((upload_id, body)) = self.completion(task) else {
-            return;
-        };
-        let call = self.counter.call();
-        self.calls.insert(
-            call,
-            Call::Complete { upload_id, body },
-            About::Upload(task),
-            self.now,
-        );
-        self.completing(task, call);
-        self.replied(call, Err(CallFailure::Problem(problem)));
-    }
-
-    fn completion_refused(&mut self, task: TaskId, error: UploadError) {
-        if self
-            .uploads
-            .get(&task)
-            .is_some_and(|upload| matches!(upload.phase, Phase::Completing(..)))
-        {
-            self.disagreed(task, error);
-        }
-    }
-
     /// The coordinator refused what should be in order. Where its own word on the upload may mend
     /// that, it is asked: parts may be missing, the upload may have been completed, or the ticket
     /// may belong to a subject that a new token no longer names.
-    fn disagreed(&mut self, task: TaskId, error: UploadError) {
+    pub(super) fn disagreed(&mut self, task: TaskId, error: UploadError) {
         let mendable = matches!(
             error.code,
             UploadErrorCode::Coordinator(

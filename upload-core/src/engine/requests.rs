@@ -1,30 +1,18 @@
-//! What the coordinator is asked, and when: to open uploads, to sign parts, to finalize.
-
-use std::time::Duration;
+//! What the coordinator is asked, and when: to open uploads and to sign parts.
 
 use syncsphere_protocol::{
-    CompleteBatchRequest, CompleteRequest, CompletedPart, InitiateRequest, MAX_FILES_PER_INITIATE,
-    MAX_PARTS_PER_SIGNING, MAX_UPLOADS_PER_COMPLETION, NewFile, PartToSign, SignPartsRequest, UploadId,
-    UploadKind, UploadToComplete,
+    InitiateRequest, MAX_FILES_PER_INITIATE, MAX_PARTS_PER_SIGNING, NewFile, PartToSign, SignPartsRequest,
 };
 
 use super::Engine;
 use super::schedule::{WINDOWS_AHEAD, count};
 use crate::calls::About;
-use crate::io::{Call, CallId, TaskId};
+use crate::io::{Call, TaskId};
 use crate::parts::Part;
-use crate::time::Moment;
 use crate::upload::{Phase, Upload};
 
 /// Initiate requests under way at a time: one travels while the next fills up.
 const INITIATIONS_AT_ONCE: usize = 2;
-
-/// Small files whose bytes are stored wait for each other, so that a request finalizes many: until
-/// there are so many, for so long, or until nothing else is on its way.
-///
-/// Source: own choice; nobody sees a fifth of a second, and a thousand files cost a dozen requests.
-const ENOUGH_GATHERED: usize = 50;
-const LONGEST_GATHERING: Duration = Duration::from_millis(200);
 
 impl Engine {
     /// Opens, in one request, all uploads whose first part is ready to be signed.
@@ -127,88 +115,6 @@ impl Engine {
             }
         }
     }
-
-    /// Finalizes uploads whose parts are all stored and proven: large files at once, small ones
-    /// together with others that end at about the same time.
-    pub(super) fn complete(&mut self) {
-        let mut small = Vec::new();
-        for task in self.active.clone() {
-            let Some(upload) = self
-                .uploads
-                .get_mut(&task)
-                .filter(|upload| upload.parts.all_done())
-            else {
-                continue;
-            };
-            match upload.transferring().map(|session| session.kind) {
-                Some(UploadKind::Single) => small.push(task),
-                Some(UploadKind::Multipart) => {
-                    if let Some((upload_id, body)) = self.completion(task) {
-                        let call = self.call(Call::Complete { upload_id, body }, About::Upload(task));
-                        self.completing(task, call);
-                    }
-                }
-                None => {}
-            }
-        }
-        if small.is_empty() {
-            self.gathering_since = None;
-            return;
-        }
-        let since = *self.gathering_since.get_or_insert(self.now);
-        let is_time = self.now.since(since) >= LONGEST_GATHERING;
-        if !is_time && small.len() < ENOUGH_GATHERED && self.in_flight() > 0 {
-            return;
-        }
-        self.gathering_since = None;
-        for tasks in small.chunks(MAX_UPLOADS_PER_COMPLETION) {
-            let completions = tasks.iter().filter_map(|task| self.completion(*task));
-            let uploads = completions.map(|(upload_id, body)| UploadToComplete {
-                upload_id,
-                ticket: body.ticket,
-                crc64nvme: body.crc64nvme,
-                parts: body.parts,
-            });
-            let body = CompleteBatchRequest {
-                uploads: uploads.collect(),
-            };
-            let call = self.call(Call::CompleteBatch { body }, About::Completion(tasks.to_vec()));
-            for task in tasks {
-                self.completing(*task, call);
-            }
-        }
-    }
-
-    /// When small files have waited long enough to be finalized.
-    pub(super) fn next_gathering(&self) -> Option<Moment> {
-        self.gathering_since.map(|since| since + LONGEST_GATHERING)
-    }
-
-    /// What finalizing an upload takes.
-    pub(super) fn completion(&self, task: TaskId) -> Option<(UploadId, CompleteRequest)> {
-        let upload = self.uploads.get(&task)?;
-        let session = upload.session()?;
-        let crc64nvme = upload.parts.whole_crc().filter(|_| self.config.integrity);
-        let is_multipart = session.kind == UploadKind::Multipart;
-        let parts = (is_multipart && crc64nvme.is_some()).then(|| completed_parts(upload));
-        let ticket = session.ticket.clone();
-        Some((
-            session.upload_id.clone(),
-            CompleteRequest {
-                ticket,
-                crc64nvme,
-                parts,
-            },
-        ))
-    }
-
-    pub(super) fn completing(&mut self, task: TaskId, call: CallId) {
-        if let Some(upload) = self.uploads.get_mut(&task)
-            && let Some(session) = upload.session().cloned()
-        {
-            upload.phase = Phase::Completing(session, call);
-        }
-    }
 }
 
 fn may_initiate(upload: &Upload) -> bool {
@@ -251,16 +157,4 @@ fn new_file(task: TaskId, upload: &Upload, parts: Vec<PartToSign>) -> NewFile {
         part_size: Some(upload.parts.plan().part_size()),
         parts,
     }
-}
-
-fn completed_parts(upload: &Upload) -> Vec<CompletedPart> {
-    let numbers = upload.parts.plan().part_numbers();
-    let crc = |number| upload.parts.get(number).and_then(Part::crc);
-    numbers
-        .map(|part_number| CompletedPart {
-            part_number,
-            etag: None,
-            crc64nvme: crc(part_number),
-        })
-        .collect()
 }
