@@ -1,0 +1,297 @@
+// The npm package itself, as another site would use it: its own `Uploader`s, made on the demo page.
+
+import assert from "node:assert/strict";
+import { appendFile } from "node:fs/promises";
+import test from "node:test";
+import { until, useStack } from "./harness.mjs";
+
+const MIB = 1024 * 1024;
+
+const stack = useStack();
+
+test("small files of every odd size arrive, with the checksum of their bytes", async (t) => {
+  const page = await openPackage(t);
+  const records = await page.evaluate(async () => {
+    const uploader = await makeUploader();
+    const files = ["", "123456789"].map(
+      (text) => new File([text], `${text.length} bytes`, { type: "text/plain" }),
+    );
+    const options = { path: "a/b", metadata: { camera: "b" } };
+    const done = await Promise.all(uploader.uploadAll(files, options).map((task) => task.done));
+    await uploader.close();
+    return done;
+  });
+  assert.deepEqual(
+    records.map(({ name, size, path, contentType, metadata, status }) => ({
+      name,
+      size,
+      path,
+      contentType,
+      metadata,
+      status,
+    })),
+    [0, 9].map((size) => ({
+      name: `${size} bytes`,
+      size,
+      path: "a/b",
+      contentType: "text/plain",
+      metadata: { camera: "b" },
+      status: "available",
+    })),
+  );
+  // Source of the second: the check value of CRC-64/NVME, 0xae8b14860a799888.
+  assert.deepEqual(
+    records.map((record) => record.checksum.crc64nvme),
+    ["AAAAAAAAAAA=", Buffer.from("ae8b14860a799888", "hex").toString("base64")],
+  );
+});
+
+test("a token that is no longer taken is asked for once more", async (t) => {
+  const page = await openPackage(t);
+  const outcome = await page.evaluate(async () => {
+    let asked = 0;
+    const good = await guestToken();
+    const uploader = await makeUploader({ token: () => (asked++ === 0 ? "stale" : good) });
+    const { status } = await uploader.upload(new Blob(["a"])).done;
+    await uploader.upload(new Blob(["b"])).done;
+    await uploader.close();
+    return { asked, status };
+  });
+  assert.deepEqual(outcome, { asked: 2, status: "available" });
+});
+
+test("a token that is never taken, and one that is never given, fail with `unauthenticated`", async (t) => {
+  const page = await openPackage(t);
+  const errors = await page.evaluate(async () => {
+    const thrown = () => {
+      throw new Error("nobody is signed in");
+    };
+    const errors = [];
+    for (const token of ["nonsense", thrown]) {
+      const uploader = await makeUploader({ token });
+      const error = await uploader.upload(new Blob(["a"])).done.catch((error) => error);
+      errors.push([error.name, error.code, error.status, Boolean(error.requestId), error.retryable]);
+      await uploader.close();
+    }
+    return errors;
+  });
+  assert.deepEqual(errors, [
+    ["UploadError", "unauthenticated", 401, true, false],
+    ["UploadError", "unauthenticated", 401, false, false],
+  ]);
+});
+
+test("an upload from a file handle is continued by the next page without the file", async (t) => {
+  const page = await openPackage(t);
+  stack.proxy.shape({ total: 40 * MIB });
+  const [left] = await page.evaluate(async () => {
+    const folder = await navigator.storage.getDirectory();
+    const handle = await folder.getFileHandle("kept.bin", { create: true });
+    const out = await handle.createWritable();
+    for (let i = 0; i < 40; i++) await out.write(crypto.getRandomValues(new Uint8Array(65536)));
+    await out.truncate(40 * 1024 * 1024);
+    await out.close();
+    const uploader = await makeUploader();
+    const task = uploader.upload(handle, { name: "another name.bin" });
+    await loads(task, 20 * 1024 * 1024);
+    await uploader.close();
+    const next = await makeUploader();
+    const left = await next.interrupted();
+    await next.close();
+    return left;
+  });
+  assert.equal(left.name, "another name.bin");
+  assert.equal(left.needsFile, false);
+
+  stack.proxy.shape();
+  await page.reload();
+  await equip(page);
+  const { record, after } = await page.evaluate(async (uploadId) => {
+    const uploader = await makeUploader();
+    const task = await uploader.continue(uploadId);
+    const record = await task.done;
+    const after = await uploader.interrupted();
+    await uploader.close();
+    return { record, after };
+  }, left.uploadId);
+  assert.equal(record.status, "available");
+  assert.equal(record.name, "another name.bin");
+  assert.equal(record.size, 40 * MIB);
+  assert.deepEqual(after, []);
+});
+
+test("an upload that one tab is busy with is not offered to another", async (t) => {
+  const page = await openPackage(t);
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  await equip(other);
+  stack.proxy.shape({ total: 20 * MIB });
+  await page.evaluate(async () => {
+    globalThis.busy = await makeUploader();
+    const task = busy.upload(new File([new Uint8Array(40 * 1024 * 1024)], "busy.bin"));
+    await loads(task, 20 * 1024 * 1024);
+  });
+  const offered = () =>
+    other.evaluate(async () => {
+      const uploader = await makeUploader();
+      const left = await uploader.interrupted();
+      await uploader.close();
+      return left.map(({ name }) => name);
+    });
+  assert.deepEqual(await offered(), []);
+
+  await page.evaluate(() => busy.close());
+  assert.deepEqual(await offered(), ["busy.bin"]);
+  stack.proxy.shape();
+});
+
+test("a file that is edited in the middle is found out before anything is finalized", async (t) => {
+  const page = await openPackage(t);
+  const file = await stack.file("edited.bin", 48 * MIB);
+  await page.locator("#own-input").setInputFiles(file.path);
+  stack.proxy.shape({ total: 40 * MIB });
+  await page.evaluate(async () => {
+    const uploader = await makeUploader();
+    globalThis.edited = uploader.upload(document.querySelector("#own-input").files[0]);
+    await loads(edited, 10 * 1024 * 1024);
+  });
+  await appendFile(file.path, "one line more");
+  stack.proxy.shape();
+  const code = await page.evaluate(() =>
+    edited.done.then(
+      ({ status }) => status,
+      (error) => error.code,
+    ),
+  );
+  assert.equal(code, "file_changed");
+});
+
+test("a page that is busy does not hold its upload up", async (t) => {
+  const page = await openPackage(t);
+  stack.proxy.shape({ total: 20 * MIB });
+  await page.evaluate(async () => {
+    globalThis.uploader = await makeUploader();
+    globalThis.task = uploader.upload(new File([new Uint8Array(160 * 1024 * 1024)], "busy page.bin"));
+    await loads(task, 1024 * 1024);
+  });
+  const before = partsSent();
+  let blocked = true;
+  const busy = page
+    .evaluate(() => {
+      const start = performance.now();
+      while (performance.now() - start < 5000);
+    })
+    .then(() => (blocked = false));
+  await until(() => partsSent() - before >= 8, "eight parts are stored");
+  assert.ok(blocked, "and the page had no time for them");
+  await busy;
+  await page.evaluate(async () => {
+    await task.abort();
+    await uploader.close();
+  });
+});
+
+test("the change feed starts where it is told to, and ends when it is told to", async (t) => {
+  const page = await openPackage(t);
+  const { all, live } = await page.evaluate(async () => {
+    const token = await guestToken();
+    const uploader = await makeUploader({ token });
+    await uploader.upload(new File(["a"], "a")).done;
+    const live = [];
+    const end = new AbortController();
+    const follow = async () => {
+      for await (const change of uploader.changes({ signal: end.signal })) live.push(change);
+    };
+    const following = follow();
+    const all = [];
+    for await (const change of uploader.changes({ since: 0 })) {
+      all.push(change);
+      if (all.length === 2) void uploader.upload(new File(["b"], "b"));
+      if (all.length === 4) break;
+    }
+    while (live.length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+    end.abort();
+    await following;
+    await uploader.close();
+    const short = (change) => [change.type, change.seq, change.kind, change.file.name];
+    return { all: all.map(short), live: live.map(short) };
+  });
+  const expected = [
+    ["change", 1, "file.uploading", "a"],
+    ["change", 2, "file.available", "a"],
+    ["change", 3, "file.uploading", "b"],
+    ["change", 4, "file.available", "b"],
+  ];
+  assert.deepEqual(all, expected);
+  assert.deepEqual(live.slice(-2), expected.slice(2));
+});
+
+test("a worker or module that cannot be loaded fails the upload, and the next use starts anew", async (t) => {
+  const page = await openPackage(t);
+  const codes = await page.evaluate(async () => {
+    const codes = [];
+    for (const options of [{ workerUrl: "/no-worker.js" }, { wasmUrl: "/no-module.wasm" }]) {
+      const uploader = await makeUploader(options);
+      for (let i = 0; i < 2; i++)
+        codes.push(await uploader.upload(new Blob(["a"])).done.catch((error) => error.code));
+      await uploader.close();
+    }
+    return codes;
+  });
+  assert.deepEqual(codes, Array(4).fill("worker_failed"));
+});
+
+test("a module that the page has compiled itself is not fetched again", async (t) => {
+  const page = await openPackage(t);
+  const fetched = [];
+  page.on("request", (request) => fetched.push(new URL(request.url()).pathname));
+  const status = await page.evaluate(async () => {
+    const wasmModule = await WebAssembly.compileStreaming(fetch("/uploader/uploader.wasm?own"));
+    const uploader = await makeUploader({ wasmModule });
+    const record = await uploader.upload(new Blob(["a"])).done;
+    await uploader.close();
+    return record.status;
+  });
+  assert.equal(status, "available");
+  assert.equal(fetched.filter((path) => path.endsWith(".wasm")).length, 1);
+});
+
+function partsSent() {
+  return stack.proxy.requests.filter(({ method, status }) => method === "PUT" && status === 200).length;
+}
+
+/** The demo page with what the tests above call in it. */
+async function openPackage(t) {
+  const page = await stack.openPage(t);
+  t.after(() => stack.proxy.shape());
+  await equip(page);
+  return page;
+}
+
+async function equip(page) {
+  await page.evaluate(async (workspace) => {
+    const { Uploader } = await import("/uploader/index.js");
+    globalThis.guestToken = async () => {
+      const body = new URLSearchParams({ grant_type: "urn:syncsphere:guest", workspace });
+      const reply = await fetch("/v1/auth/token", { method: "POST", body });
+      return (await reply.json()).access_token;
+    };
+    globalThis.makeUploader = async (options) =>
+      new Uploader({
+        endpoint: location.origin,
+        token: await guestToken(),
+        partSize: 5 * 1024 * 1024,
+        ...options,
+      });
+    globalThis.loads = (task, bytes) =>
+      new Promise((resolve, reject) => {
+        task.done.catch(reject);
+        task.addEventListener("progress", ({ detail }) => detail.loaded >= bytes && resolve());
+      });
+    const input = document.createElement("input");
+    input.type = "file";
+    input.id = "own-input";
+    document.body.append(input);
+  }, new URL(page.url()).searchParams.get("workspace"));
+  await until(() => page.evaluate(() => typeof makeUploader === "function"), "the page is equipped");
+}
