@@ -21,7 +21,7 @@ pub struct Suite {
 }
 
 /// All of them, the quick ones first.
-pub const SUITES: [Suite; 6] = [
+pub const SUITES: [Suite; 7] = [
     Suite {
         name: "native",
         about: "unit and property tests of the cores and of xtask",
@@ -36,6 +36,11 @@ pub const SUITES: [Suite; 6] = [
         name: "wasm",
         about: "the WebAssembly crates in headless Chromium, and the cores on wasm32",
         run: wasm,
+    },
+    Suite {
+        name: "package",
+        about: "the npm package outside a browser",
+        run: package,
     },
     Suite {
         name: "worker",
@@ -122,6 +127,13 @@ fn with_wasm_runner(command: &mut Command) -> Result<&mut Command> {
         .env("PATH", install::path_with_node_programs()?)
         // Source: wasm-bindgen's guide, wasm-bindgen-test usage: seconds until the runner gives up (20 unless set)
         .env("WASM_BINDGEN_TEST_TIMEOUT", "300"))
+}
+
+fn package() -> Result<Outcome> {
+    install::wasm_target()?;
+    install::node_packages()?;
+    build_products::npm_package()?;
+    node_test("package")
 }
 
 fn worker() -> Result<Outcome> {
