@@ -19,6 +19,8 @@ use syncsphere_protocol::{FileId, FileStatus, UploadId, UploadKind};
 
 const UPLOADS: usize = 4;
 const LIFE_MS: i64 = 100_000;
+/// Bytes that the owner may keep: one upload more than there is room for is asked for.
+const QUOTA: u64 = 3;
 
 fn upload_id(index: usize) -> UploadId {
     format!("u{index}").parse().unwrap()
@@ -58,6 +60,7 @@ fn command() -> impl Strategy<Value = fn(usize, i64) -> Command> {
         (|index, now_ms| Command::Begin {
             idempotency: None,
             drafts: vec![draft(index, now_ms)],
+            max_bytes: Some(QUOTA),
         }) as fn(usize, i64) -> Command,
         |index, _| Command::Open {
             opened: vec![Opened {
@@ -136,6 +139,10 @@ proptest! {
             let Ok(next_due) = store.next_due();
             prop_assert_eq!(applied.wake_ms, next_due);
 
+            let Ok(used) = store.usage("ann");
+            prop_assert_eq!(used, kept_bytes(&store));
+            prop_assert!(used <= QUOTA);
+
             // What is open will end by itself, and what has ended has an end written down.
             for upload in store.all_uploads() {
                 let Ok(expiry) = store.chore(&format!("expire:{}", upload.upload_id));
@@ -172,6 +179,16 @@ fn never_opened(reply: &Reply) -> bool {
     matches!(reply, Reply::Upload { file: None, .. } | Reply::Missing)
 }
 
+/// Bytes of every file that is there or on its way.
+fn kept_bytes(store: &MemoryStore) -> u64 {
+    let starting = store
+        .all_uploads()
+        .filter(|upload| upload.phase == UploadPhase::Starting);
+    let files = store.all_files().map(|file| &file.record);
+    let kept = files.filter(|file| matches!(file.status, FileStatus::Uploading | FileStatus::Available));
+    starting.map(|upload| upload.file.size).sum::<u64>() + kept.map(|file| file.size).sum::<u64>()
+}
+
 /// Sequence numbers of the whole feed, read page by page.
 fn read_feed(store: &mut MemoryStore, now_ms: i64) -> Vec<u64> {
     let mut seen: Vec<u64> = Vec::new();
@@ -197,6 +214,7 @@ fn files_are_listed_newest_first_page_by_page() {
             Command::Begin {
                 idempotency: None,
                 drafts: vec![draft(index, 0)],
+                max_bytes: None,
             },
         );
     }
@@ -236,6 +254,7 @@ fn who_remembers_another_feed_is_told_to_begin_anew() {
         Command::Begin {
             idempotency: None,
             drafts: vec![draft(1, 0)],
+            max_bytes: None,
         },
     );
     assert_eq!(page(&mut store, 1).reset, None);

@@ -19,6 +19,16 @@ const MIGRATIONS: &[&str] = &[
      CREATE TABLE chores (id TEXT PRIMARY KEY, due_ms INTEGER NOT NULL, doc TEXT NOT NULL) WITHOUT ROWID;
      CREATE INDEX chores_by_due ON chores (due_ms);
      CREATE TABLE identity (workspace TEXT NOT NULL);",
+    // 2: what each owner's files come to, as text, since the binding's numbers end at 2^53.
+    "CREATE TABLE usage (owner TEXT PRIMARY KEY, bytes TEXT NOT NULL) WITHOUT ROWID;
+     INSERT INTO usage (owner, bytes) \
+        SELECT owner, CAST(sum(size) AS TEXT) FROM ( \
+            SELECT json_extract(doc, '$.record.owner') AS owner, json_extract(doc, '$.record.size') AS size \
+                FROM files WHERE status IN ('uploading', 'available') \
+            UNION ALL \
+            SELECT json_extract(doc, '$.file.owner'), json_extract(doc, '$.file.size') \
+                FROM uploads WHERE json_extract(doc, '$.phase.name') = 'starting') \
+        GROUP BY owner;",
 ];
 
 /// The rows of one workspace.
@@ -197,6 +207,23 @@ impl Store for SqlStore {
 
     fn remove_upload(&mut self, id: &UploadId) -> Outcome<()> {
         self.run("DELETE FROM uploads WHERE id = ?", vec![id.as_str().into()])
+    }
+
+    fn usage(&self, owner: &str) -> Outcome<u64> {
+        let query = "SELECT bytes FROM usage WHERE owner = ?";
+        match self.texts(query, vec![owner.into()])?.pop() {
+            None => Ok(0),
+            Some(text) => text
+                .parse()
+                .map_err(|_| SqlFailure("a usage is no number".to_owned())),
+        }
+    }
+
+    fn put_usage(&mut self, owner: &str, bytes: u64) -> Outcome<()> {
+        self.run(
+            "INSERT OR REPLACE INTO usage (owner, bytes) VALUES (?, ?)",
+            vec![owner.into(), bytes.to_string().into()],
+        )
     }
 
     fn idempotent(&self, key: &str) -> Outcome<Option<Idempotent>> {

@@ -29,6 +29,7 @@ describe("a variable that is missing or wrong", () => {
     AUTH_SIGNING_KEY: [undefined, "short", `${SECRET},short`],
     AUTH_TOKEN_TTL_SECONDS: ["0"],
     AUTH_GUEST: ["yes"],
+    AUTH_CLIENTS: ["[{}]", "backend:passwd"],
   };
   for (const [variable, values] of Object.entries(CASES)) {
     test(`${variable} is named at the first request, and no value is told`, async () => {

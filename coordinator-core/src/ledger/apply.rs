@@ -52,7 +52,11 @@ impl<S: Store> Ledger<'_, S> {
                 Ok(Reply::Several { replies })
             }
             Command::Head => self.store.newest_seq().map(|seq| Reply::Head { seq }),
-            Command::Begin { idempotency, drafts } => self.begin(idempotency, drafts),
+            Command::Begin {
+                idempotency,
+                drafts,
+                max_bytes,
+            } => self.begin(idempotency, drafts, max_bytes),
             Command::Open { opened } => self.open(opened),
             Command::Upload { upload_id } => self.look_up(&upload_id),
             Command::StartCompletion { upload_id, crc64nvme } => self.start_completion(&upload_id, crc64nvme),
@@ -121,6 +125,12 @@ impl<S: Store> Ledger<'_, S> {
         let chore = Chore::sweep(upload_or_file, due, sweep);
         self.store.put_chore(&chore)?;
         Ok(chore)
+    }
+
+    /// Counts bytes among their owner's no longer.
+    pub(super) fn release(&mut self, owner: &str, bytes: u64) -> Result<(), S::Error> {
+        let used = self.store.usage(owner)?;
+        self.store.put_usage(owner, used.saturating_sub(bytes))
     }
 
     pub(super) fn next_seq(&self) -> Result<u64, S::Error> {

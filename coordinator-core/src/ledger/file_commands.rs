@@ -45,6 +45,7 @@ impl<S: Store> Ledger<'_, S> {
                     ..file
                 };
                 self.record(&file)?;
+                self.release(&file.record.owner, file.record.size)?;
                 let sweep = Sweep {
                     key: file.key.clone(),
                     storage_upload_id: None,

@@ -11,6 +11,7 @@ pub struct MemoryStore {
     changes: BTreeMap<u64, Change>,
     files: BTreeMap<FileId, StoredFile>,
     uploads: BTreeMap<UploadId, Upload>,
+    usage: BTreeMap<String, u64>,
     idempotent: BTreeMap<String, Idempotent>,
     chores: BTreeMap<String, Chore>,
 }
@@ -94,6 +95,15 @@ impl Store for MemoryStore {
 
     fn remove_upload(&mut self, id: &UploadId) -> Result<(), Infallible> {
         self.uploads.remove(id);
+        Ok(())
+    }
+
+    fn usage(&self, owner: &str) -> Result<u64, Infallible> {
+        Ok(self.usage.get(owner).copied().unwrap_or(0))
+    }
+
+    fn put_usage(&mut self, owner: &str, bytes: u64) -> Result<(), Infallible> {
+        self.usage.insert(owner.to_owned(), bytes);
         Ok(())
     }
 

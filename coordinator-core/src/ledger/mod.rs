@@ -56,6 +56,9 @@ pub enum Command {
         idempotency: Option<Idempotency>,
         /// The uploads, at most one request's worth.
         drafts: Vec<UploadDraft>,
+        /// What their owner's files may come to, in bytes, uploads under way included; what goes
+        /// beyond it is not begun.
+        max_bytes: Option<u64>,
     },
     /// Storage has created multipart uploads: their files exist now.
     Open {
@@ -195,7 +198,13 @@ pub enum Reply {
         /// The newest sequence number, 0 if nothing has happened yet.
         seq: u64,
     },
-    /// To [`Command::Begin`] and [`Command::Open`]: the uploads as they stand, in the order asked.
+    /// To [`Command::Begin`]: the uploads as they stand, in the order asked; `None` where the
+    /// owner's quota does not hold the upload.
+    Begun {
+        /// The uploads.
+        uploads: Vec<Option<Upload>>,
+    },
+    /// To [`Command::Open`]: the uploads as they stand, in the order asked.
     Uploads {
         /// The uploads.
         uploads: Vec<Upload>,

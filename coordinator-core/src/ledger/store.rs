@@ -39,6 +39,11 @@ pub trait Store {
     /// Removes an upload.
     fn remove_upload(&mut self, id: &UploadId) -> Result<(), Self::Error>;
 
+    /// What this owner's files, available and uploading, come to, in bytes.
+    fn usage(&self, owner: &str) -> Result<u64, Self::Error>;
+    /// Writes down what they come to.
+    fn put_usage(&mut self, owner: &str, bytes: u64) -> Result<(), Self::Error>;
+
     /// What an idempotency key was used for.
     fn idempotent(&self, key: &str) -> Result<Option<Idempotent>, Self::Error>;
     /// Adds what an idempotency key was used for.
@@ -86,6 +91,6 @@ pub struct FilePage {
 pub struct Idempotent {
     /// Digest of the request body.
     pub fingerprint: String,
-    /// The uploads that it began.
-    pub uploads: Vec<UploadId>,
+    /// The uploads that it began; `None` for one that the quota did not hold.
+    pub uploads: Vec<Option<UploadId>>,
 }

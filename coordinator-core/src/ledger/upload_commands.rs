@@ -3,7 +3,8 @@ use syncsphere_protocol::{Crc64Nvme, FileId, FileRecord, UploadId, UploadKind};
 use super::apply::Ledger;
 use super::states::{Ending, Uploading};
 use super::{
-    Chore, Idempotency, Idempotent, Opened, Reply, Store, StoredFile, Sweep, Upload, UploadDraft, UploadPhase,
+    Chore, FileDraft, Idempotency, Idempotent, Opened, Reply, Store, StoredFile, Sweep, Upload, UploadDraft,
+    UploadPhase,
 };
 
 /// How long an upload may wait for storage to create it, in milliseconds, before it is cleaned up.
@@ -27,6 +28,7 @@ impl<S: Store> Ledger<'_, S> {
         &mut self,
         idempotency: Option<Idempotency>,
         drafts: Vec<UploadDraft>,
+        max_bytes: Option<u64>,
     ) -> Result<Reply, S::Error> {
         if let Some(wanted) = &idempotency
             && let Some(used) = self.store.idempotent(&wanted.key)?
@@ -35,18 +37,21 @@ impl<S: Store> Ledger<'_, S> {
         }
         let mut uploads = Vec::with_capacity(drafts.len());
         for draft in drafts {
-            uploads.push(self.begin_one(draft)?);
+            uploads.push(self.begin_one(draft, max_bytes)?);
         }
         if let Some(Idempotency { key, fingerprint }) = idempotency {
             let used = Idempotent {
                 fingerprint,
-                uploads: uploads.iter().map(|upload| upload.upload_id.clone()).collect(),
+                uploads: uploads
+                    .iter()
+                    .map(|upload| Some(upload.as_ref()?.upload_id.clone()))
+                    .collect(),
             };
             self.store.put_idempotent(&key, &used)?;
             let forget = Chore::forget(&key, self.now_ms.saturating_add(IDEMPOTENCY_LIFE_MS));
             self.store.put_chore(&forget)?;
         }
-        Ok(Reply::Uploads { uploads })
+        Ok(Reply::Begun { uploads })
     }
 
     fn begun_before(&mut self, used: &Idempotent, wanted: &Idempotency) -> Result<Reply, S::Error> {
@@ -55,19 +60,26 @@ impl<S: Store> Ledger<'_, S> {
         }
         let mut uploads = Vec::with_capacity(used.uploads.len());
         for id in &used.uploads {
+            let Some(id) = id else {
+                uploads.push(None);
+                continue;
+            };
             match self.store.upload(id)? {
-                Some(upload) => uploads.push(upload),
+                Some(upload) => uploads.push(Some(upload)),
                 // It never got further than its intent, and that has been cleaned up.
                 None => return Ok(Reply::Missing),
             }
         }
-        Ok(Reply::Uploads { uploads })
+        Ok(Reply::Begun { uploads })
     }
 
-    fn begin_one(&mut self, draft: UploadDraft) -> Result<Upload, S::Error> {
+    fn begin_one(&mut self, draft: UploadDraft, max_bytes: Option<u64>) -> Result<Option<Upload>, S::Error> {
         // A repeated command, whose reply was lost, carries the same ids.
         if let Some(begun) = self.store.upload(&draft.upload_id)? {
-            return Ok(begun);
+            return Ok(Some(begun));
+        }
+        if !self.reserve(&draft.file, max_bytes)? {
+            return Ok(None);
         }
         let mut upload = Upload {
             upload_id: draft.upload_id,
@@ -86,7 +98,7 @@ impl<S: Store> Ledger<'_, S> {
                 self.store.put_chore(&Chore::expire(&upload.upload_id, due))?;
             }
         }
-        Ok(upload)
+        Ok(Some(upload))
     }
 
     pub(super) fn open(&mut self, opened: Vec<Opened>) -> Result<Reply, S::Error> {
@@ -102,6 +114,17 @@ impl<S: Store> Ledger<'_, S> {
             uploads.push(upload);
         }
         Ok(Reply::Uploads { uploads })
+    }
+
+    /// Counts the file among its owner's bytes, if the quota holds it.
+    fn reserve(&mut self, file: &FileDraft, max_bytes: Option<u64>) -> Result<bool, S::Error> {
+        let used = self.store.usage(&file.owner)?;
+        let sum = used.checked_add(file.size);
+        let Some(sum) = sum.filter(|sum| *sum <= max_bytes.unwrap_or(u64::MAX)) else {
+            return Ok(false);
+        };
+        self.store.put_usage(&file.owner, sum)?;
+        Ok(true)
     }
 
     /// The upload is open from now on, and its file exists.
@@ -183,6 +206,9 @@ impl<S: Store> Ledger<'_, S> {
             return self.upload_reply(upload, None);
         }
         upload.phase = UploadPhase::Ended;
+        if !matches!(ending, Ending::Available { .. }) {
+            self.release(&upload.file.owner, upload.file.size)?;
+        }
         self.store.remove_chore(&Chore::expire(id, 0).id)?;
         self.store.remove_chore(&Chore::resolve(id, 0).id)?;
         if never_opened {

@@ -52,26 +52,30 @@ pub(crate) async fn initiate<S: Storage, W: Workspaces>(
         .map(|(index, file)| draft(desk, principal, file, index))
         .collect();
     let drafts: Vec<UploadDraft> = accepted.iter().flatten().cloned().collect();
-    let uploads = if drafts.is_empty() {
+    let begun = if drafts.is_empty() {
         Vec::new()
     } else {
-        begin(
-            desk,
-            principal,
-            drafts,
-            idempotency(principal, idempotency_key, body),
-        )
-        .await?
+        let idempotency = idempotency(principal, idempotency_key, body);
+        begin(desk, principal, drafts, idempotency).await?
     };
-    let opened = open(desk, principal, uploads).await?;
+    let mut begun_in_turn = begun.iter().map(Option::is_some);
+    let admitted = accepted.into_iter().map(|accepted| {
+        accepted.and_then(|_| match begun_in_turn.next() {
+            Some(true) => Ok(()),
+            Some(false) => Err(over_quota()),
+            None => Err(internal("fewer uploads than files")),
+        })
+    });
+    let admitted: Vec<Result<(), Refusal>> = admitted.collect();
+    let uploads = begun.into_iter().flatten().collect();
+    let mut opened = open(desk, principal, uploads).await?.into_iter();
 
-    let mut opened = opened.into_iter();
     let mut from_storage = Vec::new();
     let mut results = Vec::with_capacity(request.files.len());
-    for (file, accepted) in request.files.iter().zip(accepted) {
-        let granted = match accepted {
+    for (file, admitted) in request.files.iter().zip(admitted) {
+        let granted = match admitted {
             Err(refusal) => Err(refusal),
-            Ok(_) => match opened.next() {
+            Ok(()) => match opened.next() {
                 Some(Ok(upload)) => grant(desk, principal, &upload, file),
                 Some(Err(refusal)) => {
                     from_storage.push(refusal.clone());
@@ -183,13 +187,17 @@ async fn begin<S, W: Workspaces>(
     principal: &Principal,
     drafts: Vec<UploadDraft>,
     idempotency: Option<Idempotency>,
-) -> Result<Vec<Upload>, Refusal> {
+) -> Result<Vec<Option<Upload>>, Refusal> {
     let conflict = |detail: &str| Refusal::new(ErrorCode::Conflict, detail);
     let wanted = drafts.len();
-    let command = Command::Begin { idempotency, drafts };
+    let command = Command::Begin {
+        idempotency,
+        drafts,
+        max_bytes: principal.limits.max_bytes,
+    };
     match desk.ask(&principal.workspace, command).await? {
-        Reply::Uploads { uploads } if uploads.len() == wanted => Ok(uploads),
-        Reply::Uploads { .. } => Err(conflict(
+        Reply::Begun { uploads } if uploads.len() == wanted => Ok(uploads),
+        Reply::Begun { .. } => Err(conflict(
             "the idempotency key belongs to a request that was judged otherwise",
         )),
         Reply::KeyReused => Err(conflict("the idempotency key belongs to another request")),
@@ -198,6 +206,11 @@ async fn begin<S, W: Workspaces>(
         )),
         other => Err(out_of_turn(&other)),
     }
+}
+
+fn over_quota() -> Refusal {
+    let detail = "the file goes beyond what the access token lets its subject keep here";
+    Refusal::new(ErrorCode::QuotaExceeded, detail)
 }
 
 /// Has storage create the uploads that it does not know yet, and the ledger announce them.

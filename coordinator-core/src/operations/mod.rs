@@ -94,6 +94,7 @@ impl<'a, S, W> Desk<'a, S, W> {
 fn out_of_turn(reply: &Reply) -> Refusal {
     let kind = match reply {
         Reply::Head { .. } => "a head",
+        Reply::Begun { .. } => "begun uploads",
         Reply::Uploads { .. } => "uploads",
         Reply::KeyReused => "a reused key",
         Reply::Upload { .. } => "an upload",
