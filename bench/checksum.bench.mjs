@@ -37,7 +37,15 @@ await benchCase({
         standings.spread(name, 2, speed),
         times(standings.ratio(name, "ours")),
       ]),
-      goals: [atLeast("over 1.7 GB/s a core", ours, 1.7, `${ours.toFixed(2)} GB/s`)],
+      goals: [
+        atLeast(
+          "over 1.7 GB/s a core",
+          ours,
+          1.7,
+          `${ours.toFixed(2)} GB/s`,
+          "one stream of table look-ups waits for the first-level cache at each step; several streams over one piece, combined at its end, would not",
+        ),
+      ],
       othersLoad: standings.othersLoad(),
       raw: standings.raw(),
     };

@@ -2,10 +2,11 @@
 
 import { openArena } from "./support/arena.mjs";
 import { atMost, benchCase } from "./support/case.mjs";
-import { bigFilePeers, ours, oursUnchecked, select } from "./support/contestants.mjs";
+import { bigFilePeers, ours, oursAgain, oursUnchecked, select } from "./support/contestants.mjs";
 import { contest } from "./support/contest.mjs";
 
 const ROUND_TRIP_MS = 100;
+const GOAL = "one coordinator round trip plus 50 ms";
 
 await benchCase({
   heading: "First part byte on the wire, beside the peers",
@@ -14,13 +15,14 @@ await benchCase({
     const arena = await openArena({ storage: {}, coordinator: { roundTripMs: ROUND_TRIP_MS } });
     const files = await arena.files(1, size);
     const peers = ["floor", "uppy5", "uppy6", "better-upload"];
-    const contestants = [ours, oursUnchecked, ...select(bigFilePeers, peers)];
+    const contestants = [ours, oursAgain, oursUnchecked, ...select(bigFilePeers, peers)];
     const turns = quick ? 1 : 2 * rounds + 1; // a turn takes seconds
     const standings = await contest(contestants, { rounds: turns, quick }, (one) => arena.run(one, files));
     await arena.close();
 
     const firstPut = (result) => result.firstPutMs;
-    const measured = standings.median("ours", firstPut);
+    const first = standings.median("ours", firstPut);
+    const later = standings.median("oursAgain", firstPut);
     return {
       note:
         `A file of ${size / 2 ** 20} MiB; from the call to the first bytes of a part's PUT as they reach storage, the preflight before it included. ` +
@@ -33,10 +35,18 @@ await benchCase({
       ]),
       goals: [
         atMost(
-          "one coordinator round trip plus 50 ms",
-          measured,
+          `${GOAL}, first upload of a page`,
+          first,
           ROUND_TRIP_MS + 50,
-          `${measured.toFixed(0)} ms`,
+          `${first.toFixed(0)} ms`,
+          "workers start with the first upload: fetching `worker.js` and `uploader.wasm` takes a round trip before the coordinator is asked",
+        ),
+        atMost(
+          `${GOAL}, later uploads`,
+          later,
+          ROUND_TRIP_MS + 50,
+          `${later.toFixed(0)} ms`,
+          "the coordinator is asked only when the first part is hashed, while two more parts that are hashed beside it take its processor",
         ),
       ],
       othersLoad: standings.othersLoad(),

@@ -5,6 +5,12 @@ import { atLeast, benchCase, times } from "./support/case.mjs";
 import { ours, oursUnchecked, select, smallFilePeers } from "./support/contestants.mjs";
 import { contest } from "./support/contest.mjs";
 
+const VERSIONS = { uppy5: "Uppy 5.1", uppy6: "Uppy 6.3" };
+
+const REASON =
+  "a PUT to another origin takes two round trips, its preflight and itself, so 300 files over six connections take 5 s at the least; " +
+  "Uppy sends forms (POST policies), which need no preflight, and takes 2.5 s at the least with a high limit, 5 s with its default";
+
 await benchCase({
   heading: "Many small files",
   async measure({ quick, rounds }) {
@@ -24,12 +30,18 @@ await benchCase({
         standings.spread(name),
         ((1000 * standings.median(name)) / count).toFixed(1),
         times(against(name)),
-        standings.spread(name, 0, (result) => result.firstPutMs ?? NaN),
+        standings.spread(name, 0, (result) => result.firstPutMs),
       ]),
-      goals: [
-        atLeast("at least 2 × Uppy 6.3", against("uppy6"), 2, times(against("uppy6"))),
-        atLeast("at least 2 × Uppy 5.1", against("uppy5"), 2, times(against("uppy5"))),
-      ],
+      goals: ["uppy6", "uppy5"].flatMap((name) => [
+        atLeast(
+          `at least 2 × ${VERSIONS[name]}, default limit`,
+          against(`${name}, default limit`),
+          2,
+          times(against(`${name}, default limit`)),
+          REASON,
+        ),
+        atLeast(`at least 2 × ${VERSIONS[name]}, limit 20`, against(name), 2, times(against(name)), REASON),
+      ]),
       othersLoad: standings.othersLoad(),
       raw: standings.raw(),
     };

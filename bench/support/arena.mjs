@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { randomFillSync } from "node:crypto";
 import { mkdir, open, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { DeleteObjectsCommand, ListObjectsV2Command, PutBucketCorsCommand } from "@aws-sdk/client-s3";
 import { launchChromium } from "../../stack/chromium.mjs";
 import { startCoordinator } from "../../stack/coordinator.mjs";
@@ -31,6 +32,9 @@ export async function openArena({ storage = null, coordinator = null, faults = f
     throw error;
   }
 }
+
+// A page has been open for longer than this when a person has picked files. Source: own choice
+const PERSONS_PAUSE_MS = 1000;
 
 class Arena {
   #cleanUps = [];
@@ -98,6 +102,7 @@ class Arena {
       await page.waitForFunction(() => Boolean(globalThis.prepare));
       await page.evaluate((all) => globalThis.prepare(all), { ...settings, s3: this.s3Settings });
       await page.setInputFiles("input", files.paths);
+      await delay(PERSONS_PAUSE_MS);
       await this.storageLink?.firstPut();
       if (blocked) {
         const url = `${this.peersDirectly}/sleep?ms=${blocked.busyMs}`;
@@ -110,7 +115,7 @@ class Arena {
       const { seconds, startedAt } = await withDeadline(ended, timeoutMs).catch((error) => {
         throw new Error([firstLine(error.message), ...problems.slice(-2)].join(" | "));
       });
-      await this.#mustHold(files.bytes);
+      await this.#mustHold(files.bytes + (settings.warmUpBytes ?? 0));
       const firstPutAt = await this.storageLink?.firstPut();
       return { seconds, firstPutMs: firstPutAt && firstPutAt - startedAt };
     } finally {

@@ -71,7 +71,8 @@ class Standings {
   spread(name, digits = 2, figure = (result) => result.seconds) {
     const well = this.results(name)
       .filter((result) => !result.error)
-      .map(figure);
+      .map(figure)
+      .filter(Number.isFinite);
     const failed = this.failures(name);
     const parts = [];
     if (well.length > 0) {
@@ -81,7 +82,7 @@ class Standings {
     }
     if (failed.length > 0)
       parts.push(`failed ${failed.length} of ${this.results(name).length}: ${cell(failed[0].error)}`);
-    return parts.join("; ");
+    return parts.join("; ") || "–";
   }
 
   /** The mean of the processors that other programs kept busy. */

@@ -17,6 +17,14 @@ export const oursUnchecked = {
   settings: { integrity: "none" },
 };
 
+/** Ours where workers run already, since the page has uploaded something before. */
+export const oursAgain = {
+  name: "oursAgain",
+  label: "SyncSphere, a later upload of the same page",
+  page: "ours",
+  settings: { integrity: "crc64nvme", warmUpBytes: 1 },
+};
+
 /** The contestants that send one large file in parts, by name. */
 export const bigFilePeers = {
   floor: {
@@ -54,6 +62,16 @@ export const smallFilePeers = {
   uppy6: {
     label: "Uppy aws-s3 6.3.1 + Companion 6.2.2 (one request a file, limit 20)",
     settings: { multipart: false, limit: 20 },
+  },
+  "uppy5, default limit": {
+    label: "Uppy aws-s3 5.1.0 at its default limit of 6",
+    page: "uppy5",
+    settings: { multipart: false, limit: 6 },
+  },
+  "uppy6, default limit": {
+    label: "Uppy aws-s3 6.3.1 at its default limit of 6",
+    page: "uppy6",
+    settings: { multipart: false, limit: 6 },
   },
   "lib-storage": {
     label: "AWS lib-storage 3.1173.0 (6 files at once)",
