@@ -46,6 +46,25 @@ test("small files of every odd size arrive, with the checksum of their bytes", a
   );
 });
 
+test("what is no file, and what is no text, is refused without harm to others", async (t) => {
+  const page = await openPackage(t);
+  const outcome = await page.evaluate(async () => {
+    const uploader = await makeUploader();
+    const good = uploader.upload(new Blob(["a"]));
+    const bad = uploader.upload(new Blob(["b"]), { metadata: { year: 2026 } });
+    let thrown;
+    try {
+      uploader.upload({ name: "a.txt" });
+    } catch (error) {
+      thrown = error.name;
+    }
+    const outcome = [(await good.done).status, await bad.done.catch((error) => error.code), thrown];
+    await uploader.close();
+    return outcome;
+  });
+  assert.deepEqual(outcome, ["available", "invalid_request", "TypeError"]);
+});
+
 test("a token that is no longer taken is asked for once more", async (t) => {
   const page = await openPackage(t);
   const outcome = await page.evaluate(async () => {

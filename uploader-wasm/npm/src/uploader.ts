@@ -60,11 +60,15 @@ export class Uploader {
 
   /**
    * Starts an upload and returns at once. Files above the single-request limit go as parts, several at
-   * a time; whatever fails on the way is tried again as `retry` says. Throws after `close`.
+   * a time; whatever fails on the way is tried again as `retry` says. Throws after `close`, and a
+   * `TypeError` on what is no file.
    */
   upload(file: Uploadable, options: UploadOptions = {}): UploadTask {
     const { signal } = options;
-    const isContent = file instanceof Blob;
+    // Not `instanceof`: a file may come from another frame.
+    const isContent = "slice" in file;
+    if (!isContent && !("getFile" in file))
+      throw new TypeError("a File, a Blob or a FileSystemFileHandle is needed");
     const name = options.name ?? ("name" in file ? file.name : "blob");
     const { task, number } = this.#newTask(name, isContent ? file.size : 0, signal);
     const add = (content: Blob, handle?: FileSystemFileHandle) => {

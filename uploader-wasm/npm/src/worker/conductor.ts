@@ -51,11 +51,25 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
   addEventListener("offline", () => network(false));
   if (!navigator.onLine) network(false);
 
+  const add = ({ task, file, handle, description }: Extract<ToConductor, { type: "add" }>) => {
+    interrupted.watch(task, description, handle);
+    try {
+      conductor.add(task, file, JSON.stringify(description));
+    } catch {
+      interrupted.end(task);
+      const failure = {
+        code: "invalid_request",
+        message: "path and metadata must be text",
+        retryable: false,
+      } as const;
+      say({ type: "failed", task, failure });
+    }
+  };
+
   onmessage = ({ data: message }: MessageEvent<ToConductor>) => {
     switch (message.type) {
       case "add":
-        interrupted.watch(message.task, message.description, message.handle);
-        return conductor.add(message.task, message.file, JSON.stringify(message.description));
+        return add(message);
       case "restore":
         return interrupted.restore(conductor, message);
       case "pause":
