@@ -181,24 +181,29 @@ impl PythonTools {
 fn cargo_tool(name: &str, version: &str) -> Result<PathBuf> {
     let folder = cache::folder(&format!("{name}-{version}"), |dir| {
         eprintln!("installing {name} {version}, which takes a minute or two");
-        // A debug build compiles several times faster, and these tools have little to do.
-        execute(
-            cargo()
-                .args([
-                    "install",
-                    name,
-                    "--version",
-                    version,
-                    "--locked",
-                    "--debug",
-                    "--quiet",
-                    "--root",
-                ])
-                .arg(dir)
-                .env_remove("CARGO_TARGET_DIR"),
-        )
+        // With the dependencies that its authors tested; where the registry lacks one of those, with what it has.
+        cargo_install(name, version, dir, &["--locked"]).or_else(|_| cargo_install(name, version, dir, &[]))
     })?;
     Ok(folder.join("bin"))
+}
+
+fn cargo_install(name: &str, version: &str, dir: &Path, options: &[&str]) -> Result<()> {
+    // A debug build compiles several times faster, and these tools have little to do.
+    execute(
+        cargo()
+            .args([
+                "install",
+                name,
+                "--version",
+                version,
+                "--debug",
+                "--quiet",
+                "--root",
+            ])
+            .arg(dir)
+            .args(options)
+            .env_remove("CARGO_TARGET_DIR"),
+    )
 }
 
 /// npm keeps a copy of the lock file's facts beside the packages that it installed.
