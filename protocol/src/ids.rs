@@ -93,9 +93,9 @@ fn is_id(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-    use super::*;
 
     #[test]
     fn ids_hold_only_url_safe_characters() {

@@ -166,9 +166,9 @@ impl Problem {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-    use super::*;
 
     #[test]
     fn the_wire_form_is_problem_json() -> Result<(), serde_json::Error> {

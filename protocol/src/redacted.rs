@@ -47,9 +47,9 @@ impl<T> fmt::Debug for Redacted<T> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-    use super::*;
 
     #[test]
     fn debug_shows_nothing_of_the_value() {

@@ -31,9 +31,9 @@ impl Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-    use super::*;
 
     #[test]
     fn milliseconds_become_rfc_3339_of_fixed_width() {

@@ -355,9 +355,9 @@ pub struct AbortReply {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-    use super::*;
 
     #[test]
     fn both_results_of_initiate_survive_a_round_trip() -> Result<(), Box<dyn std::error::Error>> {
