@@ -1,12 +1,14 @@
+use std::cell::OnceCell;
+
 use sha2::{Digest, Sha256};
-use syncsphere_protocol::WorkspaceId;
+use syncsphere_protocol::{ErrorCode, Problem, WorkspaceId};
 
 use crate::auth::{Principal, Scope, subprotocol_token};
 use crate::config::Config;
 use crate::operations::{Desk, chores};
 use crate::ports::{Storage, Workspaces};
 use crate::refusal::{Refusal, invalid};
-use crate::reply;
+use crate::reply::{self, Handled};
 use crate::routes::{self, Query};
 
 /// Largest request body that any endpoint takes, in bytes. A shell may stop reading one byte
@@ -73,16 +75,35 @@ impl Coordinator {
         workspaces: &W,
     ) -> http::Response<Vec<u8>> {
         let origin = reply::allowed_origin(request.headers(), &self.config.allowed_origins);
-        let response = if request.method() == http::Method::OPTIONS {
+        let route = routes::template(request.uri().path());
+        let desk = self.desk(&cx, storage, workspaces);
+        let mut response = if request.method() == http::Method::OPTIONS {
             reply::preflight()
         } else {
-            let desk = self.desk(&cx, storage, workspaces);
             match routes::dispatch(&desk, request).await {
                 Ok(response) => response,
                 Err(refusal) => reply::problem(refusal, &cx.request_id),
             }
         };
+        response.extensions_mut().insert(Handled {
+            route,
+            workspace: desk.workspace.into_inner(),
+        });
         reply::finish(response, &cx.request_id, origin.as_deref())
+    }
+
+    /// The reply to a client that asks too often: it may ask again after so many seconds.
+    pub fn turn_away<B>(
+        &self,
+        request: &http::Request<B>,
+        cx: &Context,
+        seconds: u32,
+    ) -> http::Response<Vec<u8>> {
+        let problem = Problem::new(
+            ErrorCode::RateLimited,
+            "more requests came than are let in at once",
+        );
+        self.refused(request, cx, problem.retry_after(seconds).into())
     }
 
     /// Whether a request for `GET /v1/events` may listen; the refusing reply where it may not.
@@ -91,11 +112,8 @@ impl Coordinator {
         request: &http::Request<B>,
         cx: &Context,
     ) -> Result<Listener, Box<http::Response<Vec<u8>>>> {
-        self.listener(request, cx).map_err(|refusal| {
-            let origin = reply::allowed_origin(request.headers(), &self.config.allowed_origins);
-            let problem = reply::problem(refusal, &cx.request_id);
-            Box::new(reply::finish(problem, &cx.request_id, origin.as_deref()))
-        })
+        self.listener(request, cx)
+            .map_err(|refusal| Box::new(self.refused(request, cx, refusal)))
     }
 
     /// Carries out the chores of a workspace that are due: expires uploads, resolves completions
@@ -111,12 +129,28 @@ impl Coordinator {
         chores::tend(&self.desk(cx, storage, workspaces), workspace).await;
     }
 
+    fn refused<B>(
+        &self,
+        request: &http::Request<B>,
+        cx: &Context,
+        refusal: Refusal,
+    ) -> http::Response<Vec<u8>> {
+        let origin = reply::allowed_origin(request.headers(), &self.config.allowed_origins);
+        let mut response = reply::problem(refusal, &cx.request_id);
+        response.extensions_mut().insert(Handled {
+            route: routes::template(request.uri().path()),
+            workspace: None,
+        });
+        reply::finish(response, &cx.request_id, origin.as_deref())
+    }
+
     fn desk<'a, S, W>(&'a self, cx: &'a Context, storage: &'a S, workspaces: &'a W) -> Desk<'a, S, W> {
         Desk {
             config: &self.config,
             cx,
             storage,
             workspaces,
+            workspace: OnceCell::new(),
         }
     }
 
@@ -128,6 +162,10 @@ impl Coordinator {
         if !is_upgrade {
             return Err(invalid("this endpoint speaks WebSocket").with_status(426));
         }
+        if !reply::may_connect(request, &self.config.allowed_origins) {
+            let detail = "pages of this origin may not listen here";
+            return Err(Refusal::new(ErrorCode::Forbidden, detail));
+        }
         let token = subprotocol_token(request.headers(), EVENTS_PROTOCOL)?;
         let principal = Principal::from_token(token, &self.config.auth, cx.now_ms)?;
         principal.require(Scope::Read)?;
@@ -137,6 +175,16 @@ impl Coordinator {
             expires_ms: principal.expires_ms,
             protocol: EVENTS_PROTOCOL,
         })
+    }
+}
+
+impl Listener {
+    /// What the log may know of it.
+    pub fn handled(&self) -> Handled {
+        Handled {
+            route: routes::template("/v1/events"),
+            workspace: Some(self.workspace.clone()),
+        }
     }
 }
 

@@ -22,5 +22,5 @@ pub use auth::{Clients, SigningKeys};
 pub use config::{AuthConfig, Config, ConfigError, VARIABLES};
 pub use coordinator::{Context, Coordinator, Listener, MAX_BODY_BYTES};
 pub use ports::{Storage, StorageFailure, WorkspaceFailure, Workspaces};
-pub use reply::{Cause, misconfigured, unreadable};
+pub use reply::{Cause, Handled, misconfigured, unreadable};
 pub use s3::{Addressing, Bucket, Endpoint, Provider, WrongEndpoint};

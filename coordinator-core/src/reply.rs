@@ -2,17 +2,26 @@
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, CONTENT_TYPE, HeaderName,
-    HeaderValue, LOCATION, ORIGIN, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, HOST, HeaderName, HeaderValue, LOCATION, ORIGIN, REFERRER_POLICY, RETRY_AFTER,
+    STRICT_TRANSPORT_SECURITY, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, Response, StatusCode};
+use http::uri::Authority;
+use http::{HeaderMap, Request, Response, StatusCode};
 use serde::Serialize;
-use syncsphere_protocol::ErrorCode;
+use syncsphere_protocol::{ErrorCode, WorkspaceId};
 
 use crate::config::ConfigError;
 use crate::refusal::{Refusal, internal, invalid};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Browsers come by HTTPS alone for a year; they take it to heart only when it came by HTTPS.
+/// Source: RFC 6797.
+const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// No reply of the API is a page.
+const NO_PAGE: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 /// Seconds that browsers may remember a preflight.
 ///
@@ -23,6 +32,15 @@ const PREFLIGHT_LIFE: HeaderValue = HeaderValue::from_static("7200");
 /// extensions. It holds no name, token or URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause(pub String);
+
+/// For the log: what a request was about. Found among a response's extensions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handled {
+    /// The endpoint's path as `docs/api.md` writes it; empty where there is no such endpoint.
+    pub route: &'static str,
+    /// Whose workspace, once the token has told.
+    pub workspace: Option<WorkspaceId>,
+}
 
 /// The reply of a coordinator that cannot start: it names the variable and no value.
 pub fn misconfigured(error: &ConfigError, request_id: &str) -> Response<Vec<u8>> {
@@ -99,7 +117,22 @@ pub(crate) fn allowed_origin(headers: &HeaderMap, allowed: &[String]) -> Option<
     allowed.iter().find(|allowed| *allowed == origin).cloned()
 }
 
-/// What every reply carries: the request's id, and nobody may store it or guess at its type.
+/// Whether a page may open a WebSocket here: our own site's may, and those of the allowed origins.
+/// Who names no origin is no browser.
+pub(crate) fn may_connect<B>(request: &Request<B>, allowed: &[String]) -> bool {
+    let Some(origin) = request.headers().get(ORIGIN) else {
+        return true;
+    };
+    let own = request.uri().authority().map(Authority::as_str);
+    let own = own.or(request.headers().get(HOST).and_then(|host| host.to_str().ok()));
+    // Of our own origin the host counts: what ends TLS may stand before the worker.
+    let host = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    let is_own = host.is_some_and(|(_, host)| Some(host) == own);
+    is_own || allowed_origin(request.headers(), allowed).is_some()
+}
+
+/// What every reply carries: the request's id, and nobody may store it, guess at its type, or show
+/// it as a page.
 pub(crate) fn finish(
     mut response: Response<Vec<u8>>,
     request_id: &str,
@@ -111,6 +144,9 @@ pub(crate) fn finish(
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
+    headers.insert(CONTENT_SECURITY_POLICY, NO_PAGE);
     headers.insert(VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = origin.and_then(|origin| HeaderValue::from_str(origin).ok()) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);

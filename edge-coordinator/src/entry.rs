@@ -1,10 +1,12 @@
 //! What happens to a request from outside.
 
 use syncsphere_coordinator_core::{Context, Coordinator, MAX_BODY_BYTES, misconfigured, unreadable};
-use worker::{Env, Request, Response, Result, console_error};
+use worker::{Env, Request, Response, Result};
 
 use crate::environment;
 use crate::http_types::{plain_request, platform_response};
+use crate::limits;
+use crate::meter::Journey;
 use crate::storage::FetchStorage;
 use crate::workspaces::{self, RemoteWorkspaces};
 
@@ -12,20 +14,28 @@ use crate::workspaces::{self, RemoteWorkspaces};
 /// platform alone.
 pub(crate) async fn answer(mut request: Request, env: &Env) -> Result<Response> {
     let cx = environment::context()?;
-    let request_id = cx.request_id.clone();
+    let mut journey = Journey::begin(cx.request_id.clone());
     let coordinator = match environment::coordinator(env) {
         Ok(coordinator) => coordinator,
-        Err(error) => return logged(misconfigured(&error, &request_id), &request_id),
+        Err(error) => return ended(misconfigured(&error, journey.request_id()), &journey),
     };
     let Ok(plain) = plain_request(&mut request, MAX_BODY_BYTES).await else {
-        return logged(unreadable(&request_id), &request_id);
+        return ended(unreadable(journey.request_id()), &journey);
     };
-    if plain.uri().path() == "/v1/events" && plain.headers().contains_key("upgrade") {
-        return listen(&coordinator, &plain, &cx, env).await;
+    journey.set_method(plain.method());
+    if !limits::admit(env, &plain).await {
+        return ended(
+            coordinator.turn_away(&plain, &cx, limits::PAUSE_SECONDS),
+            &journey,
+        );
     }
-    let workspaces = RemoteWorkspaces::new(env);
-    let response = coordinator.handle(plain, cx, &FetchStorage, &workspaces).await;
-    logged(response, &request_id)
+    if plain.uri().path() == "/v1/events" && plain.headers().contains_key("upgrade") {
+        return listen(&coordinator, &plain, &cx, env, &journey).await;
+    }
+    let storage = FetchStorage::new(&journey.storage);
+    let workspaces = RemoteWorkspaces::new(env, &journey.ledger);
+    let response = coordinator.handle(plain, cx, &storage, &workspaces).await;
+    ended(response, &journey)
 }
 
 async fn listen(
@@ -33,20 +43,25 @@ async fn listen(
     request: &http::Request<Vec<u8>>,
     cx: &Context,
     env: &Env,
+    journey: &Journey,
 ) -> Result<Response> {
     match coordinator.admit_listener(request, cx) {
-        Ok(listener) => workspaces::connect(env, &listener).await,
-        Err(refused) => logged(*refused, &cx.request_id),
+        Ok(listener) => {
+            let response = journey
+                .ledger
+                .measure(workspaces::connect(env, &listener))
+                .await?;
+            let mut told = http::Extensions::new();
+            told.insert(listener.handled());
+            journey.log(response.status_code(), &told);
+            Ok(response)
+        }
+        Err(refused) => ended(*refused, journey),
     }
 }
 
 /// The response for the platform; what only the log may know goes there.
-fn logged(response: http::Response<Vec<u8>>, request_id: &str) -> Result<Response> {
-    if let Some(cause) = response.extensions().get::<syncsphere_coordinator_core::Cause>() {
-        console_error!(
-            "{}",
-            environment::log_line(request_id, response.status().as_u16(), &cause.0)
-        );
-    }
+fn ended(mut response: http::Response<Vec<u8>>, journey: &Journey) -> Result<Response> {
+    journey.end(&mut response);
     platform_response(response)
 }

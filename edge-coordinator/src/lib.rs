@@ -6,7 +6,9 @@
 mod entry;
 mod environment;
 mod http_types;
+mod limits;
 mod listeners;
+mod meter;
 mod sql_store;
 mod storage;
 #[allow(

@@ -10,11 +10,20 @@ use worker::{
 };
 
 use crate::http_types::{copy_headers, read_up_to};
+use crate::meter::Meter;
 
 /// Object storage over the platform's `fetch`.
-pub(crate) struct FetchStorage;
+pub(crate) struct FetchStorage<'a> {
+    meter: &'a Meter,
+}
 
-impl Storage for FetchStorage {
+impl<'a> FetchStorage<'a> {
+    pub(crate) fn new(meter: &'a Meter) -> Self {
+        Self { meter }
+    }
+}
+
+impl Storage for FetchStorage<'_> {
     async fn send(
         &self,
         request: http::Request<Vec<u8>>,
@@ -24,7 +33,9 @@ impl Storage for FetchStorage {
         let controller = AbortController::default();
         let signal = controller.signal();
         let exchange = pin!(exchange(request, &signal, reply_limit));
-        match select(exchange, pin!(Delay::from(patience))).await {
+        let deadline = pin!(Delay::from(patience));
+        let raced = select(exchange, deadline);
+        match self.meter.measure(raced).await {
             Either::Left((Ok(response), _)) if response.body().len() > reply_limit => {
                 controller.abort();
                 Err(StorageFailure::ReplyTooLarge)

@@ -14,6 +14,7 @@ use worker::{
 
 use crate::environment::{self, now_ms};
 use crate::listeners;
+use crate::meter::Meter;
 use crate::sql_store::SqlStore;
 use crate::storage::FetchStorage;
 use crate::workspaces::{Envelope, SUBSCRIPTION_HEADER, Subscription};
@@ -220,7 +221,9 @@ impl WorkspaceObject {
             return Ok(None);
         };
         let cx = environment::context()?;
-        coordinator.tend(&workspace, &cx, &FetchStorage, self).await;
+        coordinator
+            .tend(&workspace, &cx, &FetchStorage::new(&Meter::default()), self)
+            .await;
         let head = self.apply(None, self.call(Command::Head))?;
         Ok(head.wake_ms)
     }

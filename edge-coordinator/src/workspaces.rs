@@ -6,6 +6,8 @@ use syncsphere_coordinator_core::{Listener, WorkspaceFailure, Workspaces};
 use syncsphere_protocol::WorkspaceId;
 use worker::{Env, Headers, Method, Request, RequestInit, Response, Result, Stub};
 
+use crate::meter::Meter;
+
 /// The Durable Object binding in `wrangler.toml`.
 const BINDING: &str = "WORKSPACES";
 
@@ -35,11 +37,12 @@ pub(crate) struct Subscription {
 /// The workspaces, each in its Durable Object.
 pub(crate) struct RemoteWorkspaces<'a> {
     env: &'a Env,
+    meter: &'a Meter,
 }
 
 impl<'a> RemoteWorkspaces<'a> {
-    pub(crate) fn new(env: &'a Env) -> Self {
-        Self { env }
+    pub(crate) fn new(env: &'a Env, meter: &'a Meter) -> Self {
+        Self { env, meter }
     }
 }
 
@@ -53,7 +56,8 @@ impl Workspaces for RemoteWorkspaces<'_> {
             workspace: workspace.clone(),
             call,
         };
-        call_object(self.env, &envelope)
+        self.meter
+            .measure(call_object(self.env, &envelope))
             .await
             .map_err(|error| WorkspaceFailure {
                 cause: error.to_string(),

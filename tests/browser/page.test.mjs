@@ -134,6 +134,8 @@ test("the page runs under a policy without inline scripts, and sets it", async (
   assert.match(policy, /script-src 'self' 'wasm-unsafe-eval';/);
   assert.doesNotMatch(policy, /unsafe-inline|unsafe-eval'?[^;]*'unsafe-eval'/);
   assert.equal(response.headers()["x-content-type-options"], "nosniff");
+  assert.equal(response.headers()["referrer-policy"], "no-referrer");
+  assert.match(response.headers()["strict-transport-security"], /^max-age=\d{8}$/);
   assert.equal(await page.locator("script:not([src]), style, [style]").count(), 0);
 });
 

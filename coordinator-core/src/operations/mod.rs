@@ -13,6 +13,8 @@ pub(crate) mod initiate;
 pub(crate) mod sign_parts;
 pub(crate) mod uploads;
 
+use std::cell::OnceCell;
+
 use syncsphere_protocol::{ErrorCode, Problem, WorkspaceId};
 
 use crate::config::Config;
@@ -34,6 +36,8 @@ pub(crate) struct Desk<'a, S, W> {
     pub cx: &'a Context,
     pub storage: &'a S,
     pub workspaces: &'a W,
+    /// The workspace of whoever asks, once it is known.
+    pub workspace: OnceCell<WorkspaceId>,
 }
 
 impl<S, W: Workspaces> Desk<'_, S, W> {
