@@ -146,6 +146,7 @@ impl PythonTools {
                         "pip",
                         "install",
                         "--quiet",
+                        "--root-user-action=ignore",
                         "--require-hashes",
                         "--no-deps",
                         "--only-binary=:all:",
