@@ -1,3 +1,4 @@
+use http::Method;
 use syncsphere_protocol::{ErrorCode, PartNumber, Problem};
 
 /// Why a request is refused: what the client is told, and what only the log is told.
@@ -8,6 +9,7 @@ pub(crate) struct Refusal(Box<Parts>);
 struct Parts {
     problem: Problem,
     cause: Option<String>,
+    allowed_methods: Option<String>,
 }
 
 impl Refusal {
@@ -33,6 +35,17 @@ impl Refusal {
         self
     }
 
+    /// The same refusal naming the methods that the endpoint knows.
+    pub(crate) fn allowing(mut self, methods: &[Method]) -> Self {
+        let names: Vec<_> = methods.iter().map(Method::as_str).collect();
+        self.0.allowed_methods = Some(names.join(", "));
+        self
+    }
+
+    pub(crate) fn allowed_methods(&self) -> Option<&str> {
+        self.0.allowed_methods.as_deref()
+    }
+
     pub(crate) fn code(&self) -> ErrorCode {
         self.0.problem.code
     }
@@ -44,7 +57,11 @@ impl Refusal {
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        Self(Box::new(Parts { problem, cause: None }))
+        Self(Box::new(Parts {
+            problem,
+            cause: None,
+            allowed_methods: None,
+        }))
     }
 }
 

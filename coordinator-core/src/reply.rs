@@ -2,7 +2,7 @@
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY,
     CONTENT_TYPE, HOST, HeaderName, HeaderValue, LOCATION, ORIGIN, REFERRER_POLICY, RETRY_AFTER,
     STRICT_TRANSPORT_SECURITY, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
@@ -64,8 +64,18 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Result<Response
     ))
 }
 
+/// A JSON reply that is text already.
+pub(crate) fn json_text(body: &str) -> Response<Vec<u8>> {
+    respond(
+        StatusCode::OK,
+        HeaderValue::from_static("application/json"),
+        body.as_bytes().to_vec(),
+    )
+}
+
 /// A problem+json reply. Source: RFC 9457.
 pub(crate) fn problem(refusal: Refusal, request_id: &str) -> Response<Vec<u8>> {
+    let allowed = refusal.allowed_methods().map(HeaderValue::from_str);
     let (mut problem, cause) = refusal.into_parts();
     problem.request_id = request_id.to_owned();
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -74,6 +84,10 @@ pub(crate) fn problem(refusal: Refusal, request_id: &str) -> Response<Vec<u8>> {
     let mut response = respond(status, media_type, body);
     if let Some(seconds) = problem.retry_after {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    // Source: RFC 9110 section 15.5.6: a 405 has to name them.
+    if let Some(Ok(allowed)) = allowed {
+        response.headers_mut().insert(ALLOW, allowed);
     }
     if problem.code == ErrorCode::Unauthenticated {
         let scheme = HeaderValue::from_static("Bearer");

@@ -10,7 +10,10 @@ use crate::coordinator::MAX_BODY_BYTES;
 use crate::operations::{Desk, changes, complete, content, files, health, initiate, sign_parts, uploads};
 use crate::ports::{Storage, Workspaces};
 use crate::refusal::{Refusal, invalid, not_found};
-use crate::reply::{json, redirect};
+use crate::reply::{json, json_text, redirect};
+
+/// The API's description. `tests/openapi.rs` holds it to the wire types.
+const OPENAPI: &str = include_str!("../openapi.json");
 
 /// Largest body of a token request, in bytes. Source: own choice; three short form fields.
 const MAX_FORM: usize = 8 * 1024;
@@ -38,6 +41,10 @@ pub(crate) async fn dispatch<S: Storage, W: Workspaces>(
     let method = request.method().clone();
     let ok = StatusCode::OK;
     match segments.as_slice() {
+        ["openapi.json"] => {
+            allow(&method, &[Method::GET])?;
+            Ok(json_text(OPENAPI))
+        }
         ["healthz"] => {
             allow(&method, &[Method::GET])?;
             json(ok, &health::check(desk).await?)
@@ -136,6 +143,7 @@ pub(crate) async fn dispatch<S: Storage, W: Workspaces>(
 pub(crate) fn template(path: &str) -> &'static str {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     match segments.as_slice() {
+        ["openapi.json"] => "/openapi.json",
         ["healthz"] => "/healthz",
         [".well-known", "jwks.json"] => "/.well-known/jwks.json",
         ["v1", "auth", "token"] => "/v1/auth/token",
@@ -275,7 +283,8 @@ fn allow(method: &Method, allowed: &[Method]) -> Result<(), Refusal> {
             ErrorCode::InvalidRequest,
             "this endpoint does not know the request's method",
         )
-        .with_status(405))
+        .with_status(405)
+        .allowing(allowed))
     }
 }
 

@@ -27,7 +27,7 @@ const X_TO_8: u64 = 1 << 55;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(with = "String"))]
+#[cfg_attr(feature = "schema", schemars(with = "String", extend("pattern" = "^[A-Za-z0-9+/]{10}[AEIMQUYcgkosw048]=$")))]
 pub struct Crc64Nvme(u64);
 
 /// The text is not the base64 of 8 bytes.

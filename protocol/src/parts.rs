@@ -39,7 +39,7 @@ pub const SINGLE_REQUEST_LIMIT: u64 = 16 * MIB;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u16")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(with = "u16"))]
+#[cfg_attr(feature = "schema", schemars(with = "u16", extend("minimum" = 1, "maximum" = 10_000)))]
 pub struct PartNumber(NonZeroU16);
 
 /// The number is not a part number: 1 to 10,000.

@@ -25,6 +25,7 @@ pub const MAX_PARTS_PER_SIGNING: usize = 100;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InitiateRequest {
     /// 1 to 100 files.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 100)))]
     pub files: Vec<NewFile>,
 }
 
@@ -203,6 +204,7 @@ pub struct SignPartsRequest {
     /// The upload's ticket.
     pub ticket: Redacted<String>,
     /// 1 to 100 parts.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 100)))]
     pub parts: Vec<PartToSign>,
 }
 
@@ -298,6 +300,7 @@ pub struct CompleteRequest {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CompleteBatchRequest {
     /// 1 to 100 uploads, none of them twice.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 100)))]
     pub uploads: Vec<UploadToComplete>,
 }
 
