@@ -28,10 +28,11 @@ impl StallWatch {
         self.longest_silence = Some(silence.max(faded));
     }
 
-    /// How long a request may be silent.
+    /// How long a request may be silent, in whole milliseconds, as clocks and timers count.
     pub(crate) fn patience(&self) -> Duration {
-        self.longest_silence
-            .map_or(LONGEST, |silence| (silence * FACTOR).clamp(SHORTEST, LONGEST))
+        let learnt = self.longest_silence.map(|silence| silence * FACTOR);
+        let millis = learnt.unwrap_or(LONGEST).clamp(SHORTEST, LONGEST).as_millis();
+        Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
     }
 
     /// A stall was found: be more patient for a while, in case the network has only become slower.

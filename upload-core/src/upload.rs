@@ -67,6 +67,8 @@ pub(crate) struct Upload {
     pub file: FileDescription,
     pub phase: Phase,
     pub paused: bool,
+    /// Since when it is under way.
+    pub began: Moment,
     /// Since when the coordinator has put off opening it.
     pub refused_since: Option<Moment>,
     pub parts: Parts,
@@ -92,6 +94,7 @@ impl Upload {
             file,
             phase,
             paused: false,
+            began: Moment::default(),
             refused_since: None,
             parts: Parts::new(plan),
             meter: Meter::new(),

@@ -123,10 +123,15 @@ impl World {
 
     fn set_alarm(&mut self) {
         let Some(page) = &mut self.page else { return };
-        let Some((at, _why)) = page.engine.poll_timeout() else {
+        let Some((at, why)) = page.engine.poll_timeout() else {
             return;
         };
-        let at = (at.as_millis() + self.lag).max(self.now + 1);
+        // A timer that is already over would keep a page's processor busy for nothing.
+        assert!(
+            at.as_millis() + self.lag > self.now,
+            "the timer {why:?} is over and asked for again"
+        );
+        let at = at.as_millis() + self.lag;
         if page.wake_at.is_none_or(|set| at < set) {
             page.wake_at = Some(at);
             self.at(at, Event::Wake(self.generation));

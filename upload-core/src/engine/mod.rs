@@ -44,6 +44,8 @@ pub enum TimerReason {
     Stalled,
     /// A part in flight may be late enough to be sent a second time.
     Hedge,
+    /// A file has waited long enough for more of its first parts to be hashed.
+    Initiate,
     /// Small files have waited long enough to be finalized together.
     Complete,
     /// Progress that has been held back is due.

@@ -25,6 +25,9 @@ pub(super) const WINDOWS_AHEAD: usize = 2;
 /// faster than any network sends, and more readers only delay the first part.
 const HASHES_AT_ONCE: usize = 3;
 
+/// And before anything has been opened: the first part's checksum is what everybody waits for.
+const FIRST_HASHES_AT_ONCE: usize = 2;
+
 impl Engine {
     pub(super) fn advance(&mut self) {
         self.cut_stalled();
@@ -55,12 +58,15 @@ impl Engine {
             .values()
             .filter(|attempt| attempt.purpose == Purpose::Send);
         let stalls = sends.map(move |attempt| (attempt.moved_at + patience, TimerReason::Stalled));
-        let calls = self.calls.next_retry().map(|at| (at, TimerReason::RetryCall));
+        // Without a network, calls wait for its return, not for a time.
+        let calls = self.calls.next_retry().filter(|_| self.online);
+        let calls = calls.map(|at| (at, TimerReason::RetryCall));
         let probe = self
             .outage
             .next_probe(self.now)
             .map(|at| (at, TimerReason::ProbeStorage));
         let hedge = self.next_hedge_look().map(|at| (at, TimerReason::Hedge));
+        let opening = self.next_opening().map(|at| (at, TimerReason::Initiate));
         let gathering = self.next_gathering().map(|at| (at, TimerReason::Complete));
         rests
             .chain(stalls)
@@ -68,6 +74,7 @@ impl Engine {
             .chain(probe)
             .chain(hedge)
             .chain(gathering)
+            .chain(opening)
             .chain(self.report_timers())
     }
 
@@ -163,6 +170,7 @@ impl Engine {
                 continue;
             };
             upload.phase = Phase::Opening;
+            upload.began = self.now;
             waiting_bytes += upload.parts.plan().size();
             waiting_parts += u64::from(upload.parts.plan().part_count());
             self.queue.remove(at);
@@ -179,6 +187,11 @@ impl Engine {
             .values()
             .filter(|attempt| attempt.purpose != Purpose::Send)
             .count();
+        let is_opening = |upload: &Upload| matches!(upload.phase, Phase::Opening);
+        let most_hashing = match self.active_uploads().all(is_opening) {
+            true => FIRST_HASHES_AT_ONCE,
+            false => HASHES_AT_ONCE,
+        };
         let most_ahead = self.window.limit() * WINDOWS_AHEAD;
         for task in self.active.clone() {
             let Some(upload) = self.uploads.get(&task).filter(|upload| upload.may_hash()) else {
@@ -194,7 +207,7 @@ impl Engine {
                 && let Some(part) = upload.parts.next_waiting()
             {
                 if self.config.integrity {
-                    if hashing >= HASHES_AT_ONCE {
+                    if hashing >= most_hashing {
                         return;
                     }
                     hashing += 1;
@@ -207,7 +220,7 @@ impl Engine {
             }
         }
         for task in self.active.clone() {
-            while hashing < HASHES_AT_ONCE
+            while hashing < most_hashing
                 && let Some(upload) = self.uploads.get(&task).filter(|upload| upload.may_hash())
                 && let Some(part) = first(upload, |part| {
                     matches!(
