@@ -16,7 +16,7 @@ use super::bearer::Scope;
 /// Rounds of PBKDF2 that a hash may ask for.
 ///
 /// Source: own choice. A secret that a machine made up needs no stretching at all; 1,000 rounds are
-/// RFC 8018's least, and 100,000 cost a worker some 100 ms.
+/// RFC 8018's least, and 100,000 cost a worker some 150 ms.
 const ROUNDS: std::ops::RangeInclusive<u32> = 1_000..=100_000;
 
 /// Shortest salt, in bytes. Source: RFC 8018 section 4.1.
@@ -44,7 +44,7 @@ pub(super) struct Client {
 
 impl Clients {
     /// Reads a JSON list such as
-    /// `[{"id":"backend","secretHash":"$pbkdf2-sha256$i=10000$SALT$HASH","scopes":["files:read"],"workspaces":["team-*"]}]`.
+    /// `[{"id":"backend","secretHash":"$pbkdf2-sha256$i=2000$SALT$HASH","scopes":["files:read"],"workspaces":["team-*"]}]`.
     /// `None` where it is no such list. A workspace that ends in `*` stands for all that begin so.
     pub fn parse(text: &str) -> Option<Self> {
         #[derive(Deserialize)]
