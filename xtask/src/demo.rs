@@ -26,7 +26,6 @@ pub fn run(options: DemoOptions) -> Result<ExitCode> {
     let outcome = follow(&mut stack, &settings);
     stack.let_go();
     let status = stack.child.wait()?;
-    let all_verified = outcome?;
     if stack.interrupted.load(Ordering::Relaxed) {
         // As the shell does for a program that Ctrl-C ended. Source: POSIX shell, 2.8.2 Exit Status (128 + SIGINT)
         return Ok(if settings.uploads.is_empty() {
@@ -35,7 +34,7 @@ pub fn run(options: DemoOptions) -> Result<ExitCode> {
             ExitCode::from(130)
         });
     }
-    Ok(if status.success() && all_verified {
+    Ok(if status.success() && outcome? {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -180,7 +179,7 @@ fn follow(stack: &mut Stack, settings: &Settings) -> Result<bool> {
         .stdout
         .take()
         .context("no channel from stack/demo.mjs")?;
-    let mut report = Report::new(&settings.uploads);
+    let mut report = Report::new(&settings.uploads, Arc::clone(&stack.interrupted));
     for line in BufReader::new(stdout).lines() {
         let line = line?;
         match serde_json::from_str(&line) {

@@ -2,7 +2,10 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -50,6 +53,7 @@ pub enum Event {
 /// What the person sees, and what goes to standard output.
 pub struct Report<'a> {
     files: &'a [PathBuf],
+    interrupted: Arc<AtomicBool>,
     progress: Progress,
     seconds: Vec<Option<f64>>,
     /// The local file is read while the stored one is.
@@ -59,9 +63,10 @@ pub struct Report<'a> {
 
 impl<'a> Report<'a> {
     /// Nothing has happened yet.
-    pub fn new(files: &'a [PathBuf]) -> Self {
+    pub fn new(files: &'a [PathBuf], interrupted: Arc<AtomicBool>) -> Self {
         Self {
             files,
+            interrupted,
             progress: Progress::new(),
             seconds: vec![None; files.len()],
             local: files.iter().map(|_| None).collect(),
@@ -147,6 +152,12 @@ impl<'a> Report<'a> {
             .get_mut(file)
             .and_then(Option::take)
             .context("an event for a file not given")?;
+        while !reading.is_finished() {
+            if self.interrupted.load(Ordering::Relaxed) {
+                bail!("interrupted");
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
         let Ok(local) = reading.join() else {
             bail!("reading {} failed", self.name(file))
         };
