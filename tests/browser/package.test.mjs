@@ -4,13 +4,14 @@ import assert from "node:assert/strict";
 import { appendFile } from "node:fs/promises";
 import test from "node:test";
 import { until, useStack } from "./harness.mjs";
+import { equip, openPackage } from "./package-page.mjs";
 
 const MIB = 1024 * 1024;
 
 const stack = useStack();
 
 test("small files of every odd size arrive, with the checksum of their bytes", async (t) => {
-  const page = await openPackage(t);
+  const page = await openPackage(stack, t);
   const records = await page.evaluate(async () => {
     const uploader = await makeUploader();
     const files = ["", "123456789"].map(
@@ -47,7 +48,7 @@ test("small files of every odd size arrive, with the checksum of their bytes", a
 });
 
 test("what is no file, and what is no text, is refused without harm to others", async (t) => {
-  const page = await openPackage(t);
+  const page = await openPackage(stack, t);
   const outcome = await page.evaluate(async () => {
     const uploader = await makeUploader();
     const good = uploader.upload(new Blob(["a"]));
@@ -66,7 +67,7 @@ test("what is no file, and what is no text, is refused without harm to others", 
 });
 
 test("a token that is no longer taken is asked for once more", async (t) => {
-  const page = await openPackage(t);
+  const page = await openPackage(stack, t);
   const outcome = await page.evaluate(async () => {
     let asked = 0;
     const good = await guestToken();
@@ -80,7 +81,7 @@ test("a token that is no longer taken is asked for once more", async (t) => {
 });
 
 test("a token that is never taken, and one that is never given, fail with `unauthenticated`", async (t) => {
-  const page = await openPackage(t);
+  const page = await openPackage(stack, t);
   const errors = await page.evaluate(async () => {
     const thrown = () => {
       throw new Error("nobody is signed in");
@@ -101,7 +102,7 @@ test("a token that is never taken, and one that is never given, fail with `unaut
 });
 
 test("an upload from a file handle is continued by the next page without the file", async (t) => {
-  const page = await openPackage(t);
+  const page = await openPackage(stack, t);
   stack.proxy.shape({ total: 40 * MIB });
   const [left] = await page.evaluate(async () => {
     const folder = await navigator.storage.getDirectory();
@@ -139,33 +140,8 @@ test("an upload from a file handle is continued by the next page without the fil
   assert.deepEqual(after, []);
 });
 
-test("an upload that one tab is busy with is not offered to another", async (t) => {
-  const page = await openPackage(t);
-  const other = await page.context().newPage();
-  await other.goto(page.url());
-  await equip(other);
-  stack.proxy.shape({ total: 20 * MIB });
-  await page.evaluate(async () => {
-    globalThis.busy = await makeUploader();
-    const task = busy.upload(new File([new Uint8Array(40 * 1024 * 1024)], "busy.bin"));
-    await loads(task, 20 * 1024 * 1024);
-  });
-  const offered = () =>
-    other.evaluate(async () => {
-      const uploader = await makeUploader();
-      const left = await uploader.interrupted();
-      await uploader.close();
-      return left.map(({ name }) => name);
-    });
-  assert.deepEqual(await offered(), []);
-
-  await page.evaluate(() => busy.close());
-  assert.deepEqual(await offered(), ["busy.bin"]);
-  stack.proxy.shape();
-});
-
 test("a file that is edited in the middle is found out before anything is finalized", async (t) => {
-  const page = await openPackage(t);
+  const page = await openPackage(stack, t);
   const file = await stack.file("edited.bin", 48 * MIB);
   await page.locator("#own-input").setInputFiles(file.path);
   stack.proxy.shape({ total: 40 * MIB });
@@ -185,8 +161,57 @@ test("a file that is edited in the middle is found out before anything is finali
   assert.equal(code, "file_changed");
 });
 
+test("all uploads together are told of as one", async (t) => {
+  const page = await openPackage(stack, t);
+  stack.proxy.shape({ total: 10 * MIB });
+  const { told, seconds, during, after } = await page.evaluate(async () => {
+    const uploader = await makeUploader();
+    const told = [];
+    uploader.addEventListener("progress", ({ detail }) => told.push(detail));
+    const start = performance.now();
+    const tasks = uploader.uploadAll(
+      [10, 20, 30].map((size) => new File([new Uint8Array(size * 1024 * 1024)], `${size}.bin`)),
+    );
+    const during = uploader.progress;
+    await loads(tasks[1], 2 * 1024 * 1024);
+    await tasks[2].abort();
+    await Promise.all([tasks[0].done, tasks[1].done]);
+    const after = uploader.progress;
+    const seconds = (performance.now() - start) / 1000;
+    const next = uploader.upload(new Blob(["next"]));
+    await next.done;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await uploader.close();
+    return { told, seconds, during, after };
+  });
+  assert.deepEqual(during, { loaded: 0, total: 60 * MIB, rate: 0, etaSeconds: null });
+  assert.equal(after.loaded, after.total);
+  assert.ok(after.loaded >= 30 * MIB && after.loaded < 60 * MIB, "the aborted one counts with what it had");
+  assert.equal(after.etaSeconds, 0);
+  assert.deepEqual([told.at(-1).loaded, told.at(-1).total], [4, 4], "all had ended: it begins anew");
+  const first = told.filter(({ total }) => total > 4);
+  for (const [i, { loaded }] of first.entries()) assert.ok(i === 0 || loaded >= first[i - 1].loaded);
+  assert.ok(told.length <= (seconds + 1) * 10, `${told.length} events in ${seconds} s`);
+  const average = after.loaded / seconds;
+  const last = first.findLast(({ rate }) => rate > 0).rate;
+  assert.ok(last > average / 3 && last < average * 3, `${last} bytes a second, on average ${average}`);
+});
+
+test("where bodies must not be backed by a file, copies of its bytes arrive", async (t) => {
+  const page = await openPackage(stack, t);
+  const file = await stack.file("copied.bin", 23 * MIB + 1);
+  await page.locator("#own-input").setInputFiles(file.path);
+  const sha256 = await page.evaluate(async () => {
+    const uploader = await makeUploader({ bodies: "memory" });
+    const { fileId } = await uploader.upload(document.querySelector("#own-input").files[0]).done;
+    await uploader.close();
+    return contentHash(fileId);
+  });
+  assert.equal(sha256, file.sha256);
+});
+
 test("a page that is busy does not hold its upload up", async (t) => {
-  const page = await openPackage(t);
+  const page = await openPackage(stack, t);
   stack.proxy.shape({ total: 20 * MIB });
   await page.evaluate(async () => {
     globalThis.uploader = await makeUploader();
@@ -211,7 +236,7 @@ test("a page that is busy does not hold its upload up", async (t) => {
 });
 
 test("the change feed starts where it is told to, and ends when it is told to", async (t) => {
-  const page = await openPackage(t);
+  const page = await openPackage(stack, t);
   const { all, live } = await page.evaluate(async () => {
     const token = await guestToken();
     const uploader = await makeUploader({ token });
@@ -246,7 +271,7 @@ test("the change feed starts where it is told to, and ends when it is told to", 
 });
 
 test("a worker or module that cannot be loaded fails the upload, and the next use starts anew", async (t) => {
-  const page = await openPackage(t);
+  const page = await openPackage(stack, t);
   const codes = await page.evaluate(async () => {
     const codes = [];
     for (const options of [{ workerUrl: "/no-worker.js" }, { wasmUrl: "/no-module.wasm" }]) {
@@ -261,7 +286,7 @@ test("a worker or module that cannot be loaded fails the upload, and the next us
 });
 
 test("a module that the page has compiled itself is not fetched again", async (t) => {
-  const page = await openPackage(t);
+  const page = await openPackage(stack, t);
   const fetched = [];
   page.on("request", (request) => fetched.push(new URL(request.url()).pathname));
   const status = await page.evaluate(async () => {
@@ -277,40 +302,4 @@ test("a module that the page has compiled itself is not fetched again", async (t
 
 function partsSent() {
   return stack.proxy.requests.filter(({ method, status }) => method === "PUT" && status === 200).length;
-}
-
-/** The demo page with what the tests above call in it. */
-async function openPackage(t) {
-  const page = await stack.openPage(t);
-  t.after(() => stack.proxy.shape());
-  await equip(page);
-  return page;
-}
-
-async function equip(page) {
-  await page.evaluate(async (workspace) => {
-    const { Uploader } = await import("/uploader/index.js");
-    globalThis.guestToken = async () => {
-      const body = new URLSearchParams({ grant_type: "urn:syncsphere:guest", workspace });
-      const reply = await fetch("/v1/auth/token", { method: "POST", body });
-      return (await reply.json()).access_token;
-    };
-    globalThis.makeUploader = async (options) =>
-      new Uploader({
-        endpoint: location.origin,
-        token: await guestToken(),
-        partSize: 5 * 1024 * 1024,
-        ...options,
-      });
-    globalThis.loads = (task, bytes) =>
-      new Promise((resolve, reject) => {
-        task.done.catch(reject);
-        task.addEventListener("progress", ({ detail }) => detail.loaded >= bytes && resolve());
-      });
-    const input = document.createElement("input");
-    input.type = "file";
-    input.id = "own-input";
-    document.body.append(input);
-  }, new URL(page.url()).searchParams.get("workspace"));
-  await until(() => page.evaluate(() => typeof makeUploader === "function"), "the page is equipped");
 }

@@ -7,7 +7,7 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::{Blob, XmlHttpRequest};
 
 use crate::host::LaneHost;
-use crate::reading::{ReadFailure, Scratch, check_readable, checksum_of};
+use crate::reading::{ReadFailure, Scratch, check_readable, checksum_of, copy_of};
 use crate::sending::{Outcome, PartRequest, send};
 
 /// Reads, checksums and sends slices of files on behalf of a [`crate::Conductor`].
@@ -16,11 +16,13 @@ pub struct Lane(Rc<Desk>);
 
 #[wasm_bindgen]
 impl Lane {
-    /// A lane with nothing to do.
+    /// A lane with nothing to do. `copies_bodies` says whether what it sends is copied to memory first,
+    /// one copy of a part for each request under way.
     #[wasm_bindgen(constructor)]
-    pub fn new(host: LaneHost) -> Self {
+    pub fn new(host: LaneHost, copies_bodies: bool) -> Self {
         Self(Rc::new(Desk {
             host,
+            copies_bodies,
             sending: RefCell::default(),
             to_hash: RefCell::default(),
             hashing: Cell::new(None),
@@ -73,6 +75,7 @@ impl Lane {
 
 struct Desk {
     host: LaneHost,
+    copies_bodies: bool,
     /// The requests under way; one taken out is no longer wanted.
     sending: RefCell<Vec<(u64, XmlHttpRequest)>>,
     /// Slices are hashed one at a time: together they would only all end late.
@@ -134,30 +137,40 @@ impl Desk {
             let desk = Rc::clone(&self);
             move |loaded| desk.host.sent(attempt, loaded)
         };
-        let outcome = send(&xhr, slice, request, report).await;
-        let readable = match outcome {
+        let outcome = match self.body(attempt, slice).await {
+            Ok(Some(body)) => Ok(send(&xhr, &body, request, report).await),
+            Ok(None) => return,
+            Err(failure) => Err(failure),
+        };
+        let outcome = match outcome {
             // An edited file ends an upload like a broken network does.
-            Outcome::Network => check_readable(slice).await,
-            _ => Ok(()),
+            Ok(Outcome::Network) => check_readable(slice).await.map(|()| Outcome::Network),
+            other => other,
         };
         if self.take_request(attempt).is_none() {
             return;
         }
-        match (outcome, readable) {
-            (_, Err(failure)) => self.read_failed(attempt, failure),
-            (Outcome::Stored { protocol }, _) => self.host.stored(attempt, protocol),
-            (
-                Outcome::Refused {
-                    status,
-                    body,
-                    retry_after,
-                },
-                _,
-            ) => self
+        match outcome {
+            Err(failure) => self.read_failed(attempt, failure),
+            Ok(Outcome::Stored { protocol }) => self.host.stored(attempt, protocol),
+            Ok(Outcome::Refused {
+                status,
+                body,
+                retry_after,
+            }) => self
                 .host
                 .attempt_failed(attempt, "refused", status, &body, retry_after),
-            (Outcome::Network, _) => self.host.attempt_failed(attempt, "network", 0, "", None),
+            Ok(Outcome::Network) => self.host.attempt_failed(attempt, "network", 0, "", None),
         }
+    }
+
+    /// What to send of a slice; `None` once the attempt is no longer wanted.
+    async fn body(&self, attempt: u64, slice: &Blob) -> Result<Option<Blob>, ReadFailure> {
+        if !self.copies_bodies {
+            return Ok(Some(slice.clone()));
+        }
+        let is_wanted = || self.sending.borrow().iter().any(|(known, _)| *known == attempt);
+        copy_of(slice, is_wanted).await
     }
 
     fn read_failed(&self, attempt: u64, failure: ReadFailure) {

@@ -25,5 +25,5 @@ pub use conductor::{Conductor, KeptUpload, read_checkpoint};
 pub use host::{ConductorHost, LaneHost, LaneLink};
 pub use json::{Malformed, from_json};
 pub use lane::Lane;
-pub use reading::{ReadFailure, Scratch, checksum_by_pieces, checksum_by_stream, checksum_of};
+pub use reading::{ReadFailure, Scratch, checksum_by_pieces, checksum_by_stream, checksum_of, copy_of};
 pub use sending::{Outcome, PartRequest, send};

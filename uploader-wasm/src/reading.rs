@@ -1,6 +1,6 @@
-//! Reading slices of files: their checksums, and whether they can still be read at all.
+//! Reading slices of files: their checksums, copies of them, and whether they can still be read at all.
 
-use js_sys::{ArrayBuffer, Uint8Array};
+use js_sys::{Array, ArrayBuffer, Uint8Array};
 use syncsphere_protocol::Crc64Nvme;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -62,6 +62,23 @@ pub async fn checksum_by_pieces(slice: &Blob, scratch: &mut Scratch) -> Result<C
     let mut progress = Reading::new(slice);
     progress.by_pieces(scratch, &|| true).await?;
     Ok(progress.checksum.finish())
+}
+
+/// A copy of a slice that needs its file no more. It is put together from pieces that the browser
+/// keeps, so that the worker's own memory holds one at a time. `is_wanted` as in [`checksum_of`].
+pub async fn copy_of(slice: &Blob, is_wanted: impl Fn() -> bool) -> Result<Option<Blob>, ReadFailure> {
+    let pieces = Array::new();
+    let mut position = 0.0;
+    while position < slice.size() && is_wanted() {
+        let end = (position + f64::from(PIECE)).min(slice.size());
+        let piece = read_piece(slice, position, end).await?;
+        let piece =
+            Blob::new_with_u8_array_sequence(&Array::of1(&piece)).map_err(|_| ReadFailure::Unreadable)?;
+        pieces.push(&piece);
+        position = end;
+    }
+    let copy = Blob::new_with_blob_sequence(&pieces).map_err(|_| ReadFailure::Unreadable)?;
+    Ok(is_wanted().then_some(copy))
 }
 
 /// Whether the first byte of a slice can still be read. Costs one small read.

@@ -9,7 +9,9 @@
 
 use js_sys::{Array, Uint8Array};
 use syncsphere_protocol::Crc64Nvme;
-use syncsphere_uploader_wasm::{Checksum, Scratch, checksum_by_pieces, checksum_by_stream, checksum_of};
+use syncsphere_uploader_wasm::{
+    Checksum, Scratch, checksum_by_pieces, checksum_by_stream, checksum_of, copy_of,
+};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 use web_sys::Blob;
 
@@ -103,4 +105,21 @@ async fn reading_ends_once_it_is_not_wanted() {
         checksum_of(&slice, &mut Scratch::default(), wanted).await,
         Ok(None)
     );
+}
+
+#[wasm_bindgen_test]
+async fn a_copy_holds_the_bytes_of_its_slice_alone() {
+    let bytes = noise(3 * MIB + 1);
+    let slice = blob(&bytes)
+        .slice_with_f64_and_f64(1.0, 2.0 * MIB as f64 + 3.0)
+        .expect("a slice");
+    let copy = copy_of(&slice, || true).await.expect("readable").expect("wanted");
+    let read = checksum_of(&copy, &mut Scratch::default(), || true).await;
+    assert_eq!(copy.size(), 2.0 * MIB as f64 + 2.0);
+    assert_eq!(read, Ok(Some(checksum(&bytes[1..2 * MIB + 3]))));
+}
+
+#[wasm_bindgen_test]
+async fn a_copy_that_is_no_longer_wanted_is_not_made() {
+    assert!(matches!(copy_of(&blob(&noise(10)), || false).await, Ok(None)));
 }

@@ -1,4 +1,5 @@
 /** Starts the workers: one conductor and its lanes. */
+import { bodySource } from "./bodies.js";
 import type { ConductorOptions, FromConductor, Start, ToConductor, ToPage } from "./messages.js";
 import type { UploaderOptions } from "./types.js";
 
@@ -58,9 +59,10 @@ export function startCrew(
     conductor.onmessage = ({ data }: MessageEvent<FromConductor>) =>
       data.type === "closed" ? onClosed() : onMessage(data);
     const module = await compiled;
+    const bodies = options.bodies ?? bodySource();
     const ports = lanes.map((lane) => {
       const { port1, port2 } = new MessageChannel();
-      const order: Start = { type: "start", role: "lane", module, conductor: port2 };
+      const order: Start = { type: "start", role: "lane", module, conductor: port2, bodies };
       lane.postMessage(order, [port2]);
       return port1;
     });

@@ -9,6 +9,7 @@ import type {
   Progress,
   RetryOptions,
   TaskState,
+  UploadElsewhere,
   UploadErrorCode,
 } from "./types.js";
 
@@ -20,7 +21,16 @@ export type Start =
       lanes: MessagePort[];
       options: ConductorOptions;
     }
-  | { type: "start"; role: "lane"; module: WebAssembly.Module; conductor: MessagePort };
+  | {
+      type: "start";
+      role: "lane";
+      module: WebAssembly.Module;
+      conductor: MessagePort;
+      bodies: BodySource;
+    };
+
+/** What lanes send: slices of the file itself, or copies of them in memory. */
+export type BodySource = "file" | "memory";
 
 /** The page's options as far as the conductor needs them; absent ones take the engine's defaults. */
 export interface ConductorOptions {
@@ -81,6 +91,7 @@ export type ToPage =
   | { type: "change"; feed: number; change: Change }
   | { type: "feedFailed"; feed: number; failure: Failure }
   | { type: "answer"; id: number; value: InterruptedUpload[] | Reopened | undefined }
+  | { type: "elsewhere"; uploads: UploadElsewhere[] }
   | { type: "log"; level: "debug" | "warn"; message: string };
 
 /** `closed` answers `close`, and goes to whoever ends the workers. */

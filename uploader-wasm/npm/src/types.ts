@@ -70,6 +70,12 @@ export interface UploaderOptions {
 
   /** Where messages for developers go. They carry no URL, token or file name. Default: nowhere. */
   logger?: Logger;
+
+  /**
+   * Where request bodies come from, if not from where this browser sends them well.
+   * @internal
+   */
+  bodies?: "file" | "memory";
 }
 
 /** When to try again and when to give up. */
@@ -121,11 +127,11 @@ export interface UploadOptions {
 export type TaskState =
   "queued" | "uploading" | "paused" | "offline" | "completing" | "available" | "failed" | "aborted";
 
-/** How far an upload is. */
+/** How far an upload is, or all uploads of an `Uploader` together. */
 export interface Progress {
   /** Bytes stored or handed to the network; never falls. */
   loaded: number;
-  /** Size of the file. */
+  /** Size of the file, or of all files. */
   total: number;
   /** Smoothed speed in bytes a second. */
   rate: number;
@@ -139,6 +145,14 @@ export interface UploadTaskEventMap {
   progress: CustomEvent<Progress>;
   /** Once for each change of state. */
   statechange: CustomEvent<{ state: TaskState }>;
+}
+
+/** The events of an `Uploader`. */
+export interface UploaderEventMap {
+  /** All its uploads together, at most ten times a second. */
+  progress: CustomEvent<Progress>;
+  /** The uploads of other tabs, whenever anything about them has changed, at most five times a second. */
+  elsewhere: CustomEvent<UploadElsewhere[]>;
 }
 
 /** Where a file of the workspace stands. */
@@ -175,6 +189,18 @@ export interface InterruptedUpload {
   loaded: number;
   /** Whether `continue` must be given the file; otherwise a stored handle is reopened. */
   needsFile: boolean;
+}
+
+/**
+ * An upload that another tab, or another `Uploader` of this one, is busy with. It leaves the list when
+ * it ends and also when its tab does: then it is among the interrupted ones.
+ */
+export interface UploadElsewhere {
+  uploadId: string;
+  name: string;
+  /** `paused` also where the browser has frozen the other tab. */
+  state: TaskState;
+  progress: Progress;
 }
 
 /** What happened to a file. */

@@ -11,11 +11,15 @@ import type {
 } from "./messages.js";
 import { checkOptions } from "./options.js";
 import { isFinal, UploadTask } from "./task.js";
+import { TotalProgress } from "./total.js";
 import type {
   Change,
   ChangesOptions,
   InterruptedUpload,
+  Progress,
   Uploadable,
+  UploadElsewhere,
+  UploaderEventMap,
   UploaderOptions,
   UploadOptions,
 } from "./types.js";
@@ -37,14 +41,39 @@ const NOT_INTERRUPTED: Failure = {
   retryable: false,
 };
 
+export interface Uploader {
+  addEventListener<K extends keyof UploaderEventMap>(
+    type: K,
+    listener: ((this: Uploader, event: UploaderEventMap[K]) => unknown) | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener<K extends keyof UploaderEventMap>(
+    type: K,
+    listener: ((this: Uploader, event: UploaderEventMap[K]) => unknown) | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+}
+
 /** Uploads files through one coordinator. One for a page is enough: its files share the network. */
-export class Uploader {
+export class Uploader extends EventTarget {
   #options: UploaderOptions;
   #conductorOptions: ConductorOptions;
   #crew: Crew | undefined;
   #closed = false;
   #numbers = 0;
   #tasks = new Map<number, UploadTask>();
+  #elsewhere: UploadElsewhere[] = [];
+  #total = new TotalProgress((detail) => this.dispatchEvent(new CustomEvent("progress", { detail })));
   #feeds = new Map<number, Feed>();
   #questions = new Map<number, PromiseWithResolvers>();
 
@@ -53,6 +82,7 @@ export class Uploader {
    * elsewhere nothing happens. Throws a `TypeError` or `RangeError` on options that cannot be used.
    */
   constructor(options: UploaderOptions) {
+    super();
     this.#conductorOptions = checkOptions(options);
     this.#options = { ...options };
     if (typeof Worker === "function" && typeof document === "object") this.#start();
@@ -99,6 +129,23 @@ export class Uploader {
   /** The uploads that earlier pages left unfinished and that no other tab has taken up. */
   async interrupted(): Promise<InterruptedUpload[]> {
     return (await this.#ask({ type: "interrupted" })) as InterruptedUpload[];
+  }
+
+  /**
+   * What other tabs are busy with, as of the last `elsewhere` event. Only where uploads are remembered
+   * (`persist`), here and there, and once the workers have started.
+   */
+  get elsewhere(): UploadElsewhere[] {
+    return this.#elsewhere;
+  }
+
+  /**
+   * How far all uploads are together: those under way, and those that have ended since the last moment
+   * without any. What a failed or aborted one got through stays in `loaded`, and the rest of it leaves
+   * `total`. Paused ones do not count for `etaSeconds`.
+   */
+  get progress(): Progress {
+    return this.#total.progress;
   }
 
   /**
@@ -177,6 +224,7 @@ export class Uploader {
     for (const feed of this.#feeds.values()) feed.end(failure === CLOSED ? undefined : error);
     for (const question of this.#questions.values()) question.reject(error);
     this.#questions.clear();
+    if (this.#elsewhere.length > 0) this.#showElsewhere([]);
   }
 
   #newTask(name: string, size: number, signal?: AbortSignal): { task: UploadTask; number: number } {
@@ -186,6 +234,7 @@ export class Uploader {
       if (this.#tasks.has(number)) this.#post({ type, task: number });
     });
     this.#tasks.set(number, task);
+    this.#total.update(number, task);
     return { task, number };
   }
 
@@ -200,6 +249,8 @@ export class Uploader {
       case "answer":
         this.#questions.get(message.id)?.resolve(message.value);
         return void this.#questions.delete(message.id);
+      case "elsewhere":
+        return this.#showElsewhere(message.uploads);
       case "log":
         return this.#options.logger?.[message.level](message.message);
       default:
@@ -209,8 +260,15 @@ export class Uploader {
 
   #tell(message: Parameters<UploadTask["receive"]>[0], cause?: unknown): void {
     const task = this.#tasks.get(message.task);
-    task?.receive(message, cause);
-    if (task && isFinal(task.state)) this.#tasks.delete(message.task);
+    if (!task) return;
+    task.receive(message, cause);
+    if (isFinal(task.state)) this.#tasks.delete(message.task);
+    this.#total.update(message.task, task);
+  }
+
+  #showElsewhere(uploads: UploadElsewhere[]): void {
+    this.#elsewhere = uploads;
+    this.dispatchEvent(new CustomEvent("elsewhere", { detail: uploads }));
   }
 
   #fail(task: number, failure: Failure, cause?: unknown): void {

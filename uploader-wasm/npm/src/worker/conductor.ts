@@ -2,6 +2,7 @@ import { Conductor, type LaneLink } from "syncsphere_uploader";
 
 import type { ConductorOptions, FromConductor, FromLane, ToConductor, ToLane } from "../messages.js";
 import type { TaskState, UploadErrorCode } from "../types.js";
+import { Elsewhere } from "./elsewhere.js";
 import { Feeds } from "./feeds.js";
 import { Interrupted } from "./interrupted.js";
 import { Tokens } from "./tokens.js";
@@ -12,16 +13,28 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
   const tokens = new Tokens((id) => say({ type: "token", id }));
   const feeds = new Feeds(options.endpoint, tokens, say);
   const interrupted = new Interrupted(options, say);
+  const elsewhere = new Elsewhere(options.endpoint, interrupted, (uploads) =>
+    say({ type: "elsewhere", uploads }),
+  );
 
   const conductor = new Conductor(
     {
       token: (stale) => tokens.get(stale),
       save: (task, uploadId, checkpoint) => interrupted.save(task, uploadId, checkpoint),
       forget: (task) => interrupted.forget(task),
-      state: (task, state) => say({ type: "state", task, state: state as TaskState }),
-      progress: (task, loaded, total, rate, etaSeconds) =>
-        say({ type: "progress", task, progress: { loaded, total, rate, etaSeconds: etaSeconds ?? null } }),
+      state: (task, word) => {
+        const state = word as TaskState;
+        if (state === "aborted") elsewhere.end(task);
+        else elsewhere.tell(task, { state });
+        say({ type: "state", task, state });
+      },
+      progress: (task, loaded, total, rate, etaSeconds) => {
+        const progress = { loaded, total, rate, etaSeconds: etaSeconds ?? null };
+        elsewhere.tell(task, { progress });
+        say({ type: "progress", task, progress });
+      },
       available: (task, record) => {
+        elsewhere.end(task);
         interrupted.end(task);
         say({ type: "available", task, record });
       },
@@ -33,6 +46,7 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
           requestId: requestId || undefined,
           status,
         };
+        elsewhere.end(task);
         interrupted.end(task);
         say({ type: "failed", task, failure });
       },

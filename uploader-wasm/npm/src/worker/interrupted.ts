@@ -2,7 +2,7 @@ import { type Conductor, readCheckpoint } from "syncsphere_uploader";
 
 import type { ConductorOptions, FileDescription, Reopened, ToConductor, ToPage } from "../messages.js";
 import type { InterruptedUpload } from "../types.js";
-import { Checkpoints } from "./checkpoints.js";
+import { Checkpoints, type KeptCheckpoint } from "./checkpoints.js";
 import { Ownership } from "./ownership.js";
 
 /** A task of this page, so that its checkpoints can be kept together with what the page said of it. */
@@ -12,7 +12,7 @@ interface Watched {
   uploadId?: string;
 }
 
-/** The uploads that a later page could go on with, and those that this page could. */
+/** The uploads that a later page could go on with, and those that belong to this or another tab. */
 export class Interrupted {
   #endpoint: string;
   #say: (message: ToPage) => void;
@@ -72,15 +72,30 @@ export class Interrupted {
   async list(): Promise<InterruptedUpload[]> {
     const owned = await this.#ownership.all();
     const found: InterruptedUpload[] = [];
-    for (const { uploadId, endpoint, checkpoint, handle } of (await this.#checkpoints?.all()) ?? []) {
-      if (endpoint !== this.#endpoint || owned.has(uploadId)) continue;
-      const kept = readCheckpoint(checkpoint);
-      if (kept)
-        found.push({ uploadId, name: kept.name, size: kept.size, loaded: kept.loaded, needsFile: !handle });
+    for (const record of (await this.#checkpoints?.all()) ?? []) {
+      if (record.endpoint !== this.#endpoint || owned.has(record.uploadId)) continue;
+      const upload = describe(record);
+      if (upload) found.push(upload);
       else
         this.#say({ type: "log", level: "warn", message: "a kept upload is damaged, or of a newer version" });
     }
     return found;
+  }
+
+  /** The upload that a task of this tab works on, once it is kept. */
+  uploadOf(task: number): string | undefined {
+    return this.#watched.get(task)?.uploadId;
+  }
+
+  /** The uploads that other tabs are busy with. */
+  async elsewhere(): Promise<string[]> {
+    return this.#checkpoints ? this.#ownership.others() : [];
+  }
+
+  /** What is kept of an upload, whoever works on it. */
+  async find(uploadId: string): Promise<InterruptedUpload | undefined> {
+    const record = await this.#checkpoints?.get(uploadId);
+    return record && record.endpoint === this.#endpoint ? describe(record) : undefined;
   }
 
   /** What the page needs to go on with an interrupted upload; `undefined` if there is no such one. */
@@ -120,6 +135,12 @@ export class Interrupted {
 
   #drop(uploadId: string): void {
     this.#checkpoints?.delete(uploadId);
-    this.#ownership.release(uploadId);
+    // Free before it is deleted, it would look interrupted to other tabs.
+    void this.flush().then(() => this.#ownership.release(uploadId));
   }
+}
+
+function describe({ uploadId, checkpoint, handle }: KeptCheckpoint): InterruptedUpload | undefined {
+  const kept = readCheckpoint(checkpoint);
+  return kept && { uploadId, name: kept.name, size: kept.size, loaded: kept.loaded, needsFile: !handle };
 }

@@ -6,22 +6,32 @@ const PREFIX = "syncsphere-upload:";
  */
 export class Ownership {
   #releases = new Map<string, () => void>();
+  /** Those that this tab holds, asks for or is just giving back. */
+  #own = new Set<string>();
 
   /** Whether the upload is this tab's now. */
   async take(uploadId: string): Promise<boolean> {
     if (this.#releases.has(uploadId)) return true;
     if (!navigator.locks) return true;
+    this.#own.add(uploadId);
     return new Promise((resolve) => {
-      void navigator.locks.request(PREFIX + uploadId, { ifAvailable: true }, (lock) => {
+      const held = navigator.locks.request(PREFIX + uploadId, { ifAvailable: true }, (lock) => {
         resolve(lock !== null);
         if (lock) return new Promise<void>((release) => this.#releases.set(uploadId, release));
       });
+      void held.then(() => this.#releases.has(uploadId) || this.#own.delete(uploadId));
     });
   }
 
   release(uploadId: string): void {
     this.#releases.get(uploadId)?.();
     this.#releases.delete(uploadId);
+  }
+
+  /** The uploads that belong to other tabs. */
+  async others(): Promise<string[]> {
+    const all = await this.all();
+    return [...all].filter((uploadId) => !this.#own.has(uploadId));
   }
 
   /** The uploads that belong to any tab, this one included. */

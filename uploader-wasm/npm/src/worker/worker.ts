@@ -7,6 +7,6 @@ import { startLane } from "./lane.js";
 
 onmessage = ({ data: start }: MessageEvent<Start>) => {
   initSync({ module: start.module });
-  if (start.role === "lane") startLane(start.conductor);
+  if (start.role === "lane") startLane(start.conductor, start.bodies);
   else startConductor(start.lanes, start.options);
 };

@@ -1,0 +1,112 @@
+// Several tabs of one browser: each upload has one owner, and the others see how far it is.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { until, useStack } from "./harness.mjs";
+import { equip, openPackage } from "./package-page.mjs";
+
+const MIB = 1024 * 1024;
+
+const stack = useStack();
+
+test("an upload that one tab is busy with is not offered to another", async (t) => {
+  const page = await openPackage(stack, t);
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  await equip(other);
+  stack.proxy.shape({ total: 20 * MIB });
+  await page.evaluate(async () => {
+    globalThis.busy = await makeUploader();
+    const task = busy.upload(new File([new Uint8Array(40 * 1024 * 1024)], "busy.bin"));
+    await loads(task, 20 * 1024 * 1024);
+  });
+  const offered = () =>
+    other.evaluate(async () => {
+      const uploader = await makeUploader();
+      const left = await uploader.interrupted();
+      await uploader.close();
+      return left.map(({ name }) => name);
+    });
+  assert.deepEqual(await offered(), []);
+
+  await page.evaluate(() => busy.close());
+  assert.deepEqual(await offered(), ["busy.bin"]);
+  stack.proxy.shape();
+});
+
+test("another tab sees an upload move, and goes on with it once its own tab is gone", async (t) => {
+  const page = await openPackage(stack, t);
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  await equip(other);
+  stack.proxy.shape({ total: 8 * MIB });
+  await other.evaluate(async () => {
+    globalThis.told = [];
+    globalThis.uploader = await makeUploader();
+    uploader.addEventListener("elsewhere", ({ detail }) => told.push(detail));
+  });
+  const sha256 = await page.evaluate(async () => {
+    const folder = await navigator.storage.getDirectory();
+    const handle = await folder.getFileHandle("shared.bin", { create: true });
+    const out = await handle.createWritable();
+    for (let i = 0; i < 640; i++) await out.write(crypto.getRandomValues(new Uint8Array(65536)));
+    await out.close();
+    const bytes = await (await handle.getFile()).arrayBuffer();
+    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+    const uploader = await makeUploader({ concurrency: 2 });
+    globalThis.task = uploader.upload(handle);
+    await loads(task, 12 * 1024 * 1024);
+    return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  });
+  const moving = await until(async () => {
+    const told = await other.evaluate(() => told.flat());
+    return new Set(told.map(({ progress }) => progress.loaded)).size >= 4 && told;
+  }, "the other tab has seen four amounts");
+  const [{ uploadId }] = moving;
+  for (const [i, { name, state, progress, ...rest }] of moving.entries()) {
+    assert.deepEqual(rest, { uploadId });
+    assert.equal(name, "shared.bin");
+    assert.equal(progress.total, 40 * MIB);
+    assert.ok(i === 0 || progress.loaded >= moving[i - 1].progress.loaded);
+    assert.ok(["uploading", "paused"].includes(state), state);
+  }
+  assert.ok(moving.at(-1).progress.rate > MIB, "with its speed");
+
+  const state = () => other.evaluate(() => uploader.elsewhere[0]?.state);
+  await page.evaluate(() => task.pause());
+  await until(async () => (await state()) === "paused", "the pause is seen");
+  await page.evaluate(() => task.resume());
+  await until(async () => (await state()) === "uploading", "and its end");
+
+  const refused = await other.evaluate(
+    (uploadId) => uploader.continue(uploadId).catch((error) => error.code),
+    uploadId,
+  );
+  assert.equal(refused, "not_interrupted");
+
+  await page.close();
+  await until(() => other.evaluate(() => uploader.elsewhere.length === 0), "nobody is busy with it");
+  await until(() => stack.proxy.open === 0, "its requests have ended");
+  const stored = partsStored();
+  assert.ok(stored.length >= 1 && stored.length < 8, `parts ${stored} were stored before`);
+  stack.proxy.shape();
+  const after = await other.evaluate(async (uploadId) => {
+    const left = await uploader.interrupted();
+    const { fileId, status } = await (await uploader.continue(uploadId)).done;
+    return {
+      left: left.map(({ uploadId, needsFile }) => [uploadId, needsFile]),
+      status,
+      sha256: await contentHash(fileId),
+    };
+  }, uploadId);
+  assert.deepEqual(after, { left: [[uploadId, false]], status: "available", sha256 });
+  assert.deepEqual(partsStored().sort(), [1, 2, 3, 4, 5, 6, 7, 8], "no tab sent what the other had");
+});
+
+/** The numbers of the parts of the shared file that storage has taken. */
+function partsStored() {
+  const stored = stack.proxy.requests.filter(
+    ({ method, status, key }) => method === "PUT" && status === 200 && key.endsWith("shared.bin"),
+  );
+  return stored.map(({ partNumber }) => partNumber);
+}
