@@ -162,14 +162,15 @@ impl<'a> Report<'a> {
             bail!("reading {} failed", self.name(file))
         };
         let local = local.with_context(|| format!("reading {}", self.name(file)))?;
-        let seconds = self.seconds.get(file).copied().flatten();
+        let seconds = self.seconds.get(file).copied().flatten().map(thousandths);
         let verified = local == stored;
         Ok(FileLine {
             name: self.name(file),
             size: Some(stored.size),
             file_id: Some(file_id),
             seconds,
-            mb_per_second: seconds.map(|seconds| megabytes(stored.size) / seconds.max(f64::MIN_POSITIVE)),
+            mb_per_second: seconds
+                .map(|seconds| thousandths(megabytes(stored.size) / seconds.max(f64::MIN_POSITIVE))),
             error: (!verified).then(|| difference(&local, &stored)),
             crc64nvme: Some(stored.crc64nvme),
             verified,
@@ -212,6 +213,11 @@ struct FileLine {
 fn megabytes(bytes: u64) -> f64 {
     // Exact up to 2^53 bytes, far beyond what S3 stores.
     bytes as f64 / 1e6
+}
+
+/// Figures are not more exact than that.
+fn thousandths(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
 }
 
 fn difference(local: &FileDigest, stored: &FileDigest) -> String {
