@@ -5,7 +5,7 @@ use syncsphere_protocol::{
 
 use super::chores::sweep;
 use super::claims::Claims;
-use super::finalize::finalize;
+use super::finalize::{finalize, upload_and_file};
 use super::{Desk, no_such_upload, out_of_turn};
 use crate::auth::{Principal, Ticket};
 use crate::ledger::{Command, Reply, Upload};
@@ -90,15 +90,7 @@ async fn look_up<S, W: Workspaces>(
     let command = Command::Upload {
         upload_id: upload_id.clone(),
     };
-    match desk.ask(&principal.workspace, command).await? {
-        Reply::Upload {
-            upload,
-            file: Some(file),
-            ..
-        } => Ok((*upload, *file)),
-        Reply::Upload { file: None, .. } | Reply::Missing => Err(no_such_upload()),
-        other => Err(out_of_turn(&other)),
-    }
+    upload_and_file(desk.ask(&principal.workspace, command).await?)
 }
 
 /// One of each number: the last.
