@@ -26,6 +26,7 @@ mod meter;
 mod outage;
 mod parts;
 mod plan;
+mod queue;
 mod stall;
 mod time;
 mod upload;

@@ -8,6 +8,7 @@ use crate::checkpoint::Checkpoint;
 use crate::io::{AttemptId, CallId, FileDescription, Progress, TaskId, TaskState};
 use crate::meter::Meter;
 use crate::parts::Parts;
+use crate::queue::Class;
 use crate::time::Moment;
 
 /// How far an upload is.
@@ -101,6 +102,14 @@ impl Upload {
             told: Told::default(),
             saved_at: None,
             unsaved: false,
+        }
+    }
+
+    /// Whether one request carries it.
+    pub(crate) fn class(&self) -> Class {
+        match self.parts.plan().part_count() {
+            0 | 1 => Class::Single,
+            _ => Class::Multipart,
         }
     }
 

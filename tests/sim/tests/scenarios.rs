@@ -45,6 +45,44 @@ fn many_small_files_share_their_calls() {
 }
 
 #[test]
+fn small_files_do_not_wait_for_a_large_one() {
+    let link = LINKS[2];
+    let mut sizes = vec![200 * MIB];
+    sizes.extend([64 * 1024; 20]);
+    let size: u64 = sizes.iter().sum();
+    let outcome = World::run(Scenario {
+        link,
+        ..Scenario::calm(21, sizes)
+    });
+    all_available(&outcome);
+    let last_small = outcome.ended_at.iter().skip(1).flatten().max();
+    assert!(last_small < Some(&10_000), "{outcome:?}");
+    let least = size as f64 / link.rate_total;
+    assert!(
+        (outcome.took as f64) < least * 1.1,
+        "and the large one loses nothing: {outcome:?}"
+    );
+}
+
+#[test]
+fn a_large_file_does_not_wait_for_small_ones() {
+    let mut sizes = vec![64 * 1024; 500];
+    sizes.push(50 * MIB);
+    sizes.extend([64 * 1024; 1000]);
+    let outcome = World::run(Scenario {
+        link: LINKS[2],
+        ..Scenario::calm(22, sizes)
+    });
+    all_available(&outcome);
+    let large = outcome.ended_at.get(500).copied().flatten();
+    assert!(
+        large < Some(outcome.took * 2 / 3),
+        "{large:?} of {}",
+        outcome.took
+    );
+}
+
+#[test]
 fn a_link_is_used_to_the_full() {
     for link in LINKS.iter().filter(|link| link.resets == 0.0) {
         let size = (link.rate_total * 20_000.0) as u64;

@@ -26,6 +26,7 @@ use crate::io::{Action, AttemptId, Call, CallId, FileDescription, Input, Notice,
 use crate::list_map::ListMap;
 use crate::outage::Outage;
 use crate::plan::plan;
+use crate::queue::Queue;
 use crate::stall::StallWatch;
 use crate::time::Moment;
 use crate::upload::{Attempt, Counter, Phase, Purpose, Upload};
@@ -67,7 +68,7 @@ pub struct Engine {
     online: bool,
     uploads: BTreeMap<TaskId, Upload>,
     /// Uploads that wait for their turn.
-    queue: VecDeque<TaskId>,
+    queue: Queue,
     /// Uploads under way, in the order in which they began.
     active: Vec<TaskId>,
     attempts: ListMap<AttemptId, Attempt>,
@@ -106,7 +107,7 @@ impl Engine {
             now: Moment::default(),
             online: true,
             uploads: BTreeMap::new(),
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             active: Vec::new(),
             attempts: ListMap::new(),
             calls: Calls::default(),
@@ -168,8 +169,9 @@ impl Engine {
         }
         match plan(file.size, self.lanes(), self.config.part_size, self.lane_rate) {
             Ok(plan) => {
-                self.uploads.insert(task, Upload::new(file, plan, Phase::Queued));
-                self.queue.push_back(task);
+                let upload = Upload::new(file, plan, Phase::Queued);
+                self.queue.push(task, upload.class());
+                self.uploads.insert(task, upload);
                 self.tell_state(task);
             }
             Err(error) => self.notify(task, Notice::Failed(Box::new(refusal(error)))),
@@ -276,7 +278,7 @@ impl Engine {
         if let Some(call) = self.uploads.remove(&task).and_then(|upload| upload.own_call()) {
             self.calls.drop_own(call, task);
         }
-        self.queue.retain(|queued| *queued != task);
+        self.queue.remove(task);
         self.active.retain(|active| *active != task);
     }
 

@@ -11,6 +11,7 @@ use super::schedule::{WINDOWS_AHEAD, count};
 use crate::calls::About;
 use crate::io::{Call, TaskId};
 use crate::parts::Part;
+use crate::queue::Class;
 use crate::time::Moment;
 use crate::upload::{Phase, Upload};
 
@@ -26,8 +27,10 @@ const OPENING_PATIENCE: Duration = Duration::from_millis(30);
 impl Engine {
     /// Opens, in one request, all uploads whose first part is ready to be signed.
     pub(super) fn initiate(&mut self) {
+        // What waits in files of many parts does not count: a small file must not wait for them.
         let ready: usize = self
             .sending_uploads()
+            .filter(|upload| upload.class() == Class::Single)
             .map(|upload| count(upload, |part| matches!(part, Part::Ready { .. })))
             .sum();
         let is_urgent = ready < self.window.limit() * WINDOWS_AHEAD;

@@ -1,13 +1,15 @@
 //! What to do next: who begins, what is hashed, signed, sent, hedged and finalized.
 //!
 //! Runs after every input. Each step only looks at uploads under way, in the order in which they
-//! began, so that earlier files finish first.
+//! began, so that earlier files finish first; but files of a single request pass those of many, on up
+//! to half of the requests, so that a small file is not kept waiting for a large one.
 
 use syncsphere_protocol::{MAX_FILES_PER_INITIATE, PartNumber};
 
 use super::{Engine, TimerReason};
 use crate::io::{Action, TaskId};
 use crate::parts::{Part, Proof};
+use crate::queue::Class;
 use crate::time::Moment;
 use crate::upload::{Attempt, Phase, Purpose, Upload};
 
@@ -160,28 +162,38 @@ impl Engine {
             waiting_parts += left.div_ceil(plan.part_size()).max(1);
         }
         let enough_parts = (self.window.limit() * (WINDOWS_AHEAD + 1)) as u64;
-        let mut at = 0;
-        while self.active.len() < MAX_ACTIVE
-            && (waiting_parts < enough_parts || waiting_bytes < BYTES_AHEAD)
-            && let Some(task) = self.queue.get(at).copied()
-        {
-            let Some(upload) = self.uploads.get_mut(&task).filter(|upload| !upload.paused) else {
-                at += 1;
-                continue;
+        let mut singles = self
+            .active_uploads()
+            .filter(|upload| upload.class() == Class::Single)
+            .count();
+        while self.active.len() < MAX_ACTIVE {
+            let may_run_dry = waiting_parts < enough_parts || waiting_bytes < BYTES_AHEAD;
+            let uploads = &self.uploads;
+            let may_begin = |task| uploads.get(&task).is_some_and(|upload| !upload.paused);
+            let task = if may_run_dry {
+                self.queue.take(may_begin)
+            } else if singles < MAX_FILES_PER_INITIATE {
+                self.queue.take_single(may_begin)
+            } else {
+                None
+            };
+            let Some(upload) = task.and_then(|task| self.uploads.get_mut(&task)) else {
+                return;
             };
             upload.phase = Phase::Opening;
             upload.began = self.now;
             waiting_bytes += upload.parts.plan().size();
             waiting_parts += u64::from(upload.parts.plan().part_count());
-            self.queue.remove(at);
-            self.active.push(task);
+            singles += usize::from(upload.class() == Class::Single);
+            self.active.extend(task);
         }
     }
 
     /// Computes the checksums of the parts that come next and, when nothing else is to be read, of
     /// those that an earlier page has stored.
     fn start_hashing(&mut self) {
-        let mut ahead: usize = self.sending_uploads().map(|upload| upload.parts.ahead()).sum();
+        // What is prepared of small files feeds no large one's share of the requests, nor the reverse.
+        let mut ahead = [Class::Single, Class::Multipart].map(|class| (class, self.ahead(class)));
         let mut hashing = self
             .attempts
             .values()
@@ -197,11 +209,15 @@ impl Engine {
             let Some(upload) = self.uploads.get(&task).filter(|upload| upload.may_hash()) else {
                 continue;
             };
+            let class = upload.class();
+            let Some((_, ahead)) = ahead.iter_mut().find(|(of, _)| *of == class) else {
+                continue;
+            };
             // A file begins with its first part, so that its URL comes with the grant; small files
             // may all have theirs hashed, since one request opens a hundred of them.
             let is_first =
                 |upload: &Upload| matches!(upload.phase, Phase::Opening) && upload.parts.ahead() == 0;
-            let mut may_have = ahead < most_ahead || is_first(upload);
+            let mut may_have = *ahead < most_ahead || is_first(upload);
             while may_have
                 && let Some(upload) = self.uploads.get_mut(&task)
                 && let Some(part) = upload.parts.next_waiting()
@@ -215,8 +231,8 @@ impl Engine {
                 } else {
                     upload.parts.set(part, Part::Hashed { crc: None });
                 }
-                ahead += 1;
-                may_have = ahead < most_ahead;
+                *ahead += 1;
+                may_have = *ahead < most_ahead;
             }
         }
         for task in self.active.clone() {
@@ -236,6 +252,12 @@ impl Engine {
                 self.start(task, part, Purpose::Prove);
             }
         }
+    }
+
+    /// Parts of one class of files that are hashed, or being hashed, and not sent yet.
+    fn ahead(&self, class: Class) -> usize {
+        let of_class = self.sending_uploads().filter(|upload| upload.class() == class);
+        of_class.map(|upload| upload.parts.ahead()).sum()
     }
 
     /// Begins an attempt to hash a part.
@@ -260,23 +282,36 @@ impl Engine {
         if !self.online {
             return;
         }
-        let room = |engine: &Self| {
-            engine
-                .outage
-                .cap(engine.window.limit(), engine.now)
-                .saturating_sub(engine.in_flight())
+        let limit = self.outage.cap(self.window.limit(), self.now);
+        let free = limit.saturating_sub(self.in_flight());
+        // Half of the requests, but one at least, are for small files first; then all are for all.
+        let carries_single = |attempt: &&Attempt| {
+            attempt.purpose == Purpose::Send
+                && self
+                    .uploads
+                    .get(&attempt.task)
+                    .is_some_and(|upload| upload.class() == Class::Single)
         };
-        let mut free = room(self);
+        let singles = self.attempts.values().filter(carries_single).count();
+        let for_singles = limit.div_ceil(2).saturating_sub(singles).min(free);
+        let sent = self.send_up_to(for_singles, |upload| upload.class() == Class::Single);
+        self.send_up_to(free - sent, |_| true);
+    }
+
+    /// Sends what is ready, in the order of the files; gives how many requests were started.
+    fn send_up_to(&mut self, most: usize, of: impl Fn(&Upload) -> bool) -> usize {
+        let mut sent = 0;
         for task in self.active.clone() {
-            while free > 0
-                && let Some(upload) = self.uploads.get_mut(&task)
+            while sent < most
+                && let Some(upload) = self.uploads.get_mut(&task).filter(|upload| of(upload))
                 && upload.transferring().is_some()
                 && let Some(part) = first(upload, |part| matches!(part, Part::Ready { .. }))
             {
                 self.start_sending(task, part);
-                free -= 1;
+                sent += 1;
             }
         }
+        sent
     }
 
     pub(super) fn start_sending(&mut self, task: TaskId, part: PartNumber) {
