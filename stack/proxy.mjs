@@ -38,6 +38,8 @@ class FaultProxy {
   bytesReceived = 0;
   /** Finished requests: `{...Seen, status, bytes}`, where the status 0 stands for a broken connection. */
   requests = [];
+  /** Finished preflights. */
+  preflights = 0;
   /** Requests under way. */
   open = 0;
 
@@ -88,6 +90,7 @@ class FaultProxy {
     this.shape();
     this.#attempts.clear();
     this.requests.length = 0;
+    this.preflights = 0;
   }
 
   /** Breaks all connections and accepts no new ones, until `resume()`. */
@@ -121,7 +124,8 @@ class FaultProxy {
     res.once("close", () => {
       this.open -= 1;
       if (res.writableFinished) record.status = res.statusCode;
-      if (seen.method !== "OPTIONS") this.requests.push(record);
+      if (seen.method === "OPTIONS") this.preflights += 1;
+      else this.requests.push(record);
     });
     try {
       const fault = seen.method === "OPTIONS" ? undefined : this.#rule(seen);

@@ -208,7 +208,7 @@ async function setUpBucket(client, bucket, allowedOrigins) {
         CORSRules: [
           {
             AllowedOrigins: allowedOrigins,
-            AllowedMethods: ["PUT", "GET", "HEAD"],
+            AllowedMethods: ["PUT", "POST", "GET", "HEAD"],
             AllowedHeaders: ["content-type", "x-amz-checksum-crc64nvme"],
             ExposeHeaders: ["ETag", "x-amz-checksum-crc64nvme", "x-amz-request-id"],
             MaxAgeSeconds: 7200,

@@ -19,6 +19,7 @@ pub const VARIABLES: &[&str] = &[
     "S3_ACCESS_KEY_ID",
     "S3_SECRET_ACCESS_KEY",
     "S3_PROVIDER",
+    "S3_FORMS",
     "URL_TTL_SECONDS",
     "UPLOAD_TTL_SECONDS",
     "MAX_FILE_SIZE",
@@ -142,6 +143,15 @@ impl Config {
                     &[("path", Addressing::Path), ("virtual", Addressing::Virtual)],
                 )?,
                 provider,
+                takes_forms: vars.choice(
+                    "S3_FORMS",
+                    "has to be on or off, and off for r2",
+                    match provider {
+                        // Source: <https://developers.cloudflare.com/r2/api/s3/presigned-urls/>
+                        Provider::R2 => &[("off", false)],
+                        Provider::Aws | Provider::Generic => &[("off", false), ("on", true)],
+                    },
+                )?,
                 region: region.to_owned(),
                 access_key_id: Redacted(vars.required("S3_ACCESS_KEY_ID")?.to_owned()),
                 secret_access_key: Redacted(vars.required("S3_SECRET_ACCESS_KEY")?.to_owned()),

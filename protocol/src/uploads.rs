@@ -184,12 +184,15 @@ pub struct UploadGrant {
 pub struct SignedPart {
     /// Which part.
     pub part_number: PartNumber,
-    /// HTTP method, `PUT`.
+    /// HTTP method: `PUT` with the bytes as the body, or `POST` with a form (`multipart/form-data`).
     pub method: String,
-    /// The presigned URL.
+    /// The presigned URL, or the form's.
     pub url: Redacted<String>,
     /// Headers that must go with the request exactly as given.
     pub headers: BTreeMap<String, String>,
+    /// Fields of the form, before the last one, which is named `file` and holds the bytes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, Redacted<String>>,
     /// When storage stops accepting it.
     pub expires_at: Timestamp,
     /// The same as seconds from now, for clients whose clock is wrong.

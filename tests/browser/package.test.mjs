@@ -2,13 +2,15 @@
 
 import assert from "node:assert/strict";
 import { appendFile } from "node:fs/promises";
-import test from "node:test";
+import test, { beforeEach } from "node:test";
 import { until, useStack } from "./harness.mjs";
 import { equip, openPackage } from "./package-page.mjs";
 
 const MIB = 1024 * 1024;
 
 const stack = useStack();
+
+beforeEach(() => stack.proxy.behave());
 
 test("small files of every odd size arrive, with the checksum of their bytes", async (t) => {
   const page = await openPackage(stack, t);
@@ -45,6 +47,41 @@ test("small files of every odd size arrive, with the checksum of their bytes", a
     records.map((record) => record.checksum.crc64nvme),
     ["AAAAAAAAAAA=", Buffer.from("ae8b14860a799888", "hex").toString("base64")],
   );
+});
+
+test("many small files share their preflights", async (t) => {
+  const page = await openPackage(stack, t);
+  const states = await page.evaluate(async () => {
+    const uploader = await makeUploader();
+    const files = Array.from({ length: 40 }, (_, i) => new File([`content ${i}`], `${i}.txt`));
+    const done = await Promise.all(uploader.uploadAll(files).map((task) => task.done));
+    await uploader.close();
+    return done.map(({ status }) => status);
+  });
+  assert.deepEqual(states, Array(40).fill("available"));
+  const sent = stack.proxy.requests.filter(({ method, status }) => method === "POST" && status < 300);
+  assert.equal(sent.length, 40, "all go as forms");
+  assert.ok(
+    stack.proxy.preflights <= 6,
+    `${stack.proxy.preflights} preflights: one a connection at the most`,
+  );
+});
+
+test("small files do not wait for a large one", async (t) => {
+  const page = await openPackage(stack, t);
+  stack.proxy.shape({ total: 10 * MIB });
+  const state = await page.evaluate(async () => {
+    const uploader = await makeUploader();
+    const large = uploader.upload(new File([new Uint8Array(100 * 1024 * 1024)], "large.bin"));
+    await loads(large, 1024 * 1024);
+    const small = uploader.uploadAll(Array.from({ length: 10 }, (_, i) => new File([`${i}`], `${i}.txt`)));
+    await Promise.all(small.map((task) => task.done));
+    const { state } = large;
+    await large.abort();
+    await uploader.close();
+    return state;
+  });
+  assert.equal(state, "uploading");
 });
 
 test("what is no file, and what is no text, is refused without harm to others", async (t) => {

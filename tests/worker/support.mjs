@@ -14,7 +14,7 @@ export const PART = 5 * MIB;
 
 /**
  * Brings storage and coordinator up before the file's tests and down after them; the returned object is filled by
- * then. `vars` are laid over those of wrangler.toml.
+ * then. `vars` are laid over those of wrangler.toml; whole objects go by PUT unless they say otherwise.
  */
 export function useStack({ vars, s3Vars } = {}) {
   const stack = {
@@ -26,7 +26,7 @@ export function useStack({ vars, s3Vars } = {}) {
   before(async () => {
     stack.s3 = await startSeaweed();
     const s3 = { ...stack.s3, ...s3Vars?.(stack.s3) };
-    stack.coordinator = await startCoordinator({ s3, vars, assets: false });
+    stack.coordinator = await startCoordinator({ s3, vars: { S3_FORMS: "off", ...vars }, assets: false });
     stack.url = stack.coordinator.url;
   });
   after(async () => {

@@ -121,6 +121,19 @@ pub enum Connections {
     Multiplexed,
 }
 
+/// A request that storage takes, exactly as it was signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartRequest {
+    /// HTTP method: `PUT` with the bytes as the body, or `POST` with a form.
+    pub method: String,
+    /// Presigned URL, or the form's.
+    pub url: Redacted<String>,
+    /// Headers to send.
+    pub headers: BTreeMap<String, String>,
+    /// The form's fields, before its last one, `file`, which is the bytes.
+    pub fields: BTreeMap<String, Redacted<String>>,
+}
+
 /// Something the shell has to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
@@ -141,12 +154,8 @@ pub enum Action {
         task: TaskId,
         /// Which bytes.
         range: PartRange,
-        /// HTTP method.
-        method: String,
-        /// Presigned URL.
-        url: Redacted<String>,
-        /// Headers to send exactly as given.
-        headers: BTreeMap<String, String>,
+        /// How to send them.
+        request: PartRequest,
     },
     /// Stop an attempt, hashing or sending. No answer is expected, and any is ignored.
     Cancel {

@@ -37,7 +37,7 @@ pub use config::{Concurrency, Config, RetryPolicy};
 pub use engine::{Engine, TimerReason};
 pub use error::{UploadError, UploadErrorCode};
 pub use io::{
-    Action, AttemptId, Call, CallFailure, CallId, Connections, FileDescription, Input, Notice, Progress,
-    Reply, TaskId, TaskState, TransferFailure,
+    Action, AttemptId, Call, CallFailure, CallId, Connections, FileDescription, Input, Notice, PartRequest,
+    Progress, Reply, TaskId, TaskState, TransferFailure,
 };
 pub use time::Moment;

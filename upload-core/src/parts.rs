@@ -1,21 +1,18 @@
 //! The parts of one upload and where each of them stands.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use syncsphere_protocol::{Crc64Nvme, PartNumber, PartPlan, PartRange, Redacted, SignedPart};
+use syncsphere_protocol::{Crc64Nvme, PartNumber, PartPlan, PartRange, SignedPart};
 
 use crate::checkpoint::KnownPart;
-use crate::io::AttemptId;
+use crate::io::{AttemptId, PartRequest};
 use crate::list_map::ListMap;
 use crate::time::Moment;
 
 /// Permission to send one part until a moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Lease {
-    pub method: String,
-    pub url: Redacted<String>,
-    pub headers: BTreeMap<String, String>,
+    pub request: PartRequest,
     usable_until: Moment,
 }
 
@@ -32,9 +29,12 @@ impl Lease {
         let lifetime = Duration::from_secs(signed.expires_in);
         let margin = (lifetime / Self::UNUSED_SHARE).min(Self::LARGEST_MARGIN);
         Self {
-            method: signed.method,
-            url: signed.url,
-            headers: signed.headers,
+            request: PartRequest {
+                method: signed.method,
+                url: signed.url,
+                headers: signed.headers,
+                fields: signed.fields,
+            },
             usable_until: asked_at + lifetime.saturating_sub(margin),
         }
     }
@@ -306,7 +306,8 @@ mod tests {
             part_number: number(1),
             method: "PUT".to_owned(),
             url: "https://s3.example/secret".into(),
-            headers: BTreeMap::new(),
+            headers: std::collections::BTreeMap::new(),
+            fields: std::collections::BTreeMap::new(),
             expires_at: syncsphere_protocol::Timestamp::from_unix_millis(0),
             expires_in: 100,
         };

@@ -14,7 +14,7 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::Blob;
 
 use crate::coordinator::Coordinator;
-use crate::dispatch::{Dispatch, SendOrder};
+use crate::dispatch::Dispatch;
 use crate::host::{ConductorHost, LaneLink, performance};
 use crate::json::{Json, from_json};
 use crate::options::Options;
@@ -238,19 +238,11 @@ impl Shell {
                 attempt,
                 task,
                 range,
-                method,
-                url,
-                headers,
+                request,
             } => {
-                let shared = self.storage.get() == Connections::Http1 && self.coordinator.is_at(&url);
-                let order = SendOrder {
-                    range,
-                    method,
-                    url,
-                    headers,
-                };
+                let shared = self.storage.get() == Connections::Http1 && self.coordinator.is_at(&request.url);
                 if let Some(file) = self.file(task) {
-                    self.dispatch.borrow_mut().send(attempt, &file, order);
+                    self.dispatch.borrow_mut().send(attempt, &file, range, request);
                 }
                 if shared {
                     self.learn(Connections::Http1Shared);

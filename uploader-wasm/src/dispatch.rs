@@ -1,7 +1,5 @@
-use std::collections::BTreeMap;
-
-use syncsphere_protocol::{PartRange, Redacted};
-use syncsphere_upload_core::AttemptId;
+use syncsphere_protocol::PartRange;
+use syncsphere_upload_core::{AttemptId, PartRequest};
 use web_sys::Blob;
 
 use crate::host::LaneLink;
@@ -34,14 +32,6 @@ enum Work {
     Sending,
 }
 
-/// A part to be sent, as [`syncsphere_upload_core::Action::Send`] orders it.
-pub(crate) struct SendOrder {
-    pub range: PartRange,
-    pub method: String,
-    pub url: Redacted<String>,
-    pub headers: BTreeMap<String, String>,
-}
-
 impl Dispatch {
     pub fn new(links: Vec<LaneLink>) -> Self {
         let lanes = links.into_iter().map(|link| Occupied {
@@ -61,19 +51,28 @@ impl Dispatch {
         }
     }
 
-    pub fn send(&mut self, attempt: AttemptId, file: &Blob, order: SendOrder) {
-        let headers = order.headers.into_iter().flat_map(|(name, value)| [name, value]);
+    pub fn send(&mut self, attempt: AttemptId, file: &Blob, range: PartRange, request: PartRequest) {
+        let headers = request
+            .headers
+            .into_iter()
+            .flat_map(|(name, value)| [name, value]);
         let headers = headers.collect();
+        let fields = request
+            .fields
+            .into_iter()
+            .flat_map(|(name, value)| [name, value.0]);
+        let fields = fields.collect();
         if let Some(link) = self.assign(attempt, Work::Sending) {
-            let (offset, length) = (order.range.offset as f64, order.range.length as f64);
+            let (offset, length) = (range.offset as f64, range.length as f64);
             link.send(
                 attempt.0,
                 file,
                 offset,
                 length,
-                &order.method,
-                &order.url,
+                &request.method,
+                &request.url,
                 headers,
+                fields,
             );
         }
     }

@@ -24,7 +24,7 @@ export interface ConductorHost {
 export interface LaneLink {
   hash(attempt: bigint, file: Blob, offset: number, length: number): void;
   /** `headers` are names and values in turn. */
-  send(attempt: bigint, file: Blob, offset: number, length: number, method: string, url: string, headers: string[]): void;
+  send(attempt: bigint, file: Blob, offset: number, length: number, method: string, url: string, headers: string[], fields: string[]): void;
   cancel(attempt: bigint): void;
 }
 
@@ -98,6 +98,7 @@ extern "C" {
         method: &str,
         url: &str,
         headers: Vec<String>,
+        fields: Vec<String>,
     );
 
     #[wasm_bindgen(method)]

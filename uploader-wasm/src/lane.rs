@@ -56,9 +56,15 @@ impl Lane {
         method: String,
         url: String,
         headers: Vec<String>,
+        fields: Vec<String>,
     ) {
         let desk = Rc::clone(&self.0);
-        let request = PartRequest { method, url, headers };
+        let request = PartRequest {
+            method,
+            url,
+            headers,
+            fields,
+        };
         spawn_local(async move {
             match file.slice_with_f64_and_f64(offset, offset + length) {
                 Ok(slice) => desk.send(attempt, &slice, &request).await,

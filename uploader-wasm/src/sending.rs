@@ -3,7 +3,7 @@
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, PerformanceResourceTiming, ProgressEvent, XmlHttpRequest};
+use web_sys::{Blob, FormData, PerformanceResourceTiming, ProgressEvent, XmlHttpRequest};
 
 use crate::host::performance;
 
@@ -23,6 +23,8 @@ pub struct PartRequest {
     pub url: String,
     /// Names and values in turn.
     pub headers: Vec<String>,
+    /// Names and values in turn; where there are any, the body is a form that ends with the slice.
+    pub fields: Vec<String>,
 }
 
 /// How a request ended.
@@ -70,7 +72,7 @@ async fn exchange(
     report: impl Fn(f64) + 'static,
 ) -> Result<Outcome, JsValue> {
     // Listeners come before `open`: set later, they would not be told of the upload.
-    let on_progress = throttled(report);
+    let on_progress = throttled(slice.size(), report);
     xhr.upload()?
         .set_onprogress(Some(on_progress.as_ref().unchecked_ref()));
     let ended = Promise::new(&mut |resolve, _reject| xhr.set_onloadend(Some(&resolve)));
@@ -80,19 +82,35 @@ async fn exchange(
             xhr.set_request_header(name, value)?;
         }
     }
-    xhr.send_with_opt_blob(Some(slice))?;
+    if request.fields.is_empty() {
+        xhr.send_with_opt_blob(Some(slice))?;
+    } else {
+        xhr.send_with_opt_form_data(Some(&form(slice, &request.fields)?))?;
+    }
     JsFuture::from(ended).await?;
     xhr.upload()?.set_onprogress(None);
     outcome(xhr, &request.url)
 }
 
-fn throttled(report: impl Fn(f64) + 'static) -> Closure<dyn FnMut(ProgressEvent)> {
+fn form(slice: &Blob, fields: &[String]) -> Result<FormData, JsValue> {
+    let form = FormData::new()?;
+    for field in fields.chunks_exact(2) {
+        if let [name, value] = field {
+            form.append_with_str(name, value)?;
+        }
+    }
+    form.append_with_blob("file", slice)?;
+    Ok(form)
+}
+
+/// Reports how much of a slice of `size` bytes is sent; what a form puts around it goes first.
+fn throttled(size: f64, report: impl Fn(f64) + 'static) -> Closure<dyn FnMut(ProgressEvent)> {
     let mut last = f64::MIN;
     Closure::new(move |event: ProgressEvent| {
         let now = performance().now();
         if now - last >= BETWEEN_REPORTS {
             last = now;
-            report(event.loaded());
+            report((event.loaded() - (event.total() - size).max(0.0)).max(0.0));
         }
     })
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use syncsphere_protocol::{
@@ -79,16 +80,20 @@ pub(super) fn sign<S, W>(
             let signed = signed.map_err(|failure| internal(failure.to_string()))?;
             Ok(SignedPart {
                 part_number: part.part_number,
-                method: "PUT".to_owned(),
+                method: signed.method.to_owned(),
                 url: Redacted(signed.url),
-                headers: signed
-                    .headers
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .collect(),
+                headers: named(signed.headers),
+                fields: named(signed.fields),
                 expires_at: Timestamp::from_unix_millis(expires_ms),
                 expires_in: u64::try_from((expires_ms - now_ms) / 1_000).unwrap_or(0),
             })
         })
+        .collect()
+}
+
+fn named<V: From<String>>(pairs: Vec<(&'static str, String)>) -> BTreeMap<String, V> {
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.into()))
         .collect()
 }

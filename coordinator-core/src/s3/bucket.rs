@@ -30,6 +30,8 @@ pub struct Bucket {
     pub addressing: Addressing,
     /// Whose storage it is.
     pub provider: Provider,
+    /// Whether whole objects go as forms (POST policies), which spares browsers their preflights.
+    pub takes_forms: bool,
     /// The region that signatures name.
     pub region: String,
     /// The access key's id.

@@ -3,6 +3,7 @@
 
 mod bucket;
 mod client;
+mod form;
 mod presign;
 mod replies;
 mod sign;

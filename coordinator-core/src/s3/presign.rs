@@ -7,7 +7,7 @@ use super::bucket::query_string;
 use super::sign::SigningFailure;
 
 /// The header that carries a part's checksum.
-const CHECKSUM: &str = "x-amz-checksum-crc64nvme";
+pub(super) const CHECKSUM: &str = "x-amz-checksum-crc64nvme";
 
 /// Permission to send one part.
 pub(crate) struct PartUpload<'a> {
@@ -38,11 +38,16 @@ pub(crate) struct Download<'a> {
     pub content_type: &'a str,
 }
 
-/// A presigned URL and the headers that have to go with it. `Content-Length` is signed as well and
-/// not among them, since browsers set it themselves.
+/// A request that storage takes until it expires.
 pub(crate) struct Presigned {
+    /// `PUT`, or `POST` for a form.
+    pub method: &'static str,
     pub url: String,
+    /// Have to go with the request. `Content-Length` is signed as well and not among them, since
+    /// browsers set it themselves.
     pub headers: Vec<(&'static str, String)>,
+    /// A form's fields, before its last one, which is the file.
+    pub fields: Vec<(&'static str, String)>,
 }
 
 impl Bucket {
@@ -63,13 +68,16 @@ impl Bucket {
         self.presign_put(&url, part.length, headers, lifetime, now_ms)
     }
 
-    /// A URL for a whole object.
+    /// A URL for a whole object, or a form.
     pub(crate) fn presign_single(
         &self,
         upload: &SingleUpload<'_>,
         lifetime: Duration,
         now_ms: i64,
     ) -> Result<Presigned, SigningFailure> {
+        if self.takes_forms {
+            return self.sign_form(upload, lifetime, now_ms);
+        }
         let url = self.public_url(upload.key);
         let mut headers = checksum_header(upload.crc64nvme);
         headers.push(("content-type", upload.content_type.to_owned()));
@@ -103,7 +111,12 @@ impl Bucket {
         let mut signed = vec![("content-length", length.as_str())];
         signed.extend(headers.iter().map(|(name, value)| (*name, value.as_str())));
         let url = self.presign("PUT", url, &signed, lifetime, now_ms)?;
-        Ok(Presigned { url, headers })
+        Ok(Presigned {
+            method: "PUT",
+            url,
+            headers,
+            fields: Vec::new(),
+        })
     }
 }
 

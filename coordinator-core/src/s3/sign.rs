@@ -14,7 +14,7 @@ use super::Bucket;
 /// A request could not be signed: it has a form that no request of ours should have.
 #[derive(Debug, thiserror::Error)]
 #[error("a storage request could not be signed: {0}")]
-pub(crate) struct SigningFailure(String);
+pub(crate) struct SigningFailure(pub(super) String);
 
 impl Bucket {
     /// `request` with its signature in the headers. The body is signed too.
@@ -131,7 +131,7 @@ fn readable(headers: &http::HeaderMap) -> Result<Vec<(&str, &str)>, SigningFailu
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -147,13 +147,14 @@ mod tests {
 
     /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>, the
     /// example: the only presigned S3 request that AWS publishes.
-    fn example_bucket() -> Bucket {
+    pub(in crate::s3) fn example_bucket() -> Bucket {
         Bucket {
             name: "examplebucket".to_owned(),
             endpoint: "https://s3.amazonaws.com".parse().unwrap(),
             public_endpoint: "https://s3.amazonaws.com".parse().unwrap(),
             addressing: Addressing::Virtual,
             provider: Provider::Aws,
+            takes_forms: false,
             region: "us-east-1".to_owned(),
             access_key_id: Redacted("AKIAIOSFODNN7EXAMPLE".to_owned()),
             secret_access_key: Redacted("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned()),

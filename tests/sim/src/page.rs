@@ -154,11 +154,8 @@ impl World {
                 attempt,
                 task,
                 range,
-                method,
-                url,
-                headers,
+                request,
             } => {
-                assert_eq!(method, "PUT");
                 let file = file(task);
                 let seed = page.given.get(&file).map_or(0, |given| given.0);
                 if self
@@ -168,19 +165,20 @@ impl World {
                 {
                     self.count("hedged");
                 }
-                let url = url.into_inner();
-                let expiry = crate::signature::expiry_ms(&url).expect("a presigned URL");
+                if request.method == "POST" {
+                    self.count("form sent");
+                }
+                let expiry = crate::signature::expiry_ms(&request).expect("a presigned request");
                 assert!(
                     self.wall_ms() - (self.lag as i64) < expiry,
-                    "a PUT starts on an expired URL"
+                    "a request starts on an expired URL"
                 );
                 self.set_out(
                     attempt,
                     Sending {
                         file,
                         range,
-                        url,
-                        headers,
+                        request,
                         seed,
                         flow: 0,
                         began_ms: 0,

@@ -139,6 +139,8 @@ pub struct Scenario {
     pub url_ttl: u64,
     /// Whether storage words an expired URL as R2 does.
     pub speaks_r2: bool,
+    /// Whether storage takes whole objects as forms.
+    pub forms: bool,
     /// How the page's requests reach storage.
     pub connections: Connections,
 }
@@ -158,6 +160,7 @@ impl Scenario {
             },
             url_ttl: 900,
             speaks_r2: false,
+            forms: false,
             connections: Connections::Http1,
         }
     }
@@ -237,6 +240,7 @@ impl Scenario {
             config,
             url_ttl: random.u64(20..900),
             speaks_r2: random.bool(),
+            forms: random.bool(),
             connections: *random
                 .choice(&[
                     Connections::Http1,

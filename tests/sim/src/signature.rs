@@ -2,8 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
 use rusty_s3::Method;
+use serde_json::Value;
+use sha2::Sha256;
+use syncsphere_upload_core::PartRequest;
 use url::Url;
+
+/// The header, or form field, that carries a checksum.
+const CHECKSUM: &str = "x-amz-checksum-crc64nvme";
 
 /// What a presigned request shows.
 #[derive(Debug)]
@@ -12,7 +21,9 @@ pub struct Presigned {
     pub key: String,
     /// The query without the signature's own parameters.
     pub query: BTreeMap<String, String>,
-    /// The moment the URL dies, in milliseconds since 1970.
+    /// The checksum that the bytes must have.
+    pub crc64nvme: Option<String>,
+    /// The moment the permission ends, in milliseconds since 1970.
     pub expires_ms: i64,
 }
 
@@ -27,10 +38,20 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Reads a presigned `PUT` and signs it anew: the signatures have to agree. `headers` are those
-    /// that really came, `content-length` included.
-    pub fn verify(&self, url: &str, headers: &BTreeMap<String, String>) -> Result<Presigned, String> {
-        let url = Url::parse(url).map_err(|error| error.to_string())?;
+    /// Reads a request with a body, or a file, of `length` bytes and signs it anew: the signatures
+    /// have to agree.
+    pub fn verify(&self, request: &PartRequest, length: u64) -> Result<Presigned, String> {
+        match request.method.as_str() {
+            "PUT" => self.verify_put(request, length),
+            "POST" => self.verify_form(request, length),
+            other => Err(format!("method {other}")),
+        }
+    }
+
+    fn verify_put(&self, request: &PartRequest, length: u64) -> Result<Presigned, String> {
+        let mut headers = request.headers.clone();
+        headers.insert("content-length".to_owned(), length.to_string());
+        let url = Url::parse(&request.url).map_err(|error| error.to_string())?;
         let all: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
         let of_signature = |name: &str| name.starts_with("X-Amz-");
         let value = |name: &str| all.get(name).cloned().ok_or(format!("{name} is missing"));
@@ -76,14 +97,95 @@ impl Verifier {
         Ok(Presigned {
             key: key_of(url.path()).ok_or("no key")?,
             query,
+            crc64nvme: headers.remove(CHECKSUM),
             expires_ms: end(time, expires),
+        })
+    }
+
+    /// Holds the form against its policy, condition by condition, and the policy against its signature.
+    fn verify_form(&self, request: &PartRequest, length: u64) -> Result<Presigned, String> {
+        let field = |name: &str| {
+            let found = request
+                .fields
+                .iter()
+                .find(|(field, _)| field.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| value.0.as_str())
+        };
+        let required = |name: &str| field(name).ok_or(format!("no field {name}"));
+        let (policy, credential) = (required("policy")?, required("x-amz-credential")?);
+        let (id, scope) = credential.split_once('/').ok_or("the credential has no scope")?;
+        let mut key = format!("AWS4{}", self.secret_key).into_bytes();
+        for step in scope.split('/') {
+            key = hmac_sha256(&key, step);
+        }
+        let signature: String = hmac_sha256(&key, policy)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        if id != self.access_key || required("x-amz-signature")? != signature {
+            return Err("the signature does not match".to_owned());
+        }
+        let policy = BASE64_STANDARD
+            .decode(policy)
+            .map_err(|error| error.to_string())?;
+        let policy: Value = serde_json::from_slice(&policy).map_err(|error| error.to_string())?;
+        let mut allowed = vec!["policy".to_owned(), "x-amz-signature".to_owned()];
+        for condition in policy["conditions"].as_array().ok_or("no conditions")? {
+            let holds = match condition.as_array().map(Vec::as_slice) {
+                None => condition["bucket"] == "uploads",
+                Some([kind, least, most]) if kind == "content-length-range" => {
+                    least.as_u64() <= Some(length) && Some(length) <= most.as_u64()
+                }
+                Some([kind, name, value]) if kind == "eq" => {
+                    let name = name
+                        .as_str()
+                        .and_then(|name| name.strip_prefix('$'))
+                        .ok_or("a condition without a field")?;
+                    allowed.push(name.to_ascii_lowercase());
+                    field(name) == value.as_str()
+                }
+                Some(_) => false,
+            };
+            if !holds {
+                return Err(format!("Policy Condition failed: {condition}"));
+            }
+        }
+        if let Some(extra) = request
+            .fields
+            .keys()
+            .find(|name| !allowed.contains(&name.to_ascii_lowercase()))
+        {
+            return Err(format!("Extra input fields: {extra}"));
+        }
+        Ok(Presigned {
+            key: required("key")?.to_owned(),
+            query: BTreeMap::new(),
+            crc64nvme: field(CHECKSUM).map(ToOwned::to_owned),
+            expires_ms: expiry_ms(request)?,
         })
     }
 }
 
-/// When a presigned URL dies, in milliseconds since 1970.
-pub fn expiry_ms(url: &str) -> Result<i64, String> {
-    let url = Url::parse(url).map_err(|error| error.to_string())?;
+fn hmac_sha256(key: &[u8], message: &str) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
+    mac.update(message.as_bytes());
+    mac.finalize().into_bytes().to_vec()
+}
+
+/// When a presigned request ends to be permitted, in milliseconds since 1970.
+pub fn expiry_ms(request: &PartRequest) -> Result<i64, String> {
+    if let Some(policy) = request.fields.get("policy") {
+        let policy = BASE64_STANDARD
+            .decode(&policy.0)
+            .map_err(|error| error.to_string())?;
+        let policy: Value = serde_json::from_slice(&policy).map_err(|error| error.to_string())?;
+        let expires: jiff::Timestamp = policy["expiration"]
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .ok_or("no expiration")?;
+        return Ok(expires.as_millisecond());
+    }
+    let url = Url::parse(&request.url).map_err(|error| error.to_string())?;
     let (time, expires) = times(&url.query_pairs().into_owned().collect())?;
     Ok(end(time, expires))
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 use syncsphere_protocol::{Crc64Nvme, MIN_PART_SIZE};
+use syncsphere_upload_core::PartRequest;
 
 use crate::signature::{Verifier, key_of};
 
@@ -25,13 +26,11 @@ struct Multipart {
     parts: BTreeMap<u16, Object>,
 }
 
-/// A `PUT` as it arrived.
+/// A part, or a whole object, as it arrived.
 #[derive(Debug)]
 pub struct Put<'a> {
-    /// The presigned URL.
-    pub url: &'a str,
-    /// The headers that the client sent.
-    pub headers: &'a BTreeMap<String, String>,
+    /// How the client sent it.
+    pub request: &'a PartRequest,
     /// Length of the body.
     pub length: u64,
     /// Checksum of the body as it arrived.
@@ -72,9 +71,7 @@ impl FakeStorage {
 
     /// A part or a whole object comes in; gives status and body.
     pub fn put(&mut self, put: &Put<'_>) -> (u16, String) {
-        let mut headers = put.headers.clone();
-        headers.insert("content-length".to_owned(), put.length.to_string());
-        let presigned = match self.verifier.verify(put.url, &headers) {
+        let presigned = match self.verifier.verify(put.request, put.length) {
             Ok(presigned) => presigned,
             Err(why) => return error(403, "SignatureDoesNotMatch", &why),
         };
@@ -84,9 +81,9 @@ impl FakeStorage {
                 false => error(403, "AccessDenied", "Request has expired"),
             };
         }
-        if headers
-            .get("x-amz-checksum-crc64nvme")
-            .is_some_and(|sent| *sent != put.crc.to_string())
+        if presigned
+            .crc64nvme
+            .is_some_and(|sent| sent != put.crc.to_string())
         {
             return error(400, "BadDigest", "the checksum does not match");
         }

@@ -144,8 +144,7 @@ impl World {
         };
         self.outcome.bytes_arrived += sending.range.length;
         let put = Put {
-            url: &sending.url,
-            headers: &sending.headers,
+            request: &sending.request,
             length: sending.range.length,
             crc,
             began_ms: sending.began_ms,

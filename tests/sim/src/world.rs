@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use syncsphere_coordinator_core::ledger::MemoryStore;
 use syncsphere_protocol::{PartRange, WorkspaceId};
-use syncsphere_upload_core::{AttemptId, CallId, Input, TaskState, TransferFailure};
+use syncsphere_upload_core::{AttemptId, CallId, Input, PartRequest, TaskState, TransferFailure};
 
 use crate::api;
 use crate::edge::{Edge, Outgoing};
@@ -78,8 +78,7 @@ impl Event {
 pub(crate) struct Sending {
     pub file: usize,
     pub range: PartRange,
-    pub url: String,
-    pub headers: BTreeMap<String, String>,
+    pub request: PartRequest,
     pub seed: u64,
     pub flow: u64,
     /// When its first byte reached storage.

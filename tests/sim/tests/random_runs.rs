@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use syncsphere_sim::{Scenario, World};
 
 /// What the runs, together, must have reached; a run that never gets there tests nothing.
-const MUST_HAPPEN: [&str; 21] = [
+const MUST_HAPPEN: [&str; 22] = [
     "batch completed",
     "batch completed in part",
     "aborted",
@@ -26,6 +26,7 @@ const MUST_HAPPEN: [&str; 21] = [
     "part reply lost",
     "URL expired",
     "hedged",
+    "form sent",
     "call lost",
     "call reply lost",
     "coordinator crashed",

@@ -45,6 +45,34 @@ fn many_small_files_share_their_calls() {
 }
 
 #[test]
+fn whole_objects_go_as_forms_where_storage_takes_them() {
+    let sizes = vec![0, 1, 64 * 1024, 16 * MIB, 40 * MIB];
+    let outcome = World::run(Scenario {
+        forms: true,
+        ..Scenario::calm(23, sizes.clone())
+    });
+    all_available(&outcome);
+    assert_eq!(
+        count(&outcome, "form sent"),
+        4,
+        "all but the one in parts: {outcome:?}"
+    );
+    let without = World::run(Scenario::calm(23, sizes));
+    assert_eq!(count(&without, "form sent"), 0);
+}
+
+#[test]
+fn forms_are_renewed_when_they_expire() {
+    let outcome = World::run(Scenario {
+        forms: true,
+        url_ttl: 5,
+        happenings: vec![(100, Happening::Sleep(60_000, true))],
+        ..Scenario::calm(24, vec![15 * MIB; 3])
+    });
+    all_available(&outcome);
+}
+
+#[test]
 fn small_files_do_not_wait_for_a_large_one() {
     let link = LINKS[2];
     let mut sizes = vec![200 * MIB];

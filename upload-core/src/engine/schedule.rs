@@ -326,15 +326,13 @@ impl Engine {
             _ => return,
         };
         attempts.push(id);
-        let (method, url, headers) = (lease.method.clone(), lease.url.clone(), lease.headers.clone());
+        let request = lease.request.clone();
         upload.parts.set(part, Part::Sending { crc, lease, attempts });
         self.push(Action::Send {
             attempt: id,
             task,
             range,
-            method,
-            url,
-            headers,
+            request,
         });
     }
 }

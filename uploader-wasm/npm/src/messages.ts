@@ -120,6 +120,8 @@ export type ToLane =
       url: string;
       /** Names and values in turn. */
       headers: string[];
+      /** Names and values in turn, for a form. */
+      fields: string[];
     };
 
 export type FromLane =

@@ -114,8 +114,8 @@ function linkTo(lane: MessagePort): LaneLink {
   const say = (message: ToLane) => lane.postMessage(message);
   return {
     hash: (attempt, file, offset, length) => say({ type: "hash", attempt, file, offset, length }),
-    send: (attempt, file, offset, length, method, url, headers) =>
-      say({ type: "send", attempt, file, offset, length, method, url, headers }),
+    send: (attempt, file, offset, length, method, url, headers, fields) =>
+      say({ type: "send", attempt, file, offset, length, method, url, headers, fields }),
     cancel: (attempt) => say({ type: "cancel", attempt }),
   };
 }

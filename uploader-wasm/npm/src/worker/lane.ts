@@ -18,8 +18,8 @@ export function startLane(conductor: MessagePort, bodies: BodySource): void {
       case "hash":
         return lane.hash(order.attempt, order.file, order.offset, order.length);
       case "send": {
-        const { attempt, file, offset, length, method, url, headers } = order;
-        return lane.send(attempt, file, offset, length, method, url, headers);
+        const { attempt, file, offset, length, method, url, headers, fields } = order;
+        return lane.send(attempt, file, offset, length, method, url, headers, fields);
       }
       case "cancel":
         return lane.cancel(order.attempt);

@@ -1,0 +1,151 @@
+//! Forms (POST policies): a whole object in one request that needs no preflight of its own.
+//!
+//! A browser asks before each PUT to another origin whether it may, and remembers the answer by URL,
+//! of which every object has its own. All forms go to the bucket's URL: they ask once.
+
+use std::time::{Duration, SystemTime};
+
+use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::Bucket;
+use super::presign::{CHECKSUM, Presigned, SingleUpload};
+use super::sign::SigningFailure;
+
+impl Bucket {
+    /// A form for a whole object: storage takes exactly this key, length, media type and checksum. The
+    /// key must not hold `${filename}`, which stands for something else in a form; keys have no `$`.
+    ///
+    /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html>
+    pub(super) fn sign_form(
+        &self,
+        upload: &SingleUpload<'_>,
+        lifetime: Duration,
+        now_ms: i64,
+    ) -> Result<Presigned, SigningFailure> {
+        let now = moment(now_ms)?;
+        let expires = moment(now_ms.saturating_add(i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX)))?;
+        let day = now.format("%Y%m%d");
+        let (id, region) = (&self.access_key_id.0, &self.region);
+        let mut fields = vec![
+            ("key", upload.key.to_owned()),
+            ("Content-Type", upload.content_type.to_owned()),
+            ("x-amz-algorithm", "AWS4-HMAC-SHA256".to_owned()),
+            ("x-amz-credential", format!("{id}/{day}/{region}/s3/aws4_request")),
+            ("x-amz-date", now.format("%Y%m%dT%H%M%SZ").to_string()),
+        ];
+        if let Some(checksum) = upload.crc64nvme {
+            fields.push(("x-amz-checksum-algorithm", "CRC64NVME".to_owned()));
+            fields.push((CHECKSUM, checksum.to_string()));
+        }
+        let mut conditions = vec![
+            json!({ "bucket": self.name }),
+            json!(["content-length-range", upload.length, upload.length]),
+        ];
+        conditions.extend(
+            fields
+                .iter()
+                .map(|(name, value)| json!(["eq", format!("${name}"), value])),
+        );
+        let policy = json!({
+            "expiration": expires.format("%Y-%m-%dT%H:%M:%S.000Z").to_string(),
+            "conditions": conditions,
+        });
+        let policy = BASE64_STANDARD.encode(policy.to_string());
+        fields.push(("x-amz-signature", self.sign_policy(&policy, now_ms)));
+        fields.push(("policy", policy));
+        Ok(Presigned {
+            method: "POST",
+            url: self.public_url(""),
+            headers: Vec::new(),
+            fields,
+        })
+    }
+
+    /// What is signed is the encoded policy alone.
+    ///
+    /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-UsingHTTPPOST.html>
+    fn sign_policy(&self, policy: &str, now_ms: i64) -> String {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(now_ms).unwrap_or(0));
+        let key = generate_signing_key(&self.secret_access_key.0, now, &self.region, "s3");
+        calculate_signature(key, policy.as_bytes())
+    }
+}
+
+fn moment(ms: i64) -> Result<DateTime<Utc>, SigningFailure> {
+    DateTime::from_timestamp_millis(ms).ok_or_else(|| SigningFailure("a time beyond the calendar".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::s3::sign::tests::example_bucket;
+
+    /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-post-example.html>
+    #[test]
+    fn the_published_policy_has_its_published_signature() {
+        let lines = [
+            r#"{ "expiration": "2015-12-30T12:00:00.000Z","#,
+            r#"  "conditions": ["#,
+            r#"    {"bucket": "sigv4examplebucket"},"#,
+            r#"    ["starts-with", "$key", "user/user1/"],"#,
+            r#"    {"acl": "public-read"},"#,
+            r#"    {"success_action_redirect": "http://sigv4examplebucket.s3.amazonaws.com/successful_upload.html"},"#,
+            r#"    ["starts-with", "$Content-Type", "image/"],"#,
+            r#"    {"x-amz-meta-uuid": "14365123651274"},"#,
+            r#"    {"x-amz-server-side-encryption": "AES256"},"#,
+            r#"    ["starts-with", "$x-amz-meta-tag", ""],"#,
+            "",
+            r#"    {"x-amz-credential": "AKIAIOSFODNN7EXAMPLE/20151229/us-east-1/s3/aws4_request"},"#,
+            r#"    {"x-amz-algorithm": "AWS4-HMAC-SHA256"},"#,
+            r#"    {"x-amz-date": "20151229T000000Z" }"#,
+            "  ]",
+            "}",
+        ];
+        let policy = BASE64_STANDARD.encode(lines.join("\r\n"));
+        assert_eq!(
+            example_bucket().sign_policy(&policy, 1_451_347_200_000),
+            "8afdbf4008c03f22c2cd3cdb72e4afbb1f6a588f3255ac628749a66d7f09699e"
+        );
+    }
+
+    #[test]
+    fn a_form_permits_one_key_of_one_length_and_content() {
+        let upload = SingleUpload {
+            key: "acme/0190",
+            length: 7,
+            crc64nvme: Some("AAAAAAAAAAE=".parse().unwrap()),
+            content_type: "text/plain",
+        };
+        let form = example_bucket()
+            .sign_form(&upload, Duration::from_secs(60), 1_369_353_600_000)
+            .unwrap();
+        assert_eq!(form.url, "https://examplebucket.s3.amazonaws.com/");
+        let fields: BTreeMap<_, _> = form.fields.into_iter().collect();
+        let policy = BASE64_STANDARD.decode(&fields["policy"]).unwrap();
+        let policy: serde_json::Value = serde_json::from_slice(&policy).unwrap();
+        assert_eq!(policy["expiration"], "2013-05-24T00:01:00.000Z");
+        let conditions = policy["conditions"].as_array().unwrap();
+        for expected in [
+            json!({ "bucket": "examplebucket" }),
+            json!(["content-length-range", 7, 7]),
+            json!(["eq", "$key", "acme/0190"]),
+            json!(["eq", "$Content-Type", "text/plain"]),
+            json!(["eq", "$x-amz-checksum-crc64nvme", "AAAAAAAAAAE="]),
+        ] {
+            assert!(conditions.contains(&expected), "{expected}");
+        }
+        // S3 refuses fields that no condition allows.
+        let signed = fields
+            .keys()
+            .filter(|name| !["policy", "x-amz-signature"].contains(name));
+        assert_eq!(signed.count(), conditions.len() - 2);
+    }
+}
