@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use syncsphere_protocol::{MAX_OBJECT_SIZE, Redacted};
 
-use crate::auth::{Clients, SigningKeys};
+use crate::auth::{Clients, OutsideIssuers, SigningKeys, WrongIssuers};
 use crate::s3::{Addressing, Bucket, Endpoint, Provider};
 
-/// Every variable that [`Config::from_vars`] knows; shells read exactly these.
+/// Every variable that [`Config::from_vars`] knows; shells read these and [`Config::further_variables`].
 pub const VARIABLES: &[&str] = &[
     "S3_ENDPOINT",
     "S3_PUBLIC_ENDPOINT",
@@ -30,7 +30,11 @@ pub const VARIABLES: &[&str] = &[
     "AUTH_TOKEN_TTL_SECONDS",
     "AUTH_GUEST",
     "AUTH_CLIENTS",
+    ISSUERS,
 ];
+
+/// The list of outside issuers.
+const ISSUERS: &str = "AUTH_ISSUERS";
 
 /// Longest life of a presigned URL, in seconds (7 days).
 ///
@@ -88,6 +92,8 @@ pub struct AuthConfig {
     pub guests: bool,
     /// Backends that may have tokens for their users.
     pub clients: Clients,
+    /// Others whose tokens are taken.
+    pub outside: OutsideIssuers,
 }
 
 /// A variable is missing or wrong. Neither its value nor any part of it is told.
@@ -101,9 +107,17 @@ pub struct ConfigError {
 }
 
 impl Config {
+    /// Names of the variables that hold the shared secrets of outside issuers, as `vars` tell: shells read
+    /// these too before they call [`Config::from_vars`].
+    pub fn further_variables(vars: &BTreeMap<String, String>) -> Vec<String> {
+        OutsideIssuers::secret_variables(Vars(vars).optional(ISSUERS).unwrap_or("[]"))
+    }
+
     /// Parses the variables; an absent one and an empty one are the same.
     pub fn from_vars(vars: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let all = vars;
         let vars = Vars(vars);
+        let issuer = vars.optional("AUTH_ISSUER").unwrap_or("syncsphere");
         let endpoint = Endpoint::from_str(vars.required("S3_ENDPOINT")?).map_err(|wrong| ConfigError {
             variable: "S3_ENDPOINT",
             complaint: wrong.complaint(),
@@ -181,7 +195,7 @@ impl Config {
                     complaint: "has to be an Ed25519 key as PKCS#8 PEM or as base64 of its 32 byte seed, \
                         or several of them with commas between",
                 })?,
-                issuer: vars.optional("AUTH_ISSUER").unwrap_or("syncsphere").to_owned(),
+                issuer: issuer.to_owned(),
                 audience: vars.optional("AUTH_AUDIENCE").unwrap_or("syncsphere").to_owned(),
                 token_ttl: vars.seconds(
                     "AUTH_TOKEN_TTL_SECONDS",
@@ -198,6 +212,19 @@ impl Config {
                     ConfigError {
                         variable: "AUTH_CLIENTS",
                         complaint: "has to be a JSON list of clients as docs/coordinator.md describes it",
+                    },
+                )?,
+                outside: OutsideIssuers::parse(vars.optional(ISSUERS).unwrap_or("[]"), all, issuer).map_err(
+                    |wrong| ConfigError {
+                        variable: ISSUERS,
+                        complaint: match wrong {
+                            WrongIssuers::List => {
+                                "has to be a JSON list of issuers as docs/coordinator.md describes it"
+                            }
+                            WrongIssuers::Secret => {
+                                "names a secret that is missing or has less than 32 bytes"
+                            }
+                        },
                     },
                 )?,
             },

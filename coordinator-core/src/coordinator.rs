@@ -3,10 +3,10 @@ use std::cell::OnceCell;
 use sha2::{Digest, Sha256};
 use syncsphere_protocol::{ErrorCode, Problem, WorkspaceId};
 
-use crate::auth::{Principal, Scope, subprotocol_token};
+use crate::auth::{Gate, KnownKeys, Scope, subprotocol_token};
 use crate::config::Config;
 use crate::operations::{Desk, chores};
-use crate::ports::{Storage, Workspaces};
+use crate::ports::{Issuers, Storage, Workspaces};
 use crate::refusal::{Refusal, invalid};
 use crate::reply::{self, Handled};
 use crate::routes::{self, Query};
@@ -20,10 +20,12 @@ pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 /// The WebSocket subprotocol of the change feed. Source: the contract, `docs/api.md`.
 const EVENTS_PROTOCOL: &str = "syncsphere.v1";
 
-/// The coordinator: what an operator has configured, and nothing that changes.
-#[derive(Debug, Clone)]
+/// The coordinator: what an operator has configured, and the keys of outside issuers as far as they have
+/// been fetched. One of them serves many requests, also at once.
+#[derive(Debug)]
 pub struct Coordinator {
     config: Config,
+    known: KnownKeys,
 }
 
 /// What surrounds one request. Nothing in it may be used for a second request.
@@ -53,7 +55,10 @@ pub struct Listener {
 impl Coordinator {
     /// A coordinator with this configuration.
     pub fn new(config: Config) -> Self {
-        Self { config }
+        Self {
+            known: KnownKeys::none(&config.auth),
+            config,
+        }
     }
 
     /// What it was configured with.
@@ -67,12 +72,13 @@ impl Coordinator {
     ///
     /// May be dropped at any await: every operation writes its intent before it asks storage, and
     /// may be repeated.
-    pub async fn handle<S: Storage, W: Workspaces>(
+    pub async fn handle<S: Storage, W: Workspaces, I: Issuers>(
         &self,
         request: http::Request<Vec<u8>>,
         cx: Context,
         storage: &S,
         workspaces: &W,
+        issuers: &I,
     ) -> http::Response<Vec<u8>> {
         let origin = reply::allowed_origin(request.headers(), &self.config.allowed_origins);
         let route = routes::template(request.uri().path());
@@ -80,7 +86,7 @@ impl Coordinator {
         let mut response = if request.method() == http::Method::OPTIONS {
             reply::preflight()
         } else {
-            match routes::dispatch(&desk, request).await {
+            match routes::dispatch(&desk, &self.gate(issuers, &cx), request).await {
                 Ok(response) => response,
                 Err(refusal) => reply::problem(refusal, &cx.request_id),
             }
@@ -107,12 +113,14 @@ impl Coordinator {
     }
 
     /// Whether a request for `GET /v1/events` may listen; the refusing reply where it may not.
-    pub fn admit_listener<B>(
+    pub async fn admit_listener<B, I: Issuers>(
         &self,
         request: &http::Request<B>,
         cx: &Context,
+        issuers: &I,
     ) -> Result<Listener, Box<http::Response<Vec<u8>>>> {
-        self.listener(request, cx)
+        self.listener(request, cx, issuers)
+            .await
             .map_err(|refusal| Box::new(self.refused(request, cx, refusal)))
     }
 
@@ -154,7 +162,21 @@ impl Coordinator {
         }
     }
 
-    fn listener<B>(&self, request: &http::Request<B>, cx: &Context) -> Result<Listener, Refusal> {
+    fn gate<'a, I>(&'a self, issuers: &'a I, cx: &Context) -> Gate<'a, I> {
+        Gate {
+            auth: &self.config.auth,
+            known: &self.known,
+            issuers,
+            now_ms: cx.now_ms,
+        }
+    }
+
+    async fn listener<B, I: Issuers>(
+        &self,
+        request: &http::Request<B>,
+        cx: &Context,
+        issuers: &I,
+    ) -> Result<Listener, Refusal> {
         let is_upgrade = request
             .headers()
             .get(http::header::UPGRADE)
@@ -167,7 +189,7 @@ impl Coordinator {
             return Err(Refusal::new(ErrorCode::Forbidden, detail));
         }
         let token = subprotocol_token(request.headers(), EVENTS_PROTOCOL)?;
-        let principal = Principal::from_token(token, &self.config.auth, cx.now_ms)?;
+        let principal = self.gate(issuers, cx).admit(token).await?;
         principal.require(Scope::Read)?;
         Ok(Listener {
             since: Query::of(request.uri())?.number("since")?,

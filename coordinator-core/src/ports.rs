@@ -1,10 +1,11 @@
-//! The two ways out of the core. Every side effect goes through one of them.
+//! The ways out of the core. Every side effect goes through one of them.
 
 use std::future::Future;
 use std::time::Duration;
 
 use syncsphere_protocol::WorkspaceId;
 
+use crate::auth::PublicKey;
 use crate::ledger::{Call, Reply};
 
 /// Object storage, reached by requests that the core has built and signed.
@@ -55,4 +56,44 @@ pub trait Workspaces {
 pub struct WorkspaceFailure {
     /// What happened, for the log; never shown to clients.
     pub cause: String,
+}
+
+/// Outside issuers of tokens, and the platform's cryptography for what they sign.
+pub trait Issuers {
+    /// Fetches the document at an address of the configuration. Fails above `reply_limit` bytes, where it
+    /// takes longer than `patience`, and on every status but 200; redirects are not followed.
+    fn fetch_keys(
+        &self,
+        url: &http::Uri,
+        patience: Duration,
+        reply_limit: usize,
+    ) -> impl Future<Output = Result<Vec<u8>, IssuerFailure>>;
+
+    /// Whether `signature` is one over `message` by this key. A key that the platform cannot use signs
+    /// nothing.
+    fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> impl Future<Output = bool>;
+
+    /// Resolves after so long.
+    fn pause(&self, span: Duration) -> impl Future<Output = ()>;
+}
+
+/// An issuer's keys could not be fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the issuer gives no keys")]
+pub struct IssuerFailure;
+
+/// For a coordinator without outside issuers, which asks nothing of them.
+#[derive(Debug, Clone, Copy)]
+pub struct NoIssuers;
+
+impl Issuers for NoIssuers {
+    async fn fetch_keys(&self, _: &http::Uri, _: Duration, _: usize) -> Result<Vec<u8>, IssuerFailure> {
+        Err(IssuerFailure)
+    }
+
+    async fn verify(&self, _: &PublicKey, _: &[u8], _: &[u8]) -> bool {
+        false
+    }
+
+    async fn pause(&self, _: Duration) {}
 }

@@ -70,6 +70,11 @@ pub(crate) fn invalid(detail: impl Into<String>) -> Refusal {
     Refusal::new(ErrorCode::InvalidRequest, detail)
 }
 
+/// Nobody knows who is asking.
+pub(crate) fn unauthenticated(detail: &str) -> Refusal {
+    Refusal::new(ErrorCode::Unauthenticated, detail)
+}
+
 /// There is no such thing in this workspace.
 pub(crate) fn not_found(detail: impl Into<String>) -> Refusal {
     Refusal::new(ErrorCode::NotFound, detail)

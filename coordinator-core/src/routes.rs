@@ -5,10 +5,10 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use serde::de::DeserializeOwned;
 use syncsphere_protocol::{ErrorCode, FileId, FileStatus, UploadId};
 
-use crate::auth::{Principal, Scope, bearer_of, grant_token};
+use crate::auth::{Gate, Principal, Scope, bearer_of, grant_token};
 use crate::coordinator::MAX_BODY_BYTES;
 use crate::operations::{Desk, changes, complete, content, files, health, initiate, sign_parts, uploads};
-use crate::ports::{Storage, Workspaces};
+use crate::ports::{Issuers, Storage, Workspaces};
 use crate::refusal::{Refusal, invalid, not_found};
 use crate::reply::{json, json_text, redirect};
 
@@ -32,8 +32,9 @@ const DEFAULT_PAGE: u32 = 100;
 const MAX_PAGE: u32 = 1000;
 
 /// The reply to a request, or why there is none.
-pub(crate) async fn dispatch<S: Storage, W: Workspaces>(
+pub(crate) async fn dispatch<S: Storage, W: Workspaces, I: Issuers>(
     desk: &Desk<'_, S, W>,
+    gate: &Gate<'_, I>,
     request: Request<Vec<u8>>,
 ) -> Result<Response<Vec<u8>>, Refusal> {
     let path = request.uri().path().to_owned();
@@ -59,20 +60,20 @@ pub(crate) async fn dispatch<S: Storage, W: Workspaces>(
         }
         ["v1", "uploads"] => {
             allow(&method, &[Method::POST])?;
-            let principal = authenticate(desk, &request, Scope::Write)?;
+            let principal = authenticate(desk, gate, &request, Scope::Write).await?;
             let key = initiate::idempotency_key(request.headers())?;
             let body = body(&request, MAX_INITIATE)?;
             json(ok, &initiate::initiate(desk, &principal, body, key).await?)
         }
         ["v1", "uploads", "complete"] => {
             allow(&method, &[Method::POST])?;
-            let principal = authenticate(desk, &request, Scope::Write)?;
+            let principal = authenticate(desk, gate, &request, Scope::Write).await?;
             let body = parsed(body(&request, MAX_BODY_BYTES)?)?;
             json(ok, &complete::complete_batch(desk, &principal, &body).await?)
         }
         ["v1", "uploads", id] => {
             allow(&method, &[Method::GET, Method::DELETE])?;
-            let principal = authenticate(desk, &request, Scope::Write)?;
+            let principal = authenticate(desk, gate, &request, Scope::Write).await?;
             let id = upload_id(id)?;
             if method == Method::DELETE {
                 json(ok, &uploads::abort(desk, &principal, &id).await?)
@@ -82,21 +83,21 @@ pub(crate) async fn dispatch<S: Storage, W: Workspaces>(
         }
         ["v1", "uploads", id, "parts"] => {
             allow(&method, &[Method::POST])?;
-            let principal = authenticate(desk, &request, Scope::Write)?;
+            let principal = authenticate(desk, gate, &request, Scope::Write).await?;
             let id = upload_id(id)?;
             let body = parsed(body(&request, MAX_SIGNING)?)?;
             json(ok, &sign_parts::sign_parts(desk, &principal, &id, &body)?)
         }
         ["v1", "uploads", id, "complete"] => {
             allow(&method, &[Method::POST])?;
-            let principal = authenticate(desk, &request, Scope::Write)?;
+            let principal = authenticate(desk, gate, &request, Scope::Write).await?;
             let id = upload_id(id)?;
             let body = parsed(body(&request, MAX_BODY_BYTES)?)?;
             json(ok, &complete::complete(desk, &principal, &id, &body).await?)
         }
         ["v1", "files"] => {
             allow(&method, &[Method::GET])?;
-            let principal = authenticate(desk, &request, Scope::Read)?;
+            let principal = authenticate(desk, gate, &request, Scope::Read).await?;
             let query = Query::of(request.uri())?;
             let page = files::Page {
                 cursor: query.number("cursor")?,
@@ -108,16 +109,16 @@ pub(crate) async fn dispatch<S: Storage, W: Workspaces>(
         ["v1", "files", id] => {
             allow(&method, &[Method::GET, Method::DELETE])?;
             if method == Method::DELETE {
-                let principal = authenticate(desk, &request, Scope::Write)?;
+                let principal = authenticate(desk, gate, &request, Scope::Write).await?;
                 json(ok, &files::delete(desk, &principal, &file_id(id)?).await?)
             } else {
-                let principal = authenticate(desk, &request, Scope::Read)?;
+                let principal = authenticate(desk, gate, &request, Scope::Read).await?;
                 json(ok, &files::get(desk, &principal, &file_id(id)?).await?)
             }
         }
         ["v1", "files", id, "content"] => {
             allow(&method, &[Method::GET])?;
-            let principal = authenticate(desk, &request, Scope::Read)?;
+            let principal = authenticate(desk, gate, &request, Scope::Read).await?;
             let link = content::link(desk, &principal, &file_id(id)?).await?;
             if wants_json(&request) {
                 json(ok, &link)
@@ -127,7 +128,7 @@ pub(crate) async fn dispatch<S: Storage, W: Workspaces>(
         }
         ["v1", "changes"] => {
             allow(&method, &[Method::GET])?;
-            let principal = authenticate(desk, &request, Scope::Read)?;
+            let principal = authenticate(desk, gate, &request, Scope::Read).await?;
             let query = Query::of(request.uri())?;
             let since = query.number("since")?.unwrap_or(0);
             json(ok, &changes::page(desk, &principal, since, query.limit()?).await?)
@@ -255,13 +256,14 @@ fn token<S: Storage, W: Workspaces>(
     }
 }
 
-fn authenticate<S, W>(
+async fn authenticate<S, W, I: Issuers>(
     desk: &Desk<'_, S, W>,
+    gate: &Gate<'_, I>,
     request: &Request<Vec<u8>>,
     scope: Scope,
 ) -> Result<Principal, Refusal> {
     let token = bearer_of(request.headers())?;
-    let principal = Principal::from_token(token, &desk.config.auth, desk.cx.now_ms)?;
+    let principal = gate.admit(token).await?;
     // One request has one token, so nothing was there before.
     let _ = desk.workspace.set(principal.workspace.clone());
     principal.require(scope)?;

@@ -4,6 +4,7 @@ use syncsphere_coordinator_core::{Context, Coordinator, MAX_BODY_BYTES, misconfi
 use worker::{Env, Request, Response, Result};
 
 use crate::environment;
+use crate::foreign_keys::PlatformIssuers;
 use crate::http_types::{plain_request, platform_response};
 use crate::limits;
 use crate::meter::Journey;
@@ -34,7 +35,9 @@ pub(crate) async fn answer(mut request: Request, env: &Env) -> Result<Response> 
     }
     let storage = FetchStorage::new(&journey.storage);
     let workspaces = RemoteWorkspaces::new(env, &journey.ledger);
-    let response = coordinator.handle(plain, cx, &storage, &workspaces).await;
+    let response = coordinator
+        .handle(plain, cx, &storage, &workspaces, &PlatformIssuers)
+        .await;
     ended(response, &journey)
 }
 
@@ -45,7 +48,7 @@ async fn listen(
     env: &Env,
     journey: &Journey,
 ) -> Result<Response> {
-    match coordinator.admit_listener(request, cx) {
+    match coordinator.admit_listener(request, cx, &PlatformIssuers).await {
         Ok(listener) => {
             let response = journey
                 .ledger

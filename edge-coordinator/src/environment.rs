@@ -16,7 +16,9 @@ thread_local! {
 pub(crate) fn coordinator(env: &Env) -> std::result::Result<Rc<Coordinator>, ConfigError> {
     COORDINATOR.with(|cell| {
         cell.get_or_init(|| {
-            let config = Config::from_vars(&variables(env))?;
+            let mut vars = variables(env, VARIABLES);
+            vars.extend(variables(env, &Config::further_variables(&vars)));
+            let config = Config::from_vars(&vars)?;
             Ok(Rc::new(Coordinator::new(config)))
         })
         .clone()
@@ -46,10 +48,10 @@ pub(crate) fn log_line(request_id: &str, status: u16, cause: &str) -> String {
     serde_json::json!({ "requestId": request_id, "status": status, "cause": cause }).to_string()
 }
 
-fn variables(env: &Env) -> BTreeMap<String, String> {
-    VARIABLES
-        .iter()
+fn variables(env: &Env, names: &[impl AsRef<str>]) -> BTreeMap<String, String> {
+    let names = names.iter().map(AsRef::as_ref);
+    names
         // Variables and secrets are read alike; one that is not a text counts as missing.
-        .filter_map(|name| Some(((*name).to_owned(), env.var(name).ok()?.to_string())))
+        .filter_map(|name| Some((name.to_owned(), env.var(name).ok()?.to_string())))
         .collect()
 }

@@ -5,10 +5,12 @@
 
 mod entry;
 mod environment;
+mod foreign_keys;
 mod http_types;
 mod limits;
 mod listeners;
 mod meter;
+mod outgoing;
 mod sql_store;
 mod storage;
 #[allow(

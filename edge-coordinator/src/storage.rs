@@ -1,16 +1,9 @@
-use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
 use syncsphere_coordinator_core::{Storage, StorageFailure};
-use worker::js_sys::Uint8Array;
-use worker::{
-    AbortController, AbortSignal, Delay, Fetch, Headers, Method, Request, RequestInit, RequestRedirect,
-    Result,
-};
 
-use crate::http_types::{copy_headers, read_up_to};
 use crate::meter::Meter;
+use crate::outgoing::{self, Unanswered};
 
 /// Object storage over the platform's `fetch`.
 pub(crate) struct FetchStorage<'a> {
@@ -29,61 +22,12 @@ impl Storage for FetchStorage<'_> {
         request: http::Request<Vec<u8>>,
         patience: Duration,
         reply_limit: usize,
-    ) -> std::result::Result<http::Response<Vec<u8>>, StorageFailure> {
-        let controller = AbortController::default();
-        let signal = controller.signal();
-        let exchange = pin!(exchange(request, &signal, reply_limit));
-        let deadline = pin!(Delay::from(patience));
-        let raced = select(exchange, deadline);
-        match self.meter.measure(raced).await {
-            Either::Left((Ok(response), _)) if response.body().len() > reply_limit => {
-                controller.abort();
-                Err(StorageFailure::ReplyTooLarge)
-            }
-            Either::Left((Ok(response), _)) => Ok(response),
-            Either::Left((Err(_), _)) => Err(StorageFailure::Unreachable),
-            Either::Right(((), _)) => {
-                controller.abort();
-                Err(StorageFailure::TimedOut)
-            }
-        }
+    ) -> Result<http::Response<Vec<u8>>, StorageFailure> {
+        let sent = outgoing::send(request, patience, reply_limit);
+        self.meter.measure(sent).await.map_err(|failure| match failure {
+            Unanswered::Unreachable => StorageFailure::Unreachable,
+            Unanswered::TimedOut => StorageFailure::TimedOut,
+            Unanswered::TooLarge => StorageFailure::ReplyTooLarge,
+        })
     }
-}
-
-async fn exchange(
-    request: http::Request<Vec<u8>>,
-    signal: &AbortSignal,
-    reply_limit: usize,
-) -> Result<http::Response<Vec<u8>>> {
-    let mut response = Fetch::Request(platform_request(request)?)
-        .send_with_signal(signal)
-        .await?;
-    let mut plain = http::Response::new(Vec::new());
-    *plain.status_mut() = http::StatusCode::from_u16(response.status_code())
-        .map_err(|error| worker::Error::RustError(error.to_string()))?;
-    copy_headers(response.headers(), plain.headers_mut());
-    if let Ok(stream) = response.stream() {
-        *plain.body_mut() = read_up_to(stream, reply_limit).await?;
-    }
-    Ok(plain)
-}
-
-fn platform_request(request: http::Request<Vec<u8>>) -> Result<Request> {
-    let (parts, body) = request.into_parts();
-    let headers = Headers::new();
-    for (name, value) in &parts.headers {
-        let value = value
-            .to_str()
-            .map_err(|error| worker::Error::RustError(error.to_string()))?;
-        headers.append(name.as_str(), value)?;
-    }
-    let mut init = RequestInit::new();
-    init.with_method(Method::from(parts.method.as_str().to_owned()))
-        .with_headers(headers)
-        // Credentials go where they were meant to go and nowhere else.
-        .with_redirect(RequestRedirect::Manual);
-    if !body.is_empty() {
-        init.with_body(Some(Uint8Array::from(body.as_slice()).into()));
-    }
-    Request::new_with_init(&parts.uri.to_string(), &init)
 }

@@ -31,6 +31,11 @@ describe("a variable that is missing or wrong", () => {
     AUTH_TOKEN_TTL_SECONDS: ["0"],
     AUTH_GUEST: ["yes"],
     AUTH_CLIENTS: ["[{}]", "backend:passwd"],
+    AUTH_ISSUERS: [
+      "https://id.test",
+      '[{"issuer":"https://id.test","audience":"a","algorithm":"RS256","jwksUrl":"http://id.test/jwks"}]',
+      '[{"issuer":"a","audience":"a","algorithm":"HS256","secretVariable":"AUTH_ISSUER_SECRET_MISSING"}]',
+    ],
   };
   for (const [variable, values] of Object.entries(CASES)) {
     test(`${variable} is named at the first request, and no value is told`, async () => {

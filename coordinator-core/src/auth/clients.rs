@@ -11,7 +11,8 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use syncsphere_protocol::{Redacted, WorkspaceId};
 
-use super::bearer::Scope;
+use super::principal::Scope;
+use super::reach::Reach;
 
 /// Rounds of PBKDF2 that a hash may ask for.
 ///
@@ -39,7 +40,7 @@ pub(super) struct Client {
     secret: SecretHash,
     /// What its tokens may allow.
     pub scopes: BTreeSet<Scope>,
-    workspaces: Vec<String>,
+    workspaces: Reach,
 }
 
 impl Clients {
@@ -53,7 +54,7 @@ impl Clients {
             id: String,
             secret_hash: Redacted<String>,
             scopes: Vec<String>,
-            workspaces: Vec<String>,
+            workspaces: Reach,
         }
         let entries: Vec<Entry> = serde_json::from_str(text).ok()?;
         let ids: BTreeSet<_> = entries.iter().map(|entry| entry.id.clone()).collect();
@@ -90,12 +91,7 @@ impl Clients {
 impl Client {
     /// Whether its tokens may open this workspace.
     pub(super) fn may_open(&self, workspace: &WorkspaceId) -> bool {
-        self.workspaces
-            .iter()
-            .any(|allowed| match allowed.strip_suffix('*') {
-                Some(prefix) => workspace.as_str().starts_with(prefix),
-                None => workspace.as_str() == allowed,
-            })
+        self.workspaces.covers(workspace)
     }
 }
 

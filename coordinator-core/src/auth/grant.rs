@@ -10,8 +10,8 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use syncsphere_protocol::{Redacted, TokenError, TokenReply, WorkspaceId};
 
-use super::bearer::{Limits, MAX_SUBJECT_LENGTH, Principal, Scope};
 use super::clients::Client;
+use super::principal::{Limits, MAX_SUBJECT_LENGTH, Principal, Scope};
 use crate::config::AuthConfig;
 use crate::coordinator::Context;
 use crate::policy;

@@ -4,8 +4,8 @@ use hmac::Mac;
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{ErrorCode, FileId, PartPlan, Redacted, UploadId, UploadKind, WorkspaceId};
 
-use super::bearer::Principal;
 use super::keys::SigningKeys;
+use super::principal::Principal;
 use crate::ledger::Upload;
 use crate::refusal::{Refusal, internal, invalid};
 

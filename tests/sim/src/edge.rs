@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use syncsphere_coordinator_core::ledger::{Call, Reply};
 use syncsphere_coordinator_core::{
-    Context, Coordinator, Storage, StorageFailure, WorkspaceFailure, Workspaces,
+    Context, Coordinator, NoIssuers, Storage, StorageFailure, WorkspaceFailure, Workspaces,
 };
 use syncsphere_protocol::WorkspaceId;
 
@@ -105,7 +105,11 @@ impl Edge {
     pub fn start(&mut self, task: u64, request: http::Request<Vec<u8>>, context: Context) {
         let coordinator = Rc::clone(&self.coordinator);
         let ports = Ports(Rc::clone(&self.shared));
-        let future = async move { coordinator.handle(request, context, &ports, &ports).await };
+        let future = async move {
+            coordinator
+                .handle(request, context, &ports, &ports, &NoIssuers)
+                .await
+        };
         self.running.insert(task, Box::pin(future));
     }
 

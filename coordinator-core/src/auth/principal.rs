@@ -1,0 +1,151 @@
+//! Who is asking, and what they may do.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use jwt_compact::alg::Ed25519;
+use jwt_compact::{AlgorithmExt, Claims, Header};
+use serde::{Deserialize, Serialize};
+use syncsphere_protocol::{ErrorCode, Redacted, WorkspaceId};
+
+use super::access_token::{Audience, TokenClaims};
+use crate::config::AuthConfig;
+use crate::refusal::{Refusal, internal, unauthenticated};
+
+/// How far a clock may be off, in seconds. Source: the contract, `docs/api.md`.
+const LEEWAY_SECONDS: i64 = 60;
+
+/// Longest subject, in bytes. Source: own choice.
+pub(super) const MAX_SUBJECT_LENGTH: usize = 255;
+
+/// Something that a token can allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Scope {
+    /// Read files and their changes.
+    Read,
+    /// Upload and remove files.
+    Write,
+}
+
+impl Scope {
+    pub(crate) const ALL: [Self; 2] = [Self::Read, Self::Write];
+
+    /// The scope of this name, if there is one.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == name)
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "files:read",
+            Self::Write => "files:write",
+        }
+    }
+}
+
+/// Who is asking, and what they may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Principal {
+    pub subject: Redacted<String>,
+    pub workspace: WorkspaceId,
+    pub scopes: BTreeSet<Scope>,
+    /// What they may upload.
+    pub limits: Limits,
+    /// When the token dies, in milliseconds since 1970.
+    pub expires_ms: i64,
+}
+
+/// What a token lets its subject upload. Nothing is limited by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Limits {
+    /// Largest file, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_file_size: Option<u64>,
+    /// What the subject's files in the workspace may come to, in bytes, uploads under way included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<u64>,
+    /// Media types that are taken, such as `image/png` and `video/*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_types: Option<Vec<String>>,
+}
+
+impl Principal {
+    /// Takes what a token says, once its signature has been verified: checks issuer, audience, times and
+    /// subject. Only those of `issuer` for `audience` are taken.
+    pub(super) fn from_claims(
+        claims: Claims<TokenClaims>,
+        issuer: &str,
+        audience: &str,
+        now_ms: i64,
+    ) -> Result<Self, Refusal> {
+        let now = now_ms.div_euclid(1000);
+        let seconds = |moment: Option<DateTime<Utc>>| moment.map(|moment| moment.timestamp());
+        let Some(expires) = seconds(claims.expiration) else {
+            return Err(unauthenticated("the access token never expires"));
+        };
+        if now >= expires.saturating_add(LEEWAY_SECONDS) {
+            return Err(unauthenticated("the access token has expired"));
+        }
+        if seconds(claims.not_before)
+            .is_some_and(|not_before| now < not_before.saturating_sub(LEEWAY_SECONDS))
+        {
+            return Err(unauthenticated("the access token is not valid yet"));
+        }
+        let claims = claims.custom;
+        if claims.iss != issuer || !claims.aud.names(audience) {
+            return Err(unauthenticated("the access token is for another service"));
+        }
+        if claims.sub.is_empty() || claims.sub.len() > MAX_SUBJECT_LENGTH {
+            return Err(unauthenticated("the access token names no subject"));
+        }
+        let scopes = claims.scope.split(' ');
+        Ok(Self {
+            subject: Redacted(claims.sub),
+            workspace: claims.workspace,
+            scopes: Scope::ALL
+                .into_iter()
+                .filter(|scope| scopes.clone().any(|named| named == scope.as_str()))
+                .collect(),
+            limits: claims.limits,
+            expires_ms: expires.saturating_mul(1000),
+        })
+    }
+
+    /// Fails where the token does not allow `scope`.
+    pub(crate) fn require(&self, scope: Scope) -> Result<(), Refusal> {
+        if self.scopes.contains(&scope) {
+            Ok(())
+        } else {
+            Err(Refusal::new(
+                ErrorCode::Forbidden,
+                format!("the access token lacks the scope {}", scope.as_str()),
+            ))
+        }
+    }
+
+    /// A signed token for this principal.
+    pub(crate) fn into_token(self, auth: &AuthConfig, now_ms: i64) -> Result<Redacted<String>, Refusal> {
+        let moment = |ms: i64| DateTime::<Utc>::from_timestamp(ms.div_euclid(1000), 0);
+        let scope: Vec<_> = self.scopes.iter().map(|scope| scope.as_str()).collect();
+        let mut claims = Claims::new(TokenClaims {
+            iss: auth.issuer.clone(),
+            aud: Audience::One(auth.audience.clone()),
+            sub: self.subject.0,
+            workspace: self.workspace,
+            scope: scope.join(" "),
+            limits: self.limits,
+        });
+        claims.issued_at = moment(now_ms);
+        claims.not_before = moment(now_ms);
+        claims.expiration = moment(self.expires_ms);
+        let key = auth.keys.first();
+        let header = Header::empty()
+            .with_key_id(key.id.as_str())
+            .with_token_type("JWT");
+        Ed25519
+            .token(&header, &claims, &key.signing)
+            .map(Redacted)
+            .map_err(|error| internal(error.to_string()))
+    }
+}

@@ -1,0 +1,21 @@
+use serde::Deserialize;
+use syncsphere_protocol::WorkspaceId;
+
+/// Which workspaces somebody may open: a list of names, where one that ends in `*` stands for all that
+/// begin so.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Reach(Vec<String>);
+
+impl Reach {
+    pub(super) fn everywhere() -> Self {
+        Self(vec!["*".to_owned()])
+    }
+
+    pub(super) fn covers(&self, workspace: &WorkspaceId) -> bool {
+        self.0.iter().any(|allowed| match allowed.strip_suffix('*') {
+            Some(prefix) => workspace.as_str().starts_with(prefix),
+            None => workspace.as_str() == allowed,
+        })
+    }
+}
