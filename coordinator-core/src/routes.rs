@@ -134,7 +134,12 @@ pub(crate) async fn dispatch<S: Storage, W: Workspaces, I: Issuers>(
             json(ok, &changes::page(desk, &principal, since, query.limit()?).await?)
         }
         // Shells take WebSockets to `Coordinator::admit_listener`; this is not one.
-        ["v1", "events"] => Err(invalid("this endpoint speaks WebSocket").with_status(426)),
+        ["v1", "events"] => {
+            allow(&method, &[Method::GET])?;
+            authenticate(desk, gate, &request, Scope::Read).await?;
+            Query::of(request.uri())?.number("since")?;
+            Err(invalid("this endpoint speaks WebSocket").with_status(426))
+        }
         _ => Err(not_found("there is no such endpoint")),
     }
 }

