@@ -1,0 +1,223 @@
+//! What storage answers, which may be anything: it is another's machine.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use std::cell::{Cell, RefCell};
+
+use http::{Request, Response};
+use proptest::prelude::*;
+use syncsphere_coordinator_core::StorageFailure;
+use syncsphere_fuzz::{Answers, HonestStorage, PART, World, foreign, seeds, thoroughness};
+
+/// Answers honestly but for one kind of request.
+#[derive(Default)]
+struct Liar {
+    lie: RefCell<Option<Lie>>,
+    /// Requests since the lie was told of.
+    asked: Cell<u32>,
+}
+
+#[derive(Debug, Clone)]
+struct Lie {
+    about: About,
+    status: u16,
+    body: Vec<u8>,
+    headers: Vec<(&'static str, Vec<u8>)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum About {
+    Create,
+    Parts,
+    Complete,
+    Head,
+    Abort,
+}
+
+impl About {
+    fn of(request: &Request<Vec<u8>>) -> Self {
+        let is_create = request
+            .uri()
+            .query()
+            .is_some_and(|query| query.contains("uploads"));
+        match request.method().as_str() {
+            "POST" if is_create => Self::Create,
+            "POST" => Self::Complete,
+            "GET" => Self::Parts,
+            "HEAD" => Self::Head,
+            _ => Self::Abort,
+        }
+    }
+}
+
+impl Answers for Liar {
+    fn answer(&self, request: &Request<Vec<u8>>) -> Result<Response<Vec<u8>>, StorageFailure> {
+        self.asked.set(self.asked.get() + 1);
+        let lie = self.lie.borrow();
+        let Some(lie) = lie.as_ref().filter(|lie| lie.about == About::of(request)) else {
+            return HonestStorage.answer(request);
+        };
+        let mut response = Response::builder().status(lie.status);
+        for (name, value) in &lie.headers {
+            response = response.header(*name, value.as_slice());
+        }
+        // A header that is none is a broken connection.
+        response
+            .body(lie.body.clone())
+            .map_err(|_| StorageFailure::Unreachable)
+    }
+}
+
+/// Opens, asks for the state, completes and gives up an upload while storage lies.
+fn live_through(lie: Lie) {
+    let world = World::with(Liar::default());
+    let before = (lie.about == About::Create).then(|| lie.clone());
+    *world.storage().lie.borrow_mut() = before;
+    let grant = world.open();
+    let Some(id) = grant["uploadId"].as_str() else {
+        return;
+    };
+    if lie.about == About::Create {
+        let ticket = serde_json::json!({"ticket": grant["ticket"], "parts": [{"partNumber": 1}]});
+        let signed = world.ask(
+            "POST",
+            &format!("/v1/uploads/{id}/parts"),
+            ticket.to_string().as_bytes(),
+        );
+        assert_eq!(signed.status, 200, "what is granted can be signed");
+        let url: http::Uri = signed.json["urls"][0]["url"].as_str().unwrap().parse().unwrap();
+        assert_eq!(url.host(), Some("s3.test"));
+        return;
+    }
+    *world.storage().lie.borrow_mut() = Some(lie.clone());
+    world.storage().asked.set(0);
+    world.ask("GET", &format!("/v1/uploads/{id}"), b"");
+    let body = serde_json::json!({"ticket": grant["ticket"]}).to_string();
+    let completed = world.ask("POST", &format!("/v1/uploads/{id}/complete"), body.as_bytes());
+    assert!(
+        world.storage().asked.get() <= 60,
+        "{} requests",
+        world.storage().asked.get()
+    );
+    let changes = world.ask("GET", "/v1/changes", b"");
+    let kinds: Vec<_> = changes.json["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| change["kind"].as_str().unwrap().to_owned())
+        .collect();
+    let is_announced = kinds.contains(&"file.available".to_owned());
+    assert_eq!(completed.status == 200, is_announced, "{kinds:?} {completed:?}");
+    if is_announced {
+        let length = lie.headers.iter().find(|(name, _)| *name == "content-length");
+        if let Some((_, length)) = length.filter(|_| lie.about == About::Head) {
+            let length = std::str::from_utf8(length).unwrap().trim();
+            assert_eq!(
+                length.parse(),
+                Ok(PART + 1),
+                "a file of another length is announced"
+            );
+        }
+        assert!(
+            !(lie.about == About::Head && lie.status >= 300),
+            "nothing is there"
+        );
+    }
+    let given_up = world.ask("DELETE", &format!("/v1/uploads/{id}"), b"");
+    if given_up.status == 200 {
+        let expected = if is_announced { "available" } else { "aborted" };
+        assert_eq!(given_up.json["status"], expected);
+    }
+}
+
+fn lie(about: About, target: &str) -> impl Strategy<Value = Lie> {
+    let statuses = prop_oneof![4 => Just(200_u16), 1 => Just(404), 1 => Just(503), 1 => 200..600_u16];
+    let bodies = prop_oneof![3 => foreign(seeds(target)), 1 => foreign(seeds("failed"))];
+    (statuses, bodies).prop_map(move |(status, body)| Lie {
+        about,
+        status,
+        body,
+        headers: vec![],
+    })
+}
+
+/// Headers of a `HEAD`, each as it should be or not.
+fn head() -> impl Strategy<Value = Lie> {
+    let length = prop_oneof![
+        2 => Just(format!("{}", PART + 1)),
+        1 => Just(format!("+{}", PART + 1)),
+        1 => "[0-9]{1,25}|-1|1e3|0x10|",
+    ];
+    let checksum = prop_oneof![Just("L/E4WYn8v98=".to_owned()), "[A-Za-z0-9+/=]{0,16}"];
+    let etag = prop::collection::vec(any::<u8>(), 0..300);
+    let status = prop_oneof![4 => Just(200_u16), 1 => Just(404), 1 => 200..600_u16];
+    (status, length, checksum, etag, any::<bool>()).prop_map(|(status, length, checksum, etag, checked)| {
+        let mut headers = vec![("content-length", length.into_bytes()), ("etag", etag)];
+        if checked {
+            headers.push(("x-amz-checksum-crc64nvme", checksum.into_bytes()));
+        }
+        Lie {
+            about: About::Head,
+            status,
+            body: Vec::new(),
+            headers,
+        }
+    })
+}
+
+#[test]
+fn the_corpus_is_lived_through() {
+    for (about, target) in [
+        (About::Create, "created"),
+        (About::Parts, "listed-parts"),
+        (About::Complete, "completed"),
+        (About::Abort, "failed"),
+        (About::Parts, "listed-uploads"),
+    ] {
+        for body in seeds(target).into_iter().chain(seeds("failed")) {
+            for status in [200, 400, 404, 503] {
+                live_through(Lie {
+                    about,
+                    status,
+                    body: body.clone(),
+                    headers: vec![],
+                });
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(thoroughness(200))]
+
+    #[test]
+    fn whatever_is_said_to_be_created(lie in lie(About::Create, "created")) {
+        live_through(lie);
+    }
+
+    #[test]
+    fn whatever_parts_are_said_to_be_there(lie in lie(About::Parts, "listed-parts")) {
+        live_through(lie);
+    }
+
+    #[test]
+    fn whatever_comes_of_completing(lie in lie(About::Complete, "completed")) {
+        live_through(lie);
+    }
+
+    #[test]
+    fn whatever_comes_of_giving_up(lie in lie(About::Abort, "failed")) {
+        live_through(lie);
+    }
+
+    #[test]
+    fn whatever_an_object_is_said_to_be(lie in head()) {
+        live_through(lie);
+    }
+}
