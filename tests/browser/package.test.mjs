@@ -237,17 +237,29 @@ test("all uploads together are told of as one", async (t) => {
   assert.ok(right.length >= rates.length / 2, `${rates} bytes a second, on average ${average}`);
 });
 
-test("where bodies must not be backed by a file, copies of its bytes arrive", async (t) => {
+test("where bodies must not be backed by a file, copies of its bytes are sent", async (t) => {
   const page = await openPackage(stack, t);
   const file = await stack.file("copied.bin", 23 * MIB + 1);
   await page.locator("#own-input").setInputFiles(file.path);
-  const sha256 = await page.evaluate(async () => {
-    const uploader = await makeUploader({ bodies: "memory" });
-    const { fileId } = await uploader.upload(document.querySelector("#own-input").files[0]).done;
-    await uploader.close();
-    return contentHash(fileId);
-  });
-  assert.equal(sha256, file.sha256);
+  const own = await page.evaluate(() => 1 + Math.min(4, Math.max(2, navigator.hardwareConcurrency - 1)));
+  for (const bodies of ["memory", "file"]) {
+    await until(() => page.workers().length === own, "only the page's own workers run");
+    await page.evaluate(async (bodies) => {
+      globalThis.uploader = await makeUploader({ bodies, workers: 2 });
+    }, bodies);
+    await until(() => page.workers().length === own + 3, "a conductor and two lanes more");
+    await Promise.all(page.workers().map((worker) => worker.evaluate(tellOfBodies)));
+    const { sha256, kinds } = await page.evaluate(async () => {
+      const kinds = [];
+      const channel = new BroadcastChannel("bodies");
+      channel.onmessage = ({ data }) => kinds.push(data);
+      const { fileId } = await uploader.upload(document.querySelector("#own-input").files[0]).done;
+      await uploader.close();
+      return { sha256: await contentHash(fileId), kinds };
+    });
+    assert.equal(sha256, file.sha256);
+    assert.deepEqual(kinds, Array(5).fill(bodies));
+  }
 });
 
 test("a page that is busy does not hold its upload up", async (t) => {
@@ -342,4 +354,21 @@ test("a module that the page has compiled itself is not fetched again", async (t
 
 function partsSent() {
   return stack.proxy.requests.filter(({ method, status }) => method === "PUT" && status === 200).length;
+}
+
+/** Runs in a worker. */
+function tellOfBodies() {
+  const channel = new BroadcastChannel("bodies");
+  const slices = new WeakSet();
+  const { slice } = Blob.prototype;
+  Blob.prototype.slice = function (...range) {
+    const result = slice.apply(this, range);
+    slices.add(result);
+    return result;
+  };
+  const { send } = XMLHttpRequest.prototype;
+  XMLHttpRequest.prototype.send = function (body) {
+    channel.postMessage(slices.has(body) ? "file" : body.constructor === Blob ? "memory" : String(body));
+    return send.call(this, body);
+  };
 }
