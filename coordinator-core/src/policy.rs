@@ -46,6 +46,16 @@ pub(crate) fn file_name(name: &str) -> Result<Redacted<String>, Refusal> {
         .map_err(|wrong| invalid(format!("the file name {wrong}")))
 }
 
+/// The beginning of file names, in Unicode NFC; empty for all of them.
+pub(crate) fn name_prefix(text: &str) -> Result<Redacted<String>, Refusal> {
+    let prefix: String = text.nfc().collect();
+    if prefix.len() <= MAX_NAME && !prefix.contains('/') && !prefix.chars().any(char::is_control) {
+        Ok(Redacted(prefix))
+    } else {
+        Err(invalid("no file name begins like that"))
+    }
+}
+
 /// The file's folder in Unicode NFC, without slashes at its ends.
 pub(crate) fn folder(path: &str) -> Result<Redacted<String>, Refusal> {
     let trimmed = path.trim_matches('/');

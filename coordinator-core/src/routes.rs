@@ -3,11 +3,13 @@
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use serde::de::DeserializeOwned;
-use syncsphere_protocol::{ErrorCode, FileId, FileStatus, UploadId};
+use syncsphere_protocol::{ErrorCode, FileId, FileStatus, Timestamp, UploadId};
 
 use crate::auth::{Gate, Principal, Scope, bearer_of, grant_token};
 use crate::coordinator::MAX_BODY_BYTES;
+use crate::ledger::Listing;
 use crate::operations::{Desk, changes, complete, content, files, health, initiate, sign_parts, uploads};
+use crate::policy;
 use crate::ports::{Issuers, Storage, Workspaces};
 use crate::refusal::{Refusal, invalid, not_found};
 use crate::reply::{json, json_text, redirect};
@@ -30,6 +32,9 @@ const MAX_SIGNING: usize = 64 * 1024;
 /// Source: own choice; a thousand records of some 700 bytes are a good answer's size.
 const DEFAULT_PAGE: u32 = 100;
 const MAX_PAGE: u32 = 1000;
+
+/// Largest number that JavaScript and SQLite's binding hold exactly (2^53 - 1).
+pub(crate) const MAX_SAFE_INTEGER: u64 = 9_007_199_254_740_991;
 
 /// The reply to a request, or why there is none.
 pub(crate) async fn dispatch<S: Storage, W: Workspaces, I: Issuers>(
@@ -99,12 +104,7 @@ pub(crate) async fn dispatch<S: Storage, W: Workspaces, I: Issuers>(
             allow(&method, &[Method::GET])?;
             let principal = authenticate(desk, gate, &request, Scope::Read).await?;
             let query = Query::of(request.uri())?;
-            let page = files::Page {
-                cursor: query.number("cursor")?,
-                statuses: query.statuses()?,
-                limit: query.limit()?,
-            };
-            json(ok, &files::list(desk, &principal, page).await?)
+            json(ok, &files::list(desk, &principal, query.listing()?).await?)
         }
         ["v1", "files", id] => {
             allow(&method, &[Method::GET, Method::DELETE])?;
@@ -183,12 +183,10 @@ impl Query {
     }
 
     pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
-        /// Largest number that JavaScript and SQLite's binding hold exactly (2^53 - 1).
-        const MAX_SAFE: u64 = 9_007_199_254_740_991;
         let Some(text) = self.text(name) else {
             return Ok(None);
         };
-        let number = text.parse().ok().filter(|number| *number <= MAX_SAFE);
+        let number = text.parse().ok().filter(|number| *number <= MAX_SAFE_INTEGER);
         number
             .map(Some)
             .ok_or_else(|| invalid(format!("the query parameter {name} is no whole number")))
@@ -202,6 +200,30 @@ impl Query {
             .ok()
             .filter(|limit| (1..=MAX_PAGE).contains(limit))
             .ok_or_else(|| invalid(format!("limit is a number from 1 to {MAX_PAGE}")))
+    }
+
+    fn listing(&self) -> Result<Listing, Refusal> {
+        let name_prefix = self.text("name").map(policy::name_prefix).transpose()?;
+        let by_name = name_prefix.is_some();
+        let after = self.text("cursor").map(|cursor| files::place_of(cursor, by_name));
+        Ok(Listing {
+            statuses: self.statuses()?,
+            path: self.text("path").map(policy::folder).transpose()?,
+            name_prefix,
+            created_from: self.time("createdFrom")?,
+            created_before: self.time("createdBefore")?,
+            after: after.transpose()?,
+            limit: self.limit()?,
+        })
+    }
+
+    fn time(&self, name: &str) -> Result<Option<Timestamp>, Refusal> {
+        let time = self.text(name).map(str::parse).transpose();
+        time.map_err(|_| {
+            invalid(format!(
+                "the query parameter {name} is no time as RFC 3339 writes it"
+            ))
+        })
     }
 
     fn statuses(&self) -> Result<Vec<FileStatus>, Refusal> {

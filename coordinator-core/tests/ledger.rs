@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use syncsphere_coordinator_core::ledger::{
-    Applied, Call, Command, FileDraft, MemoryStore, Opened, Reply, Store, UploadDraft, UploadPhase, apply,
+    Applied, Call, Command, FileDraft, Listing, MemoryStore, Opened, Reply, Store, UploadDraft, UploadPhase,
+    apply,
 };
 use syncsphere_protocol::{FileId, FileStatus, UploadId, UploadKind};
 
@@ -221,16 +222,20 @@ fn files_are_listed_newest_first_page_by_page() {
     let mut listed = Vec::new();
     let mut cursor = None;
     loop {
-        let command = Command::Files {
-            cursor,
+        let command = Command::Files(Listing {
             statuses: vec![FileStatus::Uploading],
+            path: None,
+            name_prefix: None,
+            created_from: None,
+            created_before: None,
+            after: cursor,
             limit: 2,
-        };
+        });
         let Reply::Files(page) = ask(&mut store, 0, command).reply else {
             panic!("files were asked for");
         };
         listed.extend(page.files.into_iter().map(|file| file.file_id.to_string()));
-        cursor = page.next_cursor;
+        cursor = page.next;
         if cursor.is_none() {
             break;
         }

@@ -108,7 +108,24 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
     );
     let number = json!({ "type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_991_u64 });
     let since = query("since", number.clone(), "Everything after this sequence number");
-    let cursor = query("cursor", number, "Read on after this cursor");
+    let cursor = query(
+        "cursor",
+        json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,2048}$" }),
+        "`nextCursor` of the page before, with the same filters",
+    );
+    let time = json!({ "type": "string", "format": "date-time" });
+    let created_from = query("createdFrom", time.clone(), "Only files created then or later");
+    let created_before = query("createdBefore", time, "Only files created before");
+    let path = query(
+        "path",
+        json!({ "type": "string", "maxLength": 1024 }),
+        "Only files of exactly this folder",
+    );
+    let name = query(
+        "name",
+        json!({ "type": "string", "maxLength": 255 }),
+        "Only files whose names begin so, in the order of their names",
+    );
     let status = query(
         "status",
         json!({
@@ -158,7 +175,14 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
             upload().says("Finalize an upload")
                 .takes::<CompleteRequest>(schemas).answers::<FileRecord>(schemas).json(schemas) },
         "/v1/files": { "get":
-            Operation::new("Files, newest first").with(cursor).with(status).with(limit.clone())
+            Operation::new("Files, newest first, or by name where `name` is given")
+                .with(cursor)
+                .with(status)
+                .with(path)
+                .with(name)
+                .with(created_from)
+                .with(created_before)
+                .with(limit.clone())
                 .answers::<FileList>(schemas).json(schemas) },
         "/v1/files/{fileId}": {
             "get": file().says("One file").answers::<FileRecord>(schemas).json(schemas),

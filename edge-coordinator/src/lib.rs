@@ -3,6 +3,7 @@
 //! The worker turns platform requests into plain ones and back, carries storage requests over
 //! `fetch`, and gives each workspace a Durable Object. It decides nothing itself.
 
+mod database;
 mod entry;
 mod environment;
 mod foreign_keys;
@@ -11,7 +12,6 @@ mod limits;
 mod listeners;
 mod meter;
 mod outgoing;
-mod sql_store;
 mod storage;
 #[allow(
     missing_docs,

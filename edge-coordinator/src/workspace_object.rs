@@ -1,7 +1,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use syncsphere_coordinator_core::ledger::{Applied, Call, Command, Reply, apply};
+use syncsphere_coordinator_core::ledger::{Applied, Call, Command, Reply, SqlStore, apply};
 use syncsphere_coordinator_core::{WorkspaceFailure, Workspaces};
 use syncsphere_protocol::{Frame, WorkspaceId};
 use worker::js_sys::{self, Function, Reflect};
@@ -12,10 +12,10 @@ use worker::{
     WebSocketIncomingMessage, WebSocketPair, console_error, durable_object,
 };
 
+use crate::database::ObjectDatabase;
 use crate::environment::{self, now_ms};
 use crate::listeners;
 use crate::meter::Meter;
-use crate::sql_store::SqlStore;
 use crate::storage::FetchStorage;
 use crate::workspaces::{Envelope, SUBSCRIPTION_HEADER, Subscription};
 
@@ -122,7 +122,7 @@ impl WorkspaceObject {
 
     /// Carries out a call in one transaction.
     fn apply(&self, workspace: Option<WorkspaceId>, call: Call) -> Result<Applied> {
-        let store = SqlStore::new(self.state.storage().sql());
+        let store = self.store();
         let is_migrated = self.is_migrated.get();
         let to_identify = workspace.filter(|_| !self.is_identified.get());
         let is_identified = self.is_identified.get() || to_identify.is_some();
@@ -211,7 +211,7 @@ impl WorkspaceObject {
 
     /// Carries out the chores that are due and gives the time of the next.
     async fn tend(&self) -> Result<Option<i64>> {
-        let store = SqlStore::new(self.state.storage().sql());
+        let store = self.store();
         let failed = |error: &dyn std::error::Error| Error::RustError(error.to_string());
         store.migrate().map_err(|error| failed(&error))?;
         let workspace = store.identity().map_err(|error| failed(&error))?;
@@ -244,6 +244,10 @@ impl WorkspaceObject {
         }
         self.alarm.set(Some(wake_ms));
         Ok(())
+    }
+
+    fn store(&self) -> SqlStore<ObjectDatabase> {
+        SqlStore::new(ObjectDatabase(self.state.storage().sql()))
     }
 
     fn call(&self, command: Command) -> Call {

@@ -81,14 +81,14 @@ pub struct FileRecord {
     pub seq: u64,
 }
 
-/// One page of a workspace's files, newest first.
+/// One page of a workspace's files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FileList {
     /// The files of this page.
     pub files: Vec<FileRecord>,
-    /// Pass it as `cursor` to read on; absent on the last page.
+    /// Pass it as `cursor`, with the same filters, to read on; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }

@@ -28,7 +28,7 @@ pub use parts::{
 };
 pub use problem::{ErrorCode, Problem};
 pub use redacted::Redacted;
-pub use timestamp::Timestamp;
+pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use token::{TokenError, TokenReply};
 pub use uploads::{
     AbortReply, CompleteBatchReply, CompleteBatchRequest, CompleteRequest, CompleteResult, CompletedPart,

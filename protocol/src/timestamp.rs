@@ -1,3 +1,5 @@
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 /// A point in time, as RFC 3339 text in UTC.
@@ -23,9 +25,30 @@ impl Timestamp {
         Self(format!("{moment:.3}"))
     }
 
+    /// Milliseconds since 1970-01-01T00:00:00Z, if the text is a time.
+    pub fn to_unix_millis(&self) -> Option<i64> {
+        let moment: jiff::Timestamp = self.0.parse().ok()?;
+        Some(moment.as_millisecond())
+    }
+
     /// The text itself.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// The text is no time with a time zone as RFC 3339 writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a time is written like 2026-11-24T12:00:00Z")]
+pub struct InvalidTimestamp;
+
+impl FromStr for Timestamp {
+    type Err = InvalidTimestamp;
+
+    /// Reads RFC 3339 with any offset; what is finer than a millisecond is left out.
+    fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
+        let moment: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp)?;
+        Ok(Self::from_unix_millis(moment.as_millisecond()))
     }
 }
 
@@ -46,6 +69,28 @@ mod tests {
             Timestamp::from_unix_millis(1_795_521_600_042).as_str(),
             "2026-11-24T12:00:00.042Z"
         );
+    }
+
+    #[test]
+    fn a_time_is_read_with_any_offset_and_held_in_utc() {
+        let read = |text: &str| text.parse::<Timestamp>().map(|time| time.0);
+        let noon = "2026-11-24T12:00:00.042Z";
+        assert_eq!(read(noon).as_deref(), Ok(noon));
+        assert_eq!(read("2026-11-24T14:00:00.042999+02:00").as_deref(), Ok(noon));
+        assert_eq!(
+            read("2026-11-24t12:00:00z").as_deref(),
+            Ok("2026-11-24T12:00:00.000Z")
+        );
+        for bad in [
+            "",
+            "2026-11-24",
+            "2026-11-24T12:00:00",
+            "yesterday",
+            "2026-13-24T12:00:00Z",
+        ] {
+            assert_eq!(read(bad), Err(InvalidTimestamp), "{bad}");
+        }
+        assert_eq!(Timestamp::from_unix_millis(42).to_unix_millis(), Some(42));
     }
 
     #[test]

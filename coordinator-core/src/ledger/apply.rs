@@ -75,11 +75,7 @@ impl<S: Store> Ledger<'_, S> {
                 urls_dead_ms,
             } => self.expire(&upload_id, urls_dead_ms),
             Command::File { file_id } => self.file(&file_id),
-            Command::Files {
-                cursor,
-                statuses,
-                limit,
-            } => self.files(cursor, &statuses, limit),
+            Command::Files(listing) => self.files(&listing),
             Command::Delete {
                 file_id,
                 urls_dead_ms,

@@ -1,8 +1,8 @@
-use syncsphere_protocol::{ChangesPage, FileId, FileStatus};
+use syncsphere_protocol::{ChangesPage, FileId};
 
 use super::apply::Ledger;
 use super::states::Available;
-use super::{FilePage, Reply, Store, StoredFile, Sweep};
+use super::{Reply, Store, StoredFile, Sweep};
 
 /// Files that are there, and what happened to them.
 impl<S: Store> Ledger<'_, S> {
@@ -14,23 +14,6 @@ impl<S: Store> Ledger<'_, S> {
             },
             None => Reply::Missing,
         })
-    }
-
-    pub(super) fn files(
-        &mut self,
-        cursor: Option<u64>,
-        statuses: &[FileStatus],
-        limit: u32,
-    ) -> Result<Reply, S::Error> {
-        // One more than asked for tells whether there is a next page.
-        let mut files = self.store.files(cursor, statuses, limit.saturating_add(1))?;
-        let has_more = files.len() > limit as usize;
-        files.truncate(limit as usize);
-        let next_cursor = files.last().filter(|_| has_more).map(|file| file.created_seq);
-        Ok(Reply::Files(FilePage {
-            files: files.into_iter().map(|file| file.record).collect(),
-            next_cursor,
-        }))
     }
 
     pub(super) fn delete(&mut self, id: &FileId, urls_dead_ms: i64) -> Result<Reply, S::Error> {

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use syncsphere_protocol::{Change, FileId, FileStatus, UploadId};
+use syncsphere_protocol::{Change, FileId, UploadId};
 
-use super::{Chore, Idempotent, Store, StoredFile, Upload};
+use super::{Chore, FileQuery, FileRange, Idempotent, Store, StoredFile, Upload};
 
 /// A ledger's rows in memory, for tests and simulations. It never fails.
 #[derive(Debug, Clone, Default)]
@@ -66,21 +66,32 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn files(
-        &self,
-        before: Option<u64>,
-        statuses: &[FileStatus],
-        limit: u32,
-    ) -> Result<Vec<StoredFile>, Infallible> {
-        let mut files: Vec<_> = self
-            .files
-            .values()
-            .filter(|file| before.is_none_or(|before| file.created_seq < before))
-            .filter(|file| statuses.contains(&file.record.status))
-            .cloned()
-            .collect();
-        files.sort_by_key(|file| std::cmp::Reverse(file.created_seq));
-        files.truncate(limit as usize);
+    fn files(&self, query: &FileQuery<'_>) -> Result<Vec<StoredFile>, Infallible> {
+        let newest_first = |file: &StoredFile| {
+            let created_at = file.record.created_at.as_str().to_owned();
+            std::cmp::Reverse((created_at, file.created_seq))
+        };
+        let by_name = |file: &StoredFile| (file.record.name.0.clone(), file.created_seq);
+        let is_in_range = |file: &&StoredFile| match query.range {
+            FileRange::Newest { from, before } => {
+                let created_at = file.record.created_at.as_str();
+                created_at >= from && (created_at, file.created_seq) < before
+            }
+            FileRange::Names { prefix, after } => {
+                let name = file.record.name.0.as_str();
+                name.starts_with(prefix) && (name, file.created_seq) > after
+            }
+        };
+        let files = self.files.values().filter(|file| {
+            let is_in_path = query.path.is_none_or(|path| path == file.record.path.0);
+            file.record.status == query.status && is_in_path
+        });
+        let mut files: Vec<_> = files.filter(is_in_range).cloned().collect();
+        match query.range {
+            FileRange::Newest { .. } => files.sort_by_key(newest_first),
+            FileRange::Names { .. } => files.sort_by_key(by_name),
+        }
+        files.truncate(query.limit as usize);
         Ok(files)
     }
 

@@ -11,21 +11,25 @@
 mod apply;
 mod chores;
 mod file_commands;
+mod listing;
 mod memory;
+mod schema;
+mod sql_store;
 mod states;
 mod store;
 mod upload_commands;
 
 use serde::{Deserialize, Serialize};
-use syncsphere_protocol::{
-    ChangesPage, Crc64Nvme, FileId, FileRecord, FileStatus, Redacted, UploadId, UploadKind,
-};
+use syncsphere_protocol::{ChangesPage, Crc64Nvme, FileId, FileRecord, Redacted, UploadId, UploadKind};
 
 pub use apply::{Applied, apply};
 pub use chores::{Chore, ChoreKind, Sweep};
+pub use listing::{FilePage, FileQuery, FileRange, Listing, Place};
 pub use memory::MemoryStore;
+pub use schema::MIGRATIONS;
+pub use sql_store::{Database, SqlFailure, SqlStore, SqlValue};
 pub use states::{FileDraft, Upload, UploadPhase};
-pub use store::{FilePage, Idempotent, Store, StoredFile};
+pub use store::{Idempotent, Store, StoredFile};
 
 /// One command and the time at which it is given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,15 +114,8 @@ pub enum Command {
         /// Which.
         file_id: FileId,
     },
-    /// List files, newest first.
-    Files {
-        /// Read on after this cursor.
-        cursor: Option<u64>,
-        /// Only files of these states.
-        statuses: Vec<FileStatus>,
-        /// At most so many.
-        limit: u32,
-    },
+    /// List files.
+    Files(Listing),
     /// Remove an available file.
     Delete {
         /// Which.

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
-use syncsphere_protocol::{Change, FileId, FileRecord, FileStatus, Redacted, UploadId};
+use syncsphere_protocol::{Change, FileId, FileRecord, Redacted, UploadId};
 
-use super::{Chore, Upload};
+use super::{Chore, FileQuery, Upload};
 
 /// The rows of one workspace's ledger.
 ///
@@ -24,13 +24,8 @@ pub trait Store {
     fn file(&self, id: &FileId) -> Result<Option<StoredFile>, Self::Error>;
     /// Adds or replaces a file.
     fn put_file(&mut self, file: &StoredFile) -> Result<(), Self::Error>;
-    /// Files of these states whose `created_seq` is below `before`, newest first, at most `limit`.
-    fn files(
-        &self,
-        before: Option<u64>,
-        statuses: &[FileStatus],
-        limit: u32,
-    ) -> Result<Vec<StoredFile>, Self::Error>;
+    /// Files of one state, in order.
+    fn files(&self, query: &FileQuery<'_>) -> Result<Vec<StoredFile>, Self::Error>;
 
     /// An upload.
     fn upload(&self, id: &UploadId) -> Result<Option<Upload>, Self::Error>;
@@ -69,20 +64,10 @@ pub trait Store {
 pub struct StoredFile {
     /// What clients see.
     pub record: FileRecord,
-    /// Sequence number of the change that announced the file: the order of listings.
+    /// Sequence number of the change that announced the file.
     pub created_seq: u64,
     /// The object's key in storage.
     pub key: Redacted<String>,
-}
-
-/// One page of files, newest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FilePage {
-    /// The files.
-    pub files: Vec<FileRecord>,
-    /// Where the next page begins; absent on the last one.
-    pub next_cursor: Option<u64>,
 }
 
 /// What an idempotency key was used for.

@@ -1,40 +1,56 @@
-use syncsphere_protocol::{ErrorCode, FileId, FileList, FileRecord, FileStatus};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use syncsphere_protocol::{ErrorCode, FileId, FileList, FileRecord, FileStatus, Timestamp};
 
 use super::chores::sweep;
 use super::{Desk, no_such_file, out_of_turn};
 use crate::auth::Principal;
-use crate::ledger::{Command, Reply};
+use crate::ledger::{Command, Listing, Place, Reply};
+use crate::policy::name_prefix;
 use crate::ports::{Storage, Workspaces};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, internal, invalid};
+use crate::routes::MAX_SAFE_INTEGER;
 
-/// Which files a listing shows.
-pub(crate) struct Page {
-    /// Where the page before ended.
-    pub cursor: Option<u64>,
-    /// Only these.
-    pub statuses: Vec<FileStatus>,
-    /// At most so many.
-    pub limit: u32,
-}
+/// Longest cursor that is read, in bytes. Source: a place by name, with the longest name, in base64.
+const MAX_CURSOR: usize = 2_048;
 
-/// One page of the workspace's files, newest first.
+/// One page of the workspace's files.
 pub(crate) async fn list<S, W: Workspaces>(
     desk: &Desk<'_, S, W>,
     principal: &Principal,
-    page: Page,
+    listing: Listing,
 ) -> Result<FileList, Refusal> {
-    let command = Command::Files {
-        cursor: page.cursor,
-        statuses: page.statuses,
-        limit: page.limit,
-    };
-    match desk.ask(&principal.workspace, command).await? {
+    match desk.ask(&principal.workspace, Command::Files(listing)).await? {
         Reply::Files(page) => Ok(FileList {
             files: page.files,
-            next_cursor: page.next_cursor.map(|cursor| cursor.to_string()),
+            next_cursor: page.next.as_ref().map(cursor_of).transpose()?,
         }),
         other => Err(out_of_turn(&other)),
     }
+}
+
+/// The place that a cursor stands for. It is foreign input like any other: whoever makes one up reads from
+/// there, within the same workspace.
+pub(crate) fn place_of(cursor: &str, by_name: bool) -> Result<Place, Refusal> {
+    let read = || -> Option<Place> {
+        let cursor = Some(cursor).filter(|cursor| cursor.len() <= MAX_CURSOR)?;
+        let json = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let place: Place = serde_json::from_slice(&json).ok()?;
+        let is_sound = match &place {
+            Place::Time { created_at, seq } => {
+                let same = created_at.as_str().parse::<Timestamp>().ok();
+                !by_name && same.as_ref() == Some(created_at) && *seq <= MAX_SAFE_INTEGER
+            }
+            Place::Name { name, seq } => by_name && name_prefix(&name.0).is_ok() && *seq <= MAX_SAFE_INTEGER,
+        };
+        is_sound.then_some(place)
+    };
+    read().ok_or_else(|| invalid("the cursor is none that this listing has given"))
+}
+
+fn cursor_of(place: &Place) -> Result<String, Refusal> {
+    let json = serde_json::to_vec(place).map_err(|error| internal(error.to_string()))?;
+    Ok(URL_SAFE_NO_PAD.encode(json))
 }
 
 /// One file, whatever its state.

@@ -1,55 +1,52 @@
-//! A workspace's ledger in the Durable Object's SQLite database.
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use syncsphere_coordinator_core::ledger::{Chore, Idempotent, Store, StoredFile, Upload};
-use syncsphere_protocol::{Change, FileId, FileStatus, UploadId, WorkspaceId};
-use worker::{SqlStorage, SqlStorageValue};
+use syncsphere_protocol::{Change, FileId, UploadId, WorkspaceId};
 
-/// The schema's versions, oldest first. A version that has been deployed is never edited; a change
-/// is a new one at the end.
-const MIGRATIONS: &[&str] = &[
-    // 1: each row is its key, what it is searched by, and the record as JSON.
-    "CREATE TABLE files (id TEXT PRIMARY KEY, created_seq INTEGER NOT NULL UNIQUE, status TEXT NOT NULL, \
-        doc TEXT NOT NULL) WITHOUT ROWID;
-     CREATE INDEX files_by_status ON files (status, created_seq DESC);
-     CREATE TABLE uploads (id TEXT PRIMARY KEY, doc TEXT NOT NULL) WITHOUT ROWID;
-     CREATE TABLE changes (seq INTEGER PRIMARY KEY, doc TEXT NOT NULL);
-     CREATE TABLE idempotency (id TEXT PRIMARY KEY, doc TEXT NOT NULL) WITHOUT ROWID;
-     CREATE TABLE chores (id TEXT PRIMARY KEY, due_ms INTEGER NOT NULL, doc TEXT NOT NULL) WITHOUT ROWID;
-     CREATE INDEX chores_by_due ON chores (due_ms);
-     CREATE TABLE identity (workspace TEXT NOT NULL);",
-    // 2: what each owner's files come to, as text, since the binding's numbers end at 2^53.
-    "CREATE TABLE usage (owner TEXT PRIMARY KEY, bytes TEXT NOT NULL) WITHOUT ROWID;
-     INSERT INTO usage (owner, bytes) \
-        SELECT owner, CAST(sum(size) AS TEXT) FROM ( \
-            SELECT json_extract(doc, '$.record.owner') AS owner, json_extract(doc, '$.record.size') AS size \
-                FROM files WHERE status IN ('uploading', 'available') \
-            UNION ALL \
-            SELECT json_extract(doc, '$.file.owner'), json_extract(doc, '$.file.size') \
-                FROM uploads WHERE json_extract(doc, '$.phase.name') = 'starting') \
-        GROUP BY owner;",
-];
+use super::schema::MIGRATIONS;
+use super::{Chore, FileQuery, FileRange, Idempotent, Store, StoredFile, Upload};
 
-/// The rows of one workspace.
-pub(crate) struct SqlStore {
-    sql: SqlStorage,
+/// A value that goes into a statement or comes out of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SqlValue {
+    /// Nothing.
+    Null,
+    /// A whole number.
+    Integer(i64),
+    /// A text.
+    Text(String),
+}
+
+/// One SQLite database, as a [`SqlStore`] asks it.
+pub trait Database {
+    /// Runs statements with semicolons between; values belong to the last of them. Gives the first
+    /// column of every row that it answers.
+    ///
+    /// Whatever goes wrong becomes the text of the failure, in which no value may stand.
+    fn run(&self, statements: &str, values: &[SqlValue]) -> Result<Vec<SqlValue>, String>;
+}
+
+/// The rows of one workspace in SQLite: each row is its key, what it is searched by, and the record
+/// as JSON.
+#[derive(Debug, Clone)]
+pub struct SqlStore<D> {
+    database: D,
 }
 
 /// The database refused a statement, or holds something that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the workspace's database failed: {0}")]
-pub(crate) struct SqlFailure(String);
+pub struct SqlFailure(String);
 
 type Outcome<T> = Result<T, SqlFailure>;
 
-impl SqlStore {
-    pub(crate) fn new(sql: SqlStorage) -> Self {
-        Self { sql }
+impl<D: Database> SqlStore<D> {
+    /// The rows in this database, which [`SqlStore::migrate`] has to prepare.
+    pub fn new(database: D) -> Self {
+        Self { database }
     }
 
     /// Brings the schema up to date. Cheap when it is.
-    pub(crate) fn migrate(&self) -> Outcome<()> {
+    pub fn migrate(&self) -> Outcome<()> {
         self.run(
             "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)",
             vec![],
@@ -67,7 +64,7 @@ impl SqlStore {
     }
 
     /// Which workspace this is: told by the first call, needed by the alarm.
-    pub(crate) fn identity(&self) -> Outcome<Option<WorkspaceId>> {
+    pub fn identity(&self) -> Outcome<Option<WorkspaceId>> {
         let text = self
             .texts("SELECT workspace FROM identity LIMIT 1", vec![])?
             .pop();
@@ -75,54 +72,40 @@ impl SqlStore {
     }
 
     /// Writes down which workspace this is.
-    pub(crate) fn set_identity(&self, workspace: &WorkspaceId) -> Outcome<()> {
+    pub fn set_identity(&self, workspace: &WorkspaceId) -> Outcome<()> {
         self.run(
             "INSERT INTO identity (workspace) SELECT ? WHERE NOT EXISTS (SELECT 1 FROM identity)",
             vec![workspace.as_str().into()],
         )
     }
 
-    fn run(&self, statement: &str, values: Vec<SqlStorageValue>) -> Outcome<()> {
-        self.sql.exec(statement, values).map(drop).map_err(failed)
+    fn run(&self, statements: &str, values: Vec<SqlValue>) -> Outcome<()> {
+        self.column(statements, values).map(drop)
     }
 
-    /// The first column of every row. Rows are read as plain values, since the typed readers let
-    /// JavaScript errors escape.
-    fn column(&self, query: &str, values: Vec<SqlStorageValue>) -> Outcome<Vec<SqlStorageValue>> {
-        let cursor = self.sql.exec(query, values).map_err(failed)?;
-        cursor
-            .raw()
-            .map(|row| {
-                let row = row.map_err(failed)?;
-                row.into_iter()
-                    .next()
-                    .ok_or_else(|| SqlFailure("an empty row".to_owned()))
-            })
-            .collect()
+    fn column(&self, query: &str, values: Vec<SqlValue>) -> Outcome<Vec<SqlValue>> {
+        self.database.run(query, &values).map_err(SqlFailure)
     }
 
-    fn texts(&self, query: &str, values: Vec<SqlStorageValue>) -> Outcome<Vec<String>> {
+    fn texts(&self, query: &str, values: Vec<SqlValue>) -> Outcome<Vec<String>> {
         let column = self.column(query, values)?.into_iter();
         column
             .map(|value| match value {
-                SqlStorageValue::String(text) => Ok(text),
+                SqlValue::Text(text) => Ok(text),
                 _ => Err(SqlFailure("a column is no text".to_owned())),
             })
             .collect()
     }
 
-    fn number(&self, query: &str, values: Vec<SqlStorageValue>) -> Outcome<Option<i64>> {
+    fn number(&self, query: &str, values: Vec<SqlValue>) -> Outcome<Option<i64>> {
         match self.column(query, values)?.pop() {
-            None | Some(SqlStorageValue::Null) => Ok(None),
-            Some(SqlStorageValue::Integer(number)) => Ok(Some(number)),
-            // SQLite's integers arrive as JavaScript numbers, exact up to 2^53.
-            #[allow(clippy::cast_possible_truncation)]
-            Some(SqlStorageValue::Float(number)) => Ok(Some(number as i64)),
-            Some(_) => Err(SqlFailure("a column is no number".to_owned())),
+            None | Some(SqlValue::Null) => Ok(None),
+            Some(SqlValue::Integer(number)) => Ok(Some(number)),
+            Some(SqlValue::Text(_)) => Err(SqlFailure("a column is no number".to_owned())),
         }
     }
 
-    fn documents<T: DeserializeOwned>(&self, query: &str, values: Vec<SqlStorageValue>) -> Outcome<Vec<T>> {
+    fn documents<T: DeserializeOwned>(&self, query: &str, values: Vec<SqlValue>) -> Outcome<Vec<T>> {
         let texts = self.texts(query, values)?;
         texts
             .iter()
@@ -135,7 +118,7 @@ impl SqlStore {
     }
 }
 
-impl Store for SqlStore {
+impl<D: Database> Store for SqlStore<D> {
     type Error = SqlFailure;
 
     fn newest_seq(&self) -> Outcome<u64> {
@@ -179,19 +162,31 @@ impl Store for SqlStore {
         )
     }
 
-    fn files(&self, before: Option<u64>, statuses: &[FileStatus], limit: u32) -> Outcome<Vec<StoredFile>> {
-        if statuses.is_empty() {
-            return Ok(Vec::new());
-        }
-        let places = vec!["?"; statuses.len()].join(", ");
-        let query = format!(
-            "SELECT doc FROM files WHERE created_seq < ? AND status IN ({places}) \
-             ORDER BY created_seq DESC LIMIT ?"
-        );
-        let mut values = vec![seq_value(before.unwrap_or(MAX_SEQ))?];
-        values.extend(statuses.iter().map(|status| status.as_str().into()));
-        values.push(i64::from(limit).into());
-        self.documents(&query, values)
+    fn files(&self, query: &FileQuery<'_>) -> Outcome<Vec<StoredFile>> {
+        let mut values = vec![query.status.as_str().into()];
+        let of_path = match query.path {
+            None => "",
+            Some(path) => {
+                values.push(path.into());
+                "AND path = ? "
+            }
+        };
+        let range = match query.range {
+            FileRange::Newest { from, before } => {
+                values.extend([from.into(), before.0.into(), seq_value(before.1)?]);
+                "AND created_at >= ? AND (created_at, created_seq) < (?, ?) \
+                 ORDER BY created_at DESC, created_seq DESC"
+            }
+            FileRange::Names { prefix, after } => {
+                values.extend([after.0.into(), seq_value(after.1)?, end_of(prefix).into()]);
+                "AND (name, created_seq) > (?, ?) AND name < ? ORDER BY name, created_seq"
+            }
+        };
+        values.push(i64::from(query.limit).into());
+        self.documents(
+            &format!("SELECT doc FROM files WHERE status = ? {of_path}{range} LIMIT ?"),
+            values,
+        )
     }
 
     fn upload(&self, id: &UploadId) -> Outcome<Option<Upload>> {
@@ -268,24 +263,56 @@ impl Store for SqlStore {
     }
 }
 
-/// Largest number that the binding carries exactly (2^53 - 1).
-const MAX_SEQ: u64 = 9_007_199_254_740_991;
-
-fn seq_value(seq: u64) -> Outcome<SqlStorageValue> {
-    let number = i64::try_from(seq).map_err(|_| SqlFailure("a number is too large".to_owned()))?;
-    SqlStorageValue::try_from_i64(number).map_err(failed)
+/// A text after all that begin with `prefix` and before all others that come after it.
+fn end_of(prefix: &str) -> String {
+    let mut end = prefix.to_owned();
+    while let Some(last) = end.pop() {
+        // Not every number is a character.
+        if let Some(next) = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32) {
+            end.push(next);
+            return end;
+        }
+    }
+    // Longer than a name can be, so that nothing comes after it.
+    char::MAX.to_string().repeat(NAME_CHARACTERS)
 }
 
-fn index_value(index: usize) -> SqlStorageValue {
-    SqlStorageValue::Integer(i64::try_from(index).unwrap_or(i64::MAX))
+/// The most characters of four bytes in a name. Source: a name has at most 255 bytes, `policy.rs`.
+const NAME_CHARACTERS: usize = 64;
+
+fn seq_value(seq: u64) -> Outcome<SqlValue> {
+    /// Largest number that JavaScript carries exactly (2^53 - 1).
+    const MAX_SEQ: u64 = 9_007_199_254_740_991;
+    let number = i64::try_from(seq).ok().filter(|_| seq <= MAX_SEQ);
+    number
+        .map(SqlValue::Integer)
+        .ok_or_else(|| SqlFailure("a number is too large".to_owned()))
 }
 
-fn json(record: &impl Serialize) -> Outcome<SqlStorageValue> {
+fn index_value(index: usize) -> SqlValue {
+    SqlValue::Integer(i64::try_from(index).unwrap_or(i64::MAX))
+}
+
+fn json(record: &impl Serialize) -> Outcome<SqlValue> {
     serde_json::to_string(record)
-        .map(SqlStorageValue::String)
+        .map(SqlValue::Text)
         .map_err(|error| SqlFailure(error.to_string()))
 }
 
-fn failed(error: worker::Error) -> SqlFailure {
-    SqlFailure(error.to_string())
+impl From<i64> for SqlValue {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl From<&str> for SqlValue {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for SqlValue {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
 }

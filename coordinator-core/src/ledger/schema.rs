@@ -1,0 +1,39 @@
+//! The tables of one workspace.
+
+/// The schema's versions, oldest first. A version that has been deployed is never edited; a change
+/// is a new one at the end.
+pub const MIGRATIONS: &[&str] = &[
+    // 1: each row is its key, what it is searched by, and the record as JSON.
+    "CREATE TABLE files (id TEXT PRIMARY KEY, created_seq INTEGER NOT NULL UNIQUE, status TEXT NOT NULL, \
+        doc TEXT NOT NULL) WITHOUT ROWID;
+     CREATE INDEX files_by_status ON files (status, created_seq DESC);
+     CREATE TABLE uploads (id TEXT PRIMARY KEY, doc TEXT NOT NULL) WITHOUT ROWID;
+     CREATE TABLE changes (seq INTEGER PRIMARY KEY, doc TEXT NOT NULL);
+     CREATE TABLE idempotency (id TEXT PRIMARY KEY, doc TEXT NOT NULL) WITHOUT ROWID;
+     CREATE TABLE chores (id TEXT PRIMARY KEY, due_ms INTEGER NOT NULL, doc TEXT NOT NULL) WITHOUT ROWID;
+     CREATE INDEX chores_by_due ON chores (due_ms);
+     CREATE TABLE identity (workspace TEXT NOT NULL);",
+    // 2: what each owner's files come to, as text, since the binding's numbers end at 2^53.
+    "CREATE TABLE usage (owner TEXT PRIMARY KEY, bytes TEXT NOT NULL) WITHOUT ROWID;
+     INSERT INTO usage (owner, bytes) \
+        SELECT owner, CAST(sum(size) AS TEXT) FROM ( \
+            SELECT json_extract(doc, '$.record.owner') AS owner, json_extract(doc, '$.record.size') AS size \
+                FROM files WHERE status IN ('uploading', 'available') \
+            UNION ALL \
+            SELECT json_extract(doc, '$.file.owner'), json_extract(doc, '$.file.size') \
+                FROM uploads WHERE json_extract(doc, '$.phase.name') = 'starting') \
+        GROUP BY owner;",
+    // 3: files are listed by time or by name, in one folder or in all; each order has its index, whose columns
+    // SQLite reads out of the record. An upload is found by its file, too.
+    "ALTER TABLE files ADD COLUMN created_at TEXT \
+        GENERATED ALWAYS AS (json_extract(doc, '$.record.createdAt')) VIRTUAL;
+     ALTER TABLE files ADD COLUMN name TEXT GENERATED ALWAYS AS (json_extract(doc, '$.record.name')) VIRTUAL;
+     ALTER TABLE files ADD COLUMN path TEXT GENERATED ALWAYS AS (json_extract(doc, '$.record.path')) VIRTUAL;
+     CREATE INDEX files_by_time ON files (status, created_at, created_seq);
+     CREATE INDEX files_by_name ON files (status, name, created_seq);
+     CREATE INDEX files_of_path_by_time ON files (status, path, created_at, created_seq);
+     CREATE INDEX files_of_path_by_name ON files (status, path, name, created_seq);
+     DROP INDEX files_by_status;
+     ALTER TABLE uploads ADD COLUMN file_id TEXT GENERATED ALWAYS AS (json_extract(doc, '$.file.fileId')) VIRTUAL;
+     CREATE INDEX uploads_by_file ON uploads (file_id);",
+];

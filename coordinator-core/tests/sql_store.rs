@@ -1,0 +1,409 @@
+//! The ledger's rows in a real SQLite: they answer as those in memory do, no statement reads more rows than it
+//! answers, and a database of any earlier version is brought up to date without loss.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "common/sqlite.rs"]
+mod sqlite;
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use sqlite::Sqlite;
+use syncsphere_coordinator_core::ledger::{
+    Applied, Call, Command, FileDraft, Idempotency, Listing, MIGRATIONS, MemoryStore, Opened, Place, Reply,
+    Store, UploadDraft, apply,
+};
+use syncsphere_protocol::{FileStatus, Timestamp, UploadKind};
+
+const ALL: [FileStatus; 5] = [
+    FileStatus::Uploading,
+    FileStatus::Available,
+    FileStatus::Aborted,
+    FileStatus::Expired,
+    FileStatus::Deleted,
+];
+
+fn ask<S: Store>(store: &mut S, now_ms: i64, command: Command) -> Applied
+where
+    S::Error: std::fmt::Debug,
+{
+    apply(store, Call { now_ms, command }).expect("the store works")
+}
+
+fn draft(id: u64, name: &str, path: &str, now_ms: i64) -> UploadDraft {
+    UploadDraft {
+        upload_id: format!("u{id}").parse().unwrap(),
+        kind: if id.is_multiple_of(2) {
+            UploadKind::Multipart
+        } else {
+            UploadKind::Single
+        },
+        part_size: 5 * 1024 * 1024,
+        expires_ms: now_ms + 100_000,
+        file: FileDraft {
+            file_id: format!("f{id}").parse().unwrap(),
+            workspace: "demo".parse().unwrap(),
+            name: name.into(),
+            path: path.into(),
+            size: id,
+            content_type: "a/b".to_owned(),
+            owner: "ann".into(),
+            metadata: BTreeMap::new().into(),
+            key: format!("demo/f{id}/a").into(),
+        },
+    }
+}
+
+fn begin(drafts: Vec<UploadDraft>) -> Command {
+    Command::Begin {
+        idempotency: None,
+        drafts,
+        max_bytes: None,
+    }
+}
+
+fn open(id: u64) -> Command {
+    Command::Open {
+        opened: vec![Opened {
+            upload_id: format!("u{id}").parse().unwrap(),
+            storage_upload_id: "s".into(),
+        }],
+    }
+}
+
+/// The second part of a file's life, by a number that stands for it.
+fn end(id: u64, way: u64, now_ms: i64) -> Option<Command> {
+    let upload_id = format!("u{id}").parse().unwrap();
+    Some(match way {
+        0 => Command::Finish {
+            upload_id,
+            etag: "\"e\"".to_owned(),
+            crc64nvme: None,
+        },
+        1 => Command::Abort {
+            upload_id,
+            urls_dead_ms: now_ms,
+        },
+        2 => Command::Expire {
+            upload_id,
+            urls_dead_ms: now_ms,
+        },
+        3 => Command::Delete {
+            file_id: format!("f{id}").parse().unwrap(),
+            urls_dead_ms: now_ms,
+        },
+        4 => Command::StartCompletion {
+            upload_id,
+            crc64nvme: None,
+        },
+        5 => Command::TakeChores { limit: 3 },
+        6 => Command::Changes { since: id, limit: 4 },
+        7 => Command::Upload { upload_id },
+        _ => return None,
+    })
+}
+
+fn everything(limit: u32) -> Listing {
+    Listing {
+        statuses: ALL.to_vec(),
+        path: None,
+        name_prefix: None,
+        created_from: None,
+        created_before: None,
+        after: None,
+        limit,
+    }
+}
+
+/// The files of every page of a listing.
+fn read_all<S: Store>(store: &mut S, mut listing: Listing) -> Vec<String>
+where
+    S::Error: std::fmt::Debug,
+{
+    let mut seen = Vec::new();
+    loop {
+        let Reply::Files(page) = ask(store, 0, Command::Files(listing.clone())).reply else {
+            panic!("files were asked for");
+        };
+        assert!(page.files.len() <= listing.limit as usize);
+        seen.extend(page.files.iter().map(|file| file.file_id.to_string()));
+        listing.after = page.next;
+        if listing.after.is_none() {
+            return seen;
+        }
+    }
+}
+
+fn names() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "a",
+        "a.txt",
+        "ab",
+        "abc",
+        "b",
+        "B",
+        "Ä",
+        "\u{10FFFF}",
+        "a\u{10FFFF}x",
+        "z%",
+        "z_",
+        "zz",
+    ])
+}
+
+fn listings() -> impl Strategy<Value = Listing> {
+    let prefixes = prop::option::of(prop::sample::select(vec![
+        "",
+        "a",
+        "ab",
+        "z",
+        "\u{10FFFF}",
+        "nothing",
+    ]));
+    let times = || prop::option::of((0i64..400).prop_map(|at| Timestamp::from_unix_millis(1_000 + at)));
+    let statuses = prop::collection::vec(prop::sample::select(ALL.to_vec()), 1..4);
+    let paths = prop::option::of(prop::sample::select(vec!["", "raw", "raw/2026"]));
+    (statuses, paths, prefixes, times(), times(), 1u32..5).prop_map(
+        |(statuses, path, name_prefix, created_from, created_before, limit)| Listing {
+            statuses,
+            path: path.map(Into::into),
+            name_prefix: name_prefix.map(Into::into),
+            created_from,
+            created_before,
+            after: None,
+            limit,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(120))]
+
+    #[test]
+    fn sqlite_answers_as_memory_does(
+        files in prop::collection::vec((names(), prop::sample::select(vec!["", "raw", "raw/2026"])), 1..14),
+        steps in prop::collection::vec((0u64..14, 0u64..8, 0i64..30), 0..40),
+        listings in prop::collection::vec(listings(), 1..8),
+    ) {
+        let mut memory = MemoryStore::default();
+        let mut sqlite = Sqlite::empty().store();
+        let mut now_ms = 1_000;
+        let mut commands = Vec::new();
+        for (id, (name, path)) in (0u64..).zip(&files) {
+            commands.push((1, begin(vec![draft(id, name, path, 1_000)])));
+            commands.push((1, open(id)));
+        }
+        for (id, way, pause_ms) in steps {
+            commands.extend(end(id, way, now_ms).map(|command| (pause_ms, command)));
+        }
+        for (pause_ms, command) in commands {
+            now_ms += pause_ms;
+            let expected = ask(&mut memory, now_ms, command.clone());
+            prop_assert_eq!(ask(&mut sqlite, now_ms, command), expected);
+        }
+        for listing in listings {
+            let found = read_all(&mut sqlite, listing.clone());
+            prop_assert_eq!(&found, &read_all(&mut memory, listing.clone()));
+            prop_assert_eq!(&found, &matching(&memory, &listing), "{:?}", listing);
+        }
+    }
+}
+
+/// What a listing has to show, found the slow way.
+fn matching(store: &MemoryStore, listing: &Listing) -> Vec<String> {
+    let mut files: Vec<_> = store
+        .all_files()
+        .filter(|file| {
+            let record = &file.record;
+            listing.statuses.contains(&record.status)
+                && listing.path.as_ref().is_none_or(|path| *path == record.path)
+                && listing
+                    .name_prefix
+                    .as_ref()
+                    .is_none_or(|prefix| record.name.0.starts_with(&prefix.0))
+                && listing
+                    .created_from
+                    .as_ref()
+                    .is_none_or(|from| record.created_at >= *from)
+                && listing
+                    .created_before
+                    .as_ref()
+                    .is_none_or(|before| record.created_at < *before)
+        })
+        .collect();
+    match listing.name_prefix {
+        Some(_) => files.sort_by_key(|file| (file.record.name.0.clone(), file.created_seq)),
+        None => {
+            files.sort_by_key(|file| std::cmp::Reverse((file.record.created_at.clone(), file.created_seq)))
+        }
+    }
+    files.iter().map(|file| file.record.file_id.to_string()).collect()
+}
+
+#[test]
+fn no_statement_reads_more_rows_than_it_answers() {
+    let sqlite = Sqlite::empty();
+    let mut store = sqlite.store();
+    store.set_identity(&"demo".parse().unwrap()).unwrap();
+    store.identity().unwrap();
+    for id in 0..300 {
+        let command = Command::Begin {
+            idempotency: Some(Idempotency {
+                key: format!("k{id}").into(),
+                fingerprint: "p".to_owned(),
+            }),
+            drafts: vec![draft(id, &format!("n{id}"), "raw", 1_000)],
+            max_bytes: Some(1_000_000),
+        };
+        let now_ms = 1_000 + i64::try_from(id).unwrap();
+        ask(&mut store, now_ms, command);
+        ask(&mut store, now_ms, open(id));
+        for way in 0..8 {
+            if way == id % 6 || way > 4 {
+                ask(&mut store, now_ms, end(id, way, now_ms).unwrap());
+            }
+        }
+    }
+    // Chores that are over, and keys that are forgotten.
+    ask(&mut store, i64::MAX, Command::TakeChores { limit: 1_000 });
+    for path in [None, Some("raw")] {
+        for name in [None, Some("n")] {
+            let listing = Listing {
+                path: path.map(Into::into),
+                name_prefix: name.map(Into::into),
+                created_from: Some(Timestamp::from_unix_millis(1_010)),
+                ..everything(10)
+            };
+            assert!(read_all(&mut store, listing).len() >= 290);
+        }
+    }
+    let plans = sqlite.plans.borrow();
+    assert!(plans.len() >= 20, "{} statements were seen", plans.len());
+    for (statement, plan) in plans.iter() {
+        // These two tables have one row, or one for each version.
+        let is_small = ["identity", "schema_version"]
+            .iter()
+            .any(|table| statement.contains(table));
+        let plan = plan.join("; ");
+        let is_slow = plan.contains("SCAN") || plan.contains("TEMP B-TREE");
+        assert!(is_small || !is_slow, "{statement}\n{plan}");
+    }
+}
+
+#[test]
+fn a_place_in_another_order_leads_nowhere() {
+    let mut store = Sqlite::empty().store();
+    ask(&mut store, 1_000, begin(vec![draft(1, "a", "", 1_000)]));
+    let elsewhere = Listing {
+        after: Some(Place::Name {
+            name: "".into(),
+            seq: 0,
+        }),
+        ..everything(9)
+    };
+    assert_eq!(read_all(&mut store, elsewhere), Vec::<String>::new());
+}
+
+#[test]
+fn a_database_of_the_first_version_is_brought_up_to_date_without_loss() {
+    // Made today, taken back to the first version's tables: the records themselves have not changed.
+    let now = Sqlite::empty();
+    let mut filled = now.store();
+    for id in 0..40 {
+        let name = format!("n{id}");
+        ask(
+            &mut filled,
+            1_000 + i64::try_from(id).unwrap(),
+            begin(vec![draft(id, &name, "raw", 1_000)]),
+        );
+        if id != 38 {
+            ask(&mut filled, 2_000, open(id));
+        }
+        if let Some(command) = end(id, id % 8, 3_000) {
+            ask(&mut filled, 3_000, command);
+        }
+    }
+    filled.set_identity(&"demo".parse().unwrap()).unwrap();
+
+    let old = Sqlite::empty();
+    old.connection.execute_batch(MIGRATIONS[0]).unwrap();
+    old.connection
+        .execute_batch(
+            "CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES (1)",
+        )
+        .unwrap();
+    for (table, columns) in [
+        ("files", "id, created_seq, status, doc"),
+        ("uploads", "id, doc"),
+        ("changes", "seq, doc"),
+        ("chores", "id, due_ms, doc"),
+        ("identity", "workspace"),
+    ] {
+        let places = columns.split(", ").map(|_| "?").collect::<Vec<_>>().join(", ");
+        let mut read = now
+            .connection
+            .prepare(&format!("SELECT {columns} FROM {table}"))
+            .unwrap();
+        let width = read.column_count();
+        let mut rows = read.query([]).unwrap();
+        let mut copied = 0;
+        while let Some(row) = rows.next().unwrap() {
+            let values: Vec<rusqlite::types::Value> =
+                (0..width).map(|index| row.get(index).unwrap()).collect();
+            let insert = format!("INSERT INTO {table} ({columns}) VALUES ({places})");
+            old.connection
+                .execute(&insert, rusqlite::params_from_iter(values))
+                .unwrap();
+            copied += 1;
+        }
+        assert!(copied > 0, "{table}");
+    }
+
+    let mut upgraded = old.store();
+    // Twice is as good as once.
+    upgraded.migrate().unwrap();
+    assert_eq!(upgraded.identity().unwrap(), filled.identity().unwrap());
+    assert_eq!(upgraded.usage("ann").unwrap(), filled.usage("ann").unwrap());
+    for name_prefix in [None, Some("n")] {
+        let listing = Listing {
+            name_prefix: name_prefix.map(Into::into),
+            path: Some("raw".into()),
+            ..everything(7)
+        };
+        let listed = read_all(&mut upgraded, listing.clone());
+        assert_eq!(listed.len(), 39);
+        assert_eq!(listed, read_all(&mut filled, listing));
+    }
+    for id in 0..40 {
+        let upload_id = format!("u{id}").parse().unwrap();
+        assert_eq!(
+            upgraded.upload(&upload_id).unwrap(),
+            filled.upload(&upload_id).unwrap()
+        );
+    }
+    let everything = Command::Changes {
+        since: 0,
+        limit: 1_000,
+    };
+    assert_eq!(
+        ask(&mut upgraded, 0, everything.clone()),
+        ask(&mut filled, 0, everything)
+    );
+    assert_eq!(
+        upgraded.due_chores(i64::MAX, 100).unwrap(),
+        filled.due_chores(i64::MAX, 100).unwrap()
+    );
+    // It goes on where it was.
+    let goes_on = ask(&mut upgraded, 9_000, begin(vec![draft(41, "last", "", 9_000)]));
+    assert_eq!(
+        goes_on,
+        ask(&mut filled, 9_000, begin(vec![draft(41, "last", "", 9_000)]))
+    );
+}
