@@ -22,6 +22,9 @@ pub const VARIABLES: &[&str] = &[
     "S3_FORMS",
     "URL_TTL_SECONDS",
     "UPLOAD_TTL_SECONDS",
+    "CHANGES_TTL_SECONDS",
+    "STRAY_UPLOADS",
+    "STRAY_AGE_SECONDS",
     "MAX_FILE_SIZE",
     "ALLOWED_ORIGINS",
     "AUTH_SIGNING_KEY",
@@ -56,6 +59,18 @@ const DEFAULT_UPLOAD_TTL_SECONDS: u64 = 6 * 86_400;
 /// Longest life of an open upload, in seconds (a year). Source: own choice.
 const MAX_UPLOAD_TTL_SECONDS: u64 = 366 * 86_400;
 
+/// Default time that changes are kept, in seconds (30 days), and the longest (10 years).
+///
+/// Source: own choice. A page that was closed for longer reads the list of files anew, which is no more work
+/// than so many changes.
+const DEFAULT_CHANGES_TTL_SECONDS: u64 = 30 * 86_400;
+const MAX_CHANGES_TTL_SECONDS: u64 = 3_660 * 86_400;
+
+/// Default age at which a multipart upload that no ledger knows is given up, in seconds (a day), and the
+/// greatest (a year). Source: issue 5; what begins an upload is done within minutes.
+const DEFAULT_STRAY_AGE_SECONDS: u64 = 86_400;
+const MAX_STRAY_AGE_SECONDS: u64 = 366 * 86_400;
+
 /// Default and longest life of an access token, in seconds. Source: own choice.
 const DEFAULT_TOKEN_TTL_SECONDS: u64 = 3_600;
 const MAX_TOKEN_TTL_SECONDS: u64 = 30 * 86_400;
@@ -69,12 +84,29 @@ pub struct Config {
     pub url_ttl: Duration,
     /// Life of an open upload.
     pub upload_ttl: Duration,
+    /// How long changes are kept.
+    pub changes_ttl: Duration,
+    /// What is done with multipart uploads that no ledger knows.
+    pub stray_uploads: StrayUploads,
+    /// How old such an upload has to be.
+    pub stray_age: Duration,
     /// Largest file that is taken, in bytes.
     pub max_file_size: u64,
     /// Origins, besides its own, whose pages may call the API.
     pub allowed_origins: Vec<String>,
     /// How tokens are issued and checked.
     pub auth: AuthConfig,
+}
+
+/// What is done with multipart uploads that no ledger knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StrayUploads {
+    /// They are aborted, and that is reported.
+    Abort,
+    /// They are reported.
+    Report,
+    /// Nobody looks for them.
+    Off,
 }
 
 /// How tokens are issued and checked.
@@ -182,6 +214,27 @@ impl Config {
                 1..=MAX_UPLOAD_TTL_SECONDS,
                 DEFAULT_UPLOAD_TTL_SECONDS,
             )?,
+            changes_ttl: vars.seconds(
+                "CHANGES_TTL_SECONDS",
+                "has to be a whole number from 1 to 316224000",
+                1..=MAX_CHANGES_TTL_SECONDS,
+                DEFAULT_CHANGES_TTL_SECONDS,
+            )?,
+            stray_uploads: vars.choice(
+                "STRAY_UPLOADS",
+                "has to be abort, report or off",
+                &[
+                    ("abort", StrayUploads::Abort),
+                    ("report", StrayUploads::Report),
+                    ("off", StrayUploads::Off),
+                ],
+            )?,
+            stray_age: vars.seconds(
+                "STRAY_AGE_SECONDS",
+                "has to be a whole number from 1 to 31622400",
+                1..=MAX_STRAY_AGE_SECONDS,
+                DEFAULT_STRAY_AGE_SECONDS,
+            )?,
             max_file_size: vars.number(
                 "MAX_FILE_SIZE",
                 "has to be a number of bytes, at most 53687091200000",
@@ -234,6 +287,16 @@ impl Config {
     /// Life of a presigned URL in milliseconds.
     pub(crate) fn url_ttl_ms(&self) -> i64 {
         milliseconds(self.url_ttl)
+    }
+
+    /// How long changes are kept, in milliseconds.
+    pub(crate) fn changes_ttl_ms(&self) -> i64 {
+        milliseconds(self.changes_ttl)
+    }
+
+    /// How old an upload that no ledger knows has to be, in milliseconds.
+    pub(crate) fn stray_age_ms(&self) -> i64 {
+        milliseconds(self.stray_age)
     }
 
     /// Life of an open upload in milliseconds.

@@ -1,12 +1,14 @@
 use std::cell::OnceCell;
 
 use sha2::{Digest, Sha256};
-use syncsphere_protocol::{ErrorCode, Problem, WorkspaceId};
+use syncsphere_protocol::{ErrorCode, InvalidId, Problem, WorkspaceId};
 
 use crate::auth::{Gate, KnownKeys, Scope, subprotocol_token};
 use crate::config::Config;
+use crate::ledger::Command;
+use crate::operations::strays::StrayReport;
 use crate::operations::{Desk, chores};
-use crate::ports::{Issuers, Storage, Workspaces};
+use crate::ports::{Issuers, Storage, WorkspaceFailure, Workspaces};
 use crate::refusal::{Refusal, invalid};
 use crate::reply::{self, Handled};
 use crate::routes::{self, Query};
@@ -19,6 +21,10 @@ pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 
 /// The WebSocket subprotocol of the change feed. Source: the contract, `docs/api.md`.
 const EVENTS_PROTOCOL: &str = "syncsphere.v1";
+
+/// The workspace whose ledger remembers how far the bucket has been looked through. Where somebody uses a
+/// workspace of this name, neither is in the way of the other.
+const STRAYS_WORKSPACE: &str = "_strays";
 
 /// The coordinator: what an operator has configured, and the keys of outside issuers as far as they have
 /// been fetched. One of them serves many requests, also at once.
@@ -126,15 +132,33 @@ impl Coordinator {
 
     /// Carries out the chores of a workspace that are due: expires uploads, resolves completions
     /// that were not heard of again, removes what nobody owns. Each chore is put off before it is
-    /// begun and settled after it, so that a crash loses none.
+    /// begun and settled after it, so that a crash loses none. Gives what was found of multipart
+    /// uploads that no ledger knows, if that was among them.
     pub async fn tend<S: Storage, W: Workspaces>(
         &self,
         workspace: &WorkspaceId,
         cx: &Context,
         storage: &S,
         workspaces: &W,
-    ) {
-        chores::tend(&self.desk(cx, storage, workspaces), workspace).await;
+    ) -> Option<StrayReport> {
+        chores::tend(&self.desk(cx, storage, workspaces), workspace).await
+    }
+
+    /// Begins to look through the bucket for multipart uploads that no ledger knows. That is the
+    /// chore of one workspace, page by page, in which otherwise nothing happens.
+    pub async fn look_for_strays<S: Storage, W: Workspaces>(
+        &self,
+        cx: &Context,
+        storage: &S,
+        workspaces: &W,
+    ) -> Result<(), WorkspaceFailure> {
+        let workspace = STRAYS_WORKSPACE.to_owned().try_into();
+        let workspace = workspace.map_err(|error: InvalidId| WorkspaceFailure {
+            cause: error.to_string(),
+        })?;
+        let command = Command::LookForStrays { after: None };
+        let call = self.desk(cx, storage, workspaces).call(command);
+        workspaces.call(&workspace, call).await.map(drop)
     }
 
     fn refused<B>(

@@ -19,8 +19,9 @@ mod routes;
 mod s3;
 
 pub use auth::{Algorithm, Clients, OutsideIssuers, PublicKey, SigningKeys};
-pub use config::{AuthConfig, Config, ConfigError, VARIABLES};
+pub use config::{AuthConfig, Config, ConfigError, StrayUploads, VARIABLES};
 pub use coordinator::{Context, Coordinator, Listener, MAX_BODY_BYTES};
+pub use operations::strays::{Stray, StrayReport};
 pub use ports::{IssuerFailure, Issuers, NoIssuers, Storage, StorageFailure, WorkspaceFailure, Workspaces};
 pub use reply::{Cause, Handled, misconfigured, unreadable};
 pub use s3::{Addressing, Bucket, Endpoint, Provider, WrongEndpoint};

@@ -186,6 +186,20 @@ pub(crate) fn object_key(workspace: &WorkspaceId, file: &FileId, name: &str) -> 
     Redacted(format!("{workspace}/{file}/{end}"))
 }
 
+/// The workspace and the file that a key is for, if it has the form of [`object_key`].
+pub(crate) fn owner_of_key(key: &str) -> Option<(WorkspaceId, FileId)> {
+    let mut segments = key.split('/');
+    let workspace = segments.next()?.parse().ok()?;
+    let file = segments.next().filter(|id| is_made_id(id))?.parse().ok()?;
+    let name = segments.next()?;
+    (!name.is_empty() && segments.next().is_none()).then_some((workspace, file))
+}
+
+/// Whether an id is of the form that `Context::id` makes.
+fn is_made_id(id: &str) -> bool {
+    id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// The `Content-Disposition` that saves a download under the file's own name.
 ///
 /// Source: RFC 6266, with the name in RFC 8187's form for what ASCII cannot say.

@@ -20,6 +20,8 @@ use syncsphere_protocol::{FileId, FileStatus, UploadId, UploadKind};
 
 const UPLOADS: usize = 4;
 const LIFE_MS: i64 = 100_000;
+/// How long changes are kept: longer than these tests take.
+const KEEP_MS: i64 = 1_000_000_000;
 /// Bytes that the owner may keep: one upload more than there is room for is asked for.
 const QUOTA: u64 = 3;
 
@@ -97,8 +99,16 @@ fn command() -> impl Strategy<Value = fn(usize, i64) -> Command> {
     ])
 }
 
+fn call(now_ms: i64, command: Command) -> Call {
+    Call {
+        now_ms,
+        keep_changes_ms: KEEP_MS,
+        command,
+    }
+}
+
 fn ask(store: &mut MemoryStore, now_ms: i64, command: Command) -> Applied {
-    let Ok(applied) = apply(store, Call { now_ms, command });
+    let Ok(applied) = apply(store, call(now_ms, command));
     applied
 }
 

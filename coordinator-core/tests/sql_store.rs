@@ -22,6 +22,9 @@ use syncsphere_coordinator_core::ledger::{
 };
 use syncsphere_protocol::{FileStatus, Timestamp, UploadKind};
 
+/// How long changes are kept, so that some go while these tests run.
+const KEEP_MS: i64 = 150;
+
 const ALL: [FileStatus; 5] = [
     FileStatus::Uploading,
     FileStatus::Available,
@@ -30,11 +33,19 @@ const ALL: [FileStatus; 5] = [
     FileStatus::Deleted,
 ];
 
+fn call(now_ms: i64, command: Command) -> Call {
+    Call {
+        now_ms,
+        keep_changes_ms: KEEP_MS,
+        command,
+    }
+}
+
 fn ask<S: Store>(store: &mut S, now_ms: i64, command: Command) -> Applied
 where
     S::Error: std::fmt::Debug,
 {
-    apply(store, Call { now_ms, command }).expect("the store works")
+    apply(store, call(now_ms, command)).expect("the store works")
 }
 
 fn draft(id: u64, name: &str, path: &str, now_ms: i64) -> UploadDraft {

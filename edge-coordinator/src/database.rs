@@ -1,10 +1,15 @@
 //! The Durable Object's own SQLite, as the ledger asks it.
 
-use syncsphere_coordinator_core::ledger::{Database, SqlValue};
-use worker::{SqlStorage, SqlStorageValue};
+use syncsphere_coordinator_core::ledger::{Database, SqlStore, SqlValue};
+use worker::{SqlStorage, SqlStorageValue, State};
 
 /// The database of the object at hand.
 pub(crate) struct ObjectDatabase(pub SqlStorage);
+
+/// The rows of the object at hand.
+pub(crate) fn store_of(state: &State) -> SqlStore<ObjectDatabase> {
+    SqlStore::new(ObjectDatabase(state.storage().sql()))
+}
 
 impl Database for ObjectDatabase {
     /// Rows are read as plain values, since the binding's typed readers let JavaScript errors escape.

@@ -13,6 +13,7 @@ mod listeners;
 mod meter;
 mod outgoing;
 mod storage;
+mod strays;
 #[allow(
     missing_docs,
     reason = "the methods that the macro makes for the platform have none"
@@ -20,7 +21,9 @@ mod storage;
 mod workspace_object;
 mod workspaces;
 
-use worker::{Context, Env, Request, Response, Result, event};
+use worker::{
+    Context, Env, Request, Response, Result, ScheduleContext, ScheduledEvent, console_error, event,
+};
 
 pub use workspace_object::WorkspaceObject;
 
@@ -28,4 +31,12 @@ pub use workspace_object::WorkspaceObject;
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
     entry::answer(request, &env).await
+}
+
+/// By the clock (`triggers` in `wrangler.toml`): looks for multipart uploads that no ledger knows.
+#[event(scheduled)]
+async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    if let Err(error) = strays::begin(&env).await {
+        console_error!("{}", environment::log_line("scheduled", 500, &error.to_string()));
+    }
 }

@@ -1,9 +1,9 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use syncsphere_coordinator_core::ledger::{Applied, Call, Command, Reply, SqlStore, apply};
+use syncsphere_coordinator_core::ledger::{Applied, Call, Command, Reply, Store, apply};
 use syncsphere_coordinator_core::{WorkspaceFailure, Workspaces};
-use syncsphere_protocol::{Frame, WorkspaceId};
+use syncsphere_protocol::WorkspaceId;
 use worker::js_sys::{self, Function, Reflect};
 use worker::wasm_bindgen::{self, JsCast, JsValue, closure::Closure};
 use worker::worker_sys::WebSocketRequestResponsePair;
@@ -12,18 +12,18 @@ use worker::{
     WebSocketIncomingMessage, WebSocketPair, console_error, durable_object,
 };
 
-use crate::database::ObjectDatabase;
+use crate::database::store_of;
 use crate::environment::{self, now_ms};
-use crate::listeners;
+use crate::listeners::Listeners;
 use crate::meter::Meter;
 use crate::storage::FetchStorage;
-use crate::workspaces::{Envelope, SUBSCRIPTION_HEADER, Subscription};
+use crate::strays;
+use crate::workspaces::{Envelope, RemoteWorkspaces, SUBSCRIPTION_HEADER, Subscription};
 
-/// When to look after the chores again where it cannot be told, in milliseconds. Source: own choice.
-const BLIND_PAUSE_MS: i64 = 60_000;
-
-/// Changes read at once while a listener catches up. Source: own choice; about 700 KB.
-const REPLAY_PAGE: u32 = 1000;
+/// When to look after the chores again where they cannot be carried out at all, in milliseconds: as long after as
+/// they are overdue, so that it doubles each time, within these limits. Source: own choice.
+const SHORTEST_BLIND_PAUSE_MS: i64 = 2_000;
+const LONGEST_BLIND_PAUSE_MS: i64 = 60 * 60 * 1000;
 
 /// One workspace: its ledger in SQLite, its listeners, its alarm.
 ///
@@ -31,8 +31,9 @@ const REPLAY_PAGE: u32 = 1000;
 /// carried out one after the other.
 #[durable_object]
 pub struct WorkspaceObject {
-    state: State,
+    state: Rc<State>,
     env: Env,
+    listeners: Listeners,
     /// Whether the schema is known to be up to date.
     is_migrated: Cell<bool>,
     /// Whether the database is known to hold the workspace's name.
@@ -47,7 +48,9 @@ impl DurableObject for WorkspaceObject {
         if let Ok(pair) = WebSocketRequestResponsePair::new("ping", "pong") {
             state.set_websocket_auto_response(&pair);
         }
+        let state = Rc::new(state);
         Self {
+            listeners: Listeners::new(Rc::clone(&state)),
             state,
             env,
             is_migrated: Cell::new(false),
@@ -68,17 +71,21 @@ impl DurableObject for WorkspaceObject {
     }
 
     async fn alarm(&self) -> Result<Response> {
-        // The platform gives up after six failures, so nothing here is allowed to fail: whatever
-        // happens, the alarm is set again.
+        // The platform gives up after six failures, and a machine may die in the middle of the chores. So the
+        // next alarm is set before anything else, and nothing here fails.
         self.alarm.set(Some(None));
-        let again_ms = match self.tend().await {
-            Ok(wake_ms) => wake_ms,
-            Err(error) => {
-                console_error!("{}", environment::log_line("alarm", 500, &error.to_string()));
-                Some(now_ms().saturating_add(BLIND_PAUSE_MS))
-            }
+        let blind_ms = now_ms().saturating_add(self.blind_pause_ms());
+        let outcome = match self.arm(Some(blind_ms)).await {
+            Ok(()) => self.tend().await,
+            Err(error) => Err(error),
         };
-        self.arm(again_ms).await?;
+        let armed = match outcome {
+            Ok(wake_ms) => self.arm(wake_ms).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = armed {
+            console_error!("{}", environment::log_line("alarm", 500, &error.to_string()));
+        }
         Response::empty()
     }
 
@@ -113,16 +120,15 @@ impl WorkspaceObject {
 
     /// Carries out a call, tells the listeners, and sets the alarm.
     async fn carry_out(&self, workspace: Option<WorkspaceId>, call: Call) -> Result<Reply> {
-        let now = call.now_ms;
         let applied = self.apply(workspace, call)?;
-        listeners::broadcast(&self.state, applied.changes, now)?;
+        self.listeners.tell(applied.changes)?;
         self.arm(applied.wake_ms).await?;
         Ok(applied.reply)
     }
 
     /// Carries out a call in one transaction.
     fn apply(&self, workspace: Option<WorkspaceId>, call: Call) -> Result<Applied> {
-        let store = self.store();
+        let store = store_of(&self.state);
         let is_migrated = self.is_migrated.get();
         let to_identify = workspace.filter(|_| !self.is_identified.get());
         let is_identified = self.is_identified.get() || to_identify.is_some();
@@ -162,20 +168,15 @@ impl WorkspaceObject {
             .ok_or_else(|| Error::RustError("a transaction without an outcome".to_owned()))
     }
 
-    /// Lets a listener in: first where the feed stands, then what it has missed, then, since
-    /// nothing is waited for in between, every change to come.
+    /// Lets a listener in.
     fn listen(&self, subscription: &str, request: &Request) -> Result<Response> {
         let subscription: Subscription = serde_json::from_str(subscription)?;
-        let pair = WebSocketPair::new()?;
-        listeners::accept(&self.state, &pair.server, subscription.expires_ms)?;
-        let seq = match self.apply(None, self.call(Command::Head))?.reply {
-            Reply::Head { seq } => seq,
-            _ => return Err(Error::RustError("a head was asked for".to_owned())),
-        };
-        listeners::send(&pair.server, &Frame::Hello { seq })?;
-        if let Some(since) = subscription.since {
-            self.replay(&pair.server, since)?;
+        if !self.is_migrated.get() {
+            self.apply(None, self.call(Command::Head))?;
         }
+        let pair = WebSocketPair::new()?;
+        self.listeners
+            .admit(pair.server, subscription.since, subscription.expires_ms)?;
         let protocol = request
             .headers()
             .get("sec-websocket-protocol")?
@@ -187,31 +188,9 @@ impl WorkspaceObject {
             .empty())
     }
 
-    fn replay(&self, socket: &WebSocket, mut since: u64) -> Result<()> {
-        loop {
-            let command = Command::Changes {
-                since,
-                limit: REPLAY_PAGE,
-            };
-            let Reply::Changes(page) = self.apply(None, self.call(command))?.reply else {
-                return Err(Error::RustError("changes were asked for".to_owned()));
-            };
-            if let Some(seq) = page.reset {
-                return listeners::send(socket, &Frame::Reset { seq });
-            }
-            let Some(last) = page.changes.last() else {
-                return Ok(());
-            };
-            since = last.seq;
-            for change in page.changes {
-                listeners::send(socket, &Frame::Change(Box::new(change)))?;
-            }
-        }
-    }
-
     /// Carries out the chores that are due and gives the time of the next.
     async fn tend(&self) -> Result<Option<i64>> {
-        let store = self.store();
+        let store = store_of(&self.state);
         let failed = |error: &dyn std::error::Error| Error::RustError(error.to_string());
         store.migrate().map_err(|error| failed(&error))?;
         let workspace = store.identity().map_err(|error| failed(&error))?;
@@ -221,11 +200,29 @@ impl WorkspaceObject {
             return Ok(None);
         };
         let cx = environment::context()?;
-        coordinator
-            .tend(&workspace, &cx, &FetchStorage::new(&Meter::default()), self)
+        let meter = Meter::default();
+        let workspaces = FromInside {
+            object: self,
+            own: &workspace,
+            others: RemoteWorkspaces::new(&self.env, &meter),
+        };
+        let report = coordinator
+            .tend(&workspace, &cx, &FetchStorage::new(&meter), &workspaces)
             .await;
+        if let Some(report) = report {
+            strays::log(&report);
+        }
         let head = self.apply(None, self.call(Command::Head))?;
         Ok(head.wake_ms)
+    }
+
+    fn blind_pause_ms(&self) -> i64 {
+        let due_ms = store_of(&self.state).next_due();
+        let overdue_ms = due_ms
+            .ok()
+            .flatten()
+            .map_or(0, |due_ms| now_ms().saturating_sub(due_ms));
+        overdue_ms.clamp(SHORTEST_BLIND_PAUSE_MS, LONGEST_BLIND_PAUSE_MS)
     }
 
     /// Sets the alarm, if it is not set to that time already.
@@ -246,26 +243,33 @@ impl WorkspaceObject {
         Ok(())
     }
 
-    fn store(&self) -> SqlStore<ObjectDatabase> {
-        SqlStore::new(ObjectDatabase(self.state.storage().sql()))
-    }
-
     fn call(&self, command: Command) -> Call {
         Call {
             now_ms: now_ms(),
+            keep_changes_ms: i64::MAX,
             command,
         }
     }
 }
 
-/// The alarm asks its own ledger, without leaving the object.
-impl Workspaces for WorkspaceObject {
+/// The workspaces as the alarm asks them: its own without leaving the object.
+struct FromInside<'a> {
+    object: &'a WorkspaceObject,
+    own: &'a WorkspaceId,
+    others: RemoteWorkspaces<'a>,
+}
+
+impl Workspaces for FromInside<'_> {
     async fn call(
         &self,
-        _workspace: &WorkspaceId,
+        workspace: &WorkspaceId,
         call: Call,
     ) -> std::result::Result<Reply, WorkspaceFailure> {
-        self.carry_out(None, call)
+        if workspace != self.own {
+            return self.others.call(workspace, call).await;
+        }
+        self.object
+            .carry_out(None, call)
             .await
             .map_err(|error| WorkspaceFailure {
                 cause: error.to_string(),

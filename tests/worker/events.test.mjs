@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { startCoordinator } from "../../stack/coordinator.mjs";
+import { Listener } from "./listener.mjs";
 import { Client, assertProblem, eventually, noise, useStack } from "./support.mjs";
 
 const stack = useStack();
@@ -197,43 +198,3 @@ describe("a restart of the coordinator", () => {
     }
   });
 });
-
-/** A WebSocket on the feed, by the platform's own client. */
-class Listener {
-  frames = [];
-  texts = [];
-
-  static async open(client, since) {
-    const listener = new Listener();
-    const url = new URL("/v1/events", client.url.replace("http", "ws"));
-    if (since !== undefined) url.searchParams.set("since", since);
-    listener.socket = new WebSocket(url, ["syncsphere.v1", `bearer.${client.token}`]);
-    listener.socket.addEventListener("message", ({ data }) => {
-      listener.texts.push(data);
-      if (data !== "pong") listener.frames.push(JSON.parse(data));
-    });
-    await new Promise((resolve, reject) => {
-      listener.socket.addEventListener("open", resolve, { once: true });
-      listener.socket.addEventListener("error", () => reject(new Error("the WebSocket failed")), {
-        once: true,
-      });
-    });
-    assert.equal(listener.socket.protocol, "syncsphere.v1");
-    await eventually(() => listener.frames.length > 0, "a hello");
-    return listener;
-  }
-
-  sequence() {
-    return this.frames.filter((frame) => frame.type === "change").map((frame) => frame.seq);
-  }
-
-  /** Waits for the change with this number, and a moment more for whatever should not come. */
-  async until(seq) {
-    await eventually(() => this.sequence().includes(seq), `change ${seq}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-
-  close() {
-    this.socket.close();
-  }
-}

@@ -26,6 +26,7 @@ pub fn apply<S: Store>(store: &mut S, call: Call) -> Result<Applied, S::Error> {
     let mut ledger = Ledger {
         store,
         now_ms: call.now_ms,
+        keep_changes_ms: call.keep_changes_ms,
         changes: Vec::new(),
     };
     let reply = ledger.carry_out(call.command)?;
@@ -40,6 +41,7 @@ pub fn apply<S: Store>(store: &mut S, call: Call) -> Result<Applied, S::Error> {
 pub(super) struct Ledger<'a, S> {
     pub(super) store: &'a mut S,
     pub(super) now_ms: i64,
+    pub(super) keep_changes_ms: i64,
     changes: Vec<Change>,
 }
 
@@ -83,20 +85,29 @@ impl<S: Store> Ledger<'_, S> {
             Command::Changes { since, limit } => self.feed(since, limit),
             Command::TakeChores { limit } => self.take_chores(limit),
             Command::SettleChore { chore_id, again_ms } => self.settle_chore(&chore_id, again_ms),
+            Command::LookForStrays { after } => self.look_for_strays(after),
+            Command::Strays { listed } => self.strays(&listed),
         }
     }
 
     fn take_chores(&mut self, limit: u32) -> Result<Reply, S::Error> {
         let mut chores = Vec::new();
         for chore in self.store.due_chores(self.now_ms, limit)? {
-            if let ChoreKind::Forget { key } = &chore.kind {
-                self.store.remove_idempotent(key)?;
-                self.store.remove_chore(&chore.id)?;
-                continue;
+            match &chore.kind {
+                ChoreKind::Forget { key } => {
+                    self.store.remove_idempotent(key)?;
+                    self.store.remove_chore(&chore.id)?;
+                }
+                ChoreKind::Compact => self.compact()?,
+                ChoreKind::Expire { .. }
+                | ChoreKind::Resolve { .. }
+                | ChoreKind::Sweep(_)
+                | ChoreKind::Strays { .. } => {
+                    let leased = chore.leased(self.now_ms);
+                    self.store.put_chore(&leased)?;
+                    chores.push(leased);
+                }
             }
-            let leased = chore.leased(self.now_ms);
-            self.store.put_chore(&leased)?;
-            chores.push(leased);
         }
         Ok(Reply::Chores { chores })
     }
@@ -144,6 +155,6 @@ impl<S: Store> Ledger<'_, S> {
         self.store.put_file(file)?;
         self.store.append(&change)?;
         self.changes.push(change);
-        Ok(())
+        self.compact_later()
     }
 }

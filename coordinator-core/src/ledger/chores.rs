@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use syncsphere_protocol::{Redacted, UploadId};
+use syncsphere_protocol::{FileId, Redacted, UploadId};
 
 /// Longest pause before a chore that failed is tried again, in milliseconds.
 ///
@@ -46,6 +46,33 @@ pub enum ChoreKind {
         /// The key as it is stored.
         key: Redacted<String>,
     },
+    /// The oldest changes have been kept for long enough.
+    Compact,
+    /// Look through the bucket for multipart uploads that no ledger knows.
+    Strays {
+        /// Where to go on; absent at the beginning.
+        after: Option<UploadMarker>,
+    },
+}
+
+/// A place in storage's list of multipart uploads, as storage names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UploadMarker {
+    /// An object's key.
+    pub key: Option<Redacted<String>>,
+    /// Storage's name of an upload.
+    pub upload: Option<Redacted<String>>,
+}
+
+/// A multipart upload that storage lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    /// The file that its key is for.
+    pub file_id: FileId,
+    /// Storage's name of it.
+    pub storage_upload_id: Redacted<String>,
 }
 
 /// What is to be removed from storage.
@@ -61,6 +88,13 @@ pub struct Sweep {
     /// Until then a signed URL may still bring bytes, so sweep once more afterwards; milliseconds
     /// since 1970.
     pub urls_dead_ms: i64,
+}
+
+impl Sweep {
+    /// Whether storage may hold a multipart upload.
+    pub(crate) fn is_multipart(&self) -> bool {
+        self.storage_upload_id.is_some() || self.stray_uploads
+    }
 }
 
 impl Chore {
@@ -79,12 +113,24 @@ impl Chore {
     }
 
     pub(super) fn sweep(upload_or_file: &str, due_ms: i64, sweep: Sweep) -> Self {
-        Self::new(format!("sweep:{upload_or_file}"), due_ms, ChoreKind::Sweep(sweep))
+        Self::new(Self::sweep_id(upload_or_file), due_ms, ChoreKind::Sweep(sweep))
+    }
+
+    pub(super) fn sweep_id(upload_or_file: &str) -> String {
+        format!("sweep:{upload_or_file}")
     }
 
     pub(super) fn forget(key: &Redacted<String>, due_ms: i64) -> Self {
         let kind = ChoreKind::Forget { key: key.clone() };
         Self::new(format!("forget:{}", key.0), due_ms, kind)
+    }
+
+    pub(super) fn compact(due_ms: i64) -> Self {
+        Self::new("compact".to_owned(), due_ms, ChoreKind::Compact)
+    }
+
+    pub(super) fn strays(after: Option<UploadMarker>, due_ms: i64) -> Self {
+        Self::new("strays".to_owned(), due_ms, ChoreKind::Strays { after })
     }
 
     /// The chore as it is stored while someone is at it: put off, longer each time.

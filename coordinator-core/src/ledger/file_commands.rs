@@ -1,10 +1,10 @@
-use syncsphere_protocol::{ChangesPage, FileId};
+use syncsphere_protocol::FileId;
 
 use super::apply::Ledger;
 use super::states::Available;
 use super::{Reply, Store, StoredFile, Sweep};
 
-/// Files that are there, and what happened to them.
+/// Files that are there.
 impl<S: Store> Ledger<'_, S> {
     pub(super) fn file(&mut self, id: &FileId) -> Result<Reply, S::Error> {
         Ok(match self.store.file(id)? {
@@ -43,25 +43,5 @@ impl<S: Store> Ledger<'_, S> {
             file: Box::new(file),
             chore: chore.map(Box::new),
         })
-    }
-
-    pub(super) fn feed(&mut self, since: u64, limit: u32) -> Result<Reply, S::Error> {
-        let seq = self.store.newest_seq()?;
-        let oldest = self.store.oldest_seq()?;
-        // Beyond the newest: the caller remembers a feed that is not this one.
-        let is_gone = since > seq || oldest.is_some_and(|oldest| since.saturating_add(1) < oldest);
-        Ok(Reply::Changes(if is_gone {
-            ChangesPage {
-                changes: Vec::new(),
-                seq,
-                reset: Some(seq),
-            }
-        } else {
-            ChangesPage {
-                changes: self.store.changes(since, limit)?,
-                seq,
-                reset: None,
-            }
-        }))
     }
 }

@@ -57,6 +57,11 @@ impl Store for MemoryStore {
             .collect())
     }
 
+    fn remove_changes(&mut self, through: u64) -> Result<(), Infallible> {
+        self.changes.retain(|seq, _| *seq > through);
+        Ok(())
+    }
+
     fn file(&self, id: &FileId) -> Result<Option<StoredFile>, Infallible> {
         Ok(self.files.get(id).cloned())
     }
@@ -97,6 +102,11 @@ impl Store for MemoryStore {
 
     fn upload(&self, id: &UploadId) -> Result<Option<Upload>, Infallible> {
         Ok(self.uploads.get(id).cloned())
+    }
+
+    fn upload_of(&self, file: &FileId) -> Result<Option<Upload>, Infallible> {
+        let mut uploads = self.uploads.values();
+        Ok(uploads.find(|upload| upload.file.file_id == *file).cloned())
     }
 
     fn put_upload(&mut self, upload: &Upload) -> Result<(), Infallible> {

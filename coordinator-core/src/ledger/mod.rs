@@ -10,6 +10,7 @@
 
 mod apply;
 mod chores;
+mod feed;
 mod file_commands;
 mod listing;
 mod memory;
@@ -17,13 +18,14 @@ mod schema;
 mod sql_store;
 mod states;
 mod store;
+mod strays;
 mod upload_commands;
 
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{ChangesPage, Crc64Nvme, FileId, FileRecord, Redacted, UploadId, UploadKind};
 
 pub use apply::{Applied, apply};
-pub use chores::{Chore, ChoreKind, Sweep};
+pub use chores::{Chore, ChoreKind, Listed, Sweep, UploadMarker};
 pub use listing::{FilePage, FileQuery, FileRange, Listing, Place};
 pub use memory::MemoryStore;
 pub use schema::MIGRATIONS;
@@ -37,6 +39,8 @@ pub use store::{Idempotent, Store, StoredFile};
 pub struct Call {
     /// Milliseconds since 1970.
     pub now_ms: i64,
+    /// How long changes are kept, in milliseconds.
+    pub keep_changes_ms: i64,
     /// What is asked.
     pub command: Command,
 }
@@ -143,6 +147,17 @@ pub enum Command {
         /// When to do it again, in milliseconds since 1970; `None` when it is done for good.
         again_ms: Option<i64>,
     },
+    /// Look through the bucket for multipart uploads that no ledger knows, from the beginning unless
+    /// that is under way, or from a place where it was interrupted.
+    LookForStrays {
+        /// The place.
+        after: Option<UploadMarker>,
+    },
+    /// Tell which of these multipart uploads the ledger has no use for.
+    Strays {
+        /// Uploads of the workspace, as storage lists them.
+        listed: Vec<Listed>,
+    },
 }
 
 /// A client's idempotency key and what it was used for.
@@ -232,6 +247,12 @@ pub enum Reply {
     Chores {
         /// The chores.
         chores: Vec<Chore>,
+    },
+    /// To [`Command::Strays`]: whether each upload is one that nobody will finish or abort, in the order
+    /// asked.
+    Strays {
+        /// For each upload.
+        strays: Vec<bool>,
     },
     /// The command was carried out and there is nothing to tell.
     Done,

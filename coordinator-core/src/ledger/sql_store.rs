@@ -145,6 +145,10 @@ impl<D: Database> Store for SqlStore<D> {
         )
     }
 
+    fn remove_changes(&mut self, through: u64) -> Outcome<()> {
+        self.run("DELETE FROM changes WHERE seq <= ?", vec![seq_value(through)?])
+    }
+
     fn file(&self, id: &FileId) -> Outcome<Option<StoredFile>> {
         self.document("SELECT doc FROM files WHERE id = ?", id.as_str())
     }
@@ -191,6 +195,10 @@ impl<D: Database> Store for SqlStore<D> {
 
     fn upload(&self, id: &UploadId) -> Outcome<Option<Upload>> {
         self.document("SELECT doc FROM uploads WHERE id = ?", id.as_str())
+    }
+
+    fn upload_of(&self, file: &FileId) -> Outcome<Option<Upload>> {
+        self.document("SELECT doc FROM uploads WHERE file_id = ? LIMIT 1", file.as_str())
     }
 
     fn put_upload(&mut self, upload: &Upload) -> Outcome<()> {

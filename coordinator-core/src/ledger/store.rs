@@ -20,6 +20,9 @@ pub trait Store {
     /// Changes after `since` in order, at most `limit`.
     fn changes(&self, since: u64, limit: u32) -> Result<Vec<Change>, Self::Error>;
 
+    /// Removes every change up to and including this one.
+    fn remove_changes(&mut self, through: u64) -> Result<(), Self::Error>;
+
     /// A file.
     fn file(&self, id: &FileId) -> Result<Option<StoredFile>, Self::Error>;
     /// Adds or replaces a file.
@@ -29,6 +32,8 @@ pub trait Store {
 
     /// An upload.
     fn upload(&self, id: &UploadId) -> Result<Option<Upload>, Self::Error>;
+    /// The upload of a file.
+    fn upload_of(&self, file: &FileId) -> Result<Option<Upload>, Self::Error>;
     /// Adds or replaces an upload.
     fn put_upload(&mut self, upload: &Upload) -> Result<(), Self::Error>;
     /// Removes an upload.

@@ -5,7 +5,8 @@ use syncsphere_protocol::{UploadId, WorkspaceId};
 use super::Desk;
 use super::claims::Claims;
 use super::finalize::finalize;
-use crate::ledger::{Chore, ChoreKind, Command, Reply, Sweep, UploadPhase};
+use super::strays::{self, StrayReport};
+use crate::ledger::{Chore, ChoreKind, Command, Reply, Sweep, UploadMarker, UploadPhase};
 use crate::ports::{Storage, Workspaces};
 use crate::refusal::Refusal;
 use crate::s3::S3Failure;
@@ -18,13 +19,18 @@ const CHORES_AT_ONCE: u32 = 20;
 /// let in before may still be on its way. Source: own choice.
 const LAST_BYTES_MS: i64 = 10 * 60 * 1000;
 
-/// Carries out what is due. A chore that fails comes back by itself, later each time.
-pub(crate) async fn tend<S: Storage, W: Workspaces>(desk: &Desk<'_, S, W>, workspace: &WorkspaceId) {
+/// Carries out what is due; gives what was found of uploads that no ledger knows. A chore that fails comes back
+/// by itself, later each time.
+pub(crate) async fn tend<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    workspace: &WorkspaceId,
+) -> Option<StrayReport> {
+    let mut report = None;
     let taken = Command::TakeChores {
         limit: CHORES_AT_ONCE,
     };
     let Ok(Reply::Chores { chores }) = desk.ask(workspace, taken).await else {
-        return;
+        return None;
     };
     for chore in &chores {
         match &chore.kind {
@@ -36,10 +42,43 @@ pub(crate) async fn tend<S: Storage, W: Workspaces>(desk: &Desk<'_, S, W>, works
             ChoreKind::Expire { upload_id } => {
                 let _ = expire(desk, workspace, upload_id).await;
             }
-            // The ledger forgets by itself.
-            ChoreKind::Forget { .. } => {}
+            ChoreKind::Strays { after } => {
+                report = Some(look_for_strays(desk, workspace, &chore.id, after.as_ref()).await);
+            }
+            // The ledger does these by itself.
+            ChoreKind::Forget { .. } | ChoreKind::Compact => {}
         }
     }
+    report
+}
+
+/// Looks at one page of the bucket's multipart uploads; the next one is a chore again.
+async fn look_for_strays<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    workspace: &WorkspaceId,
+    chore_id: &str,
+    after: Option<&UploadMarker>,
+) -> StrayReport {
+    let mut report = StrayReport::default();
+    match strays::look(desk, after, &mut report).await {
+        Ok(next) => {
+            report.is_last = next.is_none();
+            let command = match next {
+                Some(_) => Command::LookForStrays { after: next },
+                None => Command::SettleChore {
+                    chore_id: chore_id.to_owned(),
+                    again_ms: None,
+                },
+            };
+            // If this is lost, the page is looked at once more.
+            let _ = desk.ask(workspace, command).await;
+        }
+        Err(refusal) => {
+            let (problem, cause) = refusal.into_parts();
+            report.failure = Some(cause.unwrap_or(problem.detail));
+        }
+    }
+    report
 }
 
 /// Removes from storage what a [`Sweep`] names, and settles the chore: it comes back once after
@@ -59,6 +98,13 @@ pub(super) async fn sweep<S: Storage, W: Workspaces>(
         return;
     }
     let last = what.urls_dead_ms.saturating_add(LAST_BYTES_MS);
+    if desk.cx.now_ms >= last && what.is_multipart() {
+        // It is over when storage lists nothing any more, not when it says that it has aborted.
+        match desk.s3().uploads_of(&what.key).await {
+            Ok(left) if left.is_empty() => {}
+            Ok(_) | Err(_) => return,
+        }
+    }
     let settled = Command::SettleChore {
         chore_id: chore.id.clone(),
         again_ms: (desk.cx.now_ms < last).then_some(last),

@@ -11,6 +11,7 @@ mod finalize;
 pub(crate) mod health;
 pub(crate) mod initiate;
 pub(crate) mod sign_parts;
+pub(crate) mod strays;
 pub(crate) mod uploads;
 
 use std::cell::OnceCell;
@@ -45,14 +46,23 @@ impl<S, W: Workspaces> Desk<'_, S, W> {
     pub(crate) async fn ask(&self, workspace: &WorkspaceId, command: Command) -> Result<Reply, Refusal> {
         /// Seconds to wait when a workspace is away. Source: own choice; objects move in seconds.
         const RETRY_AFTER: u32 = 1;
-        let call = Call {
+        self.workspaces
+            .call(workspace, self.call(command))
+            .await
+            .map_err(|failure| {
+                let problem =
+                    Problem::new(ErrorCode::Internal, "the workspace does not answer at the moment");
+                Refusal::from(problem.retry_after(RETRY_AFTER)).because(failure.to_string())
+            })
+    }
+
+    /// The command as a call.
+    pub(crate) fn call(&self, command: Command) -> Call {
+        Call {
             now_ms: self.cx.now_ms,
+            keep_changes_ms: self.config.changes_ttl_ms(),
             command,
-        };
-        self.workspaces.call(workspace, call).await.map_err(|failure| {
-            let problem = Problem::new(ErrorCode::Internal, "the workspace does not answer at the moment");
-            Refusal::from(problem.retry_after(RETRY_AFTER)).because(failure.to_string())
-        })
+        }
     }
 
     /// Has it carry out several commands in one transaction, in this order; gives one reply each.
@@ -106,6 +116,7 @@ fn out_of_turn(reply: &Reply) -> Refusal {
         Reply::Files(_) => "files",
         Reply::Changes(_) => "changes",
         Reply::Chores { .. } => "chores",
+        Reply::Strays { .. } => "strays",
         Reply::Done => "done",
         Reply::Missing => "missing",
         Reply::Several { .. } => "several",

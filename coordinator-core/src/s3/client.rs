@@ -8,8 +8,9 @@ use syncsphere_protocol::{Crc64Nvme, ErrorCode, PartNumber, Problem, Redacted, S
 
 use super::Bucket;
 use super::bucket::query_string;
-use super::replies::{self, ListedPart, PartsPage, StoredObject, Unreadable};
+use super::replies::{self, ListedPart, PartsPage, StoredObject, Unreadable, UploadsPage};
 use super::sign::SigningFailure;
+use crate::ledger::UploadMarker;
 use crate::ports::{Storage, StorageFailure};
 use crate::refusal::{Refusal, internal};
 
@@ -161,14 +162,32 @@ impl<S: Storage> S3<'_, S> {
 
     /// Multipart uploads for exactly this key, at most a page of them.
     pub(crate) async fn uploads_of(&self, key: &str) -> Result<Vec<Redacted<String>>, S3Failure> {
-        let query = query_string(&[("prefix", Some(key)), ("uploads", None)]);
-        let request = Request::get(self.bucket.bucket_url() + &query);
+        let page = self.uploads_page(&[("prefix", Some(key))]).await?;
+        let uploads = page.uploads.into_iter().filter(|listed| listed.key == key);
+        Ok(uploads.map(|listed| listed.upload_id).collect())
+    }
+
+    /// A page of all the bucket's multipart uploads, at most `limit`.
+    pub(crate) async fn all_uploads(
+        &self,
+        after: Option<&UploadMarker>,
+        limit: u32,
+    ) -> Result<UploadsPage, S3Failure> {
+        let limit = limit.to_string();
+        let mut query = vec![("max-uploads", Some(limit.as_str()))];
+        let key = after.and_then(|after| after.key.as_ref());
+        let upload = after.and_then(|after| after.upload.as_ref());
+        query.extend(key.map(|key| ("key-marker", Some(key.0.as_str()))));
+        query.extend(upload.map(|upload| ("upload-id-marker", Some(upload.0.as_str()))));
+        self.uploads_page(&query).await
+    }
+
+    async fn uploads_page(&self, query: &[(&str, Option<&str>)]) -> Result<UploadsPage, S3Failure> {
+        let mut query = query.to_vec();
+        query.push(("uploads", None));
+        let request = Request::get(self.bucket.bucket_url() + &query_string(&query));
         let response = self.send(request, Vec::new(), PATIENCE).await?;
-        let listed = replies::listed_uploads(response.body())?.into_iter();
-        Ok(listed
-            .filter(|(listed, _)| listed == key)
-            .map(|(_, upload)| upload)
-            .collect())
+        Ok(replies::uploads_page(response.body())?)
     }
 
     /// Whether storage answers and knows both bucket and credentials.

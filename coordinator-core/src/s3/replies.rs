@@ -4,7 +4,9 @@
 use quick_xml::events::Event;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use syncsphere_protocol::{Crc64Nvme, PartNumber, Redacted, StoredPart};
+use syncsphere_protocol::{Crc64Nvme, PartNumber, Redacted, StoredPart, Timestamp};
+
+use crate::ledger::UploadMarker;
 
 /// Longest storage upload id that is accepted, in bytes.
 ///
@@ -31,6 +33,21 @@ pub(crate) struct ListedPart {
     pub part: StoredPart,
     /// When it was stored, as text of one form within a storage, so that it sorts.
     pub modified: String,
+}
+
+/// One page of the multipart uploads that storage holds.
+pub(crate) struct UploadsPage {
+    pub uploads: Vec<ListedUpload>,
+    /// Where the next page begins; absent on the last one.
+    pub next: Option<UploadMarker>,
+}
+
+/// A multipart upload in a listing.
+pub(crate) struct ListedUpload {
+    pub key: String,
+    pub upload_id: Redacted<String>,
+    /// When it began, where storage says so.
+    pub begun_at: Option<Timestamp>,
 }
 
 /// What a `HEAD` tells of an object.
@@ -110,10 +127,16 @@ pub(crate) fn parts_page(body: &[u8]) -> Result<PartsPage, Unreadable> {
     Ok(PartsPage { parts, next_marker })
 }
 
-/// The uploads in the answer to ListMultipartUploads: key and upload id of each.
-pub(crate) fn listed_uploads(body: &[u8]) -> Result<Vec<(String, Redacted<String>)>, Unreadable> {
+/// One page of the answer to ListMultipartUploads.
+pub(crate) fn uploads_page(body: &[u8]) -> Result<UploadsPage, Unreadable> {
     #[derive(Deserialize)]
     struct Answer {
+        #[serde(rename = "IsTruncated", default)]
+        is_truncated: bool,
+        #[serde(rename = "NextKeyMarker")]
+        next_key: Option<String>,
+        #[serde(rename = "NextUploadIdMarker")]
+        next_upload: Option<String>,
         #[serde(rename = "Upload", default)]
         uploads: Vec<Listed>,
     }
@@ -123,10 +146,23 @@ pub(crate) fn listed_uploads(body: &[u8]) -> Result<Vec<(String, Redacted<String
         key: String,
         #[serde(rename = "UploadId")]
         upload_id: String,
+        #[serde(rename = "Initiated")]
+        begun_at: Option<String>,
     }
     let answer: Answer = parse(body, "ListMultipartUploadsResult")?;
-    let uploads = answer.uploads.into_iter();
-    Ok(uploads.map(|one| (one.key, Redacted(one.upload_id))).collect())
+    let uploads = answer.uploads.into_iter().map(|one| ListedUpload {
+        key: one.key,
+        upload_id: Redacted(one.upload_id),
+        begun_at: one.begun_at.and_then(|text| text.parse().ok()),
+    });
+    // SeaweedFS names no key.
+    let marker = |text: Option<String>| text.filter(|text| !text.is_empty()).map(Redacted);
+    let (key, upload) = (marker(answer.next_key), marker(answer.next_upload));
+    let is_somewhere = key.is_some() || upload.is_some();
+    Ok(UploadsPage {
+        uploads: uploads.collect(),
+        next: (answer.is_truncated && is_somewhere).then_some(UploadMarker { key, upload }),
+    })
 }
 
 /// The answer to CompleteMultipartUpload, which may be an error under status 200: storage sends
@@ -253,7 +289,7 @@ mod tests {
         #[test]
         fn no_answer_makes_a_parser_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = (parts_page(&body).is_ok(), created_upload(&body), completion(&body),
-                listed_uploads(&body).is_ok(), error_code(&body));
+                uploads_page(&body).is_ok(), error_code(&body));
         }
 
         #[test]

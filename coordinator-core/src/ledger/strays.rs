@@ -1,0 +1,47 @@
+use super::apply::Ledger;
+use super::{Chore, Listed, Reply, Store, Upload, UploadMarker, UploadPhase};
+
+/// Multipart uploads that storage holds and nobody will finish.
+impl<S: Store> Ledger<'_, S> {
+    pub(super) fn look_for_strays(&mut self, after: Option<UploadMarker>) -> Result<Reply, S::Error> {
+        let chore = Chore::strays(after.clone(), self.now_ms);
+        if after.is_some() || self.store.chore(&chore.id)?.is_none() {
+            self.store.put_chore(&chore)?;
+        }
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn strays(&self, listed: &[Listed]) -> Result<Reply, S::Error> {
+        // A workspace that has never had an upload has begun none of these: they are somebody else's, under
+        // keys that look like ours.
+        if self.store.newest_seq()? == 0 {
+            return Ok(Reply::Strays {
+                strays: vec![false; listed.len()],
+            });
+        }
+        let strays = listed.iter().map(|listed| self.is_stray(listed));
+        Ok(Reply::Strays {
+            strays: strays.collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn is_stray(&self, listed: &Listed) -> Result<bool, S::Error> {
+        let Some(upload) = self.store.upload_of(&listed.file_id)? else {
+            return Ok(true);
+        };
+        Ok(match &upload.phase {
+            // Which one will be the upload is not yet known.
+            UploadPhase::Starting => false,
+            UploadPhase::Open | UploadPhase::Completing { .. } => !has(&upload, listed),
+            // What is left of it is swept, unless that has been done already.
+            UploadPhase::Ended => {
+                let sweep = self.store.chore(&Chore::sweep_id(upload.upload_id.as_str()))?;
+                sweep.is_none() || !has(&upload, listed)
+            }
+        })
+    }
+}
+
+fn has(upload: &Upload, listed: &Listed) -> bool {
+    upload.storage_upload_id.as_ref() == Some(&listed.storage_upload_id)
+}

@@ -1,0 +1,114 @@
+//! Multipart uploads in the bucket that no ledger knows: what a lost ledger, or storage that acted on a request
+//! and never answered, has left behind. Storage bills their parts and lists them nowhere else.
+
+use std::collections::BTreeMap;
+
+use syncsphere_protocol::{FileId, Redacted, WorkspaceId};
+
+use super::{Desk, out_of_turn};
+use crate::config::StrayUploads;
+use crate::ledger::{Command, Listed, Reply, UploadMarker};
+use crate::policy::owner_of_key;
+use crate::ports::{Storage, Workspaces};
+use crate::refusal::Refusal;
+use crate::s3::S3Failure;
+
+/// Multipart uploads that are looked at for one chore.
+///
+/// Source: own choice. With a ledger and a storage request for each it stays well below the 1,000 requests that
+/// an alarm may make: <https://developers.cloudflare.com/workers/platform/limits/#subrequests>
+const LOOKED_AT_ONCE: u32 = 200;
+
+/// What one look found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StrayReport {
+    /// Multipart uploads that storage listed.
+    pub listed: usize,
+    /// Those that no ledger knows and that are old enough.
+    pub strays: Vec<Stray>,
+    /// How many of them were aborted: none where they are only reported.
+    pub aborted: usize,
+    /// Why the look ended before it was done, for the log; it is taken up again.
+    pub failure: Option<String>,
+    /// Whether it was the last page of the bucket's list.
+    pub is_last: bool,
+}
+
+/// A multipart upload that no ledger knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stray {
+    /// The workspace that its key names.
+    pub workspace: WorkspaceId,
+    /// The file that its key names.
+    pub file_id: FileId,
+}
+
+/// A multipart upload that is old enough and whose key is of our form.
+struct Candidate {
+    key: String,
+    listed: Listed,
+}
+
+/// Looks at one page of the bucket's multipart uploads. Gives where the next one begins.
+pub(super) async fn look<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    after: Option<&UploadMarker>,
+    report: &mut StrayReport,
+) -> Result<Option<UploadMarker>, Refusal> {
+    if desk.config.stray_uploads == StrayUploads::Off {
+        return Ok(None);
+    }
+    let page = desk.s3().all_uploads(after, LOOKED_AT_ONCE).await?;
+    report.listed = page.uploads.len();
+    let mut by_workspace: BTreeMap<WorkspaceId, Vec<Candidate>> = BTreeMap::new();
+    let youngest_ms = desk.cx.now_ms.saturating_sub(desk.config.stray_age_ms());
+    for upload in page.uploads {
+        let begun_ms = upload.begun_at.and_then(|begun_at| begun_at.to_unix_millis());
+        let is_old = begun_ms.is_some_and(|begun_ms| begun_ms < youngest_ms);
+        if let (true, Some((workspace, file_id))) = (is_old, owner_of_key(&upload.key)) {
+            by_workspace.entry(workspace).or_default().push(Candidate {
+                key: upload.key,
+                listed: Listed {
+                    file_id,
+                    storage_upload_id: upload.upload_id,
+                },
+            });
+        }
+    }
+    for (workspace, candidates) in by_workspace {
+        let listed = candidates
+            .iter()
+            .map(|candidate| candidate.listed.clone())
+            .collect();
+        let strays = match desk.ask(&workspace, Command::Strays { listed }).await? {
+            Reply::Strays { strays } => strays,
+            other => return Err(out_of_turn(&other)),
+        };
+        for (Candidate { key, listed }, is_stray) in candidates.into_iter().zip(strays) {
+            if !is_stray {
+                continue;
+            }
+            report.strays.push(Stray {
+                workspace: workspace.clone(),
+                file_id: listed.file_id,
+            });
+            if desk.config.stray_uploads == StrayUploads::Abort {
+                abort(desk, &key, &listed.storage_upload_id).await?;
+                report.aborted += 1;
+            }
+        }
+    }
+    // A storage that leads back to where it was would be read for ever.
+    Ok(page.next.filter(|next| Some(next) != after))
+}
+
+async fn abort<S: Storage, W>(
+    desk: &Desk<'_, S, W>,
+    key: &str,
+    upload: &Redacted<String>,
+) -> Result<(), S3Failure> {
+    match desk.s3().abort(key, &upload.0).await {
+        Ok(()) | Err(S3Failure::NotFound) => Ok(()),
+        Err(failure) => Err(failure),
+    }
+}
