@@ -65,6 +65,42 @@ test("what a tab that crashed was uploading is continued by the next one, and on
   assert.ok(storedParts().length <= 8 + 3, `${storedParts().length} parts for a file of eight`);
 });
 
+test("an interrupted upload that nobody wants any more is discarded, and its storage freed", async (t) => {
+  const page = await openPackage(stack, t);
+  stack.proxy.shape({ total: 20 * MIB });
+  await startFromHandle(page, "unwanted.bin");
+  const outcome = await page.evaluate(async () => {
+    const busy = await makeUploader();
+    const [{ uploadId }] = await until(() => busy.elsewhere.length > 0 && busy.elsewhere);
+    const code = (error) => error.code;
+    const while_busy = await busy.discard(uploadId).catch(code);
+    await uploader.close();
+    const offered = await busy.interrupted();
+    await busy.discard(uploadId);
+    const twice = await busy.discard(uploadId).catch(code);
+    const left = await busy.interrupted();
+    const headers = { authorization: `Bearer ${await guestToken()}` };
+    const status = async () => (await (await fetch(`/v1/uploads/${uploadId}`, { headers })).json()).status;
+    await until(async () => (await status()) === "aborted");
+    await busy.close();
+    return { while_busy, offered: offered.map(({ uploadId: id }) => id === uploadId), twice, left };
+
+    async function until(reached) {
+      for (;;) {
+        const value = await reached();
+        if (value) return value;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+  });
+  assert.deepEqual(outcome, {
+    while_busy: "not_interrupted",
+    offered: [true],
+    twice: "not_interrupted",
+    left: [],
+  });
+});
+
 function storedParts() {
   return stack.proxy.requests.filter(({ method, status }) => method === "PUT" && status === 200);
 }

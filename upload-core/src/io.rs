@@ -65,6 +65,8 @@ pub enum Input {
     Resume(TaskId),
     /// Give the upload up and free what storage holds of it.
     Abort(TaskId),
+    /// Free what storage holds of an upload that an earlier page left and nobody wants any more.
+    Discard(UploadId),
     /// The browser says that there is a network, or none.
     Network {
         /// Whether there is one.

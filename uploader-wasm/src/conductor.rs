@@ -86,6 +86,13 @@ impl Conductor {
         Ok(())
     }
 
+    /// Frees what storage holds of an upload that an earlier page left.
+    pub fn discard(&self, upload_id: &str) {
+        if let Ok(upload_id) = upload_id.parse() {
+            self.0.feed(Input::Discard(upload_id));
+        }
+    }
+
     /// Stops sending; keeps what is stored.
     pub fn pause(&self, task: u32) {
         self.0.feed(Input::Pause(TaskId(task)));

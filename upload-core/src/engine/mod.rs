@@ -135,6 +135,7 @@ impl Engine {
             Input::Pause(task) => self.pause(task),
             Input::Resume(task) => self.resume(task),
             Input::Abort(task) => self.abort(task),
+            Input::Discard(upload_id) => self.free(upload_id),
             Input::Network { online } => self.network(online),
             Input::Storage(connections) => self.window.set_connections(connections),
             Input::Hashed { attempt, crc64nvme } => self.hashed(attempt, crc64nvme),

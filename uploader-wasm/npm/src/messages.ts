@@ -64,6 +64,7 @@ export type ToConductor =
   | { type: "unsubscribe"; feed: number }
   | { type: "interrupted"; id: number }
   | { type: "reopen"; id: number; uploadId: string }
+  | { type: "discard"; id: number; uploadId: string }
   | { type: "close" };
 
 /** `offline`: the page could not get one for want of a network, and may be asked again. */
@@ -90,7 +91,7 @@ export type ToPage =
   | { type: "token"; id: number }
   | { type: "change"; feed: number; change: Change }
   | { type: "feedFailed"; feed: number; failure: Failure }
-  | { type: "answer"; id: number; value: InterruptedUpload[] | Reopened | undefined }
+  | { type: "answer"; id: number; value: InterruptedUpload[] | Reopened | boolean | undefined }
   | { type: "elsewhere"; uploads: UploadElsewhere[] }
   | { type: "log"; level: "debug" | "warn"; message: string };
 

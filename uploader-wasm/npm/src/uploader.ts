@@ -172,6 +172,14 @@ export class Uploader extends EventTarget {
   }
 
   /**
+   * Forgets an interrupted upload, one too that can no longer be read, and has the coordinator free what
+   * storage holds of it. Rejects with `not_interrupted` where there is none or another tab has taken it up.
+   */
+  async discard(uploadId: string): Promise<void> {
+    if (!(await this.#ask({ type: "discard", uploadId }))) throw new UploadError(NOT_INTERRUPTED);
+  }
+
+  /**
    * The workspace's changes as they happen, in order, without gap or repeat; reconnects by itself. The
    * connection opens at the first step of the iteration and closes when the loop is left; `signal` ends
    * one that waits. Throws an `UploadError` only where the page gives no token or the workers fail.
@@ -287,7 +295,9 @@ export class Uploader extends EventTarget {
     this.#crew?.post({ type: "token", id, answer });
   }
 
-  #ask(question: { type: "interrupted" } | { type: "reopen"; uploadId: string }): Promise<unknown> {
+  #ask(
+    question: { type: "interrupted" } | { type: "reopen" | "discard"; uploadId: string },
+  ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#checkOpen();
       const id = ++this.#numbers;

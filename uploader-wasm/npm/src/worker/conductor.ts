@@ -102,6 +102,10 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
         return void interrupted.flush().then(() => say({ type: "closed" }));
       case "interrupted":
         return void interrupted.list().then((value) => say({ type: "answer", id: message.id, value }));
+      case "discard":
+        return void interrupted
+          .discard(conductor, message.uploadId)
+          .then((value) => say({ type: "answer", id: message.id, value }));
       case "reopen":
         return void interrupted
           .reopen(message.uploadId)

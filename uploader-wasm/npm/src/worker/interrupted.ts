@@ -133,6 +133,17 @@ export class Interrupted {
     }
   }
 
+  /** Whether there was such an upload, and nobody was busy with it. */
+  async discard(conductor: Conductor, uploadId: string): Promise<boolean> {
+    const [owned, record] = [await this.#ownership.all(), await this.#checkpoints?.get(uploadId)];
+    const isFree = record?.endpoint === this.#endpoint && !owned.has(uploadId);
+    if (!isFree || !(await this.#ownership.take(uploadId))) return false;
+    conductor.discard(uploadId);
+    this.#drop(uploadId);
+    await this.flush();
+    return true;
+  }
+
   #drop(uploadId: string): void {
     this.#checkpoints?.delete(uploadId);
     // Free before it is deleted, it would look interrupted to other tabs.
