@@ -72,7 +72,8 @@ describe("wrong credentials for storage", () => {
 
   test("are the operator's fault and nobody's business", async () => {
     const client = await stack.guest();
-    await assertProblem(await client.send("GET", "/healthz"), "internal");
+    const health = await assertProblem(await client.send("GET", "/healthz"), "internal");
+    assert.match(health.detail, /storage refuses the coordinator/);
     const body = { files: [{ clientRef: "f", name: "f", size: 100_000_000 }] };
     const problem = await client.refused("internal", "POST", "/v1/uploads", { body });
     assert.equal(problem.detail, "the coordinator could not carry this out");
@@ -80,6 +81,15 @@ describe("wrong credentials for storage", () => {
     assert.match(logged, new RegExp(problem.requestId));
     assert.match(logged, /403/);
     assert.ok(!logged.includes("wrong-secret"));
+  });
+});
+
+describe("a bucket that is not there", () => {
+  const stack = useStack({ s3Vars: () => ({ bucket: "not-there" }) });
+
+  test("is named by its variable", async () => {
+    const problem = await assertProblem(await fetch(`${stack.url}/healthz`), "internal");
+    assert.equal(problem.detail, "the variable S3_BUCKET names a bucket that storage does not have");
   });
 });
 

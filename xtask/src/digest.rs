@@ -25,7 +25,8 @@ pub fn of_file(path: &Path) -> io::Result<FileDigest> {
     of_reader(File::open(path)?)
 }
 
-fn of_reader(mut reader: impl Read) -> io::Result<FileDigest> {
+/// The same of anything that can be read.
+pub fn of_reader(mut reader: impl Read) -> io::Result<FileDigest> {
     let mut sha = Sha256::new();
     let mut crc = CRC64NVME.digest();
     let mut size = 0;

@@ -10,6 +10,7 @@ mod cache;
 mod check;
 mod demo;
 mod digest;
+mod doctor;
 mod fingerprint;
 mod install;
 mod pack;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Bench { cases, quick } => bench::run(&cases, quick),
         Command::Pack => pack::run(),
         Command::Build { products } => build_products::run(&products),
+        Command::Doctor(options) => doctor::run(&options),
         Command::Setup => install::everything().map(|_| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
@@ -84,6 +86,8 @@ enum Command {
         /// What to build (everything when none is named)
         products: Vec<build_products::Product>,
     },
+    /// Examine a deployed or local coordinator and its storage from outside, and say how to mend what is wrong
+    Doctor(doctor::DoctorOptions),
     /// Install the tools that the other commands need
     Setup,
 }

@@ -1,0 +1,273 @@
+// `cargo xtask doctor`: a healthy stack has nothing to mend, and each thing that operators get wrong is named with its cure.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { createServer, request as httpRequest } from "node:http";
+import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
+import {
+  DeleteBucketCorsCommand,
+  ListBucketsCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  PutBucketCorsCommand,
+} from "@aws-sdk/client-s3";
+import { startCoordinator } from "../../stack/coordinator.mjs";
+import { startSeaweed } from "../../stack/seaweed.mjs";
+
+const XTASK = process.env.SYNCSPHERE_XTASK ?? "target/debug/xtask";
+const APP = "https://app.example";
+
+let s3;
+before(async () => (s3 = await startSeaweed()));
+after(() => s3?.stop());
+
+test("a healthy stack has nothing to mend, and nothing is left in it", async () => {
+  await withCoordinator({ vars: { ALLOWED_ORIGINS: APP } }, async (url) => {
+    for (const origin of [url, APP]) {
+      const { code, findings } = await doctor("--endpoint", url, "--origin", origin);
+      assert.deepEqual(troubles(findings), []);
+      assert.equal(code, 0);
+      const checks = findings.map(({ check }) => check);
+      assert.equal(new Set(checks).size, checks.length, "each check has its own name");
+      for (const check of EXPECTED) assert.ok(checks.includes(check), check);
+    }
+
+    const token = await guestToken(url);
+    const reply = await fetch(`${url}/v1/files`, { headers: { authorization: `Bearer ${token}` } });
+    assert.deepEqual((await reply.json()).files, []);
+    const { Contents = [] } = await s3.client.send(new ListObjectsV2Command({ Bucket: s3.bucket }));
+    assert.deepEqual(Contents, []);
+    const { Uploads = [] } = await s3.client.send(new ListMultipartUploadsCommand({ Bucket: s3.bucket }));
+    assert.deepEqual(Uploads, []);
+  });
+});
+
+const EXPECTED = [
+  ["reachable", "health", "keys", "coordinator-cors", "token", "access", "clock"],
+  ["storage-cors", "storage-reachable", "credentials", "storage-clock", "exposed-headers"],
+  [
+    "complete",
+    "download",
+    "clean-up",
+    "part-size",
+    "damaged-part",
+    "part-length",
+    "missing-part",
+    "checksum",
+  ],
+  ["parts-complete", "parts-download", "parts-clean-up"],
+].flat();
+
+test("people get one line a finding, and neither a token nor a signed URL", async () => {
+  await withCoordinator({ s3: { secretAccessKey: "wrong" } }, async (url) => {
+    const token = await guestToken(url);
+    const { code, stdout, stderr } = await run(["doctor", "--endpoint", url, "--token", token]);
+    assert.equal(code, 1);
+    assert.match(stdout, /^FAILURE {2}credentials .*To mend it: .*S3_SECRET_ACCESS_KEY/m);
+    assert.match(stdout, /\d+ ok, 0 warnings, 2 failures\n$/);
+    for (const secret of [token, "X-Amz-", s3.accessKeyId]) assert.ok(!(stdout + stderr).includes(secret));
+    for (const line of stdout.trim().split("\n").slice(0, -1)) assert.match(line, /^(ok|warning|FAILURE) /);
+  });
+});
+
+describe("CORS of the bucket", () => {
+  const rules = (rule) =>
+    s3.client.send(new PutBucketCorsCommand({ Bucket: s3.bucket, CORSConfiguration: { CORSRules: [rule] } }));
+  const whole = {
+    AllowedOrigins: ["*"],
+    AllowedMethods: ["PUT", "GET", "HEAD"],
+    AllowedHeaders: ["content-type", "x-amz-checksum-crc64nvme"],
+    ExposeHeaders: ["ETag", "x-amz-checksum-crc64nvme", "x-amz-request-id"],
+  };
+  let coordinator;
+  before(async () => (coordinator = await startCoordinator({ s3, assets: false })));
+  after(async () => {
+    await coordinator?.stop();
+    await rules(whole);
+  });
+
+  const CASES = {
+    "another origin": [{ ...whole, AllowedOrigins: ["https://other.example"] }, "failure", "storage-cors"],
+    "another method": [{ ...whole, AllowedMethods: ["GET"] }, "failure", "storage-cors"],
+    "no checksum header": [{ ...whole, AllowedHeaders: ["content-type"] }, "failure", "storage-cors"],
+    "ETag not exposed": [{ ...whole, ExposeHeaders: [] }, "warning", "exposed-headers"],
+  };
+  for (const [name, [rule, verdict, check]] of Object.entries(CASES)) {
+    test(`${name} is told`, async () => {
+      await rules(rule);
+      const { code, findings } = await doctor("--endpoint", coordinator.url);
+      const [trouble, ...others] = troubles(findings);
+      assert.deepEqual(others, []);
+      assert.deepEqual([trouble.verdict, trouble.check], [verdict, check]);
+      assert.ok(trouble.cure.includes(`cargo xtask bucket-setup --origin ${coordinator.url}`), trouble.cure);
+      assert.equal(code, verdict === "failure" ? 1 : 0);
+      if (name === "ETag not exposed") assert.match(trouble.detail, /ETag/);
+    });
+  }
+
+  test("none at all is told as far as storage lets pages in by itself", async () => {
+    await s3.client.send(new DeleteBucketCorsCommand({ Bucket: s3.bucket }));
+    const { findings } = await doctor("--endpoint", coordinator.url);
+    // SeaweedFS then lets every page in, and shows it no checksum.
+    assert.deepEqual(
+      troubles(findings).map(({ check }) => check),
+      ["exposed-headers"],
+    );
+  });
+});
+
+describe("a coordinator that is set up wrongly", () => {
+  const CASES = {
+    "wrong secret": [{ s3: { secretAccessKey: "wrong" } }, "credentials", /S3_SECRET_ACCESS_KEY/],
+    "unknown key": [{ s3: { accessKeyId: "unknown" } }, "credentials", /S3_ACCESS_KEY_ID/],
+    "wrong bucket": [{ s3: { bucket: "another" } }, "health", /S3_BUCKET/],
+    "missing variable": [{ s3: { endpoint: undefined } }, "health", /S3_ENDPOINT/],
+    "wrong address of storage": [{ s3: { endpoint: "http://127.0.0.1:9" } }, "health", /S3_ENDPOINT/],
+    "wrong public address": [
+      { s3: { publicEndpoint: "http://127.0.0.1:9" } },
+      "storage-reachable",
+      /S3_PUBLIC_ENDPOINT/,
+    ],
+    "no guests and no token": [{ vars: { AUTH_GUEST: "off" } }, "token", /--token/],
+  };
+  for (const [name, [options, check, cure]] of Object.entries(CASES)) {
+    test(`${name}: ${check}`, async () => {
+      await withCoordinator(options, async (url) => {
+        const { code, findings } = await doctor("--endpoint", url);
+        assert.equal(code, 1);
+        const failure = findings.find((finding) => finding.check === check);
+        assert.equal(failure?.verdict, "failure", JSON.stringify(findings));
+        assert.match(failure.cure, cure);
+      });
+    });
+  }
+
+  test("pages of an origin that the coordinator does not know", async () => {
+    await withCoordinator({}, async (url) => {
+      const { code, findings } = await doctor("--endpoint", url, "--origin", APP);
+      assert.equal(code, 1);
+      const [failure] = troubles(findings);
+      assert.equal(failure.check, "coordinator-cors");
+      assert.match(failure.cure, /https:\/\/app\.example to ALLOWED_ORIGINS/);
+    });
+  });
+
+  test("a token that is another's, and one that may only read", async () => {
+    await withCoordinator({}, async (url) => {
+      const foreign = await doctor("--endpoint", url, "--token", "nonsense");
+      assert.equal(troubles(foreign.findings)[0].check, "access");
+      const reader = await doctor("--endpoint", url, "--token", await guestToken(url, "files:read"));
+      assert.equal(troubles(reader.findings)[0].check, "initiate");
+      assert.match(troubles(reader.findings)[0].cure, /files:write/);
+    });
+  });
+
+  test("no bucket is made where the coordinator's is missing", async () => {
+    await withCoordinator({ s3: { bucket: "not-there" } }, (url) => doctor("--endpoint", url));
+    const { Buckets } = await s3.client.send(new ListBucketsCommand({}));
+    assert.ok(!Buckets.some(({ Name }) => Name === "not-there"));
+  });
+});
+
+test("what is no coordinator, or nothing at all, is told as such", async () => {
+  const storage = await doctor("--endpoint", s3.endpoint);
+  assert.equal(storage.code, 1);
+  assert.match(troubles(storage.findings)[0].detail, /not as a coordinator/);
+
+  let url;
+  await withCoordinator({}, async (was) => (url = was));
+  const nothing = await doctor("--endpoint", url);
+  assert.equal(nothing.code, 1);
+  const [failure, ...others] = troubles(nothing.findings);
+  assert.deepEqual(others, []);
+  assert.equal(failure.check, "reachable");
+
+  const wrong = await run(["doctor", "--endpoint", "https://user:secret@a.example/path"]);
+  assert.equal(wrong.code, 1);
+  assert.ok(!wrong.stderr.includes("secret"), wrong.stderr);
+});
+
+test("a clock of storage that is wrong is told", async () => {
+  for (const [minutes, verdict] of [
+    [5, "warning"],
+    [-20, "failure"],
+  ]) {
+    const wrong = await clockedStorage(minutes);
+    try {
+      await withCoordinator({ s3: { publicEndpoint: wrong.endpoint } }, async (url) => {
+        const [trouble, ...others] = troubles((await doctor("--endpoint", url)).findings);
+        assert.deepEqual(others, []);
+        assert.deepEqual([trouble.check, trouble.verdict], ["storage-clock", verdict]);
+        assert.match(trouble.cure, /NTP/);
+      });
+    } finally {
+      await wrong.stop();
+    }
+  }
+});
+
+/** Storage whose `Date` is off by so many minutes: the machine has but one clock. */
+async function clockedStorage(minutes) {
+  const server = createServer((request, response) => {
+    const { method, url: path, headers } = request;
+    const passed = httpRequest(s3.endpoint + path, { method, headers }, (reply) => {
+      const date = new Date(Date.now() + minutes * 60_000).toUTCString();
+      response.writeHead(reply.statusCode, { ...reply.headers, date });
+      reply.pipe(response);
+    });
+    passed.on("error", () => response.destroy());
+    request.pipe(passed);
+  });
+  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+  return {
+    endpoint: `http://127.0.0.1:${server.address().port}`,
+    stop: () => {
+      server.closeAllConnections();
+      return new Promise((closed) => server.close(closed));
+    },
+  };
+}
+
+async function withCoordinator({ s3: changes = {}, vars }, use) {
+  const coordinator = await startCoordinator({ s3: { ...s3, ...changes }, vars, assets: false });
+  try {
+    await use(coordinator.url);
+  } finally {
+    await coordinator.stop();
+  }
+}
+
+async function guestToken(url, scope = "files:read files:write") {
+  const body = new URLSearchParams({
+    grant_type: "urn:syncsphere:guest",
+    workspace: "syncsphere-doctor",
+    scope,
+  });
+  const reply = await fetch(`${url}/v1/auth/token`, { method: "POST", body });
+  return (await reply.json()).access_token;
+}
+
+function troubles(findings) {
+  return findings.filter(({ verdict }) => verdict !== "ok");
+}
+
+async function doctor(...args) {
+  const { code, stdout, stderr } = await run(["doctor", "--json", ...args]);
+  assert.ok(stdout, stderr);
+  const { healthy, findings } = JSON.parse(stdout);
+  assert.equal(healthy, code === 0);
+  for (const { verdict, cure } of findings) assert.equal(verdict === "ok", cure === undefined);
+  return { code, findings };
+}
+
+async function run(args) {
+  const env = { ...process.env };
+  delete env.SYNCSPHERE_TOKEN;
+  try {
+    return { code: 0, ...(await promisify(execFile)(XTASK, args, { env })) };
+  } catch (error) {
+    if (typeof error.code !== "number") throw error;
+    return error;
+  }
+}

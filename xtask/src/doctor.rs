@@ -1,0 +1,117 @@
+//! `cargo xtask doctor`: examines a coordinator and its storage from outside, with what a browser may do and nothing
+//! else, and says how to mend what it finds.
+//!
+//! It uploads two small files of its own through presigned URLs, the way a page does, tries what must be refused, reads
+//! back what must be there, and removes everything again.
+
+mod browser;
+mod clocks;
+mod coordinator;
+mod cors;
+mod entrance;
+mod multipart;
+mod report;
+mod storage;
+mod trial;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use url::Url;
+
+use self::browser::Browser;
+use self::coordinator::Coordinator;
+use self::report::Report;
+
+/// What to examine, and as whom.
+#[derive(Args)]
+pub struct DoctorOptions {
+    /// Address of the coordinator, such as https://uploads.example.com
+    #[arg(long, value_name = "URL")]
+    endpoint: String,
+    /// Access token that may read and write files (default: a guest's, where guests are let in)
+    #[arg(long, value_name = "JWT", env = "SYNCSPHERE_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// Origin of the pages that will upload (default: the coordinator's own)
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Option<String>,
+    /// One JSON object on standard output instead of lines
+    #[arg(long)]
+    json: bool,
+}
+
+/// Examines, reports, and fails where anything is wrong; warnings alone do not fail.
+pub fn run(options: &DoctorOptions) -> Result<ExitCode> {
+    let endpoint = origin_of(&options.endpoint).context("--endpoint")?;
+    let origin = match &options.origin {
+        Some(origin) => origin_of(origin).context("--origin")?,
+        None => endpoint.clone(),
+    };
+    let mut report = Report::new(options.json);
+    examine(
+        &Browser::new(&origin),
+        &endpoint,
+        &origin,
+        options.token.as_deref(),
+        &mut report,
+    );
+    report.end(&endpoint)
+}
+
+fn examine(browser: &Browser, endpoint: &str, origin: &str, token: Option<&str>, report: &mut Report) {
+    if !entrance::answers(browser, endpoint, report) {
+        return;
+    }
+    entrance::publishes_keys(browser, endpoint, report);
+    entrance::lets_pages_in(browser, endpoint, origin, report);
+    let Some(token) = entrance::token(browser, endpoint, token, report) else {
+        return;
+    };
+    report.keep_secret(&token);
+    let coordinator = Coordinator::new(browser, endpoint, token);
+    if entrance::accepts_token(&coordinator, report) {
+        // Both clean up after themselves, whatever happens in between.
+        if storage::examine(&coordinator, origin, report) {
+            multipart::examine(&coordinator, report);
+        }
+    }
+}
+
+/// `scheme://host[:port]`, as browsers write it.
+fn origin_of(text: &str) -> Result<String> {
+    let url = Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let Some(url) = url else {
+        bail!("has to be an address such as https://uploads.example.com");
+    };
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    if !bare || !url.username().is_empty() || url.password().is_some() {
+        bail!("has to be scheme, host and port alone, such as https://uploads.example.com");
+    }
+    Ok(url.origin().ascii_serialization())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::origin_of;
+
+    #[test]
+    fn an_address_is_an_origin_and_nothing_else() {
+        assert_eq!(origin_of("https://A.example:443/").unwrap(), "https://a.example");
+        assert_eq!(
+            origin_of("http://127.0.0.1:8787").unwrap(),
+            "http://127.0.0.1:8787"
+        );
+        for wrong in [
+            "",
+            "a.example",
+            "ftp://a.example",
+            "https://a.example/path",
+            "https://u:p@a.example",
+        ] {
+            assert!(origin_of(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What only a file of several parts shows: checksums, lengths, plans, and the way back.
+
+use anyhow::Result;
+use syncsphere_protocol::{
+    Crc64Nvme, InitiateResult, MIN_PART_SIZE, PartNumber, PartToSign, SignedPart, UploadGrant, UploadKind,
+};
+
+use super::browser::Answer;
+use super::coordinator::{Coordinator, Refused};
+use super::report::Report;
+use super::trial::{checksum, download, finish, put, remove, removed, s3_code, trial_content, trial_file};
+
+// The smallest part that there may be, and a last one that is smaller.
+const FIRST: usize = MIN_PART_SIZE as usize;
+const LAST: usize = 1000;
+
+/// Uploads a file of two parts, with everything wrong that must be refused, and removes it.
+pub fn examine(coordinator: &Coordinator<'_>, report: &mut Report) {
+    let content = trial_content(FIRST + LAST);
+    // The second wishes for parts that no S3 storage takes.
+    let wishes = [MIN_PART_SIZE, 1024];
+    let files = wishes.map(|wish| trial_file(&content, Some(wish), None)).to_vec();
+    let results = match coordinator.initiate(files) {
+        Ok(results) => results,
+        Err(refused) => return cannot_open(&refused, report),
+    };
+    let mut grants = Vec::new();
+    for result in results {
+        match result {
+            InitiateResult::Granted(grant) => grants.push(grant),
+            InitiateResult::Refused { error, .. } => {
+                cannot_open(&Refused::Problem(Box::new(error)), report);
+            }
+        }
+    }
+    for grant in &grants {
+        report.keep_secret(&grant.ticket.0);
+    }
+    let mut finished = false;
+    if let [trial, wish] = grants.as_slice() {
+        plan(trial, wish, report);
+        finished = trial_upload(coordinator, trial, &content, report);
+    }
+    let mut gone = Ok(());
+    for (index, grant) in grants.iter().enumerate() {
+        gone = remove(coordinator, grant, finished && index == 0).and(gone);
+    }
+    removed("parts-clean-up", gone, report);
+}
+
+fn cannot_open(refused: &Refused, report: &mut Report) {
+    report.failure(
+        "multipart",
+        format!("a multipart upload cannot be opened: {}", refused.said()),
+        "let the key open multipart uploads (s3:PutObject) in storage that has CRC64NVME; the worker's log has the cause beside the request's id",
+    );
+}
+
+fn plan(trial: &UploadGrant, wish: &UploadGrant, report: &mut Report) {
+    let kept =
+        trial.kind == UploadKind::Multipart && trial.part_size == MIN_PART_SIZE && trial.part_count == 2;
+    let corrected = wish.kind == UploadKind::Single || wish.part_size >= MIN_PART_SIZE;
+    if kept && corrected {
+        report.ok(
+            "part-size",
+            "parts are planned at 5 MiB and more, as S3 wants them",
+        );
+    } else {
+        report.failure(
+            "part-size",
+            "the coordinator plans parts that storage will refuse",
+            "bring worker and doctor to the same version",
+        );
+    }
+}
+
+/// Whether the file was finalized.
+fn trial_upload(
+    coordinator: &Coordinator<'_>,
+    grant: &UploadGrant,
+    content: &[u8],
+    report: &mut Report,
+) -> bool {
+    let attempted = Trial::new(coordinator, grant, content).and_then(|trial| trial.run(report));
+    match attempted {
+        Ok(true) => {
+            download(coordinator, grant, content, report);
+            true
+        }
+        Ok(false) => false,
+        Err(error) => {
+            report.failure(
+                "multipart",
+                format!("the trial could not be ended: {error}"),
+                "see the network between here, the coordinator and storage, and run it again",
+            );
+            false
+        }
+    }
+}
+
+struct Trial<'a> {
+    coordinator: &'a Coordinator<'a>,
+    grant: &'a UploadGrant,
+    parts: [&'a [u8]; 2],
+    whole: Crc64Nvme,
+}
+
+impl<'a> Trial<'a> {
+    fn new(coordinator: &'a Coordinator<'a>, grant: &'a UploadGrant, content: &'a [u8]) -> Result<Self> {
+        let (first, last) = content.split_at(FIRST.min(content.len()));
+        Ok(Self {
+            coordinator,
+            grant,
+            parts: [first, last],
+            whole: checksum(content)?,
+        })
+    }
+
+    fn run(&self, report: &mut Report) -> Result<bool> {
+        let [first, last] = self.parts;
+        let (Some(first_url), Some(last_url)) = (self.signed(0, first)?, self.signed(1, last)?) else {
+            report.failure(
+                "multipart",
+                "the coordinator signs no URL for a part",
+                "bring worker and doctor to the same version",
+            );
+            return Ok(false);
+        };
+        self.wrong_content(&last_url, report)?;
+        self.wrong_length(&last_url, report)?;
+
+        if !taken(&put(self.coordinator, &first_url, first.to_vec())?, report) {
+            return Ok(false);
+        }
+        self.premature_end(report);
+        if !taken(&put(self.coordinator, &last_url, last.to_vec())?, report) {
+            return Ok(false);
+        }
+        report.ok("checksum", "storage takes parts with their CRC64NVME checksum");
+        Ok(finish(self.coordinator, self.grant, self.whole, report))
+    }
+
+    fn signed(&self, index: usize, bytes: &[u8]) -> Result<Option<SignedPart>> {
+        let part = PartToSign {
+            part_number: PartNumber::from_index(index)?,
+            crc64nvme: Some(checksum(bytes)?),
+        };
+        let signed = self.coordinator.sign(self.grant, vec![part]);
+        Ok(signed.ok().and_then(|mut urls| urls.pop()))
+    }
+
+    fn wrong_content(&self, url: &SignedPart, report: &mut Report) -> Result<()> {
+        let [_, last] = self.parts;
+        let damaged = last.iter().map(|byte| !byte).collect();
+        let answer = put(self.coordinator, url, damaged)?;
+        if answer.status.is_success() {
+            report.failure(
+                "damaged-part",
+                "storage takes a part whose content is not that of its checksum",
+                "use storage that verifies x-amz-checksum-crc64nvme (docs/guides/self-hosted.md)",
+            );
+        } else {
+            report.ok(
+                "damaged-part",
+                format!(
+                    "storage refuses other content than was signed: {}",
+                    s3_code(&answer)
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    fn wrong_length(&self, url: &SignedPart, report: &mut Report) -> Result<()> {
+        let [_, last] = self.parts;
+        let answer = put(self.coordinator, url, last.iter().copied().skip(1).collect())?;
+        if answer.status.is_success() {
+            report.failure(
+                "part-length",
+                "storage takes a part of another length than was signed",
+                "use storage that verifies signed headers, content-length among them",
+            );
+        } else {
+            report.ok(
+                "part-length",
+                format!(
+                    "storage refuses another length than was signed: {}",
+                    s3_code(&answer)
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    /// Completing while a part is missing has to name it.
+    fn premature_end(&self, report: &mut Report) {
+        match self.coordinator.complete(self.grant, self.whole) {
+            Err(refused) if refused.code() == Some("parts_missing") => {
+                report.ok("missing-part", "an upload that lacks a part is not finalized");
+            }
+            Err(refused) => report.failure(
+                "missing-part",
+                format!("the coordinator cannot list an upload's parts: {}", refused.said()),
+                "let the key list parts (s3:ListMultipartUploadParts); the worker's log has the cause beside the request's id",
+            ),
+            Ok(_) => report.failure(
+                "missing-part",
+                "an upload that lacks a part was finalized",
+                "use storage whose ListParts tells the truth",
+            ),
+        }
+    }
+}
+
+fn taken(answer: &Answer, report: &mut Report) -> bool {
+    let taken = answer.status.is_success();
+    if !taken {
+        report.failure(
+            "checksum",
+            format!(
+                "storage refuses a part with its right checksum: {}",
+                s3_code(answer)
+            ),
+            "use storage that has CRC64NVME checksums for parts (docs/guides/self-hosted.md)",
+        );
+    }
+    taken
+}

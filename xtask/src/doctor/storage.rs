@@ -1,0 +1,220 @@
+//! Storage as a page meets it, through a small file sent in one request.
+
+use anyhow::Result;
+use http::Method;
+use syncsphere_protocol::{Crc64Nvme, InitiateResult, SignedPart, UploadGrant, UploadKind};
+use url::Url;
+
+use super::browser::Answer;
+use super::coordinator::{Coordinator, Refused};
+use super::entrance::is_this_machine;
+use super::report::Report;
+use super::trial::{checksum, download, finish, put, remove, removed, s3_code, trial_content, trial_file};
+use super::{clocks, cors};
+
+/// Uploads, reads back and removes a small file. Whether it is worth trying a larger one.
+pub fn examine(coordinator: &Coordinator<'_>, origin: &str, report: &mut Report) -> bool {
+    let content = trial_content(1000);
+    let Ok(crc) = checksum(&content) else { return false };
+    let opened = coordinator.initiate(vec![trial_file(&content, None, Some(crc))]);
+    let grant = match opened.map(|mut results| results.pop()) {
+        Ok(Some(InitiateResult::Granted(grant))) => grant,
+        Ok(Some(InitiateResult::Refused { error, .. })) => {
+            cannot_open(&Refused::Problem(Box::new(error)), report);
+            return false;
+        }
+        Ok(None) => return false,
+        Err(refused) => {
+            cannot_open(&refused, report);
+            return false;
+        }
+    };
+    report.keep_secret(&grant.ticket.0);
+    clocks::coordinator(&grant, report);
+    let finished = send_and_finish(coordinator, origin, &grant, &content, crc, report);
+    let gone = remove(coordinator, &grant, finished);
+    removed("clean-up", gone, report);
+    finished
+}
+
+fn cannot_open(refused: &Refused, report: &mut Report) {
+    let cure = match refused.code() {
+        Some("forbidden") => {
+            "take a token with the scope `files:read files:write` whose content types include application/octet-stream"
+        }
+        Some("file_too_large" | "quota_exceeded") => {
+            "take a token, and set MAX_FILE_SIZE, so that 6 MiB may be uploaded"
+        }
+        _ => "see the worker's log (`npx wrangler tail`) beside the request's id",
+    };
+    report.failure(
+        "initiate",
+        format!("an upload cannot be opened: {}", refused.said()),
+        cure,
+    );
+}
+
+/// The rest of the trial; whether it came to a file.
+fn send_and_finish(
+    coordinator: &Coordinator<'_>,
+    origin: &str,
+    grant: &UploadGrant,
+    content: &[u8],
+    crc: Crc64Nvme,
+    report: &mut Report,
+) -> bool {
+    let Some(url) = grant.urls.first().filter(|_| grant.kind == UploadKind::Single) else {
+        report.failure(
+            "initiate",
+            "the coordinator signs no URL for a small file",
+            "bring worker and doctor to the same version",
+        );
+        return false;
+    };
+    mixed_content(url, origin, report);
+    let sees_pages = preflight(coordinator, url, origin, "storage-cors", report);
+    let answer = put(coordinator, url, content.to_vec());
+    let Some(answer) = stored(answer, url, report) else {
+        return false;
+    };
+    clocks::storage(&answer, grant, report);
+    if sees_pages {
+        reads_reply(&answer, origin, report);
+    }
+    if !finish(coordinator, grant, crc, report) {
+        return false;
+    }
+    download(coordinator, grant, content, report);
+    true
+}
+
+/// Whether storage took what the coordinator signed; its reply, if so.
+fn stored(answer: Result<Answer>, url: &SignedPart, report: &mut Report) -> Option<Answer> {
+    let host = storage_origin(url);
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => {
+            report.failure(
+                "storage-reachable",
+                format!("storage at {host} does not answer from here: {error}"),
+                "see that it runs; where browsers reach it by another address than the worker, set S3_PUBLIC_ENDPOINT",
+            );
+            return None;
+        }
+    };
+    report.ok("storage-reachable", format!("storage answers at {host}"));
+    if answer.status.is_success() {
+        report.ok("credentials", "storage accepts what the coordinator signs");
+        return Some(answer);
+    }
+    let code = s3_code(&answer);
+    let cure = match code.split(' ').next().unwrap_or_default() {
+        "SignatureDoesNotMatch" => {
+            "set the secret that belongs to the key: `npx wrangler secret put S3_SECRET_ACCESS_KEY`; where it is right, see S3_REGION, and that nothing before storage changes Host or headers"
+        }
+        "InvalidAccessKeyId" | "Unauthorized" => {
+            "storage does not know the key: `npx wrangler secret put S3_ACCESS_KEY_ID`, and its secret"
+        }
+        "NoSuchBucket" => {
+            "set S3_BUCKET to a bucket that exists; `cargo xtask bucket-setup --create` makes and prepares one"
+        }
+        "AccessDenied" => {
+            "let the key write into S3_BUCKET (s3:PutObject), and see that the bucket S3_BUCKET exists"
+        }
+        "RequestTimeTooSkewed" | "ExpiredRequest" => "set the clocks of storage and coordinator",
+        "AuthorizationHeaderMalformed" | "AuthorizationQueryParametersError" => {
+            "set S3_REGION to the bucket's region"
+        }
+        "PermanentRedirect" | "TemporaryRedirect" => {
+            "set S3_ENDPOINT and S3_REGION to those of the bucket's region"
+        }
+        _ => "see S3_ENDPOINT, S3_BUCKET, S3_REGION, S3_ADDRESSING and the key's permissions",
+    };
+    report.failure(
+        "credentials",
+        format!("storage refuses what the coordinator signs: {code}"),
+        cure,
+    );
+    None
+}
+
+/// Scheme, host and port of a presigned URL, which may be shown.
+fn storage_origin(url: &SignedPart) -> String {
+    Url::parse(&url.url).map_or_else(
+        |_| "an address without form".to_owned(),
+        |url| url.origin().ascii_serialization(),
+    )
+}
+
+fn mixed_content(url: &SignedPart, origin: &str, report: &mut Report) {
+    let storage = storage_origin(url);
+    if origin.starts_with("https://") && storage.starts_with("http://") && !is_this_machine(&storage) {
+        report.failure(
+            "mixed-content",
+            format!("browsers send nothing from https pages to {storage}"),
+            "serve storage over https, and set S3_PUBLIC_ENDPOINT to that address",
+        );
+    }
+}
+
+/// Asks as a browser does before it sends a part. The wildcard of storage that has no rules is as good as a rule.
+fn preflight(
+    coordinator: &Coordinator<'_>,
+    url: &SignedPart,
+    origin: &str,
+    check: &'static str,
+    report: &mut Report,
+) -> bool {
+    let needed = ["content-type", "x-amz-checksum-crc64nvme"];
+    let asked = needed.join(",");
+    let headers = [
+        ("access-control-request-method", "PUT"),
+        ("access-control-request-headers", asked.as_str()),
+    ];
+    let objection = match coordinator
+        .browser
+        .send(&Method::OPTIONS, &url.url, &headers, None)
+    {
+        Ok(answer) => cors::objection(answer.status, &answer.headers, origin, "PUT", &needed),
+        // Told as `storage-reachable`.
+        Err(_) => return false,
+    };
+    match &objection {
+        None => report.ok(check, format!("pages of {origin} may send parts to storage")),
+        Some(objection) => report.failure(
+            check,
+            format!("storage turns pages of {origin} away: {objection}"),
+            format!("give the bucket its CORS rules: `cargo xtask bucket-setup --origin {origin}`"),
+        ),
+    }
+    objection.is_none()
+}
+
+/// What a page may know of storage's reply.
+fn reads_reply(answer: &Answer, origin: &str, report: &mut Report) {
+    let cure = format!("give the bucket its CORS rules: `cargo xtask bucket-setup --origin {origin}`");
+    if !cors::readable(&answer.headers, origin) {
+        report.failure(
+            "exposed-headers",
+            format!("pages of {origin} may send parts, but not hear that they arrived"),
+            cure,
+        );
+        return;
+    }
+    let hidden: Vec<_> = ["ETag", "x-amz-checksum-crc64nvme", "x-amz-request-id"]
+        .into_iter()
+        .filter(|header| answer.headers.contains_key(*header) && !cors::exposes(&answer.headers, header))
+        .collect();
+    if hidden.is_empty() {
+        report.ok("exposed-headers", "pages may read ETag, checksum and request id");
+    } else {
+        report.warning(
+            "exposed-headers",
+            format!(
+                "pages may not read {}; this uploader does without, other clients may not",
+                hidden.join(", ")
+            ),
+            cure,
+        );
+    }
+}

@@ -1,0 +1,204 @@
+//! What the trials of a small file and of one of several parts have in common.
+
+use anyhow::Result;
+use http::Method;
+use syncsphere_protocol::{Crc64Nvme, NewFile, PartNumber, PartToSign, SignedPart, UploadGrant, UploadKind};
+
+use super::browser::Answer;
+use super::coordinator::{Coordinator, Refused};
+use super::entrance::counted;
+use super::report::Report;
+use crate::digest;
+
+/// A file of ours for a trial; `part_size` is a wish.
+pub fn trial_file(content: &[u8], part_size: Option<u64>, crc: Option<Crc64Nvme>) -> NewFile {
+    let first = PartNumber::from_index(0);
+    NewFile {
+        client_ref: "doctor".to_owned(),
+        name: "syncsphere-doctor.bin".to_owned().into(),
+        size: content.len() as u64,
+        content_type: Some("application/octet-stream".to_owned()),
+        last_modified: None,
+        path: None,
+        metadata: None,
+        part_size,
+        parts: match (crc, first) {
+            (Some(crc), Ok(part_number)) => vec![PartToSign {
+                part_number,
+                crc64nvme: Some(crc),
+            }],
+            _ => Vec::new(),
+        },
+    }
+}
+
+/// Bytes that no other part of a trial has in this order.
+pub fn trial_content(length: usize) -> Vec<u8> {
+    (0..length).map(|index| (index % 251) as u8).collect()
+}
+
+/// The checksum of these bytes.
+pub fn checksum(content: &[u8]) -> Result<Crc64Nvme> {
+    Ok(digest::of_reader(content)?.crc64nvme.parse()?)
+}
+
+/// Sends a body to a presigned URL, with the headers that belong to it.
+pub fn put(coordinator: &Coordinator<'_>, url: &SignedPart, body: Vec<u8>) -> Result<Answer> {
+    let headers: Vec<_> = url
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    coordinator
+        .browser
+        .send(&Method::PUT, &url.url, &headers, Some(body))
+}
+
+/// The code of an S3 error; a few letters, whatever was sent.
+pub fn s3_code(answer: &Answer) -> String {
+    let body = String::from_utf8_lossy(&answer.body);
+    let code = body
+        .split_once("<Code>")
+        .and_then(|(_, rest)| rest.split_once("</Code>"))
+        .map(|(code, _)| code)
+        .filter(|code| {
+            !code.is_empty() && code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric())
+        });
+    code.map_or_else(
+        || format!("status {}", answer.status.as_u16()),
+        |code| format!("{code} ({})", answer.status.as_u16()),
+    )
+}
+
+/// A check's name, for the small file and for the one of several parts.
+fn named(grant: &UploadGrant, small: &'static str, several: &'static str) -> &'static str {
+    match grant.kind {
+        UploadKind::Single => small,
+        UploadKind::Multipart => several,
+    }
+}
+
+/// Finalizes the upload and looks at the record; whether there is a file now.
+pub fn finish(
+    coordinator: &Coordinator<'_>,
+    grant: &UploadGrant,
+    crc: Crc64Nvme,
+    report: &mut Report,
+) -> bool {
+    let check = named(grant, "complete", "parts-complete");
+    match coordinator.complete(grant, crc) {
+        Ok(record) if record.checksum.crc64nvme == Some(crc) => {
+            report.ok(
+                check,
+                format!(
+                    "a file of {} is finalized with its checksum",
+                    counted(usize::from(grant.part_count), "part")
+                ),
+            );
+            true
+        }
+        Ok(_) => {
+            report.warning(
+                check,
+                "the file is finalized, but storage knows no CRC64NVME of the whole",
+                "use storage that keeps whole-object checksums, so that damage is noticed later too",
+            );
+            true
+        }
+        Err(refused) => {
+            let cure = match refused.code() {
+                Some("checksum_mismatch") => {
+                    "use storage that keeps CRC64NVME checksums (docs/guides/self-hosted.md)"
+                }
+                Some("storage_unavailable") => "see that the worker reaches storage at S3_ENDPOINT",
+                _ => {
+                    "let the key read, list and abort (s3:GetObject, s3:ListMultipartUploadParts, s3:AbortMultipartUpload, s3:ListBucket); the worker's log has the cause beside the request's id"
+                }
+            };
+            report.failure(
+                check,
+                format!("an upload cannot be finalized: {}", refused.said()),
+                cure,
+            );
+            false
+        }
+    }
+}
+
+/// Reads the file back the way that pages do.
+pub fn download(coordinator: &Coordinator<'_>, grant: &UploadGrant, content: &[u8], report: &mut Report) {
+    let check = named(grant, "download", "parts-download");
+    let answer = coordinator
+        .content(&grant.file_id)
+        .map(|link| coordinator.browser.send(&Method::GET, &link.url, &[], None));
+    let cure = "let the key read (s3:GetObject)";
+    match answer {
+        Ok(Ok(answer)) if answer.status.is_success() && answer.body == content => {
+            let attached = answer
+                .header("content-disposition")
+                .is_some_and(|disposition| disposition.starts_with("attachment"));
+            if attached {
+                report.ok(check, "the file comes back as it was sent, as an attachment");
+            } else {
+                report.warning(
+                    check,
+                    "the file comes back as it was sent, but storage drops the Content-Disposition",
+                    "use storage that honours response-content-disposition, or browsers may show foreign files as pages",
+                );
+            }
+        }
+        Ok(Ok(answer)) if answer.status.is_success() => report.failure(
+            check,
+            "other bytes come back than were sent",
+            "see what stands between here and storage; nothing may change bodies",
+        ),
+        Ok(Ok(answer)) => report.failure(
+            check,
+            format!("storage refuses the download: {}", s3_code(&answer)),
+            cure,
+        ),
+        Ok(Err(error)) => report.failure(check, format!("storage does not answer: {error}"), cure),
+        Err(refused) => report.failure(check, refused.said(), cure),
+    }
+}
+
+/// Removes what a trial has made: the file, where it came to one, else the upload.
+pub fn remove(coordinator: &Coordinator<'_>, grant: &UploadGrant, finished: bool) -> Result<(), Refused> {
+    if finished {
+        coordinator.delete(&grant.file_id).map(drop)
+    } else {
+        coordinator.abort(&grant.upload_id)
+    }
+}
+
+/// Says whether everything is gone that the trials made.
+pub fn removed(check: &'static str, outcome: Result<(), Refused>, report: &mut Report) {
+    match outcome {
+        Ok(()) => report.ok(check, "what the trial made is removed"),
+        Err(refused) => report.warning(
+            check,
+            format!("what the trial made could not be removed: {}", refused.said()),
+            "let the key delete and abort (s3:DeleteObject, s3:AbortMultipartUpload); the coordinator ends open uploads by itself after UPLOAD_TTL_SECONDS",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, StatusCode};
+
+    use super::{Answer, s3_code};
+
+    #[test]
+    fn an_error_of_storage_is_told_by_its_code_alone() {
+        let answer = |body: &str| Answer {
+            status: StatusCode::FORBIDDEN,
+            headers: HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+        };
+        let said = answer("<Error><Code>SignatureDoesNotMatch</Code><Message>secret</Message></Error>");
+        assert_eq!(s3_code(&said), "SignatureDoesNotMatch (403)");
+        assert_eq!(s3_code(&answer("<Code>a b\n</Code>")), "status 403");
+        assert_eq!(s3_code(&answer("")), "status 403");
+    }
+}
