@@ -11,6 +11,7 @@ import {
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
+import { corsRule } from "./bucket-rules.mjs";
 import { endProcess, spawnGuarded } from "./guard.mjs";
 import { freePorts } from "./ports.mjs";
 import { makeRunFolder } from "./run-folder.mjs";
@@ -205,15 +206,7 @@ async function setUpBucket(client, bucket, allowedOrigins) {
     new PutBucketCorsCommand({
       Bucket: bucket,
       CORSConfiguration: {
-        CORSRules: [
-          {
-            AllowedOrigins: allowedOrigins,
-            AllowedMethods: ["PUT", "POST", "GET", "HEAD"],
-            AllowedHeaders: ["content-type", "x-amz-checksum-crc64nvme"],
-            ExposeHeaders: ["ETag", "x-amz-checksum-crc64nvme", "x-amz-request-id"],
-            MaxAgeSeconds: 7200,
-          },
-        ],
+        CORSRules: [corsRule(allowedOrigins)],
       },
     }),
   );

@@ -5,6 +5,7 @@
 
 mod bench;
 mod browser;
+mod bucket_setup;
 mod build_products;
 mod cache;
 mod check;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Bench { cases, quick } => bench::run(&cases, quick),
         Command::Pack => pack::run(),
         Command::Build { products } => build_products::run(&products),
+        Command::BucketSetup(options) => bucket_setup::run(options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Setup => install::everything().map(|_| ExitCode::SUCCESS),
     };
@@ -86,6 +88,8 @@ enum Command {
         /// What to build (everything when none is named)
         products: Vec<build_products::Product>,
     },
+    /// Give a bucket the CORS and lifecycle rules that uploads need, beside the rules it has
+    BucketSetup(bucket_setup::BucketSetupOptions),
     /// Examine a deployed or local coordinator and its storage from outside, and say how to mend what is wrong
     Doctor(doctor::DoctorOptions),
     /// Install the tools that the other commands need

@@ -1,0 +1,141 @@
+//! `cargo xtask bucket-setup`: gives a bucket the rules that uploads need. stack/bucket-setup.mjs does it, with the
+//! rules that the demo's bucket has.
+
+use std::io::Write;
+use std::process::{ExitCode, Stdio};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::{install, process, workspace};
+
+/// Which bucket, whose pages, and with what key. The variables are those of the coordinator.
+#[derive(Args, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BucketSetupOptions {
+    /// Address of the S3 API
+    #[arg(long, value_name = "URL", env = "S3_ENDPOINT")]
+    endpoint: String,
+    #[arg(long, env = "S3_BUCKET")]
+    bucket: String,
+    /// Region of the bucket (default: auto for R2, us-east-1 for others but AWS)
+    #[arg(long, env = "S3_REGION")]
+    region: Option<String>,
+    /// How the bucket is named in addresses
+    #[arg(long, env = "S3_ADDRESSING", default_value = "path")]
+    addressing: Addressing,
+    #[arg(long, env = "S3_PROVIDER", default_value = "generic")]
+    provider: Provider,
+    /// A key that may change the bucket's rules, which the coordinator's need not
+    #[arg(long, env = "S3_ACCESS_KEY_ID", hide_env_values = true)]
+    access_key_id: String,
+    #[arg(long, env = "S3_SECRET_ACCESS_KEY", hide_env_values = true)]
+    secret_access_key: String,
+    /// Origin of the pages that upload, such as https://app.example.com; may be given several times
+    #[arg(long = "origin", value_name = "ORIGIN", required = true)]
+    origins: Vec<String>,
+    /// End multipart uploads that nobody ended after so many days; more than UPLOAD_TTL_SECONDS
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+    days: u32,
+    /// Make the bucket where there is none
+    #[arg(long)]
+    create: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Provider {
+    Aws,
+    R2,
+    Generic,
+}
+
+#[derive(Clone, Copy, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Addressing {
+    Path,
+    Virtual,
+}
+
+/// Sets the rules; may be repeated.
+pub fn run(mut options: BucketSetupOptions) -> Result<ExitCode> {
+    for origin in &options.origins {
+        if !is_origin(origin) {
+            bail!(
+                "--origin {origin}: has to be scheme, host and port alone, such as https://app.example.com"
+            );
+        }
+    }
+    if options.region.is_none() {
+        options.region = Some(match options.provider {
+            // Source: <https://developers.cloudflare.com/r2/api/s3/api/>
+            Provider::R2 => "auto".to_owned(),
+            Provider::Generic => "us-east-1".to_owned(),
+            Provider::Aws => bail!("AWS needs --region, or S3_REGION"),
+        });
+    }
+    install::node_packages()?;
+    let mut child = process::command(install::node()?)
+        .arg(workspace::path("stack/bucket-setup.mjs"))
+        .stdin(Stdio::piped())
+        .spawn()
+        .context("cannot start stack/bucket-setup.mjs")?;
+    let mut stdin = child
+        .stdin
+        .take()
+        .context("no channel to stack/bucket-setup.mjs")?;
+    stdin.write_all(serde_json::to_string(&options)?.as_bytes())?;
+    drop(stdin);
+    Ok(if child.wait()?.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Browsers compare origins letter by letter. S3 takes a star for all of them, or for a part.
+fn is_origin(text: &str) -> bool {
+    if text == "*" {
+        return true;
+    }
+    let Some((scheme, host)) = text.split_once("://") else {
+        return false;
+    };
+    let known = matches!(scheme, "http" | "https");
+    let letters = |b: u8| {
+        b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':' | b'*' | b'[' | b']')
+    };
+    known && !host.is_empty() && host.bytes().all(letters) && text.matches('*').count() <= 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_origin;
+
+    #[test]
+    fn an_origin_is_what_browsers_send() {
+        for good in [
+            "*",
+            "https://app.example.com",
+            "http://localhost:8787",
+            "https://*.example.com",
+            "http://[::1]:1",
+        ] {
+            assert!(is_origin(good), "{good}");
+        }
+        for bad in [
+            "",
+            "app.example.com",
+            "https://app.example.com/",
+            "https://App.example.com",
+            "ftp://a.b",
+            "https://*.*.c",
+        ] {
+            assert!(!is_origin(bad), "{bad}");
+        }
+    }
+}
