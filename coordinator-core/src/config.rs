@@ -7,7 +7,7 @@ use std::time::Duration;
 use syncsphere_protocol::{MAX_OBJECT_SIZE, Redacted};
 
 use crate::auth::{Clients, OutsideIssuers, SigningKeys, WrongIssuers};
-use crate::s3::{Addressing, Bucket, Endpoint, Provider};
+use crate::s3::{Addressing, Bucket, DayKey, Endpoint, Provider};
 
 /// Every variable that [`Config::from_vars`] knows; shells read these and [`Config::further_variables`].
 pub const VARIABLES: &[&str] = &[
@@ -201,6 +201,7 @@ impl Config {
                 region: region.to_owned(),
                 access_key_id: Redacted(vars.required("S3_ACCESS_KEY_ID")?.to_owned()),
                 secret_access_key: Redacted(vars.required("S3_SECRET_ACCESS_KEY")?.to_owned()),
+                day_key: DayKey::default(),
             },
             url_ttl: vars.seconds(
                 "URL_TTL_SECONDS",

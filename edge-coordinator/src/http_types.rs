@@ -15,9 +15,17 @@ pub(crate) async fn plain_request(request: &mut Request, limit: usize) -> Result
         .map_err(unreadable)?;
     copy_headers(request.headers(), plain.headers_mut());
     if inner.body().is_some() {
-        *plain.body_mut() = read_up_to(request.stream()?, limit).await?;
+        *plain.body_mut() = match stated_length(plain.headers()) {
+            // In one piece, which costs a third of the stream. The platform lets nobody send more than he states.
+            Some(length) if length <= limit => request.bytes().await?,
+            _ => read_up_to(request.stream()?, limit).await?,
+        };
     }
     Ok(plain)
+}
+
+fn stated_length(headers: &http::HeaderMap) -> Option<usize> {
+    headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The response as the platform sends it.

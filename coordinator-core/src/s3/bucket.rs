@@ -4,6 +4,8 @@ use http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use syncsphere_protocol::Redacted;
 
+use super::query_signature::DayKey;
+
 /// Everything but the unreserved characters.
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>,
@@ -38,6 +40,7 @@ pub struct Bucket {
     pub access_key_id: Redacted<String>,
     /// The access key's secret.
     pub secret_access_key: Redacted<String>,
+    pub(crate) day_key: DayKey,
 }
 
 /// Where a bucket's name stands in URLs.
@@ -129,6 +132,11 @@ impl Bucket {
             Addressing::Virtual => format!("{scheme}://{bucket}.{authority}/{key}"),
         }
     }
+}
+
+/// A name or value as it stands in a query.
+pub(super) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// A query string; a value of `None` stands for a name alone.

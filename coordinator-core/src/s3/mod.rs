@@ -5,10 +5,12 @@ mod bucket;
 mod client;
 mod form;
 mod presign;
+mod query_signature;
 mod replies;
 mod sign;
 
 pub use bucket::{Addressing, Bucket, Endpoint, Provider, WrongEndpoint};
 pub(crate) use client::{PartToComplete, S3, S3Failure};
 pub(crate) use presign::{Download, PartUpload, SingleUpload};
+pub(crate) use query_signature::DayKey;
 pub(crate) use replies::StoredObject;

@@ -1,4 +1,4 @@
-//! Signature Version 4, by `aws-sigv4`, with the time passed in.
+//! Signature Version 4 in headers, by `aws-sigv4`, with the time passed in.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +15,12 @@ use super::Bucket;
 #[derive(Debug, thiserror::Error)]
 #[error("a storage request could not be signed: {0}")]
 pub(crate) struct SigningFailure(pub(super) String);
+
+impl SigningFailure {
+    pub(super) fn new(complaint: &str) -> Self {
+        Self(complaint.to_owned())
+    }
+}
 
 impl Bucket {
     /// `request` with its signature in the headers. The body is signed too.
@@ -39,38 +45,6 @@ impl Bucket {
         };
         instructions.apply_to_request_http1x(&mut request);
         Ok(request)
-    }
-
-    /// `url` with a signature in its query that holds for `lifetime` from `now_ms`.
-    ///
-    /// Each of `headers` has to be sent exactly as it is given here. None of them moves into the
-    /// query: AWS signs a checksum found there and then ignores it.
-    /// Source: <https://github.com/aws/aws-sdk/issues/480>
-    pub(super) fn presign(
-        &self,
-        method: &str,
-        url: &str,
-        headers: &[(&str, &str)],
-        lifetime: Duration,
-        now_ms: i64,
-    ) -> Result<String, SigningFailure> {
-        let mut settings = s3_settings();
-        settings.signature_location = SignatureLocation::QueryParams;
-        settings.expires_in = Some(lifetime);
-        let signable = SignableRequest::new(
-            method,
-            url,
-            headers.iter().copied(),
-            SignableBody::UnsignedPayload,
-        )
-        .map_err(SigningFailure::from)?;
-        let instructions = self.signature(signable, settings, now_ms)?;
-        let mut request = http::Request::builder()
-            .uri(url)
-            .body(())
-            .map_err(|error| SigningFailure(error.to_string()))?;
-        instructions.apply_to_request_http1x(&mut request);
-        Ok(request.uri().to_string())
     }
 
     fn signature(
@@ -157,7 +131,38 @@ pub(super) mod tests {
             takes_forms: false,
             region: "us-east-1".to_owned(),
             access_key_id: Redacted("AKIAIOSFODNN7EXAMPLE".to_owned()),
+            day_key: Default::default(),
             secret_access_key: Redacted("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned()),
+        }
+    }
+
+    impl Bucket {
+        /// The same URL as `aws-sigv4` makes it.
+        fn presign_by_library(
+            &self,
+            method: &str,
+            url: &str,
+            headers: &[(&str, &str)],
+            lifetime: Duration,
+            now_ms: i64,
+        ) -> Result<String, SigningFailure> {
+            let mut settings = s3_settings();
+            settings.signature_location = SignatureLocation::QueryParams;
+            settings.expires_in = Some(lifetime);
+            let signable = SignableRequest::new(
+                method,
+                url,
+                headers.iter().copied(),
+                SignableBody::UnsignedPayload,
+            )
+            .map_err(SigningFailure::from)?;
+            let instructions = self.signature(signable, settings, now_ms)?;
+            let mut request = http::Request::builder()
+                .uri(url)
+                .body(())
+                .map_err(|error| SigningFailure(error.to_string()))?;
+            instructions.apply_to_request_http1x(&mut request);
+            Ok(request.uri().to_string())
         }
     }
 
@@ -231,6 +236,34 @@ pub(super) mod tests {
         form_urlencoded::parse(query.as_bytes()).into_owned().collect()
     }
 
+    #[test]
+    fn the_key_is_that_of_the_day_region_and_secret() {
+        let bucket = example_bucket();
+        let url = bucket.public_url("k");
+        let lifetime = Duration::from_secs(60);
+        for now_ms in [
+            EXAMPLE_TIME_MS,
+            EXAMPLE_TIME_MS + 86_400_000,
+            EXAMPLE_TIME_MS + 86_399_999,
+            0,
+        ] {
+            let ours = bucket.presign("PUT", &url, &[], lifetime, now_ms).unwrap();
+            let theirs = bucket
+                .presign_by_library("PUT", &url, &[], lifetime, now_ms)
+                .unwrap();
+            assert_eq!(parameters(&ours), parameters(&theirs), "{now_ms}");
+        }
+        let mut other = bucket.clone();
+        other.region = "eu-central-1".to_owned();
+        let ours = other
+            .presign("PUT", &url, &[], lifetime, EXAMPLE_TIME_MS)
+            .unwrap();
+        let theirs = other
+            .presign_by_library("PUT", &url, &[], lifetime, EXAMPLE_TIME_MS)
+            .unwrap();
+        assert_eq!(parameters(&ours), parameters(&theirs));
+    }
+
     proptest! {
         /// Every request is signed as an independent implementation signs it.
         #[test]
@@ -266,6 +299,10 @@ pub(super) mod tests {
                 query.iter().map(|(name, value)| (name.as_str(), value.as_str())),
                 headers.iter().copied(),
             );
+            let by_library = bucket
+                .presign_by_library(method.to_str(), &(url.clone() + &query_string(&pairs)), &headers, lifetime_s, now_s * 1000)
+                .unwrap();
+            prop_assert_eq!(parameters(&ours), parameters(&by_library));
             prop_assert_eq!(parameters(&ours), parameters(theirs.as_str()));
             prop_assert_eq!(ours.split_once('?').unwrap().0, theirs.as_str().split_once('?').unwrap().0);
         }

@@ -1,0 +1,147 @@
+//! Signature Version 4 in a URL's query: what a presigned URL is.
+//!
+//! Thousands of URLs a second are what the coordinator is asked for most, so the text that is signed is put together here
+//! from parts that are encoded already, and the key of the day is derived once. The cryptography is `aws-sigv4`'s, which
+//! also signs all other requests; the tests hold every URL to what that and another signer make.
+//!
+//! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>
+
+use std::fmt::{self, Write as _};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
+use sha2::{Digest, Sha256};
+
+use super::Bucket;
+use super::bucket::encoded;
+use super::sign::SigningFailure;
+
+/// The key that a day's signatures are made with, once there was one to make.
+#[derive(Default)]
+pub(crate) struct DayKey(Mutex<Option<(String, Vec<u8>)>>);
+
+impl DayKey {
+    fn of(&self, bucket: &Bucket, day: &str, now: SystemTime) -> Vec<u8> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((held_day, key)) = held.as_ref()
+            && held_day == day
+        {
+            return key.clone();
+        }
+        let derived = generate_signing_key(&bucket.secret_access_key, now, &bucket.region, SERVICE);
+        let key = derived.as_ref().to_vec();
+        *held = Some((day.to_owned(), key.clone()));
+        key
+    }
+}
+
+/// A copy derives its own: it may get another secret or region.
+impl Clone for DayKey {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl fmt::Debug for DayKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DayKey(…)")
+    }
+}
+
+const SERVICE: &str = "s3";
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+
+impl Bucket {
+    /// `url` with a signature in its query that holds for `lifetime` from `now_ms`. The URL's path and query are encoded
+    /// as S3 wants them.
+    ///
+    /// Each of `headers` has to be sent exactly as it is given here; names are in lower case. None of them moves into the
+    /// query: AWS signs a checksum found there and then ignores it.
+    /// Source: <https://github.com/aws/aws-sdk/issues/480>
+    pub(super) fn presign(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        lifetime: Duration,
+        now_ms: i64,
+    ) -> Result<String, SigningFailure> {
+        let (resource, query) = url.split_once('?').unwrap_or((url, ""));
+        let (host, path) = host_and_path(resource)?;
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(now_ms).unwrap_or(0));
+        let moment = moment(now_ms)?;
+        let day = moment.get(..DAY_LENGTH).unwrap_or_default();
+        let scope = format!("{day}/{}/{SERVICE}/aws4_request", self.region);
+
+        let mut signed_headers: Vec<(&str, String)> = vec![("host", host.to_owned())];
+        signed_headers.extend(headers.iter().map(|(name, value)| (*name, trimmed(value))));
+        signed_headers.sort_unstable();
+        let names: Vec<_> = signed_headers.iter().map(|(name, _)| *name).collect();
+        let names = names.join(";");
+
+        let mut pairs: Vec<String> = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(str::to_owned)
+            .collect();
+        pairs.extend([
+            format!("X-Amz-Algorithm={ALGORITHM}"),
+            format!(
+                "X-Amz-Credential={}",
+                encoded(&format!("{}/{scope}", self.access_key_id.0))
+            ),
+            format!("X-Amz-Date={moment}"),
+            format!("X-Amz-Expires={}", lifetime.as_secs()),
+            format!("X-Amz-SignedHeaders={}", encoded(&names)),
+        ]);
+        // By name and then by value, which differs from the order of the pairs where one name begins with another's.
+        pairs.sort_unstable_by(|one, other| name_and_value(one).cmp(&name_and_value(other)));
+        let query = pairs.join("&");
+
+        let mut canonical = format!("{method}\n{path}\n{query}\n");
+        for (name, value) in &signed_headers {
+            canonical.extend([name, ":", value, "\n"]);
+        }
+        canonical.extend(["\n", &names, "\nUNSIGNED-PAYLOAD"]);
+        let mut to_sign = format!("{ALGORITHM}\n{moment}\n{scope}\n");
+        for byte in Sha256::digest(canonical.as_bytes()) {
+            // Writing to a String cannot fail.
+            let _ = write!(to_sign, "{byte:02x}");
+        }
+        let signature = calculate_signature(self.day_key.of(self, day, now), to_sign.as_bytes());
+        Ok(format!("{resource}?{query}&X-Amz-Signature={signature}"))
+    }
+}
+
+fn name_and_value(pair: &str) -> (&str, &str) {
+    pair.split_once('=').unwrap_or((pair, ""))
+}
+
+fn host_and_path(resource: &str) -> Result<(&str, &str), SigningFailure> {
+    let (_, rest) = resource
+        .split_once("://")
+        .ok_or_else(|| SigningFailure::new("a URL without a scheme"))?;
+    match rest.find('/') {
+        Some(start) => Ok(rest.split_at(start)),
+        None => Ok((rest, "/")),
+    }
+}
+
+/// Spaces at the ends are nothing, several in a row are one.
+fn trimmed(value: &str) -> String {
+    if !value.contains("  ") {
+        return value.trim_matches(' ').to_owned();
+    }
+    let words: Vec<_> = value.split(' ').filter(|word| !word.is_empty()).collect();
+    words.join(" ")
+}
+
+/// `20130524T000000Z`.
+fn moment(now_ms: i64) -> Result<String, SigningFailure> {
+    let timestamp = jiff::Timestamp::from_millisecond(now_ms.max(0))
+        .map_err(|_| SigningFailure::new("a time beyond all calendars"))?;
+    Ok(timestamp.strftime("%Y%m%dT%H%M%SZ").to_string())
+}
+
+const DAY_LENGTH: usize = "20130524".len();
