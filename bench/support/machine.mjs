@@ -71,3 +71,13 @@ async function family() {
   }
   return found;
 }
+
+/** Seconds of processor time that our processes of this program have taken so far. */
+export async function processorSeconds(program) {
+  let ticks = 0;
+  for (const { pid, ticks: own } of await family()) {
+    const path = await readlink(`/proc/${pid}/exe`).catch(() => "");
+    if (path.split("/").at(-1).startsWith(program)) ticks += own;
+  }
+  return ticks / TICKS_A_SECOND;
+}
