@@ -73,7 +73,7 @@ fn examine(browser: &Browser, endpoint: &str, origin: &str, token: Option<&str>,
     if entrance::accepts_token(&coordinator, report) {
         // Both clean up after themselves, whatever happens in between.
         if storage::examine(&coordinator, origin, report) {
-            multipart::examine(&coordinator, report);
+            multipart::examine(&coordinator, origin, report);
         }
     }
 }

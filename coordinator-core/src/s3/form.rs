@@ -3,17 +3,16 @@
 //! A browser asks before each PUT to another origin whether it may, and remembers the answer by URL,
 //! of which every object has its own. All forms go to the bucket's URL: they ask once.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
+use aws_sigv4::sign::v4::calculate_signature;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::Bucket;
 use super::presign::{CHECKSUM, Presigned, SingleUpload};
-use super::sign::SigningFailure;
+use super::sign::{SigningFailure, moment};
 
 impl Bucket {
     /// A form for a whole object: storage takes exactly this key, length, media type and checksum. The
@@ -69,14 +68,8 @@ impl Bucket {
     ///
     /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-UsingHTTPPOST.html>
     fn sign_policy(&self, policy: &str, now_ms: i64) -> String {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(now_ms).unwrap_or(0));
-        let key = generate_signing_key(&self.secret_access_key.0, now, &self.region, "s3");
-        calculate_signature(key, policy.as_bytes())
+        calculate_signature(self.signing_key(now_ms), policy.as_bytes())
     }
-}
-
-fn moment(ms: i64) -> Result<DateTime<Utc>, SigningFailure> {
-    DateTime::from_timestamp_millis(ms).ok_or_else(|| SigningFailure("a time beyond the calendar".to_owned()))
 }
 
 #[cfg(test)]

@@ -15,26 +15,11 @@ use sha2::{Digest, Sha256};
 
 use super::Bucket;
 use super::bucket::encoded;
-use super::sign::SigningFailure;
+use super::sign::{SigningFailure, moment};
 
 /// The key that a day's signatures are made with, once there was one to make.
 #[derive(Default)]
-pub(crate) struct DayKey(Mutex<Option<(String, Vec<u8>)>>);
-
-impl DayKey {
-    fn of(&self, bucket: &Bucket, day: &str, now: SystemTime) -> Vec<u8> {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((held_day, key)) = held.as_ref()
-            && held_day == day
-        {
-            return key.clone();
-        }
-        let derived = generate_signing_key(&bucket.secret_access_key, now, &bucket.region, SERVICE);
-        let key = derived.as_ref().to_vec();
-        *held = Some((day.to_owned(), key.clone()));
-        key
-    }
-}
+pub(crate) struct DayKey(Mutex<Option<(i64, Vec<u8>)>>);
 
 /// A copy derives its own: it may get another secret or region.
 impl Clone for DayKey {
@@ -49,10 +34,27 @@ impl fmt::Debug for DayKey {
     }
 }
 
+const MS_OF_A_DAY: i64 = 86_400_000;
 const SERVICE: &str = "s3";
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 impl Bucket {
+    /// The key for what is signed at this time.
+    pub(super) fn signing_key(&self, now_ms: i64) -> Vec<u8> {
+        let day = now_ms.div_euclid(MS_OF_A_DAY);
+        let mut held = self.day_key.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((held_day, key)) = held.as_ref()
+            && *held_day == day
+        {
+            return key.clone();
+        }
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(now_ms).unwrap_or(0));
+        let derived = generate_signing_key(&self.secret_access_key, now, &self.region, SERVICE);
+        let key = derived.as_ref().to_vec();
+        *held = Some((day, key.clone()));
+        key
+    }
+
     /// `url` with a signature in its query that holds for `lifetime` from `now_ms`. The URL's path and query are encoded
     /// as S3 wants them.
     ///
@@ -69,9 +71,9 @@ impl Bucket {
     ) -> Result<String, SigningFailure> {
         let (resource, query) = url.split_once('?').unwrap_or((url, ""));
         let (host, path) = host_and_path(resource)?;
-        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(now_ms).unwrap_or(0));
-        let moment = moment(now_ms)?;
-        let day = moment.get(..DAY_LENGTH).unwrap_or_default();
+        let now = moment(now_ms)?;
+        let moment = now.format("%Y%m%dT%H%M%SZ").to_string();
+        let day = now.format("%Y%m%d");
         let scope = format!("{day}/{}/{SERVICE}/aws4_request", self.region);
 
         let mut signed_headers: Vec<(&str, String)> = vec![("host", host.to_owned())];
@@ -109,7 +111,7 @@ impl Bucket {
             // Writing to a String cannot fail.
             let _ = write!(to_sign, "{byte:02x}");
         }
-        let signature = calculate_signature(self.day_key.of(self, day, now), to_sign.as_bytes());
+        let signature = calculate_signature(self.signing_key(now_ms), to_sign.as_bytes());
         Ok(format!("{resource}?{query}&X-Amz-Signature={signature}"))
     }
 }
@@ -121,7 +123,7 @@ fn name_and_value(pair: &str) -> (&str, &str) {
 fn host_and_path(resource: &str) -> Result<(&str, &str), SigningFailure> {
     let (_, rest) = resource
         .split_once("://")
-        .ok_or_else(|| SigningFailure::new("a URL without a scheme"))?;
+        .ok_or_else(|| SigningFailure("a URL without a scheme".to_owned()))?;
     match rest.find('/') {
         Some(start) => Ok(rest.split_at(start)),
         None => Ok((rest, "/")),
@@ -136,12 +138,3 @@ fn trimmed(value: &str) -> String {
     let words: Vec<_> = value.split(' ').filter(|word| !word.is_empty()).collect();
     words.join(" ")
 }
-
-/// `20130524T000000Z`.
-fn moment(now_ms: i64) -> Result<String, SigningFailure> {
-    let timestamp = jiff::Timestamp::from_millisecond(now_ms.max(0))
-        .map_err(|_| SigningFailure::new("a time beyond all calendars"))?;
-    Ok(timestamp.strftime("%Y%m%dT%H%M%SZ").to_string())
-}
-
-const DAY_LENGTH: usize = "20130524".len();

@@ -8,6 +8,7 @@ use aws_sigv4::http_request::{
     SigningSettings, UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
+use chrono::{DateTime, Utc};
 
 use super::Bucket;
 
@@ -15,12 +16,6 @@ use super::Bucket;
 #[derive(Debug, thiserror::Error)]
 #[error("a storage request could not be signed: {0}")]
 pub(crate) struct SigningFailure(pub(super) String);
-
-impl SigningFailure {
-    pub(super) fn new(complaint: &str) -> Self {
-        Self(complaint.to_owned())
-    }
-}
 
 impl Bucket {
     /// `request` with its signature in the headers. The body is signed too.
@@ -102,6 +97,11 @@ fn readable(headers: &http::HeaderMap) -> Result<Vec<(&str, &str)>, SigningFailu
             Ok((name.as_str(), value))
         })
         .collect()
+}
+
+/// A time as signatures write it.
+pub(super) fn moment(ms: i64) -> Result<DateTime<Utc>, SigningFailure> {
+    DateTime::from_timestamp_millis(ms).ok_or_else(|| SigningFailure("a time beyond the calendar".to_owned()))
 }
 
 #[cfg(test)]

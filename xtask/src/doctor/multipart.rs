@@ -8,14 +8,16 @@ use syncsphere_protocol::{
 use super::browser::Answer;
 use super::coordinator::{Coordinator, Refused};
 use super::report::Report;
-use super::trial::{checksum, download, finish, put, remove, removed, s3_code, trial_content, trial_file};
+use super::trial::{
+    checksum, deliver, download, finish, preflight, remove, removed, s3_code, trial_content, trial_file,
+};
 
 // The smallest part that there may be, and a last one that is smaller.
 const FIRST: usize = MIN_PART_SIZE as usize;
 const LAST: usize = 1000;
 
 /// Uploads a file of two parts, with everything wrong that must be refused, and removes it.
-pub fn examine(coordinator: &Coordinator<'_>, report: &mut Report) {
+pub fn examine(coordinator: &Coordinator<'_>, origin: &str, report: &mut Report) {
     let content = trial_content(FIRST + LAST);
     // The second wishes for parts that no S3 storage takes.
     let wishes = [MIN_PART_SIZE, 1024];
@@ -39,7 +41,7 @@ pub fn examine(coordinator: &Coordinator<'_>, report: &mut Report) {
     let mut finished = false;
     if let [trial, wish] = grants.as_slice() {
         plan(trial, wish, report);
-        finished = trial_upload(coordinator, trial, &content, report);
+        finished = trial_upload(coordinator, origin, trial, &content, report);
     }
     let mut gone = Ok(());
     for (index, grant) in grants.iter().enumerate() {
@@ -77,11 +79,12 @@ fn plan(trial: &UploadGrant, wish: &UploadGrant, report: &mut Report) {
 /// Whether the file was finalized.
 fn trial_upload(
     coordinator: &Coordinator<'_>,
+    origin: &str,
     grant: &UploadGrant,
     content: &[u8],
     report: &mut Report,
 ) -> bool {
-    let attempted = Trial::new(coordinator, grant, content).and_then(|trial| trial.run(report));
+    let attempted = Trial::new(coordinator, grant, content).and_then(|trial| trial.run(origin, report));
     match attempted {
         Ok(true) => {
             download(coordinator, grant, content, report);
@@ -117,7 +120,7 @@ impl<'a> Trial<'a> {
         })
     }
 
-    fn run(&self, report: &mut Report) -> Result<bool> {
+    fn run(&self, origin: &str, report: &mut Report) -> Result<bool> {
         let [first, last] = self.parts;
         let (Some(first_url), Some(last_url)) = (self.signed(0, first)?, self.signed(1, last)?) else {
             report.failure(
@@ -127,14 +130,15 @@ impl<'a> Trial<'a> {
             );
             return Ok(false);
         };
+        preflight(self.coordinator, &last_url, origin, "parts-cors", report);
         self.wrong_content(&last_url, report)?;
         self.wrong_length(&last_url, report)?;
 
-        if !taken(&put(self.coordinator, &first_url, first.to_vec())?, report) {
+        if !taken(&deliver(self.coordinator, &first_url, first.to_vec())?, report) {
             return Ok(false);
         }
         self.premature_end(report);
-        if !taken(&put(self.coordinator, &last_url, last.to_vec())?, report) {
+        if !taken(&deliver(self.coordinator, &last_url, last.to_vec())?, report) {
             return Ok(false);
         }
         report.ok("checksum", "storage takes parts with their CRC64NVME checksum");
@@ -153,7 +157,7 @@ impl<'a> Trial<'a> {
     fn wrong_content(&self, url: &SignedPart, report: &mut Report) -> Result<()> {
         let [_, last] = self.parts;
         let damaged = last.iter().map(|byte| !byte).collect();
-        let answer = put(self.coordinator, url, damaged)?;
+        let answer = deliver(self.coordinator, url, damaged)?;
         if answer.status.is_success() {
             report.failure(
                 "damaged-part",
@@ -174,7 +178,7 @@ impl<'a> Trial<'a> {
 
     fn wrong_length(&self, url: &SignedPart, report: &mut Report) -> Result<()> {
         let [_, last] = self.parts;
-        let answer = put(self.coordinator, url, last.iter().copied().skip(1).collect())?;
+        let answer = deliver(self.coordinator, url, last.iter().copied().skip(1).collect())?;
         if answer.status.is_success() {
             report.failure(
                 "part-length",

@@ -1,7 +1,6 @@
 //! Storage as a page meets it, through a small file sent in one request.
 
 use anyhow::Result;
-use http::Method;
 use syncsphere_protocol::{Crc64Nvme, InitiateResult, SignedPart, UploadGrant, UploadKind};
 use url::Url;
 
@@ -9,7 +8,9 @@ use super::browser::Answer;
 use super::coordinator::{Coordinator, Refused};
 use super::entrance::is_this_machine;
 use super::report::Report;
-use super::trial::{checksum, download, finish, put, remove, removed, s3_code, trial_content, trial_file};
+use super::trial::{
+    checksum, deliver, download, finish, preflight, remove, removed, s3_code, trial_content, trial_file,
+};
 use super::{clocks, cors};
 
 /// Uploads, reads back and removes a small file. Whether it is worth trying a larger one.
@@ -73,7 +74,7 @@ fn send_and_finish(
     };
     mixed_content(url, origin, report);
     let sees_pages = preflight(coordinator, url, origin, "storage-cors", report);
-    let answer = put(coordinator, url, content.to_vec());
+    let answer = deliver(coordinator, url, content.to_vec());
     let Some(answer) = stored(answer, url, report) else {
         return false;
     };
@@ -155,39 +156,6 @@ fn mixed_content(url: &SignedPart, origin: &str, report: &mut Report) {
             "serve storage over https, and set S3_PUBLIC_ENDPOINT to that address",
         );
     }
-}
-
-/// Asks as a browser does before it sends a part. The wildcard of storage that has no rules is as good as a rule.
-fn preflight(
-    coordinator: &Coordinator<'_>,
-    url: &SignedPart,
-    origin: &str,
-    check: &'static str,
-    report: &mut Report,
-) -> bool {
-    let needed = ["content-type", "x-amz-checksum-crc64nvme"];
-    let asked = needed.join(",");
-    let headers = [
-        ("access-control-request-method", "PUT"),
-        ("access-control-request-headers", asked.as_str()),
-    ];
-    let objection = match coordinator
-        .browser
-        .send(&Method::OPTIONS, &url.url, &headers, None)
-    {
-        Ok(answer) => cors::objection(answer.status, &answer.headers, origin, "PUT", &needed),
-        // Told as `storage-reachable`.
-        Err(_) => return false,
-    };
-    match &objection {
-        None => report.ok(check, format!("pages of {origin} may send parts to storage")),
-        Some(objection) => report.failure(
-            check,
-            format!("storage turns pages of {origin} away: {objection}"),
-            format!("give the bucket its CORS rules: `cargo xtask bucket-setup --origin {origin}`"),
-        ),
-    }
-    objection.is_none()
 }
 
 /// What a page may know of storage's reply.

@@ -1,11 +1,12 @@
 //! What the trials of a small file and of one of several parts have in common.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use http::Method;
 use syncsphere_protocol::{Crc64Nvme, NewFile, PartNumber, PartToSign, SignedPart, UploadGrant, UploadKind};
 
 use super::browser::Answer;
 use super::coordinator::{Coordinator, Refused};
+use super::cors;
 use super::entrance::counted;
 use super::report::Report;
 use crate::digest;
@@ -42,16 +43,88 @@ pub fn checksum(content: &[u8]) -> Result<Crc64Nvme> {
     Ok(digest::of_reader(content)?.crc64nvme.parse()?)
 }
 
-/// Sends a body to a presigned URL, with the headers that belong to it.
-pub fn put(coordinator: &Coordinator<'_>, url: &SignedPart, body: Vec<u8>) -> Result<Answer> {
+/// Sends a body as a presigned URL or form wants it.
+pub fn deliver(coordinator: &Coordinator<'_>, url: &SignedPart, body: Vec<u8>) -> Result<Answer> {
     let headers: Vec<_> = url
         .headers
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
+    if url.method != "POST" {
+        return coordinator
+            .browser
+            .send(&Method::PUT, &url.url, &headers, Some(body));
+    }
+    let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
+    let headers = [headers, vec![("content-type", content_type.as_str())]].concat();
     coordinator
         .browser
-        .send(&Method::PUT, &url.url, &headers, Some(body))
+        .send(&Method::POST, &url.url, &headers, Some(form(url, &body)?))
+}
+
+// Nothing that is sent holds it.
+const BOUNDARY: &str = "----syncsphere-doctor-5b1f0c7a9d3e";
+
+/// The form's fields, and the file as its last. Source: RFC 7578
+fn form(url: &SignedPart, file: &[u8]) -> Result<Vec<u8>> {
+    let mut form = Vec::new();
+    for (name, value) in &url.fields {
+        if [name.as_str(), value.as_str()]
+            .concat()
+            .contains(['\r', '\n', '"'])
+        {
+            bail!("a field of the form has no valid form");
+        }
+        let value = value.as_str();
+        form.extend(
+            format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+                .bytes(),
+        );
+    }
+    let head = "Content-Disposition: form-data; name=\"file\"; filename=\"trial\"\r\nContent-Type: application/octet-stream";
+    form.extend(format!("--{BOUNDARY}\r\n{head}\r\n\r\n").bytes());
+    form.extend(file);
+    form.extend(format!("\r\n--{BOUNDARY}--\r\n").bytes());
+    Ok(form)
+}
+
+/// Asks as a browser does before it sends; whether it may.
+pub fn preflight(
+    coordinator: &Coordinator<'_>,
+    url: &SignedPart,
+    origin: &str,
+    check: &'static str,
+    report: &mut Report,
+) -> bool {
+    // A form's own media type needs no permission.
+    let needed: Vec<_> = url.headers.keys().map(String::as_str).collect();
+    let asked = needed.join(",");
+    let mut headers = vec![("access-control-request-method", url.method.as_str())];
+    if !needed.is_empty() {
+        headers.push(("access-control-request-headers", asked.as_str()));
+    }
+    let answer = coordinator
+        .browser
+        .send(&Method::OPTIONS, &url.url, &headers, None);
+    // Told as `storage-reachable`.
+    let Ok(answer) = answer else { return false };
+    match cors::objection(answer.status, &answer.headers, origin, &url.method, &needed) {
+        None => {
+            report.ok(
+                check,
+                format!("pages of {origin} may send them to storage ({})", url.method),
+            );
+            true
+        }
+        Some(objection) => {
+            report.failure(
+                check,
+                format!("storage turns pages of {origin} away: {objection}"),
+                format!("give the bucket its CORS rules: `cargo xtask bucket-setup --origin {origin}`"),
+            );
+            false
+        }
+    }
 }
 
 /// The code of an S3 error; a few letters, whatever was sent.
