@@ -22,6 +22,13 @@ pub trait Storage {
         patience: Duration,
         reply_limit: usize,
     ) -> impl Future<Output = Result<http::Response<Vec<u8>>, StorageFailure>>;
+
+    /// Resolves after so long: the pause before a request is sent again. Where time is not to pass, it
+    /// resolves at once.
+    fn pause(&self, span: Duration) -> impl Future<Output = ()> {
+        let _ = span;
+        std::future::ready(())
+    }
 }
 
 /// Why storage gave no answer. Whether it acted on the request is unknown in every case.

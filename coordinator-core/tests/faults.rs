@@ -333,3 +333,36 @@ fn next_due(bench: &Bench) -> i64 {
     let Ok(due) = ledgers[&"demo".parse().unwrap()].next_due();
     due.expect("a chore is left")
 }
+
+#[test]
+fn what_only_reads_is_asked_again_and_nothing_else_is() {
+    let mut bench = Bench::new();
+    let grant = bench.open();
+    let path = format!("/v1/uploads/{}", grant["uploadId"].as_str().unwrap());
+    let away = || Err(StorageFailure::Unreachable);
+    let script = vec![
+        ("GET uploadId", away()),
+        ("GET uploadId", error(503, "SlowDown")),
+        ("GET uploadId", both_parts()),
+    ];
+    let (status, reply) = bench.ask("GET", &path, Value::Null, script);
+    assert_eq!((status, reply["parts"].as_array().unwrap().len()), (200, 2));
+
+    let script = vec![
+        ("GET uploadId", error(500, "InternalError")),
+        ("GET uploadId", away()),
+        ("GET uploadId", away()),
+    ];
+    let (status, reply) = bench.ask("GET", &path, Value::Null, script);
+    assert_eq!((status, &reply["code"]), (503, &json!("storage_unavailable")));
+    assert!(reply["retryAfter"].as_u64().unwrap() > 0);
+
+    // What took its time, was refused, or would do something twice is not.
+    for answer in [Err(StorageFailure::TimedOut), error(403, "AccessDenied")] {
+        bench.ask("GET", &path, Value::Null, vec![("GET uploadId", answer)]);
+    }
+    let file = json!({"clientRef": "f", "name": "f.bin", "size": PART + 1, "partSize": PART});
+    let body = json!({ "files": [file] });
+    let (status, _) = bench.ask("POST", "/v1/uploads", body, vec![("POST uploads", away())]);
+    assert_eq!(status, 503);
+}

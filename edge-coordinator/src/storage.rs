@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use syncsphere_coordinator_core::{Storage, StorageFailure};
+use worker::Delay;
 
 use crate::meter::Meter;
 use crate::outgoing::{self, Unanswered};
@@ -29,5 +30,9 @@ impl Storage for FetchStorage<'_> {
             Unanswered::TimedOut => StorageFailure::TimedOut,
             Unanswered::TooLarge => StorageFailure::ReplyTooLarge,
         })
+    }
+
+    async fn pause(&self, span: Duration) {
+        Delay::from(span).await;
     }
 }

@@ -23,6 +23,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// connection alive meanwhile. Past it the client asks again, which is safe.
 const COMPLETION_PATIENCE: Duration = Duration::from_secs(300);
 
+/// Pauses before a request is sent again that storage did not answer, or asked to repeat: one for each time.
+///
+/// Source: own choice. A connection that broke or an overloaded node is often over in a moment; what takes
+/// longer is for the client to wait for, which is told so.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+
 /// Largest answer that is read, in bytes. Source: a page of 1,000 parts has about 350 bytes each.
 const REPLY_LIMIT: usize = 2 * 1024 * 1024;
 
@@ -48,6 +54,8 @@ pub(crate) struct S3<'a, S> {
 pub(crate) enum S3Failure {
     /// Storage does not answer, or asks to wait. It may have acted all the same.
     Unavailable(String),
+    /// The same, and asking again would take too long.
+    Silent(String),
     /// Storage has no such object or upload.
     NotFound,
     /// Storage refused, with this code.
@@ -200,6 +208,7 @@ impl<S: Storage> S3<'_, S> {
         self.bucket.object_url(key) + &query_string(query)
     }
 
+    /// Sends a request; one that only reads again, where storage fails to answer.
     async fn send(
         &self,
         request: http::request::Builder,
@@ -209,8 +218,28 @@ impl<S: Storage> S3<'_, S> {
         let request = request
             .body(body)
             .map_err(|error| S3Failure::Broken(error.to_string()))?;
-        let is_head = request.method() == Method::HEAD;
         let request = self.bucket.sign(request, self.now_ms)?;
+        // Only what reads: after a completion whose reply was lost the object is looked at, and what is to be
+        // removed comes again as a chore.
+        let pauses: &[Duration] = match request.method().is_safe() {
+            true => &PAUSES,
+            false => &[],
+        };
+        for pause in pauses {
+            match self.send_once(request.clone(), patience).await {
+                Err(S3Failure::Unavailable(_)) => self.storage.pause(*pause).await,
+                answer => return answer,
+            }
+        }
+        self.send_once(request, patience).await
+    }
+
+    async fn send_once(
+        &self,
+        request: Request<Vec<u8>>,
+        patience: Duration,
+    ) -> Result<Response<Vec<u8>>, S3Failure> {
+        let is_head = request.method() == Method::HEAD;
         let response = self.storage.send(request, patience, REPLY_LIMIT).await?;
         if response.status().is_success() {
             return Ok(response);
@@ -244,7 +273,10 @@ impl S3Failure {
 
 impl From<StorageFailure> for S3Failure {
     fn from(failure: StorageFailure) -> Self {
-        Self::Unavailable(failure.to_string())
+        match failure {
+            StorageFailure::Unreachable => Self::Unavailable(failure.to_string()),
+            StorageFailure::TimedOut | StorageFailure::ReplyTooLarge => Self::Silent(failure.to_string()),
+        }
     }
 }
 
@@ -265,7 +297,7 @@ impl From<S3Failure> for Refusal {
         /// Seconds to wait when storage is away. Source: own choice.
         const RETRY_AFTER: u32 = 2;
         match failure {
-            S3Failure::Unavailable(cause) => Refusal::from(
+            S3Failure::Unavailable(cause) | S3Failure::Silent(cause) => Refusal::from(
                 Problem::new(
                     ErrorCode::StorageUnavailable,
                     "storage does not answer at the moment",
