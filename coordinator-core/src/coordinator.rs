@@ -1,15 +1,15 @@
 use std::cell::OnceCell;
 
 use sha2::{Digest, Sha256};
-use syncsphere_protocol::{ErrorCode, InvalidId, Problem, WorkspaceId};
+use syncsphere_protocol::{ErrorCode, InvalidId, WorkspaceId};
 
 use crate::auth::{Gate, KnownKeys, Scope, subprotocol_token};
 use crate::config::Config;
 use crate::ledger::Command;
 use crate::operations::strays::StrayReport;
 use crate::operations::{Desk, chores};
-use crate::ports::{Issuers, Storage, WorkspaceFailure, Workspaces};
-use crate::refusal::{Refusal, invalid};
+use crate::ports::{Entrance, Storage, WorkspaceFailure, Workspaces};
+use crate::refusal::{Refusal, invalid, too_often};
 use crate::reply::{self, Handled};
 use crate::routes::{self, Query};
 
@@ -78,13 +78,13 @@ impl Coordinator {
     ///
     /// May be dropped at any await: every operation writes its intent before it asks storage, and
     /// may be repeated.
-    pub async fn handle<S: Storage, W: Workspaces, I: Issuers>(
+    pub async fn handle<S: Storage, W: Workspaces, I: Entrance>(
         &self,
         request: http::Request<Vec<u8>>,
         cx: Context,
         storage: &S,
         workspaces: &W,
-        issuers: &I,
+        entrance: &I,
     ) -> http::Response<Vec<u8>> {
         let origin = reply::allowed_origin(request.headers(), &self.config.allowed_origins);
         let route = routes::template(request.uri().path());
@@ -92,7 +92,7 @@ impl Coordinator {
         let mut response = if request.method() == http::Method::OPTIONS {
             reply::preflight()
         } else {
-            match routes::dispatch(&desk, &self.gate(issuers, &cx), request).await {
+            match routes::dispatch(&desk, &self.gate(entrance, &cx), request).await {
                 Ok(response) => response,
                 Err(refusal) => reply::problem(refusal, &cx.request_id),
             }
@@ -111,21 +111,17 @@ impl Coordinator {
         cx: &Context,
         seconds: u32,
     ) -> http::Response<Vec<u8>> {
-        let problem = Problem::new(
-            ErrorCode::RateLimited,
-            "more requests came than are let in at once",
-        );
-        self.refused(request, cx, problem.retry_after(seconds).into())
+        self.refused(request, cx, too_often(seconds))
     }
 
     /// Whether a request for `GET /v1/events` may listen; the refusing reply where it may not.
-    pub async fn admit_listener<B, I: Issuers>(
+    pub async fn admit_listener<B, I: Entrance>(
         &self,
         request: &http::Request<B>,
         cx: &Context,
-        issuers: &I,
+        entrance: &I,
     ) -> Result<Listener, Box<http::Response<Vec<u8>>>> {
-        self.listener(request, cx, issuers)
+        self.listener(request, cx, entrance)
             .await
             .map_err(|refusal| Box::new(self.refused(request, cx, refusal)))
     }
@@ -186,20 +182,20 @@ impl Coordinator {
         }
     }
 
-    fn gate<'a, I>(&'a self, issuers: &'a I, cx: &Context) -> Gate<'a, I> {
+    fn gate<'a, I>(&'a self, entrance: &'a I, cx: &Context) -> Gate<'a, I> {
         Gate {
             auth: &self.config.auth,
             known: &self.known,
-            issuers,
+            entrance,
             now_ms: cx.now_ms,
         }
     }
 
-    async fn listener<B, I: Issuers>(
+    async fn listener<B, I: Entrance>(
         &self,
         request: &http::Request<B>,
         cx: &Context,
-        issuers: &I,
+        entrance: &I,
     ) -> Result<Listener, Refusal> {
         let is_upgrade = request
             .headers()
@@ -213,7 +209,7 @@ impl Coordinator {
             return Err(Refusal::new(ErrorCode::Forbidden, detail));
         }
         let token = subprotocol_token(request.headers(), EVENTS_PROTOCOL)?;
-        let principal = self.gate(issuers, cx).admit(token).await?;
+        let principal = self.gate(entrance, cx).admit(token).await?;
         principal.require(Scope::Read)?;
         Ok(Listener {
             since: Query::of(request.uri())?.number("since")?,

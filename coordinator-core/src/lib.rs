@@ -3,7 +3,7 @@
 //!
 //! The crate is pure: no clock, no randomness, no network. [`Coordinator::handle`] answers a
 //! request; `now`, a seed and the request's id are arguments ([`Context`]), and every side effect
-//! goes through one of three ports, [`Storage`], [`Workspaces`] and [`Issuers`]. The worker in `edge-coordinator`
+//! goes through one of three ports, [`Storage`], [`Workspaces`] and [`Entrance`]. The worker in `edge-coordinator`
 //! and the simulator in `tests/sim` are two shells around the same code.
 
 mod auth;
@@ -22,6 +22,8 @@ pub use auth::{Algorithm, Clients, OutsideIssuers, PublicKey, SigningKeys};
 pub use config::{AuthConfig, Config, ConfigError, StrayUploads, VARIABLES};
 pub use coordinator::{Context, Coordinator, Listener, MAX_BODY_BYTES};
 pub use operations::strays::{Stray, StrayReport};
-pub use ports::{IssuerFailure, Issuers, NoIssuers, Storage, StorageFailure, WorkspaceFailure, Workspaces};
+pub use ports::{
+    Entrance, IssuerFailure, PlainEntrance, Storage, StorageFailure, WorkspaceFailure, Workspaces,
+};
 pub use reply::{Cause, Handled, misconfigured, unreadable};
 pub use s3::{Addressing, Bucket, Endpoint, Provider, WrongEndpoint};

@@ -200,6 +200,31 @@ fn is_made_id(id: &str) -> bool {
     id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// The media type that a download is sent with: the file's own where a browser only shows or plays it, else one
+/// that says nothing, so that no file of a client's is ever taken for a page, a script or a style.
+pub(crate) fn download_type(content_type: &str) -> &str {
+    /// Source: own choice. SVG may hold scripts, and XML may name a style sheet with some.
+    const SHOWN: [&str; 5] = [
+        "application/json",
+        "application/pdf",
+        "application/zip",
+        "text/csv",
+        "text/plain",
+    ];
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let (family, kind) = essence.split_once('/').unwrap_or_default();
+    let is_media = ["audio", "font", "image", "video"]
+        .iter()
+        .any(|shown| family.eq_ignore_ascii_case(shown));
+    let is_plain = is_media && !kind.to_ascii_lowercase().ends_with("xml");
+    let is_shown = SHOWN.iter().any(|shown| essence.eq_ignore_ascii_case(shown));
+    if is_plain || is_shown {
+        content_type
+    } else {
+        UNKNOWN_TYPE
+    }
+}
+
 /// The `Content-Disposition` that saves a download under the file's own name.
 ///
 /// Source: RFC 6266, with the name in RFC 8187's form for what ASCII cannot say.
@@ -363,6 +388,33 @@ mod tests {
             attachment("a\"b\\ 50%é.txt"),
             "attachment; filename=\"a_b_ 50__.txt\"; filename*=UTF-8''a%22b%5C%2050%25%C3%A9.txt"
         );
+    }
+
+    #[test]
+    fn a_download_is_never_a_page_or_a_script() {
+        for shown in [
+            "image/png",
+            "VIDEO/MP4",
+            "text/plain; charset=utf-8",
+            "application/pdf",
+            "image/vnd.x",
+        ] {
+            assert_eq!(download_type(shown), shown);
+        }
+        for active in [
+            "text/html",
+            "Text/HTML; charset=utf-8",
+            "application/xhtml+xml",
+            "image/svg+xml",
+            "IMAGE/SVG+XML",
+            "text/xml",
+            "application/javascript",
+            "text/css",
+            "application/wasm",
+            "application/x-unknown",
+        ] {
+            assert_eq!(download_type(active), UNKNOWN_TYPE, "{active}");
+        }
     }
 
     proptest! {

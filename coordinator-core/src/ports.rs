@@ -65,8 +65,9 @@ pub struct WorkspaceFailure {
     pub cause: String,
 }
 
-/// Outside issuers of tokens, and the platform's cryptography for what they sign.
-pub trait Issuers {
+/// What letting somebody in takes: outside issuers of tokens, the platform's cryptography for what they sign, and
+/// its limits.
+pub trait Entrance {
     /// Fetches the document at an address of the configuration. Fails above `reply_limit` bytes, where it
     /// takes longer than `patience`, and on every status but 200; redirects are not followed.
     fn fetch_keys(
@@ -82,6 +83,10 @@ pub trait Issuers {
 
     /// Resolves after so long.
     fn pause(&self, span: Duration) -> impl Future<Output = ()>;
+
+    /// Counts a request of this subject, named by a digest. The error is in how many seconds it may ask
+    /// again, where it has asked too often.
+    fn admit(&self, subject: &str) -> impl Future<Output = Result<(), u32>>;
 }
 
 /// An issuer's keys could not be fetched.
@@ -89,11 +94,11 @@ pub trait Issuers {
 #[error("the issuer gives no keys")]
 pub struct IssuerFailure;
 
-/// For a coordinator without outside issuers, which asks nothing of them.
+/// For a coordinator without outside issuers and without limits.
 #[derive(Debug, Clone, Copy)]
-pub struct NoIssuers;
+pub struct PlainEntrance;
 
-impl Issuers for NoIssuers {
+impl Entrance for PlainEntrance {
     async fn fetch_keys(&self, _: &http::Uri, _: Duration, _: usize) -> Result<Vec<u8>, IssuerFailure> {
         Err(IssuerFailure)
     }
@@ -103,4 +108,8 @@ impl Issuers for NoIssuers {
     }
 
     async fn pause(&self, _: Duration) {}
+
+    async fn admit(&self, _: &str) -> Result<(), u32> {
+        Ok(())
+    }
 }

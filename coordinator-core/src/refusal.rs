@@ -75,6 +75,14 @@ pub(crate) fn unauthenticated(detail: &str) -> Refusal {
     Refusal::new(ErrorCode::Unauthenticated, detail)
 }
 
+/// More requests came than are let in at once.
+pub(crate) fn too_often(seconds: u32) -> Refusal {
+    let detail = "more requests came than are let in at once";
+    Problem::new(ErrorCode::RateLimited, detail)
+        .retry_after(seconds)
+        .into()
+}
+
 /// There is no such thing in this workspace.
 pub(crate) fn not_found(detail: impl Into<String>) -> Refusal {
     Refusal::new(ErrorCode::NotFound, detail)

@@ -10,7 +10,7 @@ use crate::coordinator::MAX_BODY_BYTES;
 use crate::ledger::Listing;
 use crate::operations::{Desk, changes, complete, content, files, health, initiate, sign_parts, uploads};
 use crate::policy;
-use crate::ports::{Issuers, Storage, Workspaces};
+use crate::ports::{Entrance, Storage, Workspaces};
 use crate::refusal::{Refusal, invalid, not_found};
 use crate::reply::{json, json_text, redirect};
 
@@ -37,7 +37,7 @@ const MAX_PAGE: u32 = 1000;
 pub(crate) const MAX_SAFE_INTEGER: u64 = 9_007_199_254_740_991;
 
 /// The reply to a request, or why there is none.
-pub(crate) async fn dispatch<S: Storage, W: Workspaces, I: Issuers>(
+pub(crate) async fn dispatch<S: Storage, W: Workspaces, I: Entrance>(
     desk: &Desk<'_, S, W>,
     gate: &Gate<'_, I>,
     request: Request<Vec<u8>>,
@@ -283,7 +283,7 @@ fn token<S: Storage, W: Workspaces>(
     }
 }
 
-async fn authenticate<S, W, I: Issuers>(
+async fn authenticate<S, W, I: Entrance>(
     desk: &Desk<'_, S, W>,
     gate: &Gate<'_, I>,
     request: &Request<Vec<u8>>,

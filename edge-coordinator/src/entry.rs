@@ -3,8 +3,8 @@
 use syncsphere_coordinator_core::{Context, Coordinator, MAX_BODY_BYTES, misconfigured, unreadable};
 use worker::{Env, Request, Response, Result};
 
+use crate::entrance::PlatformEntrance;
 use crate::environment;
-use crate::foreign_keys::PlatformIssuers;
 use crate::http_types::{plain_request, platform_response};
 use crate::limits;
 use crate::meter::Journey;
@@ -36,7 +36,7 @@ pub(crate) async fn answer(mut request: Request, env: &Env) -> Result<Response> 
     let storage = FetchStorage::new(&journey.storage);
     let workspaces = RemoteWorkspaces::new(env, &journey.ledger);
     let response = coordinator
-        .handle(plain, cx, &storage, &workspaces, &PlatformIssuers)
+        .handle(plain, cx, &storage, &workspaces, &PlatformEntrance { env })
         .await;
     ended(response, &journey)
 }
@@ -48,7 +48,10 @@ async fn listen(
     env: &Env,
     journey: &Journey,
 ) -> Result<Response> {
-    match coordinator.admit_listener(request, cx, &PlatformIssuers).await {
+    match coordinator
+        .admit_listener(request, cx, &PlatformEntrance { env })
+        .await
+    {
         Ok(listener) => {
             let response = journey
                 .ledger

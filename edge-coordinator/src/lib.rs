@@ -4,9 +4,9 @@
 //! `fetch`, and gives each workspace a Durable Object. It decides nothing itself.
 
 mod database;
+mod entrance;
 mod entry;
 mod environment;
-mod foreign_keys;
 mod http_types;
 mod limits;
 mod listeners;

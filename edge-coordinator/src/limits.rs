@@ -5,35 +5,38 @@
 
 use std::net::IpAddr;
 
-use sha2::{Digest, Sha256};
 use worker::Env;
 
 /// The bindings in `wrangler.toml`.
 const BY_ADDRESS: &str = "LIMIT_BY_ADDRESS";
-const BY_TOKEN: &str = "LIMIT_BY_TOKEN";
+const BY_SUBJECT: &str = "LIMIT_BY_SUBJECT";
 const GRANTS_BY_ADDRESS: &str = "LIMIT_GRANTS_BY_ADDRESS";
 
 /// Seconds after which a client may ask again. Source: the bindings' `period` in `wrangler.toml`.
 pub(crate) const PAUSE_SECONDS: u32 = 10;
 
-/// Whether the request comes within the limits of its address and its token.
+/// Whether the request comes within the limit of its address.
 ///
 /// A limiter that fails lets the request through: it must not be what takes the service down.
 pub(crate) async fn admit(env: &Env, request: &http::Request<Vec<u8>>) -> bool {
     if request.method() == http::Method::OPTIONS {
         return true;
     }
-    let is_grant = request.uri().path() == "/v1/auth/token";
-    if let Some(network) = network_of(request.headers()) {
-        let binding = if is_grant { GRANTS_BY_ADDRESS } else { BY_ADDRESS };
-        if !within(env, binding, network).await {
-            return false;
-        }
+    let binding = match request.uri().path() {
+        "/v1/auth/token" => GRANTS_BY_ADDRESS,
+        _ => BY_ADDRESS,
+    };
+    match network_of(request.headers()) {
+        Some(network) => within(env, binding, network).await,
+        None => true,
     }
-    match token_of(request.headers()) {
-        // Not by subject: whoever forges tokens would use up the limit of whom they name.
-        Some(token) if !is_grant => within(env, BY_TOKEN, digest(token)).await,
-        Some(_) | None => true,
+}
+
+/// Counts a request of a subject, who is known by now; the error is in how many seconds it may ask again.
+pub(crate) async fn admit_subject(env: &Env, subject: &str) -> Result<(), u32> {
+    match within(env, BY_SUBJECT, subject.to_owned()).await {
+        true => Ok(()),
+        false => Err(PAUSE_SECONDS),
     }
 }
 
@@ -53,16 +56,4 @@ fn network_of(headers: &http::HeaderMap) -> Option<String> {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => (address.to_bits() >> 64).to_string(),
     })
-}
-
-fn token_of(headers: &http::HeaderMap) -> Option<&[u8]> {
-    let header = headers
-        .get(http::header::AUTHORIZATION)
-        .or_else(|| headers.get("sec-websocket-protocol"));
-    header.map(http::HeaderValue::as_bytes)
-}
-
-fn digest(token: &[u8]) -> String {
-    let digest = Sha256::digest(token);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createPublicKey, generateKeyPairSync, randomBytes, sign, verify } from "node:crypto";
 import { describe, test } from "node:test";
+import { startCoordinator } from "../../stack/coordinator.mjs";
 import { Client, assertProblem, requestToken, useStack } from "./support.mjs";
 
 const GUEST = "urn:syncsphere:guest";
@@ -78,6 +79,40 @@ describe("the token endpoint", () => {
     assert.equal((await response.json()).error, "invalid_request");
     const large = await fetch(`${stack.url}/v1/auth/token`, { method: "POST", body: "a".repeat(10_000) });
     await assertProblem(large, "invalid_request");
+  });
+});
+
+describe("a rotation of the keys", () => {
+  test("leaves tokens and tickets of the key before good, until it is taken out", async () => {
+    const start = (...keys) =>
+      startCoordinator({
+        s3: stack.s3,
+        assets: false,
+        vars: { AUTH_SIGNING_KEY: keys.map(pem).join(","), AUTH_ISSUER: ISSUER, AUTH_AUDIENCE: AUDIENCE },
+      });
+    const coordinators = [];
+    try {
+      coordinators.push(await start(former), await start(current));
+      const [before, after] = coordinators;
+      const client = await Client.guest(before.url, "rotation");
+      const grant = await client.open({ length: 1 });
+      const sign = (url, bearer) =>
+        new Client(url, bearer).send("POST", `/v1/uploads/${grant.uploadId}/parts`, {
+          body: { ticket: grant.ticket, parts: [{ partNumber: 1 }] },
+        });
+      assert.equal((await sign(stack.url, client.token)).status, 200);
+      await assertProblem(await sign(after.url, client.token), "unauthenticated");
+      const { sub, workspace } = taken(client.token).claims;
+      const exp = Math.floor(Date.now() / 1000) + 60;
+      const renewed = token(
+        { alg: "EdDSA" },
+        { iss: ISSUER, aud: AUDIENCE, sub, workspace, scope: "files:write", exp },
+      );
+      assert.equal((await sign(stack.url, renewed)).status, 200);
+      await assertProblem(await sign(after.url, renewed), "invalid_request");
+    } finally {
+      for (const coordinator of coordinators) await coordinator.stop();
+    }
   });
 });
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
+import { createHmac, randomBytes, randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { startCoordinator } from "../../stack/coordinator.mjs";
 import { startSeaweed } from "../../stack/seaweed.mjs";
@@ -94,6 +94,7 @@ describe("every reply", () => {
 
 describe("rate limits", () => {
   const LIMIT = 5;
+  const SECRET = randomBytes(24).toString("hex");
   let s3, coordinator;
 
   before(async () => {
@@ -101,13 +102,19 @@ describe("rate limits", () => {
     coordinator = await startCoordinator({
       s3,
       assets: false,
-      vars: { ALLOWED_ORIGINS: APP },
+      vars: {
+        ALLOWED_ORIGINS: APP,
+        AUTH_ISSUER_SECRET_TEST: SECRET,
+        AUTH_ISSUERS: JSON.stringify([
+          { issuer: "test", audience: "a", algorithm: "HS256", secretVariable: "AUTH_ISSUER_SECRET_TEST" },
+        ]),
+      },
       adjust: (options) => ({
         ...options,
         ratelimits: Object.fromEntries(
           [
             ["LIMIT_BY_ADDRESS", 4 * LIMIT],
-            ["LIMIT_BY_TOKEN", LIMIT],
+            ["LIMIT_BY_SUBJECT", LIMIT],
             ["LIMIT_GRANTS_BY_ADDRESS", LIMIT],
           ].map(([name, limit], index) => [
             name,
@@ -144,15 +151,26 @@ describe("rate limits", () => {
     return most;
   }
 
-  test("hold each token to its own share, and pages may read the refusal", async () => {
-    const tokens = [await guest("192.0.2.1"), await guest("192.0.2.2")];
-    const headers = (token) => ({ authorization: `Bearer ${token}`, origin: APP });
-    for (const [index, token] of tokens.entries()) {
-      const ask = () => from(`198.51.100.${index}`, "/v1/files", { headers: headers(token) });
-      assert.equal(await letIn(ask), LIMIT);
-      const refused = await ask();
+  test("hold each subject to its share, whatever tokens it has, and pages may read the refusal", async () => {
+    let address = 0;
+    const asks = (token) =>
+      from(`198.51.100.${++address}`, "/v1/files", {
+        headers: { authorization: `Bearer ${token}`, origin: APP },
+      });
+    for (const sub of ["ann", "bob"]) {
+      // Whoever forges tokens takes nothing away from whom they name.
+      for (let count = 0; count < 2 * LIMIT; count++) {
+        assert.equal((await asks(token(sub, "w1", "another secret"))).status, 401);
+      }
+      assert.equal(await letIn(() => asks(token(sub, "w1"))), LIMIT);
+      const refused = await asks(token(sub, "w1"));
+      assert.equal(refused.status, 429);
       assert.equal(refused.headers.get("access-control-allow-origin"), APP);
-      await refused.body.cancel();
+      assert.equal(
+        (await asks(token(sub, "w2"))).status,
+        200,
+        "in another workspace they are another subject",
+      );
     }
   });
 
@@ -175,9 +193,12 @@ describe("rate limits", () => {
     assert.equal(await letIn(ask), 10 * LIMIT);
   });
 
-  async function guest(address) {
-    const body = "grant_type=urn:syncsphere:guest";
-    const reply = await from(address, "/v1/auth/token", { method: "POST", body });
-    return (await reply.json()).access_token;
+  /** A token of its own each time. */
+  function token(sub, workspace, secret = SECRET) {
+    const encoded = (json) => Buffer.from(JSON.stringify(json)).toString("base64url");
+    const exp = Math.floor(Date.now() / 1000) + 600;
+    const claims = { iss: "test", aud: "a", sub, workspace, scope: "files:read", exp, jti: randomUUID() };
+    const message = `${encoded({ alg: "HS256" })}.${encoded(claims)}`;
+    return `${message}.${createHmac("sha256", secret).update(message).digest("base64url")}`;
   }
 });

@@ -59,6 +59,17 @@ describe("an upload's whole life", () => {
     }
   });
 
+  test("a download is no page and no script, whatever the file was declared to be", async () => {
+    const client = await stack.guest();
+    for (const contentType of ["text/html; charset=utf-8", "image/svg+xml", "application/javascript"]) {
+      const file = await client.upload(noise(10), { contentType });
+      assert.equal(file.contentType, contentType);
+      const response = await fetch(await contentUrl(client, file));
+      assert.equal(response.headers.get("content-type"), "application/octet-stream");
+      assert.match(response.headers.get("content-disposition"), /^attachment;/);
+    }
+  });
+
   test("a file of exactly one part goes as one request, one byte more as two parts", async () => {
     const client = await stack.guest();
     const one = await client.open(noise(PART), { partSize: PART });
@@ -139,6 +150,12 @@ describe("names and what goes with them", () => {
       assert.equal(decodeURIComponent(disposition.split("filename*=UTF-8''")[1]), file.name);
     });
   }
+
+  test("names and folders are kept in Unicode NFC", async () => {
+    const client = await stack.guest();
+    const file = await client.upload(noise(1), { name: "cafe\u0301.txt", path: "/A\u030a/" });
+    assert.deepEqual([file.name, file.path], ["caf\u00e9.txt", "\u00c5"]);
+  });
 
   test("folder, metadata and media type come back as they went in", async () => {
     const client = await stack.guest();

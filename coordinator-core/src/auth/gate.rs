@@ -6,6 +6,7 @@ use std::time::Duration;
 use jwt_compact::AlgorithmExt;
 use jwt_compact::alg::{Ed25519, Hs256};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use syncsphere_protocol::{ErrorCode, Problem};
 
 use super::access_token::{TokenClaims, Unverified};
@@ -14,8 +15,8 @@ use super::key_ring::{KeyRing, Step};
 use super::outside::{OutsideIssuer, Proof};
 use super::principal::Principal;
 use crate::config::AuthConfig;
-use crate::ports::Issuers;
-use crate::refusal::{Refusal, unauthenticated};
+use crate::ports::Entrance;
+use crate::refusal::{Refusal, too_often, unauthenticated};
 
 /// How long an issuer may take to answer. Source: own choice; a request waits for it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
@@ -53,13 +54,22 @@ impl KnownKeys {
 pub(crate) struct Gate<'a, I> {
     pub auth: &'a AuthConfig,
     pub known: &'a KnownKeys,
-    pub issuers: &'a I,
+    pub entrance: &'a I,
     pub now_ms: i64,
 }
 
-impl<I: Issuers> Gate<'_, I> {
-    /// Who holds this token: its form, algorithm, signature, issuer, audience and times are checked.
+impl<I: Entrance> Gate<'_, I> {
+    /// Who holds this token, unless they ask too often: its form, algorithm, signature, issuer, audience and
+    /// times are checked.
     pub(crate) async fn admit(&self, token: &str) -> Result<Principal, Refusal> {
+        let principal = self.holder(token).await?;
+        // Not before: whoever makes tokens up would use up the share of whom they name.
+        let admitted = self.entrance.admit(&digest_of(&principal)).await;
+        admitted.map_err(too_often)?;
+        Ok(principal)
+    }
+
+    async fn holder(&self, token: &str) -> Result<Principal, Refusal> {
         let token = Unverified::parse(token).ok_or_else(no_hold)?;
         let issuer = token.issuer().ok_or_else(no_hold)?;
         match self.auth.outside.named(&issuer) {
@@ -86,7 +96,7 @@ impl<I: Issuers> Gate<'_, I> {
                 let key = self.key(index, *algorithm, url, token.key_id()).await?;
                 token.signature().len() == key.signature_length()
                     && self
-                        .issuers
+                        .entrance
                         .verify(&key, token.message(), token.signature())
                         .await
             }
@@ -127,7 +137,7 @@ impl<I: Issuers> Gate<'_, I> {
                 Some(Step::Unknown) | None => return Err(no_hold()),
                 Some(Step::Fetch) if !has_fetched => {
                     has_fetched = true;
-                    let fetched = self.issuers.fetch_keys(url, PATIENCE, MAX_KEY_SET).await;
+                    let fetched = self.entrance.fetch_keys(url, PATIENCE, MAX_KEY_SET).await;
                     let keys = fetched
                         .ok()
                         .and_then(|document| KeySet::parse(&document, algorithm));
@@ -135,7 +145,7 @@ impl<I: Issuers> Gate<'_, I> {
                 }
                 Some(Step::Wait) if glances < MAX_GLANCES => {
                     glances += 1;
-                    self.issuers.pause(GLANCE).await;
+                    self.entrance.pause(GLANCE).await;
                 }
                 Some(Step::Away | Step::Fetch | Step::Wait) => return Err(keys_away(index)),
             }
@@ -158,6 +168,15 @@ fn own_claims(token: &Unverified<'_>, auth: &AuthConfig) -> Option<jwt_compact::
         .validate(token.parsed())
         .ok()?;
     Some(verified.into_parts().1)
+}
+
+/// Names a subject of a workspace without telling who it is.
+fn digest_of(principal: &Principal) -> String {
+    let mut digest = Sha256::new_with_prefix(principal.workspace.as_str());
+    digest.update("/");
+    digest.update(principal.subject.as_bytes());
+    let bytes = digest.finalize();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn no_hold() -> Refusal {

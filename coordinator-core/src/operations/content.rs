@@ -5,7 +5,7 @@ use syncsphere_protocol::{ContentLink, ErrorCode, FileId, FileStatus, Redacted, 
 use super::{Desk, no_such_file, out_of_turn};
 use crate::auth::Principal;
 use crate::ledger::{Command, Reply};
-use crate::policy::attachment;
+use crate::policy::{attachment, download_type};
 use crate::ports::Workspaces;
 use crate::refusal::{Refusal, internal};
 use crate::s3::Download;
@@ -47,7 +47,7 @@ pub(crate) async fn link<S, W: Workspaces>(
     let download = Download {
         key: &file.key,
         disposition: &attachment(&file.record.name),
-        content_type: &file.record.content_type,
+        content_type: download_type(&file.record.content_type),
     };
     let url = desk
         .config

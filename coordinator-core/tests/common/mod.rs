@@ -10,7 +10,7 @@ use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 use syncsphere_coordinator_core::ledger::{Call, MemoryStore, Reply, apply};
 use syncsphere_coordinator_core::{
-    Config, Context, Coordinator, NoIssuers, Storage, StorageFailure, WorkspaceFailure, Workspaces,
+    Config, Context, Coordinator, PlainEntrance, Storage, StorageFailure, WorkspaceFailure, Workspaces,
 };
 use syncsphere_protocol::WorkspaceId;
 
@@ -159,7 +159,7 @@ impl Bench {
         let cx = self.context();
         let response = self
             .coordinator
-            .handle(request, cx, &self.storage, &self.ledgers, &NoIssuers)
+            .handle(request, cx, &self.storage, &self.ledgers, &PlainEntrance)
             .now_or_never()
             .expect("nothing here waits");
         let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);

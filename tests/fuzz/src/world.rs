@@ -13,7 +13,7 @@ use http::{Request, Response};
 use serde_json::Value;
 use syncsphere_coordinator_core::ledger::{Call, MemoryStore, Reply as LedgerReply, apply};
 use syncsphere_coordinator_core::{
-    Cause, Config, Context, Coordinator, IssuerFailure, Issuers, PublicKey, Storage, StorageFailure,
+    Cause, Config, Context, Coordinator, Entrance, IssuerFailure, PublicKey, Storage, StorageFailure,
     WorkspaceFailure, Workspaces,
 };
 use syncsphere_protocol::{Problem, WorkspaceId};
@@ -282,7 +282,7 @@ struct Issuer {
     fetches: Cell<u32>,
 }
 
-impl Issuers for Issuer {
+impl Entrance for Issuer {
     async fn fetch_keys(&self, _: &http::Uri, _: Duration, limit: usize) -> Result<Vec<u8>, IssuerFailure> {
         self.fetches.set(self.fetches.get() + 1);
         let document = self.published.borrow().clone();
@@ -302,4 +302,8 @@ impl Issuers for Issuer {
     }
 
     async fn pause(&self, _: Duration) {}
+
+    async fn admit(&self, _: &str) -> Result<(), u32> {
+        Ok(())
+    }
 }

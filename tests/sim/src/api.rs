@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use syncsphere_coordinator_core::ledger;
 use syncsphere_coordinator_core::{
-    Config, Context, Coordinator, NoIssuers, Storage, StorageFailure, WorkspaceFailure, Workspaces,
+    Config, Context, Coordinator, PlainEntrance, Storage, StorageFailure, WorkspaceFailure, Workspaces,
 };
 use syncsphere_protocol::{Problem, TokenReply, WorkspaceId};
 use syncsphere_upload_core::{Call, CallFailure, Reply};
@@ -60,7 +60,7 @@ pub(crate) fn coordinator(scenario: &Scenario, epoch_ms: i64) -> (Coordinator, S
         random: [7; 32],
         request_id: "token".to_owned(),
     };
-    let response = at_once(coordinator.handle(request, context, &Nowhere, &Nowhere, &NoIssuers));
+    let response = at_once(coordinator.handle(request, context, &Nowhere, &Nowhere, &PlainEntrance));
     let token: TokenReply = serde_json::from_slice(response.body()).expect("a guest gets a token");
     let token = token.access_token.into_inner();
     (coordinator, token, verifier)

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use syncsphere_coordinator_core::ledger::{Call, Reply};
 use syncsphere_coordinator_core::{
-    Context, Coordinator, NoIssuers, Storage, StorageFailure, WorkspaceFailure, Workspaces,
+    Context, Coordinator, PlainEntrance, Storage, StorageFailure, WorkspaceFailure, Workspaces,
 };
 use syncsphere_protocol::WorkspaceId;
 
@@ -107,7 +107,7 @@ impl Edge {
         let ports = Ports(Rc::clone(&self.shared));
         let future = async move {
             coordinator
-                .handle(request, context, &ports, &ports, &NoIssuers)
+                .handle(request, context, &ports, &ports, &PlainEntrance)
                 .await
         };
         self.running.insert(task, Box::pin(future));

@@ -1,20 +1,22 @@
-//! Outside issuers: their keys by `fetch`, their signatures by WebCrypto.
+//! Outside issuers, whose keys come by `fetch` and whose signatures WebCrypto verifies; and each subject's limit.
 
 use std::time::Duration;
 
-use syncsphere_coordinator_core::{Algorithm, IssuerFailure, Issuers, PublicKey};
+use syncsphere_coordinator_core::{Algorithm, Entrance, IssuerFailure, PublicKey};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Crypto, CryptoKey};
-use worker::Delay;
 use worker::js_sys::{self, Array, Object, Reflect, Uint8Array};
 use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::{Delay, Env};
 
-use crate::outgoing;
+use crate::{limits, outgoing};
 
-/// Outside issuers as the platform reaches them.
-pub(crate) struct PlatformIssuers;
+/// What the platform does for whoever wants to be let in.
+pub(crate) struct PlatformEntrance<'a> {
+    pub env: &'a Env,
+}
 
-impl Issuers for PlatformIssuers {
+impl Entrance for PlatformEntrance<'_> {
     async fn fetch_keys(
         &self,
         url: &http::Uri,
@@ -38,6 +40,10 @@ impl Issuers for PlatformIssuers {
 
     async fn pause(&self, span: Duration) {
         Delay::from(span).await;
+    }
+
+    async fn admit(&self, subject: &str) -> Result<(), u32> {
+        limits::admit_subject(self.env, subject).await
     }
 }
 
