@@ -25,7 +25,12 @@ pub(crate) async fn plain_request(request: &mut Request, limit: usize) -> Result
 }
 
 fn stated_length(headers: &http::HeaderMap) -> Option<usize> {
-    headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    headers
+        .get(http::header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 /// The response as the platform sends it.

@@ -34,7 +34,7 @@ fn misconfigured(failure: S3Failure) -> Refusal {
         S3Failure::Refused { .. } => {
             "storage refuses the coordinator: its key, the key's permissions or the region are not right"
         }
-        S3Failure::Unavailable(_) | S3Failure::Broken(_) => return failure.into(),
+        S3Failure::Unavailable(_) | S3Failure::Silent(_) | S3Failure::Broken(_) => return failure.into(),
     };
     let (_, cause) = Refusal::from(failure).into_parts();
     Refusal::new(ErrorCode::Internal, detail).because(cause.unwrap_or_default())
