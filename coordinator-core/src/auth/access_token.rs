@@ -72,6 +72,11 @@ impl<'a> Unverified<'a> {
         is_plain.then_some(Self { text, parsed })
     }
 
+    /// The token as it was sent.
+    pub(super) fn text(&self) -> &str {
+        self.text
+    }
+
     /// Whose token it says it is.
     pub(super) fn issuer(&self) -> Option<String> {
         #[derive(Deserialize)]

@@ -14,6 +14,7 @@ use super::jwks::{Algorithm, KeySet, PublicKey};
 use super::key_ring::{KeyRing, Step};
 use super::outside::{OutsideIssuer, Proof};
 use super::principal::Principal;
+use super::seen::SeenTokens;
 use crate::config::AuthConfig;
 use crate::ports::Entrance;
 use crate::refusal::{Refusal, too_often, unauthenticated};
@@ -33,19 +34,27 @@ const MAX_GLANCES: u32 = 100;
 /// Seconds after which a client may try again where keys cannot be had. Source: the pause between two askings.
 const RETRY_AFTER: u32 = 10;
 
-/// The keys of outside issuers that have been fetched, one ring an issuer: as many as are configured.
+/// What earlier requests have found out.
 #[derive(Debug)]
-pub(crate) struct KnownKeys(Mutex<Vec<KeyRing>>);
+pub(crate) struct KnownKeys {
+    /// The keys of outside issuers that have been fetched, one ring an issuer: as many as are configured.
+    rings: Mutex<Vec<KeyRing>>,
+    /// Tokens of our own that have been verified.
+    seen: SeenTokens,
+}
 
 impl KnownKeys {
     /// None yet.
     pub(crate) fn none(auth: &AuthConfig) -> Self {
         let rings = std::iter::repeat_with(KeyRing::default).take(auth.outside.len());
-        Self(Mutex::new(rings.collect()))
+        Self {
+            rings: Mutex::new(rings.collect()),
+            seen: SeenTokens::default(),
+        }
     }
 
     fn with<T>(&self, index: usize, act: impl FnOnce(&mut KeyRing) -> T) -> Option<T> {
-        let mut rings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
         rings.get_mut(index).map(act)
     }
 }
@@ -75,7 +84,7 @@ impl<I: Entrance> Gate<'_, I> {
         match self.auth.outside.named(&issuer) {
             Some((index, issuer)) => self.admit_outsider(&token, index, issuer).await,
             None => {
-                let claims = own_claims(&token, self.auth).ok_or_else(no_hold)?;
+                let claims = own_claims(&token, self.auth, &self.known.seen).ok_or_else(no_hold)?;
                 Principal::from_claims(claims, &self.auth.issuer, &self.auth.audience, self.now_ms)
             }
         }
@@ -158,16 +167,18 @@ impl<I: Entrance> Gate<'_, I> {
 struct Anything {}
 
 /// What a token says that one of our own keys has signed.
-fn own_claims(token: &Unverified<'_>, auth: &AuthConfig) -> Option<jwt_compact::Claims<TokenClaims>> {
+fn own_claims(
+    token: &Unverified<'_>,
+    auth: &AuthConfig,
+    seen: &SeenTokens,
+) -> Option<jwt_compact::Claims<TokenClaims>> {
     let key = match token.key_id() {
         Some(id) => auth.keys.named(id)?,
         None => auth.keys.first(),
     };
-    let verified = Ed25519
-        .validator::<TokenClaims>(&key.verifying)
-        .validate(token.parsed())
-        .ok()?;
-    Some(verified.into_parts().1)
+    let validator = Ed25519.validator::<TokenClaims>(&key.verifying);
+    let is_ours = seen.verified(token.text(), || validator.validate(token.parsed()).is_ok());
+    is_ours.then(|| token.claims()).flatten()
 }
 
 /// Names a subject of a workspace without telling who it is.

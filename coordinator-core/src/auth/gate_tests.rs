@@ -54,6 +54,31 @@ fn from_token(token: &str, auth: &AuthConfig, now_ms: i64) -> Result<Principal, 
     gate.admit(token).now_or_never().unwrap()
 }
 
+#[test]
+fn a_token_that_was_let_in_before_is_still_looked_at() {
+    let auth = auth(1);
+    let token = principal().into_token(&auth, NOW).unwrap().0;
+    let known = KnownKeys::none(&auth);
+    let admit = |auth: &AuthConfig, token: &str, now_ms| {
+        let issuers = &NoIssuers;
+        let gate = Gate {
+            auth,
+            known: &known,
+            issuers,
+            now_ms,
+        };
+        gate.admit(token).now_or_never().unwrap()
+    };
+    for _ in 0..2 {
+        assert_eq!(admit(&auth, &token, NOW).unwrap(), principal());
+    }
+    let expired = admit(&auth, &token, NOW + 120_000);
+    assert_eq!(code(expired), ErrorCode::Unauthenticated);
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let forged = format!("{signed}.{}", signature.chars().rev().collect::<String>());
+    assert_eq!(code(admit(&auth, &forged, NOW)), ErrorCode::Unauthenticated);
+}
+
 fn code(result: Result<Principal, Refusal>) -> ErrorCode {
     result.unwrap_err().code()
 }

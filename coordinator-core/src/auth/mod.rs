@@ -12,6 +12,7 @@ mod keys;
 mod outside;
 mod principal;
 mod reach;
+mod seen;
 mod ticket;
 
 pub(crate) use bearer::{bearer_of, subprotocol_token};
