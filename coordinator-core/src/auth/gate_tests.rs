@@ -60,11 +60,11 @@ fn a_token_that_was_let_in_before_is_still_looked_at() {
     let token = principal().into_token(&auth, NOW).unwrap().0;
     let known = KnownKeys::none(&auth);
     let admit = |auth: &AuthConfig, token: &str, now_ms| {
-        let issuers = &NoIssuers;
+        let entrance = &PlainEntrance;
         let gate = Gate {
             auth,
             known: &known,
-            issuers,
+            entrance,
             now_ms,
         };
         gate.admit(token).now_or_never().unwrap()
