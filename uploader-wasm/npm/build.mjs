@@ -6,7 +6,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,6 +19,17 @@ const PRODUCTS = path.resolve(process.env.WASM_DIR ?? path.join(PACKAGE, "../../
 const GLUE = path.join(PRODUCTS, "syncsphere_uploader.js");
 const WASM = path.join(PRODUCTS, "syncsphere_uploader_bg.wasm");
 
+const SETTINGS = {
+  absWorkingDir: PACKAGE,
+  outdir: DIST,
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  minify: true,
+  sourcemap: true,
+  logLevel: "warning",
+};
+
 for (const file of [GLUE, WASM]) {
   if (!existsSync(file)) throw new Error(`${file} is missing: run \`cargo xtask build\``);
 }
@@ -27,6 +38,7 @@ await mkdir(DIST);
 await typeScript();
 await scripts();
 await copyFile(WASM, path.join(DIST, "uploader.wasm"));
+await inlineEntry();
 
 /** Checks all types, and writes the declarations of what pages import. */
 async function typeScript() {
@@ -47,15 +59,28 @@ async function typeScript() {
 
 async function scripts() {
   await build({
-    absWorkingDir: PACKAGE,
+    ...SETTINGS,
     entryPoints: { index: "src/index.ts", worker: "src/worker/worker.ts" },
-    outdir: DIST,
-    bundle: true,
-    format: "esm",
-    target: "es2022",
-    minify: true,
-    sourcemap: true,
     alias: { syncsphere_uploader: GLUE },
-    logLevel: "warning",
   });
+}
+
+/** The page's script with the worker's and the module inside. */
+async function inlineEntry() {
+  const worker = await readFile(path.join(DIST, "worker.js"), "utf8");
+  const contents = {
+    workerScript: worker.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n"),
+    wasmBase64: await readFile(WASM, "base64"),
+  };
+  const inlined = {
+    name: "inlined",
+    setup(esbuild) {
+      esbuild.onResolve({ filter: /^inlined$/ }, () => ({ path: "inlined", namespace: "inlined" }));
+      esbuild.onLoad({ filter: /.*/, namespace: "inlined" }, () => ({
+        contents: JSON.stringify(contents),
+        loader: "json",
+      }));
+    },
+  };
+  await build({ ...SETTINGS, entryPoints: { inline: "src/inline.ts" }, plugins: [inlined], sourcemap: false });
 }

@@ -65,8 +65,8 @@ export interface UploaderOptions {
   /** Where the `.wasm` file is, if not beside this package's script. */
   wasmUrl?: string | URL;
 
-  /** The compiled `.wasm` file, if the page has it already; then nothing is fetched. */
-  wasmModule?: WebAssembly.Module;
+  /** The compiled `.wasm` file, if the page has it already or compiles it itself; then nothing is fetched. */
+  wasmModule?: WebAssembly.Module | Promise<WebAssembly.Module>;
 
   /** Where messages for developers go. They carry no URL, token or file name. Default: nowhere. */
   logger?: Logger;
