@@ -65,7 +65,7 @@ export async function startCoordinator({
           modules: await modulesIn(workerDir),
           bindings: definedOnly({ ...workerOptions.bindings, ...(s3 && s3Vars(s3)), ...vars }),
           assets: staticAssets(workerOptions.assets, assets),
-          hyperdrives: databases(workerOptions.hyperdrives, databaseUrl),
+          hyperdrives: databaseUrl ? { [DATABASE_BINDING]: databaseUrl } : {},
         }),
         ...externalWorkers,
       ],
@@ -117,6 +117,9 @@ async function modulesIn(workerDir) {
   return [entry, ...rest].map((path) => ({ type: MODULE_TYPES[extension(path)], path }));
 }
 
+// As the worker's code has it. A deployment names it in [[hyperdrive]]; here no database is used unless one is given.
+const DATABASE_BINDING = "DATABASE";
+
 const MODULE_TYPES = { ".js": "ESModule", ".mjs": "ESModule", ".wasm": "CompiledWasm" };
 
 function extension(path) {
@@ -127,13 +130,6 @@ function staticAssets(configured, wanted) {
   if (wanted === false) return undefined;
   if (wanted !== undefined) return { ...configured, directory: resolve(wanted) };
   return configured && existsSync(configured.directory) ? configured : undefined;
-}
-
-function databases(configured, url) {
-  const bindings = Object.keys(configured ?? {});
-  if (url && bindings.length === 0)
-    throw new Error("wrangler.toml has no [[hyperdrive]] binding for a database");
-  return url ? Object.fromEntries(bindings.map((binding) => [binding, url])) : configured;
 }
 
 /** Miniflare starts `workerd` itself; it takes another program in its place, and ours ties workerd to our life. */

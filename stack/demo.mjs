@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { startCoordinator } from "./coordinator.mjs";
+import { setUpDatabase } from "./database.mjs";
 import { makeRunFolder } from "./run-folder.mjs";
 import { startSeaweed } from "./seaweed.mjs";
 import { readBack, uploadThroughPage } from "./unattended.mjs";
@@ -32,6 +33,7 @@ async function main(settings) {
 }
 
 async function startStack({ port, s3: external, dataDir, databaseUrl }) {
+  if (databaseUrl) await setUp(databaseUrl);
   const s3 = external ?? (await startSeaweed({ dataDir: dataDir && join(dataDir, "s3") }));
   if (!external) cleanUps.push(() => s3.stop());
 
@@ -46,6 +48,14 @@ async function startStack({ port, s3: external, dataDir, databaseUrl }) {
   });
   cleanUps.push(() => coordinator.stop());
   return coordinator.url.replace("127.0.0.1", "localhost");
+}
+
+async function setUp(databaseUrl) {
+  try {
+    await setUpDatabase(databaseUrl);
+  } catch (error) {
+    throw new Error(`the database of --database-url cannot be set up: ${error.message || error.code}`);
+  }
 }
 
 async function uploadAndReadBack(url, paths) {

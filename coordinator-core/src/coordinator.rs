@@ -1,14 +1,15 @@
 use std::cell::OnceCell;
 
 use sha2::{Digest, Sha256};
-use syncsphere_protocol::{ErrorCode, InvalidId, WorkspaceId};
+use syncsphere_protocol::{DatabaseStatus, ErrorCode, InvalidId, WorkspaceId};
 
 use crate::auth::{Gate, KnownKeys, Scope, subprotocol_token};
 use crate::config::Config;
-use crate::ledger::Command;
+use crate::ledger::{Command, Receipt};
+use crate::operations::deliver::{self, Delivered};
 use crate::operations::strays::StrayReport;
 use crate::operations::{Desk, chores};
-use crate::ports::{Entrance, Storage, WorkspaceFailure, Workspaces};
+use crate::ports::{Entrance, MetadataDatabase, Storage, WorkspaceFailure, Workspaces};
 use crate::refusal::{Refusal, invalid, too_often};
 use crate::reply::{self, Handled};
 use crate::routes::{self, Query};
@@ -155,6 +156,33 @@ impl Coordinator {
         let command = Command::LookForStrays { after: None };
         let call = self.desk(cx, storage, workspaces).call(command);
         workspaces.call(&workspace, call).await.map(drop)
+    }
+
+    /// Makes the workspace's next delivery to the metadata database, if one is due, and tells the
+    /// ledger of the one before, whose receipt that is. Meant to be repeated, each time in a fresh
+    /// context, and ended by [`Self::conclude_deliveries`].
+    pub async fn deliver<W: Workspaces, D: MetadataDatabase>(
+        &self,
+        workspace: &WorkspaceId,
+        cx: &Context,
+        workspaces: &W,
+        database: &D,
+        before: Option<Receipt>,
+    ) -> Delivered {
+        let desk = self.desk(cx, &(), workspaces);
+        deliver::deliver(&desk, workspace, database, before).await
+    }
+
+    /// Tells the workspace's ledger how the last delivery went: by its receipt, or that it failed.
+    /// Gives how far the database is.
+    pub async fn conclude_deliveries<W: Workspaces>(
+        &self,
+        workspace: &WorkspaceId,
+        cx: &Context,
+        workspaces: &W,
+        receipt: Option<Receipt>,
+    ) -> Option<DatabaseStatus> {
+        deliver::conclude(&self.desk(cx, &(), workspaces), workspace, receipt).await
     }
 
     fn refused<B>(

@@ -3,7 +3,7 @@
 //!
 //! The crate is pure: no clock, no randomness, no network. [`Coordinator::handle`] answers a
 //! request; `now`, a seed and the request's id are arguments ([`Context`]), and every side effect
-//! goes through one of three ports, [`Storage`], [`Workspaces`] and [`Entrance`]. The worker in `edge-coordinator`
+//! goes through one of four ports: [`Storage`], [`Workspaces`], [`Entrance`] and [`MetadataDatabase`]. The worker in `edge-coordinator`
 //! and the simulator in `tests/sim` are two shells around the same code.
 
 mod auth;
@@ -21,9 +21,11 @@ mod s3;
 pub use auth::{Algorithm, Clients, OutsideIssuers, PublicKey, SigningKeys};
 pub use config::{AuthConfig, Config, ConfigError, StrayUploads, VARIABLES};
 pub use coordinator::{Context, Coordinator, Listener, MAX_BODY_BYTES};
+pub use operations::deliver::Delivered;
 pub use operations::strays::{Stray, StrayReport};
 pub use ports::{
-    Entrance, IssuerFailure, PlainEntrance, Storage, StorageFailure, WorkspaceFailure, Workspaces,
+    DatabaseFailure, Entrance, IssuerFailure, MetadataDatabase, PlainEntrance, Storage, StorageFailure,
+    WorkspaceFailure, Workspaces,
 };
 pub use reply::{Cause, Handled, misconfigured, unreadable};
 pub use s3::{Addressing, Bucket, Endpoint, Provider, WrongEndpoint};

@@ -113,3 +113,28 @@ impl Entrance for PlainEntrance {
         Ok(())
     }
 }
+
+/// The metadata database: an outside copy of what workspaces hold, always a little behind.
+pub trait MetadataDatabase {
+    /// Writes what `rows` tells, all of it or nothing.
+    ///
+    /// `rows` is a JSON array of `{"file":…,"kind":…,"at":…}`, each a file's record and, where the row
+    /// is a change, what happened and when. A file that is known in a later state (a larger `seq`) stays
+    /// as it is, and a change that is known is left alone: the same rows may come again, and old ones
+    /// after new ones. No text in it holds U+0000, which PostgreSQL cannot store.
+    ///
+    /// Dropping the future gives the attempt up; whether it took effect is unknown then.
+    fn write(
+        &self,
+        workspace: &WorkspaceId,
+        rows: String,
+    ) -> impl Future<Output = Result<(), DatabaseFailure>>;
+}
+
+/// The database has not taken what it was given, or nobody knows whether it has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the database failed: {cause}")]
+pub struct DatabaseFailure {
+    /// What happened, for the log: neither an address nor a credential nor anything of a file.
+    pub cause: String,
+}

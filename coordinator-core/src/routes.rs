@@ -8,7 +8,9 @@ use syncsphere_protocol::{ErrorCode, FileId, FileStatus, Timestamp, UploadId};
 use crate::auth::{Gate, Principal, Scope, bearer_of, grant_token};
 use crate::coordinator::MAX_BODY_BYTES;
 use crate::ledger::Listing;
-use crate::operations::{Desk, changes, complete, content, files, health, initiate, sign_parts, uploads};
+use crate::operations::{
+    Desk, changes, complete, content, database, files, health, initiate, sign_parts, uploads,
+};
 use crate::policy;
 use crate::ports::{Entrance, Storage, Workspaces};
 use crate::refusal::{Refusal, invalid, not_found};
@@ -133,6 +135,16 @@ pub(crate) async fn dispatch<S: Storage, W: Workspaces, I: Entrance>(
             let since = query.number("since")?.unwrap_or(0);
             json(ok, &changes::page(desk, &principal, since, query.limit()?).await?)
         }
+        ["v1", "database"] => {
+            allow(&method, &[Method::GET])?;
+            let principal = authenticate(desk, gate, &request, Scope::Admin).await?;
+            json(ok, &database::status(desk, &principal).await?)
+        }
+        ["v1", "database", "rebuild"] => {
+            allow(&method, &[Method::POST])?;
+            let principal = authenticate(desk, gate, &request, Scope::Admin).await?;
+            json(ok, &database::rebuild(desk, &principal).await?)
+        }
         // Shells take WebSockets to `Coordinator::admit_listener`; this is not one.
         ["v1", "events"] => {
             allow(&method, &[Method::GET])?;
@@ -163,6 +175,8 @@ pub(crate) fn template(path: &str) -> &'static str {
         ["v1", "files", _, "content"] => "/v1/files/{fileId}/content",
         ["v1", "changes"] => "/v1/changes",
         ["v1", "events"] => "/v1/events",
+        ["v1", "database"] => "/v1/database",
+        ["v1", "database", "rebuild"] => "/v1/database/rebuild",
         _ => "",
     }
 }

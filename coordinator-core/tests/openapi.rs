@@ -17,8 +17,8 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use syncsphere_protocol::{
     AbortReply, ChangesPage, CompleteBatchReply, CompleteBatchRequest, CompleteRequest, ContentLink,
-    FileList, FileRecord, InitiateReply, InitiateRequest, Problem, SignPartsReply, SignPartsRequest,
-    TokenError, TokenReply, UploadStatus,
+    DatabaseStatus, FileList, FileRecord, InitiateReply, InitiateRequest, Problem, SignPartsReply,
+    SignPartsRequest, TokenError, TokenReply, UploadStatus,
 };
 
 #[test]
@@ -194,6 +194,10 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
                 .answers::<ChangesPage>(schemas).json(schemas) },
         "/v1/events": { "get":
             Operation::new("The change feed, live").with(since).answers_with("101", events).json(schemas) },
+        "/v1/database": { "get": Operation::new("How far the metadata database is with the workspace")
+            .answers::<DatabaseStatus>(schemas).json(schemas) },
+        "/v1/database/rebuild": { "post": Operation::new("Write everything to the metadata database again")
+            .answers::<DatabaseStatus>(schemas).json(schemas) },
         "/.well-known/jwks.json": { "get": Operation::new("The keys that tokens are signed with")
             .answers_with("200", any_object("A JSON Web Key Set, RFC 7517")).open().json(schemas) },
         "/healthz": { "get": Operation::new("Whether storage and a workspace answer")

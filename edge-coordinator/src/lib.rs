@@ -4,12 +4,14 @@
 //! `fetch`, and gives each workspace a Durable Object. It decides nothing itself.
 
 mod database;
+mod deliveries;
 mod entrance;
 mod entry;
 mod environment;
 mod http_types;
 mod limits;
 mod listeners;
+mod metadata_database;
 mod meter;
 mod outgoing;
 mod storage;

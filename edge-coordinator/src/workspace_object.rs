@@ -1,20 +1,25 @@
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
 
-use syncsphere_coordinator_core::ledger::{Applied, Call, Command, Reply, Store, apply};
-use syncsphere_coordinator_core::{WorkspaceFailure, Workspaces};
+use futures_util::future::{Either, select};
+use syncsphere_coordinator_core::ledger::{Applied, Call, Command, Reply, SqlStore, Store, apply};
+use syncsphere_coordinator_core::{Coordinator, WorkspaceFailure, Workspaces};
 use syncsphere_protocol::WorkspaceId;
 use worker::js_sys::{self, Function, Reflect};
 use worker::wasm_bindgen::{self, JsCast, JsValue, closure::Closure};
 use worker::worker_sys::WebSocketRequestResponsePair;
 use worker::{
-    DurableObject, Env, Error, Request, Response, ResponseBuilder, Result, ScheduledTime, State, WebSocket,
-    WebSocketIncomingMessage, WebSocketPair, console_error, durable_object,
+    Delay, DurableObject, Env, Error, Request, Response, ResponseBuilder, Result, ScheduledTime, State,
+    WebSocket, WebSocketIncomingMessage, WebSocketPair, console_error, durable_object,
 };
 
-use crate::database::store_of;
+use crate::database::{ObjectDatabase, store_of};
+use crate::deliveries;
 use crate::environment::{self, now_ms};
 use crate::listeners::Listeners;
+use crate::metadata_database;
 use crate::meter::Meter;
 use crate::storage::FetchStorage;
 use crate::strays;
@@ -24,6 +29,9 @@ use crate::workspaces::{Envelope, RemoteWorkspaces, SUBSCRIPTION_HEADER, Subscri
 /// they are overdue, so that it doubles each time, within these limits. Source: own choice.
 const SHORTEST_BLIND_PAUSE_MS: i64 = 2_000;
 const LONGEST_BLIND_PAUSE_MS: i64 = 60 * 60 * 1000;
+
+/// Between two looks for chores while the metadata database keeps a delivery waiting. Source: own choice.
+const CHORES_PAUSE: Duration = Duration::from_secs(1);
 
 /// One workspace: its ledger in SQLite, its listeners, its alarm.
 ///
@@ -40,6 +48,8 @@ pub struct WorkspaceObject {
     is_identified: Cell<bool>,
     /// When the alarm is known to ring; the inner `None` means never.
     alarm: Cell<Option<Option<i64>>>,
+    /// Whether the deployment has a metadata database.
+    has_metadata_database: bool,
 }
 
 impl DurableObject for WorkspaceObject {
@@ -51,6 +61,7 @@ impl DurableObject for WorkspaceObject {
         let state = Rc::new(state);
         Self {
             listeners: Listeners::new(Rc::clone(&state)),
+            has_metadata_database: metadata_database::is_bound(&env),
             state,
             env,
             is_migrated: Cell::new(false),
@@ -128,7 +139,7 @@ impl WorkspaceObject {
 
     /// Carries out a call in one transaction.
     fn apply(&self, workspace: Option<WorkspaceId>, call: Call) -> Result<Applied> {
-        let store = store_of(&self.state);
+        let store = self.store();
         let is_migrated = self.is_migrated.get();
         let to_identify = workspace.filter(|_| !self.is_identified.get());
         let is_identified = self.is_identified.get() || to_identify.is_some();
@@ -145,6 +156,10 @@ impl WorkspaceObject {
         self.is_migrated.set(true);
         self.is_identified.set(is_identified);
         Ok(applied)
+    }
+
+    fn store(&self) -> SqlStore<ObjectDatabase> {
+        store_of(&self.state).with_metadata_database(self.has_metadata_database)
     }
 
     /// Runs `work` in a transaction: its writes are kept if it succeeds, and undone if it fails.
@@ -188,9 +203,9 @@ impl WorkspaceObject {
             .empty())
     }
 
-    /// Carries out the chores that are due and gives the time of the next.
+    /// Carries out the chores and the deliveries that are due and gives the time of the next.
     async fn tend(&self) -> Result<Option<i64>> {
-        let store = store_of(&self.state);
+        let store = self.store();
         let failed = |error: &dyn std::error::Error| Error::RustError(error.to_string());
         store.migrate().map_err(|error| failed(&error))?;
         let workspace = store.identity().map_err(|error| failed(&error))?;
@@ -199,21 +214,49 @@ impl WorkspaceObject {
             // Nobody has ever called, so there is nothing to do.
             return Ok(None);
         };
-        let cx = environment::context()?;
+        self.look_after(&coordinator, &workspace).await?;
+        let head = self.apply(None, self.call(Command::Head))?;
+        Ok(head.wake_ms)
+    }
+
+    /// Carries out the chores that are due, and makes deliveries beside them. While the metadata database
+    /// keeps a delivery waiting, chores are carried out as they become due.
+    async fn look_after(&self, coordinator: &Coordinator, workspace: &WorkspaceId) -> Result<()> {
         let meter = Meter::default();
         let workspaces = FromInside {
             object: self,
-            own: &workspace,
+            own: workspace,
             others: RemoteWorkspaces::new(&self.env, &meter),
         };
+        let mut deliveries = pin!(deliveries::make(&self.env, coordinator, workspace, &workspaces));
+        loop {
+            let chores = pin!(self.carry_out_chores(coordinator, workspace, &workspaces));
+            match select(deliveries.as_mut(), chores).await {
+                Either::Left((delivered, chores)) => return chores.await.and(delivered),
+                Either::Right((carried_out, _)) => carried_out?,
+            }
+            let pause = pin!(Delay::from(CHORES_PAUSE));
+            if let Either::Left((delivered, _)) = select(deliveries.as_mut(), pause).await {
+                return delivered;
+            }
+        }
+    }
+
+    async fn carry_out_chores(
+        &self,
+        coordinator: &Coordinator,
+        workspace: &WorkspaceId,
+        workspaces: &FromInside<'_>,
+    ) -> Result<()> {
+        let cx = environment::context()?;
+        let meter = Meter::default();
         let report = coordinator
-            .tend(&workspace, &cx, &FetchStorage::new(&meter), &workspaces)
+            .tend(workspace, &cx, &FetchStorage::new(&meter), workspaces)
             .await;
         if let Some(report) = report {
             strays::log(&report);
         }
-        let head = self.apply(None, self.call(Command::Head))?;
-        Ok(head.wake_ms)
+        Ok(())
     }
 
     fn blind_pause_ms(&self) -> i64 {

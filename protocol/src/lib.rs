@@ -9,6 +9,7 @@
 
 mod changes;
 mod checksum;
+mod database;
 mod files;
 mod ids;
 mod parts;
@@ -20,6 +21,7 @@ mod uploads;
 
 pub use changes::{Change, ChangeKind, ChangesPage, Frame};
 pub use checksum::{Crc64Nvme, InvalidChecksum};
+pub use database::DatabaseStatus;
 pub use files::{ContentLink, FileChecksum, FileList, FileRecord, FileStatus};
 pub use ids::{FileId, InvalidId, UploadId, WorkspaceId};
 pub use parts::{

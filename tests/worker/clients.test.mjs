@@ -1,16 +1,17 @@
 import assert from "node:assert/strict";
-import { pbkdf2Sync, randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
-import { Client, PART, assertProblem, eventually, noise, requestToken, useStack } from "./support.mjs";
+import {
+  Client,
+  PART,
+  assertProblem,
+  eventually,
+  hashed,
+  noise,
+  requestToken,
+  useStack,
+} from "./support.mjs";
 
 const SECRET = "a secret: with %, + and ü";
-
-/** The stored form of a secret, as `docs/coordinator.md` tells operators to make it. */
-function hashed(secret, rounds = 2000) {
-  const salt = randomBytes(16);
-  const hash = pbkdf2Sync(secret, salt, rounds, 32, "sha256");
-  return `$pbkdf2-sha256$i=${rounds}$${salt.toString("base64")}$${hash.toString("base64")}`;
-}
 
 const stack = useStack({
   vars: {

@@ -1,10 +1,11 @@
 // What the suites of the built worker share: the stack (real workerd, real S3), a client that speaks the HTTP API and
 // nothing else, and checksums from an independent implementation.
 import assert from "node:assert/strict";
-import { randomBytes, randomUUID } from "node:crypto";
+import { pbkdf2Sync, randomBytes, randomUUID } from "node:crypto";
 import { after, before } from "node:test";
 import { Crc64NvmeJs } from "@aws-sdk/checksums/crc";
 import { startCoordinator } from "../../stack/coordinator.mjs";
+import { startPostgres } from "../../stack/postgres.mjs";
 import { startSeaweed } from "../../stack/seaweed.mjs";
 
 export const MIB = 1024 * 1024;
@@ -14,9 +15,10 @@ export const PART = 5 * MIB;
 
 /**
  * Brings storage and coordinator up before the file's tests and down after them; the returned object is filled by
- * then. `vars` are laid over those of wrangler.toml; whole objects go by PUT unless they say otherwise.
+ * then. `vars` are laid over those of wrangler.toml; whole objects go by PUT unless they say otherwise. With `database`
+ * there is a PostgreSQL server as well, `stack.database`.
  */
-export function useStack({ vars, s3Vars } = {}) {
+export function useStack({ vars, s3Vars, database = false } = {}) {
   const stack = {
     /** A client with a guest token, in a workspace of its own unless one is named. */
     async guest(workspace = `w-${randomUUID()}`, scope) {
@@ -26,11 +28,19 @@ export function useStack({ vars, s3Vars } = {}) {
   before(async () => {
     stack.s3 = await startSeaweed();
     const s3 = { ...stack.s3, ...s3Vars?.(stack.s3) };
-    stack.coordinator = await startCoordinator({ s3, vars: { S3_FORMS: "off", ...vars }, assets: false });
+    if (database) stack.database = await startPostgres();
+    const databaseUrl = stack.database?.url;
+    stack.coordinator = await startCoordinator({
+      s3,
+      vars: { S3_FORMS: "off", ...vars },
+      databaseUrl,
+      assets: false,
+    });
     stack.url = stack.coordinator.url;
   });
   after(async () => {
     await stack.coordinator?.stop();
+    await stack.database?.stop();
     await stack.s3?.stop();
   });
   return stack;
@@ -137,6 +147,13 @@ export class Client {
 /** Asks the token endpoint with a form. */
 export function requestToken(url, form) {
   return fetch(`${url}/v1/auth/token`, { method: "POST", body: new URLSearchParams(form) });
+}
+
+/** The stored form of a secret, as `docs/coordinator.md` tells operators to make it. */
+export function hashed(secret, rounds = 2000) {
+  const salt = randomBytes(16);
+  const hash = pbkdf2Sync(secret, salt, rounds, 32, "sha256");
+  return `$pbkdf2-sha256$i=${rounds}$${salt.toString("base64")}$${hash.toString("base64")}`;
 }
 
 /** Sends a part as a browser would: exactly the headers that came with the URL. */

@@ -1,11 +1,11 @@
 //! Chromium and its driver: `CHROME_BIN` and `CHROMEDRIVER` where set, else the system's, else installed with apt where
 //! we may.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-use crate::process::{command, execute, on_path, output};
+use crate::apt;
 
 /// The browser.
 pub fn chromium() -> Result<PathBuf> {
@@ -48,25 +48,13 @@ fn find(variable: &str, usual: &[&str], what: &str, package: &str) -> Result<Pat
     if let Some(path) = existing() {
         return Ok(path);
     }
-    if may_use_apt() {
-        eprintln!("installing {package} with apt");
-        execute(command("apt-get").args(["update", "--quiet"]))?;
-        execute(
-            command("apt-get")
-                .args(["install", "--yes", "--quiet", "--no-install-recommends", package])
-                .env("DEBIAN_FRONTEND", "noninteractive"),
-        )?;
-        if let Some(path) = existing() {
-            return Ok(path);
-        }
+    if apt::install(package)?
+        && let Some(path) = existing()
+    {
+        return Ok(path);
     }
     bail!(
         "{what} is missing: uploads are tested in a real browser; install it (on Debian: apt-get install {package}) \
          or set {variable} to its path"
     )
-}
-
-fn may_use_apt() -> bool {
-    let root = output(command("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    root && Path::new("/etc/debian_version").exists() && on_path("apt-get")
 }

@@ -1,5 +1,5 @@
 //! Installs what is missing. Everything comes from crates.io, the npm registry and PyPI, pinned by a lock file or by
-//! hash, into the per-user cache or node_modules; only the browser is a system package (see `browser`).
+//! hash, into the per-user cache or node_modules; only the browser and PostgreSQL are system packages (see `apt`).
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::process::{cargo, command, execute, on_path, output};
-use crate::{browser, cache, workspace};
+use crate::{browser, cache, database, workspace};
 
 /// Everything that any command needs.
 pub fn everything() -> Result<()> {
@@ -22,6 +22,7 @@ pub fn everything() -> Result<()> {
     worker_build()?;
     browser::chromium()?;
     browser::chromedriver()?;
+    database::postgres_programs()?;
     Ok(())
 }
 

@@ -1,14 +1,16 @@
 //! The project's commands, for people and for CI: `cargo xtask demo`, `test`, `check`, `bench`, `pack`.
 //!
-//! Each command installs what it misses (into a per-user cache, never system-wide, except for the browser) and builds
+//! Each command installs what it misses (into a per-user cache, never system-wide, except for the browser and PostgreSQL) and builds
 //! what has changed, so that a fresh clone needs nothing but Rust, Node and Python.
 
+mod apt;
 mod bench;
 mod browser;
 mod bucket_setup;
 mod build_products;
 mod cache;
 mod check;
+mod database;
 mod demo;
 mod digest;
 mod doctor;
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Build { products } => build_products::run(&products),
         Command::BucketSetup(options) => bucket_setup::run(options),
         Command::Doctor(options) => doctor::run(&options),
+        Command::DatabaseSetup { database_url } => database::set_up(database_url),
         Command::Setup => install::everything().map(|_| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
@@ -94,6 +97,12 @@ enum Command {
     Doctor(doctor::DoctorOptions),
     /// Install the tools that the other commands need
     Setup,
+    /// Make the metadata database's tables in a PostgreSQL database, or bring them up to date
+    DatabaseSetup {
+        /// The database (default: DATABASE_URL of the environment, which others on the machine cannot read)
+        #[arg(long, value_name = "URL")]
+        database_url: Option<String>,
+    },
 }
 
 #[derive(Args)]

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::install::{self, WASM_TARGET};
 use crate::process::{cargo, guarded, run_reading};
-use crate::{browser, build_products, workspace};
+use crate::{browser, build_products, database, workspace};
 
 /// A set of tests that runs in one place.
 pub struct Suite {
@@ -44,7 +44,7 @@ pub const SUITES: [Suite; 7] = [
     },
     Suite {
         name: "worker",
-        about: "the built worker in workerd against SeaweedFS",
+        about: "the built worker in workerd against SeaweedFS and PostgreSQL",
         run: worker,
     },
     Suite {
@@ -139,6 +139,7 @@ fn package() -> Result<Outcome> {
 fn worker() -> Result<Outcome> {
     install::wasm_target()?;
     install::node_packages()?;
+    database::postgres_programs()?;
     build_products::worker()?;
     node_test("worker")
 }
@@ -149,6 +150,7 @@ fn in_browser() -> Result<Outcome> {
 }
 
 fn stack() -> Result<Outcome> {
+    database::postgres_programs()?;
     build_products::everything()?;
     node_test("stack")
 }

@@ -75,10 +75,14 @@ fn guest(form: &Form, auth: &AuthConfig, cx: &Context) -> Result<Principal, Toke
     if !auth.guests {
         return Err(token_error("unauthorized_client", "guests are not allowed here"));
     }
+    let scopes = form.scopes()?.unwrap_or(Scope::GUEST.into());
+    if scopes.contains(&Scope::Admin) {
+        return Err(token_error("invalid_scope", "guests are granted less than that"));
+    }
     Ok(Principal {
         subject: Redacted(format!("guest-{}", cx.id("guest", 0))),
         workspace: workspace(form.text("workspace").unwrap_or(GUEST_WORKSPACE))?,
-        scopes: form.scopes()?.unwrap_or(Scope::ALL.into()),
+        scopes,
         limits: Limits::default(),
         expires_ms: expiry(auth.token_ttl, cx),
     })

@@ -25,10 +25,15 @@ pub(crate) enum Scope {
     Read,
     /// Upload and remove files.
     Write,
+    /// Look after the workspace itself.
+    Admin,
 }
 
 impl Scope {
-    pub(crate) const ALL: [Self; 2] = [Self::Read, Self::Write];
+    pub(crate) const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Admin];
+
+    /// What a guest may have.
+    pub(crate) const GUEST: [Self; 2] = [Self::Read, Self::Write];
 
     /// The scope of this name, if there is one.
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -39,6 +44,7 @@ impl Scope {
         match self {
             Self::Read => "files:read",
             Self::Write => "files:write",
+            Self::Admin => "workspace:admin",
         }
     }
 }

@@ -14,7 +14,7 @@ pub struct Applied {
     pub reply: Reply,
     /// The changes it appended, in order: to be broadcast once they are durable.
     pub changes: Vec<Change>,
-    /// When the next chore is due, in milliseconds since 1970.
+    /// When the next chore or delivery is due, in milliseconds since 1970.
     pub wake_ms: Option<i64>,
 }
 
@@ -32,7 +32,7 @@ pub fn apply<S: Store>(store: &mut S, call: Call) -> Result<Applied, S::Error> {
     let reply = ledger.carry_out(call.command)?;
     Ok(Applied {
         reply,
-        wake_ms: ledger.store.next_due()?,
+        wake_ms: ledger.wake()?,
         changes: ledger.changes,
     })
 }
@@ -87,7 +87,18 @@ impl<S: Store> Ledger<'_, S> {
             Command::SettleChore { chore_id, again_ms } => self.settle_chore(&chore_id, again_ms),
             Command::LookForStrays { after } => self.look_for_strays(after),
             Command::Strays { listed } => self.strays(&listed),
+            Command::TakeDelivery { limit } => self.take_delivery(limit),
+            Command::SettleDelivery { receipt } => self.settle_delivery(receipt),
+            Command::PutOffDelivery => self.put_off_delivery(),
+            Command::Replay => self.replay(),
+            Command::Database => self.database_status(),
         }
+    }
+
+    /// When a chore or a delivery is due next.
+    fn wake(&self) -> Result<Option<i64>, S::Error> {
+        let due = [self.store.next_due()?, self.delivery_due()?];
+        Ok(due.into_iter().flatten().min())
     }
 
     fn take_chores(&mut self, limit: u32) -> Result<Reply, S::Error> {
@@ -154,6 +165,7 @@ impl<S: Store> Ledger<'_, S> {
         };
         self.store.put_file(file)?;
         self.store.append(&change)?;
+        self.enqueue(&change)?;
         self.changes.push(change);
         self.compact_later()
     }

@@ -3,7 +3,7 @@ use std::convert::Infallible;
 
 use syncsphere_protocol::{Change, FileId, UploadId};
 
-use super::{Chore, FileQuery, FileRange, Idempotent, Store, StoredFile, Upload};
+use super::{Chore, FileQuery, FileRange, Idempotent, Mirror, Store, StoredFile, Upload};
 
 /// A ledger's rows in memory, for tests and simulations. It never fails.
 #[derive(Debug, Clone, Default)]
@@ -14,9 +14,17 @@ pub struct MemoryStore {
     usage: BTreeMap<String, u64>,
     idempotent: BTreeMap<String, Idempotent>,
     chores: BTreeMap<String, Chore>,
+    has_database: bool,
+    mirror: Option<Mirror>,
+    outbox: BTreeMap<u64, Change>,
 }
 
 impl MemoryStore {
+    /// Whether there is a metadata database from now on: at first there is none.
+    pub fn set_has_database(&mut self, has_database: bool) {
+        self.has_database = has_database;
+    }
+
     /// Every change there has been, in order.
     pub fn all_changes(&self) -> impl Iterator<Item = &Change> {
         self.changes.values()
@@ -100,6 +108,17 @@ impl Store for MemoryStore {
         Ok(files)
     }
 
+    fn files_before(&self, before: Option<u64>, limit: u32) -> Result<Vec<StoredFile>, Infallible> {
+        let files = self.files.values();
+        let mut files: Vec<_> = files
+            .filter(|file| before.is_none_or(|before| file.created_seq < before))
+            .cloned()
+            .collect();
+        files.sort_by_key(|file| std::cmp::Reverse(file.created_seq));
+        files.truncate(limit as usize);
+        Ok(files)
+    }
+
     fn upload(&self, id: &UploadId) -> Result<Option<Upload>, Infallible> {
         Ok(self.uploads.get(id).cloned())
     }
@@ -170,5 +189,32 @@ impl Store for MemoryStore {
 
     fn next_due(&self) -> Result<Option<i64>, Infallible> {
         Ok(self.chores.values().map(|chore| chore.due_ms).min())
+    }
+
+    fn has_database(&self) -> bool {
+        self.has_database
+    }
+
+    fn mirror(&self) -> Result<Option<Mirror>, Infallible> {
+        Ok(self.mirror.clone())
+    }
+
+    fn put_mirror(&mut self, mirror: &Mirror) -> Result<(), Infallible> {
+        self.mirror = Some(mirror.clone());
+        Ok(())
+    }
+
+    fn put_outbox(&mut self, change: &Change) -> Result<(), Infallible> {
+        self.outbox.insert(change.seq, change.clone());
+        Ok(())
+    }
+
+    fn outbox(&self, limit: u32) -> Result<Vec<Change>, Infallible> {
+        Ok(self.outbox.values().take(limit as usize).cloned().collect())
+    }
+
+    fn remove_outbox(&mut self, through: u64) -> Result<(), Infallible> {
+        self.outbox.retain(|seq, _| *seq > through);
+        Ok(())
     }
 }

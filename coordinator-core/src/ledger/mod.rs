@@ -14,6 +14,7 @@ mod feed;
 mod file_commands;
 mod listing;
 mod memory;
+mod outbox;
 mod schema;
 mod sql_store;
 mod states;
@@ -22,12 +23,15 @@ mod strays;
 mod upload_commands;
 
 use serde::{Deserialize, Serialize};
-use syncsphere_protocol::{ChangesPage, Crc64Nvme, FileId, FileRecord, Redacted, UploadId, UploadKind};
+use syncsphere_protocol::{
+    ChangesPage, Crc64Nvme, DatabaseStatus, FileId, FileRecord, Redacted, UploadId, UploadKind,
+};
 
 pub use apply::{Applied, apply};
 pub use chores::{Chore, ChoreKind, Listed, Sweep, UploadMarker};
 pub use listing::{FilePage, FileQuery, FileRange, Listing, Place};
 pub use memory::MemoryStore;
+pub use outbox::{Delivery, Mirror, Receipt, Replay, Stage};
 pub use schema::MIGRATIONS;
 pub use sql_store::{Database, SqlFailure, SqlStore, SqlValue};
 pub use states::{FileDraft, Upload, UploadPhase};
@@ -158,6 +162,22 @@ pub enum Command {
         /// Uploads of the workspace, as storage lists them.
         listed: Vec<Listed>,
     },
+    /// Lease what goes to the metadata database next, if it is due: it comes back until it is settled.
+    TakeDelivery {
+        /// At most so many files or changes.
+        limit: u32,
+    },
+    /// The database has a delivery.
+    SettleDelivery {
+        /// Which.
+        receipt: Receipt,
+    },
+    /// The database has not taken a delivery: put the next off, longer each time.
+    PutOffDelivery,
+    /// Deliver everything that is known to the database all over again.
+    Replay,
+    /// Tell how far the database is.
+    Database,
 }
 
 /// A client's idempotency key and what it was used for.
@@ -254,8 +274,15 @@ pub enum Reply {
         /// For each upload.
         strays: Vec<bool>,
     },
+    /// To [`Command::TakeDelivery`].
+    Delivery {
+        /// What goes to the database; `None` while nothing is due.
+        delivery: Option<Box<Delivery>>,
+    },
+    /// How far the metadata database is.
+    Database(DatabaseStatus),
     /// The command was carried out and there is nothing to tell.
     Done,
-    /// There is no such upload, file or chore.
+    /// There is no such upload, file, chore or database.
     Missing,
 }

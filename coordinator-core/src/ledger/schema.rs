@@ -36,4 +36,7 @@ pub const MIGRATIONS: &[&str] = &[
      DROP INDEX files_by_status;
      ALTER TABLE uploads ADD COLUMN file_id TEXT GENERATED ALWAYS AS (json_extract(doc, '$.file.fileId')) VIRTUAL;
      CREATE INDEX uploads_by_file ON uploads (file_id);",
+    // 4: what is on its way to the metadata database, and how far that is.
+    "CREATE TABLE outbox (seq INTEGER PRIMARY KEY, doc TEXT NOT NULL);
+     CREATE TABLE mirror (id INTEGER PRIMARY KEY CHECK (id = 1), doc TEXT NOT NULL);",
 ];

@@ -3,7 +3,7 @@ use serde::de::DeserializeOwned;
 use syncsphere_protocol::{Change, FileId, UploadId, WorkspaceId};
 
 use super::schema::MIGRATIONS;
-use super::{Chore, FileQuery, FileRange, Idempotent, Store, StoredFile, Upload};
+use super::{Chore, FileQuery, FileRange, Idempotent, Mirror, Store, StoredFile, Upload};
 
 /// A value that goes into a statement or comes out of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,7 @@ pub trait Database {
 #[derive(Debug, Clone)]
 pub struct SqlStore<D> {
     database: D,
+    has_metadata_database: bool,
 }
 
 /// The database refused a statement, or holds something that cannot be read.
@@ -40,9 +41,21 @@ pub struct SqlFailure(String);
 type Outcome<T> = Result<T, SqlFailure>;
 
 impl<D: Database> SqlStore<D> {
-    /// The rows in this database, which [`SqlStore::migrate`] has to prepare.
+    /// The rows in this database, which [`SqlStore::migrate`] has to prepare. There is no metadata
+    /// database that changes go to.
     pub fn new(database: D) -> Self {
-        Self { database }
+        Self {
+            database,
+            has_metadata_database: false,
+        }
+    }
+
+    /// The same with a metadata database, if there is one.
+    pub fn with_metadata_database(self, has_metadata_database: bool) -> Self {
+        Self {
+            has_metadata_database,
+            ..self
+        }
     }
 
     /// Brings the schema up to date. Cheap when it is.
@@ -193,6 +206,13 @@ impl<D: Database> Store for SqlStore<D> {
         )
     }
 
+    fn files_before(&self, before: Option<u64>, limit: u32) -> Outcome<Vec<StoredFile>> {
+        self.documents(
+            "SELECT doc FROM files WHERE created_seq < ? ORDER BY created_seq DESC LIMIT ?",
+            vec![seq_value(before.unwrap_or(MAX_SEQ))?, i64::from(limit).into()],
+        )
+    }
+
     fn upload(&self, id: &UploadId) -> Outcome<Option<Upload>> {
         self.document("SELECT doc FROM uploads WHERE id = ?", id.as_str())
     }
@@ -269,6 +289,41 @@ impl<D: Database> Store for SqlStore<D> {
     fn next_due(&self) -> Outcome<Option<i64>> {
         self.number("SELECT min(due_ms) FROM chores", vec![])
     }
+
+    fn has_database(&self) -> bool {
+        self.has_metadata_database
+    }
+
+    fn mirror(&self) -> Outcome<Option<Mirror>> {
+        Ok(self
+            .documents("SELECT doc FROM mirror WHERE id = 1", vec![])?
+            .pop())
+    }
+
+    fn put_mirror(&mut self, mirror: &Mirror) -> Outcome<()> {
+        self.run(
+            "INSERT OR REPLACE INTO mirror (id, doc) VALUES (1, ?)",
+            vec![json(mirror)?],
+        )
+    }
+
+    fn put_outbox(&mut self, change: &Change) -> Outcome<()> {
+        self.run(
+            "INSERT INTO outbox (seq, doc) VALUES (?, ?)",
+            vec![seq_value(change.seq)?, json(change)?],
+        )
+    }
+
+    fn outbox(&self, limit: u32) -> Outcome<Vec<Change>> {
+        self.documents(
+            "SELECT doc FROM outbox WHERE seq > 0 ORDER BY seq LIMIT ?",
+            vec![i64::from(limit).into()],
+        )
+    }
+
+    fn remove_outbox(&mut self, through: u64) -> Outcome<()> {
+        self.run("DELETE FROM outbox WHERE seq <= ?", vec![seq_value(through)?])
+    }
 }
 
 /// A text after all that begin with `prefix` and before all others that come after it.
@@ -288,9 +343,10 @@ fn end_of(prefix: &str) -> String {
 /// The most characters of four bytes in a name. Source: a name has at most 255 bytes, `policy.rs`.
 const NAME_CHARACTERS: usize = 64;
 
+/// Largest number that JavaScript carries exactly (2^53 - 1).
+const MAX_SEQ: u64 = 9_007_199_254_740_991;
+
 fn seq_value(seq: u64) -> Outcome<SqlValue> {
-    /// Largest number that JavaScript carries exactly (2^53 - 1).
-    const MAX_SEQ: u64 = 9_007_199_254_740_991;
     let number = i64::try_from(seq).ok().filter(|_| seq <= MAX_SEQ);
     number
         .map(SqlValue::Integer)

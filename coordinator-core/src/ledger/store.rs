@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{Change, FileId, FileRecord, Redacted, UploadId};
 
-use super::{Chore, FileQuery, Upload};
+use super::{Chore, FileQuery, Mirror, Upload};
 
 /// The rows of one workspace's ledger.
 ///
@@ -29,6 +29,9 @@ pub trait Store {
     fn put_file(&mut self, file: &StoredFile) -> Result<(), Self::Error>;
     /// Files of one state, in order.
     fn files(&self, query: &FileQuery<'_>) -> Result<Vec<StoredFile>, Self::Error>;
+
+    /// Files of any state that were announced before this change, newest first, at most `limit`.
+    fn files_before(&self, before: Option<u64>, limit: u32) -> Result<Vec<StoredFile>, Self::Error>;
 
     /// An upload.
     fn upload(&self, id: &UploadId) -> Result<Option<Upload>, Self::Error>;
@@ -61,6 +64,19 @@ pub trait Store {
     fn due_chores(&self, now_ms: i64, limit: u32) -> Result<Vec<Chore>, Self::Error>;
     /// When the next chore is due, in milliseconds since 1970.
     fn next_due(&self) -> Result<Option<i64>, Self::Error>;
+
+    /// Whether there is a metadata database that changes go to.
+    fn has_database(&self) -> bool;
+    /// How far the database is; `None` until a change went its way.
+    fn mirror(&self) -> Result<Option<Mirror>, Self::Error>;
+    /// Writes down how far it is.
+    fn put_mirror(&mut self, mirror: &Mirror) -> Result<(), Self::Error>;
+    /// Adds a change to the outbox.
+    fn put_outbox(&mut self, change: &Change) -> Result<(), Self::Error>;
+    /// The first changes in the outbox in order, at most `limit`.
+    fn outbox(&self, limit: u32) -> Result<Vec<Change>, Self::Error>;
+    /// Removes the changes up to `through` from the outbox.
+    fn remove_outbox(&mut self, through: u64) -> Result<(), Self::Error>;
 }
 
 /// A file as the ledger keeps it.

@@ -6,6 +6,8 @@ pub(crate) mod chores;
 mod claims;
 pub(crate) mod complete;
 pub(crate) mod content;
+pub(crate) mod database;
+pub(crate) mod deliver;
 pub(crate) mod files;
 mod finalize;
 pub(crate) mod health;
@@ -117,6 +119,8 @@ fn out_of_turn(reply: &Reply) -> Refusal {
         Reply::Changes(_) => "changes",
         Reply::Chores { .. } => "chores",
         Reply::Strays { .. } => "strays",
+        Reply::Delivery { .. } => "a delivery",
+        Reply::Database(_) => "how far the database is",
         Reply::Done => "done",
         Reply::Missing => "missing",
         Reply::Several { .. } => "several",

@@ -1,0 +1,294 @@
+//! What is on its way to the metadata database.
+//!
+//! A change enters the outbox in the transaction that makes it and leaves it once the database has
+//! it: delivered at least once and in order, after an outage of any length. A replay delivers what
+//! the ledger knows all over again.
+
+use serde::{Deserialize, Serialize};
+use syncsphere_protocol::{Change, DatabaseStatus, FileRecord};
+
+use super::apply::Ledger;
+use super::{Reply, Store};
+
+/// From a change to its delivery, in milliseconds: what happens meanwhile travels along. Source: own
+/// choice.
+const GATHERING_MS: i64 = 500;
+
+/// How long a delivery may be under way, in milliseconds, before the next is made without word of it.
+/// Source: own choice, above the shell's patience with the database.
+const LEASE_MS: i64 = 30_000;
+
+/// First and longest pause before a delivery that failed is tried again, in milliseconds; it doubles
+/// each time.
+///
+/// Source: own choice. Two minutes after the end of an outage the last change has arrived, and a
+/// database that never comes back costs a workspace 1,440 attempts a day.
+const FIRST_PAUSE_MS: i64 = 2_000;
+const LONGEST_PAUSE_MS: i64 = 60_000;
+
+/// How far the metadata database is. A workspace has one from its first change that goes there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Mirror {
+    /// Every change up to this one has been delivered.
+    pub delivered_seq: u64,
+    /// When the next delivery is due, in milliseconds since 1970; `None` when nothing waits.
+    pub due_ms: Option<i64>,
+    /// Deliveries that failed since the last that did not.
+    pub attempts: u32,
+    /// Replays that there have been.
+    pub replays: u64,
+    /// The replay under way: it goes before the outbox.
+    pub replay: Option<Replay>,
+    /// There were changes that never entered the outbox, so that a replay has to come first.
+    pub has_gap: bool,
+}
+
+/// How far a replay is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Replay {
+    /// Tells it from one that began earlier.
+    pub number: u64,
+    /// What it delivers next.
+    pub stage: Stage,
+}
+
+/// What a replay delivers: first every file as it stands, then the feed as far as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Stage {
+    /// Files, newest first.
+    Files {
+        /// Those announced before this change.
+        before: Option<u64>,
+    },
+    /// Changes, in order.
+    Feed {
+        /// Those after this one.
+        since: u64,
+    },
+}
+
+/// What goes to the database next, in one transaction of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    /// Files as they stand.
+    pub files: Vec<FileRecord>,
+    /// Changes, in order.
+    pub changes: Vec<Change>,
+    /// Settles it.
+    pub receipt: Receipt,
+}
+
+/// What a delivery has brought forward.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Receipt {
+    /// The outbox, up to this change.
+    Outbox {
+        /// Sequence number of the last change delivered.
+        through: u64,
+    },
+    /// A replay.
+    Replay {
+        /// Where it was.
+        from: Replay,
+        /// Where it is now; `None`: at its end.
+        to: Option<Replay>,
+    },
+}
+
+impl Mirror {
+    fn replaying(mut self) -> Self {
+        self.has_gap = false;
+        self.replays = self.replays.saturating_add(1);
+        self.replay = Some(Replay {
+            number: self.replays,
+            stage: Stage::Files { before: None },
+        });
+        self
+    }
+
+    /// The mirror after a delivery that failed: the next is put off, longer each time.
+    fn put_off(mut self, now_ms: i64) -> Self {
+        let doublings = self.attempts.min(20);
+        let pause = (FIRST_PAUSE_MS << doublings).min(LONGEST_PAUSE_MS);
+        self.due_ms = Some(now_ms.saturating_add(pause));
+        self.attempts = self.attempts.saturating_add(1);
+        self
+    }
+}
+
+impl Stage {
+    fn numbered(self, number: u64) -> Replay {
+        Replay { number, stage: self }
+    }
+}
+
+impl<S: Store> Ledger<'_, S> {
+    /// Puts a change into the outbox, where there is a database that it goes to.
+    pub(super) fn enqueue(&mut self, change: &Change) -> Result<(), S::Error> {
+        let known = self.store.mirror()?;
+        if !self.store.has_database() {
+            return known.map_or(Ok(()), |mirror| self.leave_gap(mirror, change));
+        }
+        self.store.put_outbox(change)?;
+        let mut mirror = known.unwrap_or_else(|| Mirror {
+            has_gap: change.seq > 1,
+            ..Mirror::default()
+        });
+        if mirror.due_ms.is_some() {
+            return Ok(());
+        }
+        if mirror.has_gap {
+            mirror = mirror.replaying();
+        }
+        mirror.due_ms = Some(self.now_ms.saturating_add(GATHERING_MS));
+        self.store.put_mirror(&mirror)
+    }
+
+    /// The database is gone: what waits for it goes as well, and one that comes later is told everything.
+    fn leave_gap(&mut self, mirror: Mirror, change: &Change) -> Result<(), S::Error> {
+        if mirror.has_gap {
+            return Ok(());
+        }
+        self.store.remove_outbox(change.seq)?;
+        self.store.put_mirror(&Mirror {
+            has_gap: true,
+            // Receipts of earlier replays may still come.
+            replays: mirror.replays,
+            ..Mirror::default()
+        })
+    }
+
+    /// When the next delivery is due.
+    pub(super) fn delivery_due(&self) -> Result<Option<i64>, S::Error> {
+        if !self.store.has_database() {
+            return Ok(None);
+        }
+        Ok(self.store.mirror()?.and_then(|mirror| mirror.due_ms))
+    }
+
+    pub(super) fn take_delivery(&mut self, limit: u32) -> Result<Reply, S::Error> {
+        let mirror = self.store.mirror()?.filter(|_| self.store.has_database());
+        let Some(mirror) = mirror.filter(|mirror| mirror.due_ms.is_some_and(|due| due <= self.now_ms)) else {
+            return Ok(Reply::Delivery { delivery: None });
+        };
+        let delivery = match mirror.replay.clone() {
+            Some(replay) => self.replayed(replay, limit)?,
+            None => self.posted(mirror.delivered_seq, limit)?,
+        };
+        self.store.put_mirror(&Mirror {
+            due_ms: Some(self.now_ms.saturating_add(LEASE_MS)),
+            ..mirror
+        })?;
+        Ok(Reply::Delivery {
+            delivery: Some(Box::new(delivery)),
+        })
+    }
+
+    fn posted(&mut self, delivered_seq: u64, limit: u32) -> Result<Delivery, S::Error> {
+        let changes = self.store.outbox(limit)?;
+        let through = changes.last().map_or(delivered_seq, |change| change.seq);
+        Ok(Delivery {
+            files: Vec::new(),
+            changes,
+            receipt: Receipt::Outbox { through },
+        })
+    }
+
+    fn replayed(&mut self, from: Replay, limit: u32) -> Result<Delivery, S::Error> {
+        let number = from.number;
+        let (files, changes, next) = match from.stage {
+            Stage::Files { before } => {
+                let files = self.store.files_before(before, limit)?;
+                let next = match files.last() {
+                    Some(last) => Stage::Files {
+                        before: Some(last.created_seq),
+                    },
+                    None => Stage::Feed { since: 0 },
+                };
+                let records = files.into_iter().map(|file| file.record).collect();
+                (records, Vec::new(), Some(next))
+            }
+            Stage::Feed { since } => {
+                let changes = self.store.changes(since, limit)?;
+                let next = changes.last().map(|last| Stage::Feed { since: last.seq });
+                (Vec::new(), changes, next)
+            }
+        };
+        Ok(Delivery {
+            files,
+            changes,
+            receipt: Receipt::Replay {
+                from,
+                to: next.map(|stage| stage.numbered(number)),
+            },
+        })
+    }
+
+    pub(super) fn settle_delivery(&mut self, receipt: Receipt) -> Result<Reply, S::Error> {
+        let Some(mut mirror) = self.store.mirror()? else {
+            return Ok(Reply::Missing);
+        };
+        match receipt {
+            Receipt::Outbox { through } => {
+                self.store.remove_outbox(through)?;
+                mirror.delivered_seq = mirror.delivered_seq.max(through);
+            }
+            Receipt::Replay { from, to } => {
+                // Another replay may have begun since.
+                if mirror.replay.as_ref() == Some(&from) {
+                    mirror.replay = to;
+                }
+            }
+        }
+        mirror.attempts = 0;
+        mirror.due_ms = Some(self.now_ms);
+        if mirror.replay.is_none() && self.store.outbox(1)?.is_empty() {
+            mirror.due_ms = None;
+            mirror.delivered_seq = self.store.newest_seq()?;
+        }
+        self.store.put_mirror(&mirror)?;
+        self.database_status()
+    }
+
+    pub(super) fn put_off_delivery(&mut self) -> Result<Reply, S::Error> {
+        if let Some(mirror) = self.store.mirror()? {
+            self.store.put_mirror(&mirror.put_off(self.now_ms))?;
+        }
+        self.database_status()
+    }
+
+    /// Begins to deliver everything all over again.
+    pub(super) fn replay(&mut self) -> Result<Reply, S::Error> {
+        if !self.store.has_database() {
+            return Ok(Reply::Missing);
+        }
+        let mut mirror = self.store.mirror()?.unwrap_or_default().replaying();
+        mirror.due_ms = Some(self.now_ms);
+        mirror.attempts = 0;
+        self.store.put_mirror(&mirror)?;
+        self.database_status()
+    }
+
+    pub(super) fn database_status(&mut self) -> Result<Reply, S::Error> {
+        if !self.store.has_database() {
+            return Ok(Reply::Missing);
+        }
+        let seq = self.store.newest_seq()?;
+        let mirror = self.store.mirror()?.unwrap_or_else(|| Mirror {
+            has_gap: seq > 0,
+            ..Mirror::default()
+        });
+        Ok(Reply::Database(DatabaseStatus {
+            seq,
+            delivered_seq: mirror.delivered_seq,
+            waiting: seq.saturating_sub(mirror.delivered_seq),
+            rebuilding: mirror.replay.is_some() || mirror.has_gap,
+            failures: mirror.attempts,
+        }))
+    }
+}

@@ -1,0 +1,26 @@
+-- $1: the workspace; $2: a JSON array of {file, kind, at}. One statement, so all of it or nothing.
+-- A change that is known is left alone, and a file that is known in a later state stays as it is.
+WITH rows AS (
+  SELECT file, kind, at, (file->>'seq')::bigint AS seq
+  FROM jsonb_to_recordset($2::text::jsonb) AS given (file jsonb, kind text, at timestamptz)
+), told AS (
+  INSERT INTO file_changes (workspace, seq, kind, file_id, at, file)
+  SELECT $1::text, seq, kind, file->>'fileId', at, file FROM rows WHERE kind IS NOT NULL ORDER BY seq
+  ON CONFLICT (workspace, seq) DO NOTHING
+)
+INSERT INTO files AS known (
+  workspace, file_id, name, path, size, content_type, status, crc64nvme, etag, owner, metadata,
+  created_at, updated_at, seq
+)
+SELECT DISTINCT ON (file->>'fileId')
+  $1::text, file->>'fileId', file->>'name', file->>'path', (file->>'size')::bigint, file->>'contentType',
+  file->>'status', file->'checksum'->>'crc64nvme', file->>'etag', file->>'owner', file->'metadata',
+  (file->>'createdAt')::timestamptz, (file->>'updatedAt')::timestamptz, seq
+FROM rows
+ORDER BY file->>'fileId', seq DESC
+ON CONFLICT (workspace, file_id) DO UPDATE SET
+  name = excluded.name, path = excluded.path, size = excluded.size, content_type = excluded.content_type,
+  status = excluded.status, crc64nvme = excluded.crc64nvme, etag = excluded.etag, owner = excluded.owner,
+  metadata = excluded.metadata, created_at = excluded.created_at, updated_at = excluded.updated_at,
+  seq = excluded.seq
+WHERE known.seq <= excluded.seq
