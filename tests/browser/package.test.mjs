@@ -119,23 +119,32 @@ test("a token that is no longer taken is asked for once more", async (t) => {
 
 test("a token that is never taken, and one that is never given, fail with `unauthenticated`", async (t) => {
   const page = await openPackage(stack, t);
-  const errors = await page.evaluate(async () => {
+  const { errors, lines } = await page.evaluate(async () => {
+    const lines = [];
+    const logger = { debug() {}, warn: (line) => lines.push(line) };
     const thrown = () => {
       throw new Error("nobody is signed in");
     };
     const errors = [];
     for (const token of ["nonsense", thrown]) {
-      const uploader = await makeUploader({ token });
+      const uploader = await makeUploader({ token, logger });
       const error = await uploader.upload(new Blob(["a"])).done.catch((error) => error);
       errors.push([error.name, error.code, error.status, Boolean(error.requestId), error.retryable]);
       await uploader.close();
     }
-    return errors;
+    return { errors, lines };
   });
   assert.deepEqual(errors, [
     ["UploadError", "unauthenticated", 401, true, false],
     ["UploadError", "unauthenticated", 401, false, false],
   ]);
+  const told = lines.filter((line) => line.startsWith("upload failed: unauthenticated: "));
+  assert.equal(told.length, 2, lines);
+  assert.match(
+    told[0],
+    / \(HTTP 401, request [\w-]+\)$/,
+    "so that the request is found in the coordinator's log",
+  );
 });
 
 test("an upload from a file handle is continued by the next page without the file", async (t) => {

@@ -82,5 +82,10 @@ async function inlineEntry() {
       }));
     },
   };
-  await build({ ...SETTINGS, entryPoints: { inline: "src/inline.ts" }, plugins: [inlined], sourcemap: false });
+  await build({
+    ...SETTINGS,
+    entryPoints: { inline: "src/inline.ts" },
+    plugins: [inlined],
+    sourcemap: false,
+  });
 }

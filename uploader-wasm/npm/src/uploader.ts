@@ -271,6 +271,7 @@ export class Uploader extends EventTarget {
     if (!task) return;
     task.receive(message, cause);
     if (isFinal(task.state)) this.#tasks.delete(message.task);
+    if (message.type === "failed") this.#options.logger?.warn(inOneLine(message.failure));
     this.#total.update(message.task, task);
   }
 
@@ -314,6 +315,14 @@ export class Uploader extends EventTarget {
   #checkOpen(): void {
     if (this.#closed) throw new UploadError(CLOSED);
   }
+}
+
+/** Names neither URL nor token nor file. */
+function inOneLine({ code, message, requestId, status }: Failure): string {
+  const details = [status && `HTTP ${status}`, requestId && `request ${requestId}`]
+    .filter(Boolean)
+    .join(", ");
+  return `upload failed: ${code}: ${message}${details && ` (${details})`}`;
 }
 
 interface PromiseWithResolvers {

@@ -1,0 +1,61 @@
+// What is written down for users of the package holds: every error code has its section, every example compiles.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import test from "node:test";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const PACKAGE = join(ROOT, "uploader-wasm/npm");
+
+test("every error code has a section that says what to do", async () => {
+  const types = await readFile(join(PACKAGE, "src/types.ts"), "utf8");
+  const union = types.slice(types.indexOf("export type UploadErrorCode"));
+  const codes = Array.from(union.matchAll(/^ *\| "([a-z_]+)"/gm), ([, code]) => code);
+  assert.ok(codes.length > 20, `${codes.length} codes found`);
+  const page = await readFile(join(ROOT, "docs/errors.md"), "utf8");
+  const headings = page.split("\n").filter((line) => line.startsWith("### "));
+  const described = headings.flatMap((line) => Array.from(line.matchAll(/`([a-z_]+)`/g), ([, code]) => code));
+  assert.deepEqual(described.sort(), codes.sort());
+});
+
+test("every example of the README and the guides compiles against the package's types", async (t) => {
+  const folder = await mkdtemp(join(ROOT, "target/docs-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const guides = (await readdir(join(ROOT, "docs/guides"))).filter((name) => name.endsWith(".md"));
+  let examples = 0;
+  for (const page of guides.map((name) => `docs/guides/${name}`)) {
+    const text = await readFile(join(ROOT, page), "utf8");
+    for (const [, code] of text.matchAll(/^```ts\n(.*?)^```/gms)) {
+      examples += 1;
+      await writeFile(join(folder, `${page.replaceAll(/\W/g, "-")}-${examples}.ts`), code);
+    }
+  }
+  const readme = await readFile(join(ROOT, "README.md"), "utf8");
+  const [, code] = /^```js\n(import.*?)^```/ms.exec(readme);
+  const around = "declare const fetchMyToken: any, input: any, show: any, pauseButton: any;\n";
+  await writeFile(join(folder, "README.ts"), around + code);
+  assert.ok(examples >= 5, `${examples} examples found`);
+  const compilerOptions = {
+    target: "ES2022",
+    module: "ES2022",
+    moduleResolution: "bundler",
+    lib: ["ES2023", "DOM", "DOM.Iterable", "DOM.AsyncIterable"],
+    strict: true,
+    noEmit: true,
+    skipLibCheck: true,
+    types: [],
+    paths: { "@syncsphere/uploader": [join(PACKAGE, "dist/index.d.ts")] },
+  };
+  await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
+  const manifest = createRequire(join(ROOT, "package.json")).resolve("typescript/package.json");
+  const compiler = join(dirname(manifest), "bin/tsc");
+  try {
+    execFileSync(process.execPath, [compiler, "-p", folder], { encoding: "utf8" });
+  } catch (error) {
+    assert.fail(error.stdout);
+  }
+});
