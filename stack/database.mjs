@@ -2,7 +2,9 @@
 // DATABASE_URL, since arguments are there for every user of the machine to read.
 
 import { fileURLToPath } from "node:url";
+import { setTimeout as delay } from "node:timers/promises";
 import { runner } from "node-pg-migrate";
+import pg from "pg";
 
 const MIGRATIONS = fileURLToPath(new URL("../edge-coordinator/migrations/postgres", import.meta.url));
 
@@ -24,6 +26,29 @@ export async function setUpDatabase(url) {
   });
   return applied.map(({ name }) => name);
 }
+
+/** Waits until the database says that a file is available, which is a moment after the coordinator does. */
+export async function untilFileArrives(url, fileId) {
+  const deadline = Date.now() + ARRIVAL_TIMEOUT_MS;
+  const client = new pg.Client(url);
+  client.on("error", () => {}); // it shows in the next query
+  await client.connect();
+  try {
+    for (;;) {
+      const { rowCount } = await client.query(
+        "SELECT FROM files WHERE file_id = $1 AND status = 'available'",
+        [fileId],
+      );
+      if (rowCount > 0) return;
+      if (Date.now() > deadline) throw new Error("the file is not in the metadata database");
+      await delay(50);
+    }
+  } finally {
+    await client.end();
+  }
+}
+
+const ARRIVAL_TIMEOUT_MS = 60_000;
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const url = process.env.DATABASE_URL;

@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { startCoordinator } from "./coordinator.mjs";
-import { setUpDatabase } from "./database.mjs";
+import { setUpDatabase, untilFileArrives } from "./database.mjs";
 import { makeRunFolder } from "./run-folder.mjs";
 import { startSeaweed } from "./seaweed.mjs";
 import { readBack, uploadThroughPage } from "./unattended.mjs";
@@ -24,7 +24,7 @@ async function main(settings) {
     const url = await startStack(settings);
     tell({ type: "ready", url });
     if (settings.uploads.length > 0) {
-      const verified = await uploadAndReadBack(url, settings.uploads);
+      const verified = await uploadAndReadBack(url, settings);
       await end(verified ? 0 : 1);
     }
   } catch (error) {
@@ -58,12 +58,14 @@ async function setUp(databaseUrl) {
   }
 }
 
-async function uploadAndReadBack(url, paths) {
+async function uploadAndReadBack(url, { uploads, databaseUrl }) {
   let complete = true;
-  for await (const upload of uploadThroughPage(url, paths, tell)) {
+  for await (const upload of uploadThroughPage(url, uploads, tell)) {
     try {
       if (upload.error) throw new Error(upload.error);
-      tell({ type: "readBack", file: upload.file, ...(await readBack(url, upload, tell)) });
+      const found = await readBack(url, upload, tell);
+      if (databaseUrl) await untilFileArrives(databaseUrl, found.fileId);
+      tell({ type: "readBack", file: upload.file, ...found });
     } catch (error) {
       complete = false;
       tell({ type: "failed", file: upload.file, error: error.message });

@@ -12,6 +12,7 @@ import { after, before, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { freePorts } from "../../stack/ports.mjs";
+import { startPostgres } from "../../stack/postgres.mjs";
 import { startSeaweed } from "../../stack/seaweed.mjs";
 
 const XTASK = process.env.SYNCSPHERE_XTASK ?? "target/debug/xtask";
@@ -51,6 +52,37 @@ test("uploads files of every size and name, reads them back, and says so in JSON
   }
   const ids = new Set(results.map((result) => result.fileId));
   assert.equal(ids.size, results.length, "every file has an id of its own");
+});
+
+test("makes the tables of a database and puts what was uploaded there", async () => {
+  const database = await startPostgres({ tables: false });
+  try {
+    const path = join(folder, "for the database.bin");
+    await writeFile(path, randomBytes(1000));
+    const { code, lines, stderr } = await demo(["--upload", path, "--database-url", database.url]);
+    assert.equal(code, 0, stderr);
+    const { fileId, crc64nvme } = JSON.parse(lines[0]);
+    const rows = await database.query("SELECT file_id, name, size::int, status, crc64nvme FROM files");
+    const expected = {
+      file_id: fileId,
+      name: "for the database.bin",
+      size: 1000,
+      status: "available",
+      crc64nvme,
+    };
+    assert.deepEqual(rows, [expected]);
+  } finally {
+    await database.stop();
+  }
+});
+
+test("says what is wrong with a database, and not with which password", async () => {
+  const [port] = await freePorts(1);
+  const url = `postgres://somebody:s3cret@127.0.0.1:${port}/db`;
+  const { code, stderr } = await demo(["--upload", process.execPath, "--database-url", url]);
+  assert.equal(code, 1);
+  assert.match(stderr, /error: the database of --database-url cannot be set up/);
+  assert.ok(!stderr.includes("s3cret"));
 });
 
 test("refuses what is no file, before it starts anything", async () => {
