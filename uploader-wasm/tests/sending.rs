@@ -27,6 +27,7 @@ fn put(url: &str) -> PartRequest {
         method: "PUT".to_owned(),
         url: url.to_owned(),
         headers: vec!["x-test".to_owned(), "1".to_owned()],
+        fields: Vec::new(),
     }
 }
 
