@@ -13,11 +13,13 @@ test("a quick bench runs our uploader and its peers to the end, and reports them
   await rm(RESULTS, { recursive: true, force: true });
   await promisify(execFile)(
     process.env.SYNCSPHERE_XTASK,
-    ["bench", "--quick", "checksum", "first-part-byte"],
+    ["bench", "--quick", "checksum", "first-part-byte", "load"],
     { maxBuffer: 2 ** 24 },
   );
 
   const results = JSON.parse(await readFile(`${RESULTS}results.json`, "utf8"));
+  const open = results.load.goals.find(({ goal }) => goal.startsWith("no error with"));
+  assert.equal(open?.measured, "0 errors");
   const uploaders = ["ours", "oursAgain", "oursUnchecked", "floor", "uppy5", "uppy6", "better-upload"];
   assert.deepEqual(Object.keys(results["first-part-byte"].raw).toSorted(), uploaders.toSorted());
   for (const [name, section] of Object.entries(results)) {
