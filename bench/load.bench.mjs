@@ -156,13 +156,7 @@ async function report({ standings, size, open, startUp }) {
         20,
         times((BATCH * perSecond("ours", "batch")) / perSecond("companion", "one")),
       ),
-      atLeast(
-        "requests a second for one URL, at least 5 ×",
-        ratio("one"),
-        5,
-        times(ratio("one")),
-        REASON_ONE,
-      ),
+      atLeast("requests a second for one URL, at least 5 ×", ratio("one"), 5, times(ratio("one")), REASON),
       atMost(
         `no error with ${open.count} uploads open at the same time`,
         open.failed,

@@ -37,7 +37,7 @@ pub fn run(names: &[String], quick: bool) -> Result<ExitCode> {
     };
     fs::create_dir_all(&folder)?;
     let mut results = Results::open(folder)?;
-    if !quick {
+    if !quick && names.is_empty() {
         results.keep("package", package_size()?)?;
     }
     for name in available
