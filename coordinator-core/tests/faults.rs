@@ -366,3 +366,58 @@ fn what_only_reads_is_asked_again_and_nothing_else_is() {
     let (status, _) = bench.ask("POST", "/v1/uploads", body, vec![("POST uploads", away())]);
     assert_eq!(status, 503);
 }
+
+#[test]
+fn each_provider_is_sent_the_headers_that_it_knows() {
+    for (provider, size) in [("aws", Some("5242881")), ("r2", None), ("generic", None)] {
+        let mut bench = Bench::with(&[("S3_PROVIDER", provider), ("S3_REGION", "eu-west-1")]);
+        let grant = bench.open();
+        let script = vec![("GET uploadId", both_parts()), completed(), whole()];
+        assert_eq!(bench.complete(&grant, json!({ "crc64nvme": CRC }), script).0, 200);
+
+        let sent = bench.storage.1.borrow();
+        let header = |request: usize, name: &str| {
+            let value = sent[request].headers().get(name);
+            value.map(|value| value.to_str().unwrap().to_owned())
+        };
+        let (create, completion, head) = (0, 2, 3);
+        // The one algorithm and type that all of them know for whole objects of many parts.
+        assert_eq!(
+            header(create, "x-amz-checksum-algorithm").as_deref(),
+            Some("CRC64NVME")
+        );
+        assert_eq!(
+            header(create, "x-amz-checksum-type").as_deref(),
+            Some("FULL_OBJECT")
+        );
+        assert_eq!(
+            header(completion, "x-amz-checksum-type").as_deref(),
+            Some("FULL_OBJECT")
+        );
+        assert_eq!(
+            header(completion, "x-amz-checksum-crc64nvme").as_deref(),
+            Some(CRC)
+        );
+        assert_eq!(
+            header(completion, "content-type").as_deref(),
+            Some("application/xml")
+        );
+        assert_eq!(header(head, "x-amz-checksum-mode").as_deref(), Some("ENABLED"));
+        assert_eq!(
+            header(completion, "x-amz-mp-object-size").as_deref(),
+            size,
+            "{provider}"
+        );
+        for request in sent.iter() {
+            // Whatever is sent is signed.
+            let signed = request.headers()["authorization"].to_str().unwrap();
+            for name in request
+                .headers()
+                .keys()
+                .filter(|name| name.as_str().starts_with("x-amz-"))
+            {
+                assert!(signed.contains(name.as_str()), "{name}");
+            }
+        }
+    }
+}

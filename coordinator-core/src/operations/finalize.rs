@@ -177,7 +177,7 @@ async fn assemble<S: Storage, W: Workspaces>(
     }
     match desk
         .s3()
-        .complete(key, storage_upload_id, &parts, claims.whole)
+        .complete(key, storage_upload_id, &parts, upload.file.size, claims.whole)
         .await
     {
         Ok(()) | Err(S3Failure::NotFound) => find_assembled(desk, upload, claims).await,

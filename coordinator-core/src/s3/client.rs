@@ -6,10 +6,10 @@ use http::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 use syncsphere_protocol::{Crc64Nvme, ErrorCode, PartNumber, Problem, Redacted, StoredPart};
 
-use super::Bucket;
 use super::bucket::query_string;
 use super::replies::{self, ListedPart, PartsPage, StoredObject, Unreadable, UploadsPage};
 use super::sign::SigningFailure;
+use super::{Bucket, Provider};
 use crate::ledger::UploadMarker;
 use crate::ports::{Storage, StorageFailure};
 use crate::refusal::{Refusal, internal};
@@ -124,7 +124,7 @@ impl<S: Storage> S3<'_, S> {
         Ok(replies::parts_page(response.body())?)
     }
 
-    /// Asks storage to assemble the object. `crc64nvme` is that of the whole.
+    /// Asks storage to assemble the object. `size` and `crc64nvme` are those of the whole.
     ///
     /// `Ok` means that storage says so in the body; the status alone says nothing.
     pub(crate) async fn complete(
@@ -132,6 +132,7 @@ impl<S: Storage> S3<'_, S> {
         key: &str,
         upload: &str,
         parts: &[PartToComplete],
+        size: u64,
         crc64nvme: Option<Crc64Nvme>,
     ) -> Result<(), S3Failure> {
         let mut request = Request::post(self.object(key, &[("uploadId", Some(upload))]))
@@ -139,6 +140,11 @@ impl<S: Storage> S3<'_, S> {
             .header("x-amz-checksum-type", "FULL_OBJECT");
         if let Some(checksum) = crc64nvme {
             request = request.header("x-amz-checksum-crc64nvme", checksum.to_string());
+        }
+        // AWS refuses an object of another size; the others do not know the header.
+        // Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
+        if self.bucket.provider == Provider::Aws {
+            request = request.header("x-amz-mp-object-size", size);
         }
         let response = self
             .send(request, completion_body(parts)?, COMPLETION_PATIENCE)

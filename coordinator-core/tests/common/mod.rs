@@ -23,9 +23,9 @@ pub const PART: u64 = 5 * 1024 * 1024;
 /// One exchange with storage: what is asked (method and the query's names) and what is answered.
 pub type Exchange = (&'static str, Result<Response<Vec<u8>>, StorageFailure>);
 
-/// A storage that answers by a script and insists on being asked for it in order.
+/// A storage that answers by a script and insists on being asked for it in order; and what it was asked.
 #[derive(Default)]
-pub struct Script(RefCell<VecDeque<Exchange>>);
+pub struct Script(RefCell<VecDeque<Exchange>>, pub RefCell<Vec<Request<Vec<u8>>>>);
 
 impl Storage for Script {
     async fn send(
@@ -49,6 +49,7 @@ impl Storage for Script {
             .pop_front()
             .unwrap_or_else(|| panic!("storage was asked once too often: {asked}"));
         assert_eq!(asked.trim_end(), expected);
+        self.1.borrow_mut().push(request);
         answer
     }
 }
@@ -78,8 +79,13 @@ pub struct Bench {
 
 impl Bench {
     pub fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// With these variables besides the usual ones.
+    pub fn with(vars: &[(&str, &str)]) -> Self {
         let mut bench = Self {
-            coordinator: Coordinator::new(config()),
+            coordinator: Coordinator::new(config(vars)),
             ledgers: Ledgers::default(),
             storage: Script::default(),
             now_ms: START_MS,
@@ -181,8 +187,8 @@ impl Bench {
     }
 }
 
-pub fn config() -> Config {
-    let vars = [
+fn config(more: &[(&str, &str)]) -> Config {
+    let usual = [
         ("S3_ENDPOINT", "https://s3.test"),
         ("S3_BUCKET", "uploads"),
         ("S3_ACCESS_KEY_ID", "id"),
@@ -192,8 +198,9 @@ pub fn config() -> Config {
         ("UPLOAD_TTL_SECONDS", "86400"),
         ("AUTH_TOKEN_TTL_SECONDS", "864000"),
     ];
-    let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    Config::from_vars(&vars.into()).unwrap()
+    let vars = usual.iter().chain(more);
+    let vars = vars.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::from_vars(&vars.collect()).unwrap()
 }
 
 /// An answer with an XML body.

@@ -199,18 +199,45 @@ impl<S: Answers> World<S> {
             request = request.header(*name, *value);
         }
         let request = request.body(body.to_vec()).ok()?;
-        self.requests.set(self.requests.get().wrapping_add(1));
-        let context = Context {
-            now_ms: START_MS,
-            random: [self.requests.get(); 32],
-            request_id: "r".to_owned(),
-        };
+        let context = self.context();
         let response = self
             .coordinator
             .handle(request, context, &self.storage, &self.ledgers, &self.issuer)
             .now_or_never()
             .expect("nothing here waits");
         Some(read(&response, path.starts_with("/v1/auth/token")))
+    }
+}
+
+impl<S: Answers> World<S> {
+    /// Looks for multipart uploads that no ledger knows, as the workspace of that chore does, and gives how
+    /// many were listed, found strays and aborted.
+    pub fn look_for_strays(&self) -> Option<(usize, usize, usize)> {
+        let context = self.context();
+        let begun = self
+            .coordinator
+            .look_for_strays(&context, &self.storage, &self.ledgers);
+        begun.now_or_never().expect("nothing here waits").unwrap();
+        let ledgers = self.ledgers.0.borrow().keys().cloned().collect::<Vec<_>>();
+        let mut reports = ledgers.iter().filter_map(|workspace| {
+            let tended = self
+                .coordinator
+                .tend(workspace, &context, &self.storage, &self.ledgers);
+            tended.now_or_never().expect("nothing here waits")
+        });
+        let report = reports.next()?;
+        let told = format!("{report:?}");
+        assert!(!told.contains(CANARY), "a secret is told: {told}");
+        Some((report.listed, report.strays.len(), report.aborted))
+    }
+
+    fn context(&self) -> Context {
+        self.requests.set(self.requests.get().wrapping_add(1));
+        Context {
+            now_ms: START_MS,
+            random: [self.requests.get(); 32],
+            request_id: "r".to_owned(),
+        }
     }
 }
 

@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 use serde_json::Value;
 use syncsphere_fuzz::{Reply, World, foreign, seeds, thoroughness};
@@ -199,8 +201,49 @@ fn the_corpus_is_answered() {
     }
 }
 
+/// The cursors of the corpus in the form that clients see.
+fn listing(place: &[u8], parameters: &str) {
+    let world = World::honest();
+    world.open();
+    world.open();
+    let cursor = URL_SAFE_NO_PAD.encode(place);
+    let path = format!("/v1/files?limit=1&cursor={cursor}{parameters}");
+    let reply = world.ask("GET", &path, b"");
+    assert_no_fault(&reply);
+    assert!([200, 400].contains(&reply.status));
+    if reply.status == 200 {
+        assert!(reply.json["files"].as_array().unwrap().len() <= 1);
+    }
+}
+
+#[test]
+fn cursors_are_what_the_corpus_says_they_are() {
+    let world = World::honest();
+    world.open();
+    world.open();
+    for (parameters, seed) in [("", "time"), ("&name=", "name")] {
+        let page = world.ask("GET", &format!("/v1/files?limit=1{parameters}"), b"");
+        let cursor = page.json["nextCursor"].as_str().unwrap();
+        let place: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(cursor).unwrap()).unwrap();
+        let known: Vec<Value> = seeds("cursors")
+            .iter()
+            .map(|seed| serde_json::from_slice(seed).unwrap())
+            .collect();
+        let has_form_of = |known: &Value| {
+            let names = |place: &Value| place.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+            names(known) == names(&place)
+        };
+        assert!(known.iter().any(has_form_of), "no seed like {seed}: {place}");
+    }
+}
+
 proptest! {
     #![proptest_config(thoroughness(250))]
+
+    #[test]
+    fn whatever_is_made_a_cursor(place in foreign(seeds("cursors")), by_name in any::<bool>()) {
+        listing(&place, if by_name { "&name=" } else { "" });
+    }
 
     #[test]
     fn whatever_is_asked_to_be_opened(body in foreign(seeds("initiate"))) {

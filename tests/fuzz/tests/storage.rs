@@ -21,6 +21,8 @@ struct Liar {
     lie: RefCell<Option<Lie>>,
     /// Requests since the lie was told of.
     asked: Cell<u32>,
+    /// Paths of what was to be removed.
+    removed: RefCell<Vec<String>>,
 }
 
 #[derive(Debug, Clone)]
@@ -38,6 +40,7 @@ enum About {
     Complete,
     Head,
     Abort,
+    Uploads,
 }
 
 impl About {
@@ -49,6 +52,7 @@ impl About {
         match request.method().as_str() {
             "POST" if is_create => Self::Create,
             "POST" => Self::Complete,
+            "GET" if is_create => Self::Uploads,
             "GET" => Self::Parts,
             "HEAD" => Self::Head,
             _ => Self::Abort,
@@ -59,6 +63,9 @@ impl About {
 impl Answers for Liar {
     fn answer(&self, request: &Request<Vec<u8>>) -> Result<Response<Vec<u8>>, StorageFailure> {
         self.asked.set(self.asked.get() + 1);
+        if request.method() == "DELETE" {
+            self.removed.borrow_mut().push(request.uri().path().to_owned());
+        }
         let lie = self.lie.borrow();
         let Some(lie) = lie.as_ref().filter(|lie| lie.about == About::of(request)) else {
             return HonestStorage.answer(request);
@@ -136,6 +143,31 @@ fn live_through(lie: Lie) {
     }
 }
 
+/// Looks for strays while storage lists whatever it likes; gives what was listed, stray, and aborted.
+fn look_for_strays(lie: Lie) -> Option<(usize, usize, usize)> {
+    let world = World::with(Liar::default());
+    // Of a workspace that never had an upload nothing is a stray.
+    world.open();
+    *world.storage().lie.borrow_mut() = Some(lie);
+    world.storage().asked.set(0);
+    let found = world.look_for_strays();
+    if let Some((listed, strays, aborted)) = found {
+        assert!(strays <= listed && aborted <= strays);
+        // A page of them, listed up to three times, and a request for each.
+        assert!(world.storage().asked.get() <= 3 + u32::try_from(aborted + 1).unwrap());
+    }
+    for path in world.storage().removed.borrow().iter() {
+        let segments: Vec<_> = path.split('/').collect();
+        assert_eq!((segments.len(), segments[1]), (5, "uploads"), "{path}");
+        let id = segments[3];
+        assert!(
+            id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()),
+            "a key that is not ours: {path}"
+        );
+    }
+    found
+}
+
 fn lie(about: About, target: &str) -> impl Strategy<Value = Lie> {
     let statuses = prop_oneof![4 => Just(200_u16), 1 => Just(404), 1 => Just(503), 1 => 200..600_u16];
     let bodies = prop_oneof![3 => foreign(seeds(target)), 1 => foreign(seeds("failed"))];
@@ -193,8 +225,30 @@ fn the_corpus_is_lived_through() {
     }
 }
 
+#[test]
+fn the_corpus_of_listed_uploads_holds_one_that_is_nobodys() {
+    let found: Vec<_> = seeds("listed-uploads")
+        .into_iter()
+        .map(|body| {
+            look_for_strays(Lie {
+                about: About::Uploads,
+                status: 200,
+                body,
+                headers: vec![],
+            })
+        })
+        .collect();
+    // four.xml, two.xml
+    assert_eq!(found, [Some((4, 1, 1)), Some((2, 0, 0))]);
+}
+
 proptest! {
     #![proptest_config(thoroughness(200))]
+
+    #[test]
+    fn whatever_uploads_are_said_to_be_there(lie in lie(About::Uploads, "listed-uploads")) {
+        look_for_strays(lie);
+    }
 
     #[test]
     fn whatever_is_said_to_be_created(lie in lie(About::Create, "created")) {
