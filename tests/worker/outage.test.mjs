@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { before, describe, test } from "node:test";
-import { PART, assertProblem, noise, useStack } from "./support.mjs";
+import { createServer } from "node:http";
+import { after, before, describe, test } from "node:test";
+import { startCoordinator } from "../../stack/coordinator.mjs";
+import { Client, PART, assertProblem, noise, useStack } from "./support.mjs";
 
 const stack = useStack();
 
@@ -72,5 +74,52 @@ describe("while storage is down", () => {
     assert.equal((await client.complete(single)).status, "available");
     const [granted] = await client.initiate(multipart.files, { "idempotency-key": "outage" });
     assert.ok(granted.uploadId);
+  });
+});
+
+describe("storage that takes a request and never answers it", () => {
+  const asked = { silent: 0, dripping: 0 };
+  const servers = [];
+  after(async () => {
+    for (const server of servers) {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
+  /** A server that goes on for ever in this way, and the coordinator that stores there. */
+  async function startBefore(kind, answer) {
+    const server = createServer((request, response) => {
+      asked[kind] += 1;
+      answer(response);
+    });
+    servers.push(server);
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const endpoint = `http://127.0.0.1:${server.address().port}`;
+    return startCoordinator({ s3: { ...stack.s3, endpoint }, assets: false });
+  }
+
+  test("is given up after 20 seconds, and not asked twice", { timeout: 120_000 }, async () => {
+    const coordinators = [
+      await startBefore("silent", () => {}),
+      await startBefore("dripping", (response) => {
+        response.writeHead(200);
+        const drip = setInterval(() => response.write(" "), 500);
+        response.on("close", () => clearInterval(drip));
+      }),
+    ];
+    try {
+      const body = { files: [{ clientRef: "f", name: "f", size: PART + 1, partSize: PART }] };
+      const began = Date.now();
+      const replies = coordinators.map(async ({ url }) => {
+        const client = await Client.guest(url, "silent");
+        return client.refused("storage_unavailable", "POST", "/v1/uploads", { body });
+      });
+      for (const problem of await Promise.all(replies)) assert.ok(problem.retryAfter >= 1);
+      assert.ok(Date.now() - began >= 19_000, "it was waited for");
+      assert.deepEqual(asked, { silent: 1, dripping: 1 });
+    } finally {
+      for (const coordinator of coordinators) await coordinator.stop();
+    }
   });
 });
