@@ -3,7 +3,7 @@
 //! The targets are in `tests/`, one file a surface. Each states what has to hold of whatever comes
 //! out, not only that nothing panics. What they begin from is in `corpus/`, one folder a target; each
 //! file there is also run as it is, so a finding is kept by putting its bytes into a file. What
-//! proptest finds it writes beside the test (`*.txt`), to be committed.
+//! proptest finds it writes beside the test (`*.found`), to be committed.
 //!
 //! `FUZZ_CASES=100000 cargo test -p syncsphere-fuzz --release` runs longer than the few hundred cases
 //! a target of the usual run.

@@ -81,14 +81,14 @@ impl Answers for Liar {
     }
 }
 
-/// Opens, asks for the state, completes and gives up an upload while storage lies.
-fn live_through(lie: Lie) {
+/// Opens, asks for the state, completes and gives up an upload while storage lies. Whether the file was announced.
+fn live_through(lie: Lie) -> bool {
     let world = World::with(Liar::default());
     let before = (lie.about == About::Create).then(|| lie.clone());
     *world.storage().lie.borrow_mut() = before;
     let grant = world.open();
     let Some(id) = grant["uploadId"].as_str() else {
-        return;
+        return false;
     };
     if lie.about == About::Create {
         let ticket = serde_json::json!({"ticket": grant["ticket"], "parts": [{"partNumber": 1}]});
@@ -100,7 +100,7 @@ fn live_through(lie: Lie) {
         assert_eq!(signed.status, 200, "what is granted can be signed");
         let url: http::Uri = signed.json["urls"][0]["url"].as_str().unwrap().parse().unwrap();
         assert_eq!(url.host(), Some("s3.test"));
-        return;
+        return false;
     }
     *world.storage().lie.borrow_mut() = Some(lie.clone());
     world.storage().asked.set(0);
@@ -141,6 +141,7 @@ fn live_through(lie: Lie) {
         let expected = if is_announced { "available" } else { "aborted" };
         assert_eq!(given_up.json["status"], expected);
     }
+    is_announced
 }
 
 /// Looks for strays while storage lists whatever it likes; gives what was listed, stray, and aborted.
@@ -187,7 +188,8 @@ fn head() -> impl Strategy<Value = Lie> {
         1 => "[0-9]{1,25}|-1|1e3|0x10|",
     ];
     let checksum = prop_oneof![Just("L/E4WYn8v98=".to_owned()), "[A-Za-z0-9+/=]{0,16}"];
-    let etag = prop::collection::vec(any::<u8>(), 0..300);
+    let etag =
+        prop_oneof![3 => Just(b"\"whole-2\"".to_vec()), 1 => prop::collection::vec(any::<u8>(), 0..300)];
     let status = prop_oneof![4 => Just(200_u16), 1 => Just(404), 1 => 200..600_u16];
     (status, length, checksum, etag, any::<bool>()).prop_map(|(status, length, checksum, etag, checked)| {
         let mut headers = vec![("content-length", length.into_bytes()), ("etag", etag)];
@@ -223,6 +225,32 @@ fn the_corpus_is_lived_through() {
             }
         }
     }
+}
+
+#[test]
+fn the_truth_is_believed() {
+    let told = |about, body: &[u8], headers| Lie {
+        about,
+        status: 200,
+        body: body.to_vec(),
+        headers,
+    };
+    let head = |length: u64| {
+        let length = length.to_string().into_bytes();
+        vec![("content-length", length), ("etag", b"\"e\"".to_vec())]
+    };
+    assert!(live_through(told(About::Head, b"", head(PART + 1))));
+    assert!(!live_through(told(About::Head, b"", head(PART))));
+    // aws.xml, error-under-200.xml
+    let completed: Vec<_> = seeds("completed");
+    assert!(live_through(told(About::Complete, &completed[0], vec![])));
+    assert!(!live_through(told(About::Complete, &completed[1], vec![])));
+    // truncated.xml, twice.xml, two.xml
+    let listed: Vec<_> = seeds("listed-parts")
+        .iter()
+        .map(|body| live_through(told(About::Parts, body, vec![])))
+        .collect();
+    assert_eq!(listed, [false, false, true]);
 }
 
 #[test]
