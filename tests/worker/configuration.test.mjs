@@ -145,7 +145,7 @@ describe("limits and switches", () => {
     s3 = await startSeaweed();
     coordinator = await startCoordinator({
       s3,
-      vars: { MAX_FILE_SIZE: "1000", AUTH_GUEST: "on", URL_TTL_SECONDS: "30" },
+      vars: { MAX_FILE_SIZE: "1000", AUTH_GUEST: "on", URL_TTL_SECONDS: "30", S3_FORMS: "off" },
       assets: false,
     });
   });
@@ -183,7 +183,11 @@ describe("limits and switches", () => {
   test("browsers get URLs of S3_PUBLIC_ENDPOINT, signed for it", async () => {
     // The same storage under its other name.
     const publicEndpoint = s3.endpoint.replace("127.0.0.1", "localhost");
-    const open = await startCoordinator({ s3: { ...s3, publicEndpoint }, assets: false });
+    const open = await startCoordinator({
+      s3: { ...s3, publicEndpoint },
+      vars: { S3_FORMS: "off" },
+      assets: false,
+    });
     try {
       const client = await Client.guest(open.url, "public");
       const file = await client.upload(noise(5));

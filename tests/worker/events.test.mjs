@@ -172,7 +172,8 @@ describe("the live feed", () => {
 describe("a restart of the coordinator", () => {
   test("keeps files, feed and open uploads", async () => {
     const durableDir = await mkdtemp(join(tmpdir(), "syncsphere-durable-"));
-    const start = () => startCoordinator({ s3: stack.s3, durableDir, assets: false });
+    const start = () =>
+      startCoordinator({ s3: stack.s3, durableDir, assets: false, vars: { S3_FORMS: "off" } });
     let coordinator = await start();
     try {
       const client = await Client.guest(coordinator.url, "restarted");

@@ -137,7 +137,11 @@ describe("multipart uploads that no ledger knows", () => {
       [{}, 0],
       [{ STRAY_UPLOADS: "off", STRAY_AGE_SECONDS: "1" }, 0],
     ]) {
-      const coordinator = await startCoordinator({ s3: stack.s3, vars, assets: false });
+      const coordinator = await startCoordinator({
+        s3: stack.s3,
+        vars: { S3_FORMS: "off", ...vars },
+        assets: false,
+      });
       try {
         const client = await Client.guest(coordinator.url, `w-${id()}`);
         await client.upload(noise(1));
