@@ -4,46 +4,77 @@ import { byId, control, copyTemplate, nameControls, part, setText } from "./page
 import type { UploadList } from "./upload-list.ts";
 import { sentence } from "./wording.ts";
 
-/** Offers to go on with what an earlier page left unfinished. */
-export async function offerInterrupted(uploader: Uploader, uploads: UploadList): Promise<void> {
-  const left = await uploader.interrupted();
-  byId("interrupted-list").append(...left.map((upload) => row(upload, uploader, uploads)));
-  showIfAny();
-}
+/** What earlier pages, and other tabs that are gone, left unfinished: offers to go on with it, or to forget it. */
+export class InterruptedList {
+  readonly #uploader: Uploader;
+  readonly #uploads: UploadList;
+  readonly #rows = new Map<string, HTMLElement>();
 
-function row(upload: InterruptedUpload, uploader: Uploader, uploads: UploadList): HTMLElement {
-  const { uploadId, name, size, loaded, needsFile } = upload;
-  const element = copyTemplate("interrupted-template");
-  const problem = part(element, "problem");
-  const picker = control<HTMLInputElement>(element, "continue-file");
-  element.dataset.name = name;
-  element.dataset.uploadId = uploadId;
-  part(element, "name").textContent = shownName(name);
-  setText(part(element, "amount"), bytesOf(loaded, size));
-  setText(part(element, "hint"), needsFile ? "Choose the same file again to go on" : "");
-  nameControls(element, shownName(name));
+  constructor(uploader: Uploader, uploads: UploadList) {
+    this.#uploader = uploader;
+    this.#uploads = uploads;
+  }
 
-  const goOn = async (file?: File): Promise<void> => {
+  /** Looks what there is now. */
+  async refresh(): Promise<void> {
+    const left = await this.#uploader.interrupted();
+    const ids = new Set(left.map(({ uploadId }) => uploadId));
+    for (const uploadId of this.#rows.keys()) if (!ids.has(uploadId)) this.#remove(uploadId);
+    for (const upload of left) if (!this.#rows.has(upload.uploadId)) this.#add(upload);
+    this.#showIfAny();
+  }
+
+  #add({ uploadId, name, size, loaded, needsFile }: InterruptedUpload): void {
+    const element = copyTemplate("interrupted-template");
+    const picker = control<HTMLInputElement>(element, "continue-file");
+    element.dataset.name = name;
+    element.dataset.uploadId = uploadId;
+    part(element, "name").textContent = shownName(name);
+    setText(part(element, "amount"), bytesOf(loaded, size));
+    setText(part(element, "hint"), needsFile ? "Choose the same file again to go on" : "");
+    nameControls(element, shownName(name));
+
+    const goOn = (file?: File) =>
+      this.#settle(uploadId, element, async () => {
+        const task = await this.#uploader.continue(uploadId, file);
+        this.#uploads.follow(name, size, () => task);
+      });
+    control(element, "continue").addEventListener("click", () => void (needsFile ? picker.click() : goOn()));
+    picker.addEventListener("change", () => {
+      const file = picker.files?.[0];
+      picker.value = "";
+      if (file) void goOn(file);
+    });
+    control(element, "discard").addEventListener(
+      "click",
+      () => void this.#settle(uploadId, element, () => this.#uploader.discard(uploadId)),
+    );
+    this.#rows.set(uploadId, element);
+    byId("interrupted-list").append(element);
+  }
+
+  /** Does what a person chose for an upload, which is no longer offered then. */
+  async #settle(uploadId: string, element: HTMLElement, choice: () => Promise<void>): Promise<void> {
+    const problem = part(element, "problem");
     problem.hidden = true;
     try {
-      const task = await uploader.continue(uploadId, file);
-      uploads.follow(name, size, () => task);
-      element.remove();
-      showIfAny();
+      await choice();
+      const hadFocus = element.contains(document.activeElement);
+      this.#remove(uploadId);
+      this.#showIfAny();
+      if (hadFocus) byId("uploads-heading").focus();
     } catch (error) {
       setText(problem, sentence(error));
       problem.hidden = false;
     }
-  };
-  control(element, "continue").addEventListener("click", () => void (needsFile ? picker.click() : goOn()));
-  picker.addEventListener("change", () => {
-    const file = picker.files?.[0];
-    picker.value = "";
-    if (file) void goOn(file);
-  });
-  return element;
-}
+  }
 
-function showIfAny(): void {
-  byId("interrupted").hidden = byId("interrupted-list").childElementCount === 0;
+  #remove(uploadId: string): void {
+    this.#rows.get(uploadId)?.remove();
+    this.#rows.delete(uploadId);
+  }
+
+  #showIfAny(): void {
+    byId("interrupted").hidden = this.#rows.size === 0;
+  }
 }

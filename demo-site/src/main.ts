@@ -1,10 +1,11 @@
 import { Uploader } from "@syncsphere/uploader";
 import { Announcer } from "./announcer.ts";
 import { CoordinatorApi } from "./coordinator-api.ts";
+import { showElsewhere } from "./elsewhere-list.ts";
 import { FileList } from "./file-list.ts";
 import { followWorkspace } from "./workspace-feed.ts";
 import { GuestTokens } from "./guest-tokens.ts";
-import { offerInterrupted } from "./interrupted-list.ts";
+import { InterruptedList } from "./interrupted-list.ts";
 import { onFilesChosen } from "./file-picker.ts";
 import { byId } from "./page.ts";
 import { UploadList } from "./upload-list.ts";
@@ -28,7 +29,9 @@ const uploads = new UploadList(uploader, new Announcer(byId("announcer")));
 const files = new FileList(api);
 
 onFilesChosen((chosen) => uploads.add(chosen));
-void offerInterrupted(uploader, uploads);
+const interrupted = new InterruptedList(uploader, uploads);
+void interrupted.refresh();
+showElsewhere(uploader, () => void interrupted.refresh());
 follow();
 
 // Leaving now would stop the uploads; the browser asks in words of its own.

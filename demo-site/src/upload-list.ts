@@ -1,6 +1,6 @@
 import type { Uploader, UploadTask } from "@syncsphere/uploader";
 import type { Announcer } from "./announcer.ts";
-import { speed, timeLeft } from "./figures.ts";
+import { percent, speed, timeLeft } from "./figures.ts";
 import { byId, noteLength, setText } from "./page.ts";
 import { hasEnded, type UploadFigures, UploadRow, type UploadRowEvents } from "./upload-row.ts";
 
@@ -9,10 +9,11 @@ export class UploadList {
   readonly #uploader: Uploader;
   readonly #list = byId("upload-list");
   readonly #summary = byId("upload-summary");
+  readonly #total = byId("upload-total") as HTMLProgressElement;
   readonly #clear = byId("clear-finished");
   readonly #rows = new Set<UploadRow>();
   readonly #events: UploadRowEvents;
-  readonly #sum = { count: 0, done: 0, ended: 0, left: 0, rate: 0 };
+  readonly #sum = { count: 0, done: 0, ended: 0 };
   #frame = 0;
 
   constructor(uploader: Uploader, announcer: Announcer) {
@@ -23,6 +24,7 @@ export class UploadList {
       failed: (name, why) => announcer.failed(name, why),
     };
     this.#clear.addEventListener("click", () => this.#clearFinished());
+    uploader.addEventListener("progress", () => this.#show());
   }
 
   /** Whether any upload has not ended. */
@@ -65,25 +67,27 @@ export class UploadList {
     this.#show();
   }
 
-  #count({ state, loaded, total, rate }: UploadFigures, times: 1 | -1): void {
+  #count({ state }: UploadFigures, times: 1 | -1): void {
     const ended = hasEnded(state);
     this.#sum.count += times;
     this.#sum.done += state === "available" ? times : 0;
     this.#sum.ended += ended ? times : 0;
-    this.#sum.left += ended || state === "paused" ? 0 : times * (total - loaded);
-    this.#sum.rate += times * rate;
   }
 
   /** Many rows change between two frames; the sum is shown once. */
   #show(): void {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
-      const { count, done, ended, left, rate } = this.#sum;
+      const { count, done, ended } = this.#sum;
+      const { loaded, total, rate, etaSeconds } = this.#uploader.progress;
       this.#clear.hidden = ended === 0;
       this.#summary.hidden = count < 2;
       noteLength(this.#list, count);
-      const pace = ended < count && rate >= 1 ? [speed(rate), timeLeft(left / rate)] : [];
-      setText(this.#summary, [`${done} of ${count} uploaded`, ...pace].join(" · "));
+      const pace = etaSeconds ? [percent(loaded, total), speed(rate), timeLeft(etaSeconds)] : [];
+      setText(this.#summary, [`${done} of ${count} uploaded`, ...(ended < count ? pace : [])].join(" · "));
+      this.#total.hidden = count < 2 || ended === count;
+      this.#total.max = total || 1;
+      this.#total.value = loaded;
     });
   }
 }

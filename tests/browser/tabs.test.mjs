@@ -34,6 +34,39 @@ test("an upload that one tab is busy with is not offered to another", async (t) 
   stack.proxy.shape();
 });
 
+test("the page shows what another tab is busy with, and offers it once that tab is gone", async (t) => {
+  const page = await stack.openPage(t);
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  t.after(() => stack.proxy.shape());
+  stack.proxy.shape({ total: 8 * MIB });
+  const files = [await stack.file("first.bin", 40 * MIB), await stack.file("second.bin", 40 * MIB)];
+  await page.getByTestId("file-input").setInputFiles(files.map(({ path }) => path));
+  const shown = other.getByTestId("elsewhere").filter({ hasText: "first.bin" });
+  await shown.waitFor();
+  const loaded = () => shown.locator("progress").evaluate((bar) => bar.value);
+  await until(async () => (await loaded()) > MIB, "its bar moves");
+  const all = page.locator("#upload-total");
+  await until(
+    async () => (await all.evaluate((bar) => bar.value / bar.max)) > 0.02,
+    "all uploads have a bar of their own",
+  );
+  assert.match(
+    await page.locator("#upload-summary").textContent(),
+    /^0 of 2 uploaded · \d+% · .+\/s · .+ left$/,
+  );
+
+  await page.close();
+  const offered = other.getByTestId("interrupted").filter({ hasText: "first.bin" });
+  await offered.waitFor();
+  await until(async () => (await other.getByTestId("elsewhere").count()) === 0, "no tab is busy any more");
+  await offered.getByTestId("discard").click();
+  await offered.waitFor({ state: "detached" });
+  const left = await other.evaluate(async () => (await uploader.interrupted()).map(({ name }) => name));
+  assert.ok(!left.includes("first.bin"), left);
+  await other.close();
+});
+
 test("another tab sees an upload move, and goes on with it once its own tab is gone", async (t) => {
   const page = await openPackage(stack, t);
   const other = await page.context().newPage();
