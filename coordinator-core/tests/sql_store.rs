@@ -319,6 +319,17 @@ fn no_statement_reads_more_rows_than_it_answers() {
         let plan = plan.join("; ");
         let is_slow = plan.contains("SCAN") || plan.contains("TEMP B-TREE");
         assert!(is_small || !is_slow, "{statement}\n{plan}");
+        // A condition that is not the index's own is one that rows are read for in vain.
+        for (condition, of_index) in [
+            ("path = ", "path=?"),
+            ("created_at >= ", "created_at>?"),
+            ("created_seq) < ", "(created_at,created_seq)<(?,?)"),
+            ("created_seq) > ", "(name,created_seq)>(?,?)"),
+            ("name < ", "name<?"),
+        ] {
+            let is_met = !statement.contains(condition) || plan.contains(of_index);
+            assert!(is_met, "{statement}\n{plan}");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 import type { Uploader } from "@syncsphere/uploader";
 import type { CoordinatorApi } from "./coordinator-api.ts";
 import type { FileList } from "./file-list.ts";
+import { byId } from "./page.ts";
 
 /**
  * Keeps the list of files as the workspace has it, until something fails for good.
@@ -15,9 +16,13 @@ export async function followWorkspace(
 ): Promise<never> {
   const since = await api.newestChange();
   await files.reload();
-  for await (const change of uploader.changes({ since })) {
+  for await (const change of uploader.changes({ since, onLive: showLive })) {
     if (change.type === "reset") await files.reload();
     else files.apply(change.file);
   }
   throw new Error("The list is not live any more. Reload the page.");
+}
+
+function showLive(live: boolean): void {
+  byId("feed-note").hidden = live;
 }

@@ -6,7 +6,7 @@ use crate::{Crc64Nvme, FileId, Redacted, Timestamp, WorkspaceId};
 
 /// Where a file stands. `uploading → available | aborted | expired`, `available → deleted`;
 /// nothing else can happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum FileStatus {

@@ -88,10 +88,12 @@ test("the coordinator restarts in the middle: the upload and both windows go on"
   await stack.coordinator.stop();
   stack.proxy.shape();
   await reaches(sender, file.name, "offline");
+  await watcher.getByText("Not live at the moment.").waitFor();
   await stack.startCoordinator(vars);
   await reaches(sender, file.name, "available");
   assert.equal((await download(watcher, file.name)).sha256, file.sha256);
   assert.deepEqual((await watcher.seen()).files[file.name], ["uploading", "available"]);
+  await watcher.getByText("Not live at the moment.").waitFor({ state: "hidden" });
 });
 
 /** Opens uploads of files "file FIRST" to "file LAST" that nobody will go on with. */

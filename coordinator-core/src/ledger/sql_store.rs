@@ -180,6 +180,13 @@ impl<D: Database> Store for SqlStore<D> {
     }
 
     fn files(&self, query: &FileQuery<'_>) -> Outcome<Vec<StoredFile>> {
+        // SQLite knows nothing of how the rows are spread, and takes another index where it may choose.
+        let index = match (query.path, query.range) {
+            (None, FileRange::Newest { .. }) => "files_by_time",
+            (None, FileRange::Names { .. }) => "files_by_name",
+            (Some(_), FileRange::Newest { .. }) => "files_of_path_by_time",
+            (Some(_), FileRange::Names { .. }) => "files_of_path_by_name",
+        };
         let mut values = vec![query.status.as_str().into()];
         let of_path = match query.path {
             None => "",
@@ -201,7 +208,7 @@ impl<D: Database> Store for SqlStore<D> {
         };
         values.push(i64::from(query.limit).into());
         self.documents(
-            &format!("SELECT doc FROM files WHERE status = ? {of_path}{range} LIMIT ?"),
+            &format!("SELECT doc FROM files INDEXED BY {index} WHERE status = ? {of_path}{range} LIMIT ?"),
             values,
         )
     }

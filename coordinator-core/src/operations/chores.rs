@@ -99,9 +99,10 @@ pub(super) async fn sweep<S: Storage, W: Workspaces>(
     }
     let last = what.urls_dead_ms.saturating_add(LAST_BYTES_MS);
     if desk.cx.now_ms >= last && what.is_multipart() {
-        // It is over when storage lists nothing any more, not when it says that it has aborted.
-        match desk.s3().uploads_of(&what.key).await {
-            Ok(left) if left.is_empty() => {}
+        // It is over when storage lists nothing any more, not when it says that it has aborted. There may also be
+        // one of a request that died before it could write it down.
+        match abort_all(desk, &what.key).await {
+            Ok(0) => {}
             Ok(_) | Err(_) => return,
         }
     }
@@ -113,20 +114,35 @@ pub(super) async fn sweep<S: Storage, W: Workspaces>(
     let _ = desk.ask(workspace, settled).await;
 }
 
+/// Aborts every multipart upload that storage lists for a key; gives how many there were.
+async fn abort_all<S: Storage, W>(desk: &Desk<'_, S, W>, key: &str) -> Result<usize, S3Failure> {
+    let uploads = desk.s3().uploads_of(key).await?;
+    for upload in &uploads {
+        abort(desk, key, upload).await?;
+    }
+    Ok(uploads.len())
+}
+
+/// Aborts a multipart upload; one that is not there is aborted already.
+pub(super) async fn abort<S: Storage, W>(
+    desk: &Desk<'_, S, W>,
+    key: &str,
+    upload: &str,
+) -> Result<(), S3Failure> {
+    match desk.s3().abort(key, upload).await {
+        Ok(()) | Err(S3Failure::NotFound) => Ok(()),
+        Err(failure) => Err(failure),
+    }
+}
+
 async fn remove<S: Storage, W>(desk: &Desk<'_, S, W>, what: &Sweep) -> Result<(), S3Failure> {
-    let s3 = desk.s3();
-    let known = what.storage_upload_id.iter().cloned();
-    let mut uploads: Vec<_> = known.collect();
+    if let Some(upload) = &what.storage_upload_id {
+        abort(desk, &what.key, upload).await?;
+    }
     if what.stray_uploads {
-        uploads.extend(s3.uploads_of(&what.key).await?);
+        abort_all(desk, &what.key).await?;
     }
-    for upload in uploads {
-        match s3.abort(&what.key, &upload).await {
-            Ok(()) | Err(S3Failure::NotFound) => {}
-            Err(failure) => return Err(failure),
-        }
-    }
-    match s3.delete(&what.key).await {
+    match desk.s3().delete(&what.key).await {
         Ok(()) | Err(S3Failure::NotFound) => Ok(()),
         Err(failure) => Err(failure),
     }

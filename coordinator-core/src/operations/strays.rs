@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use syncsphere_protocol::{FileId, Redacted, WorkspaceId};
+use syncsphere_protocol::{FileId, WorkspaceId};
 
+use super::chores::abort;
 use super::{Desk, out_of_turn};
 use crate::config::StrayUploads;
 use crate::ledger::{Command, Listed, Reply, UploadMarker};
 use crate::policy::owner_of_key;
 use crate::ports::{Storage, Workspaces};
 use crate::refusal::Refusal;
-use crate::s3::S3Failure;
 
 /// Multipart uploads that are looked at for one chore.
 ///
@@ -93,22 +93,11 @@ pub(super) async fn look<S: Storage, W: Workspaces>(
                 file_id: listed.file_id,
             });
             if desk.config.stray_uploads == StrayUploads::Abort {
-                abort(desk, &key, &listed.storage_upload_id).await?;
+                abort(desk, &key, &listed.storage_upload_id.0).await?;
                 report.aborted += 1;
             }
         }
     }
     // A storage that leads back to where it was would be read for ever.
     Ok(page.next.filter(|next| Some(next) != after))
-}
-
-async fn abort<S: Storage, W>(
-    desk: &Desk<'_, S, W>,
-    key: &str,
-    upload: &Redacted<String>,
-) -> Result<(), S3Failure> {
-    match desk.s3().abort(key, &upload.0).await {
-        Ok(()) | Err(S3Failure::NotFound) => Ok(()),
-        Err(failure) => Err(failure),
-    }
 }

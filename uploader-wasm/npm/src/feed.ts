@@ -3,10 +3,15 @@ import type { Change } from "./types.js";
 
 /** Changes that have arrived and wait to be read. */
 export class Feed {
+  readonly onLive?: (live: boolean) => void;
   #waiting: Change[] = [];
   #ended = false;
   #error: UploadError | undefined;
   #wake = () => {};
+
+  constructor(onLive?: (live: boolean) => void) {
+    this.onLive = onLive;
+  }
 
   push(change: Change): void {
     this.#waiting.push(change);

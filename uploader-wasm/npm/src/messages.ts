@@ -90,6 +90,7 @@ export type ToPage =
   | ToTask
   | { type: "token"; id: number }
   | { type: "change"; feed: number; change: Change }
+  | { type: "feedLive"; feed: number; live: boolean }
   | { type: "feedFailed"; feed: number; failure: Failure }
   | { type: "answer"; id: number; value: InterruptedUpload[] | Reopened | boolean | undefined }
   | { type: "elsewhere"; uploads: UploadElsewhere[] }

@@ -230,6 +230,11 @@ export interface ChangesOptions {
   since?: number;
   /** Ends the iteration. */
   signal?: AbortSignal;
+  /**
+   * Called with `true` whenever a connection is there, and with `false` when it is lost or could not be had: the
+   * changes then come late, not never.
+   */
+  onLive?: (live: boolean) => void;
 }
 
 /** What went wrong; stable, for programs to branch on. */

@@ -184,9 +184,9 @@ export class Uploader extends EventTarget {
    * connection opens at the first step of the iteration and closes when the loop is left; `signal` ends
    * one that waits. Throws an `UploadError` only where the page gives no token or the workers fail.
    */
-  async *changes({ since, signal }: ChangesOptions = {}): AsyncGenerator<Change, void, undefined> {
+  async *changes({ since, signal, onLive }: ChangesOptions = {}): AsyncGenerator<Change, void, undefined> {
     const number = ++this.#numbers;
-    const feed = new Feed();
+    const feed = new Feed(onLive);
     const end = () => feed.end();
     if (signal?.aborted) return;
     signal?.addEventListener("abort", end);
@@ -252,6 +252,8 @@ export class Uploader extends EventTarget {
         return void this.#giveToken(message.id);
       case "change":
         return this.#feeds.get(message.feed)?.push(message.change);
+      case "feedLive":
+        return this.#feeds.get(message.feed)?.onLive?.(message.live);
       case "feedFailed":
         return this.#feeds.get(message.feed)?.end(new UploadError(message.failure));
       case "answer":

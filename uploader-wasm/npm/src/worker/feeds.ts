@@ -5,6 +5,12 @@ import type { Tokens } from "./tokens.js";
 /** Longest wait before connecting again, in ms; the first is a second, and each is a random part of it. */
 const LONGEST_WAIT = 30_000;
 
+/**
+ * Pause between two pings, in ms; a connection that is silent from one to the next is dead. Source: own choice, below
+ * the minute after which networks forget an idle connection. The server answers without waking up.
+ */
+const BEAT = 25_000;
+
 /** What the server sends. Source: `protocol/src/changes.rs`. */
 type Frame = Change | { type: "hello"; seq: number };
 
@@ -13,16 +19,18 @@ export class Feeds {
   #endpoint: string;
   #tokens: Tokens;
   #say: (message: ToPage) => void;
+  #beat: number;
   #open = new Map<number, Feed>();
 
-  constructor(endpoint: string, tokens: Tokens, say: (message: ToPage) => void) {
+  constructor(endpoint: string, tokens: Tokens, say: (message: ToPage) => void, beat = BEAT) {
     this.#endpoint = endpoint.replace(/^http/, "ws");
     this.#tokens = tokens;
     this.#say = say;
+    this.#beat = beat;
   }
 
   open(feed: number, since: number | undefined): void {
-    this.#open.set(feed, new Feed(feed, this.#endpoint, this.#tokens, this.#say, since));
+    this.#open.set(feed, new Feed(feed, this.#endpoint, this.#tokens, this.#say, since, this.#beat));
   }
 
   close(feed: number): void {
@@ -44,6 +52,8 @@ class Feed {
   #last: number | undefined;
   #socket: WebSocket | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #pulse: ReturnType<typeof setInterval> | undefined;
+  #beat: number;
   #failures = 0;
   /** The token of a connection that was never greeted: the server may have refused it. */
   #doubted: string | undefined;
@@ -55,18 +65,21 @@ class Feed {
     tokens: Tokens,
     say: (message: ToPage) => void,
     since: number | undefined,
+    beat: number,
   ) {
     this.#number = number;
     this.#endpoint = endpoint;
     this.#tokens = tokens;
     this.#say = say;
     this.#last = since;
+    this.#beat = beat;
     void this.#connect();
   }
 
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#pulse);
     this.#socket?.close();
   }
 
@@ -83,7 +96,7 @@ class Feed {
     try {
       token = await this.#tokens.get(this.#doubted);
     } catch (error) {
-      if (error instanceof TypeError) return this.#retry();
+      if (error instanceof TypeError) return this.#retry(undefined);
       const failure = {
         code: "unauthenticated",
         message: "the page gave no access token",
@@ -97,10 +110,18 @@ class Feed {
     this.#socket = socket;
     // A browser does not tell a page why a connection was refused.
     this.#doubted = token;
-    socket.onmessage = (event) => this.#hear(socket, event.data);
-    socket.onclose = () => {
-      if (socket === this.#socket) this.#retry();
+    let silent = false;
+    socket.onmessage = (event) => {
+      silent = false;
+      this.#hear(socket, event.data);
     };
+    socket.onclose = () => this.#retry(socket);
+    this.#pulse = setInterval(() => {
+      // Not by `onclose`: a browser waits long for the other side to agree.
+      if (silent) this.#retry(socket);
+      silent = true;
+      if (socket.readyState === 1) socket.send("ping");
+    }, this.#beat);
   }
 
   #hear(socket: WebSocket, text: unknown): void {
@@ -111,6 +132,7 @@ class Feed {
       this.#failures = 0;
       this.#doubted = undefined;
       this.#last ??= frame.seq;
+      this.#tell(true);
       return;
     }
     const last = this.#last ?? frame.seq - 1;
@@ -121,11 +143,18 @@ class Feed {
     this.#say({ type: "change", feed: this.#number, change: frame });
   }
 
-  #retry(): void {
+  #retry(socket: WebSocket | undefined): void {
+    if (socket !== this.#socket || this.#closed) return;
     this.#socket = undefined;
-    if (this.#closed) return;
+    clearInterval(this.#pulse);
+    socket?.close();
+    this.#tell(false);
     const longest = Math.min(LONGEST_WAIT, 1000 * 2 ** this.#failures++);
     this.#timer = setTimeout(() => this.hurry(), Math.random() * longest);
+  }
+
+  #tell(live: boolean): void {
+    this.#say({ type: "feedLive", feed: this.#number, live });
   }
 }
 

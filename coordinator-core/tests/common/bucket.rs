@@ -1,0 +1,144 @@
+//! A bucket that remembers what has been uploaded to it, without content.
+
+use std::collections::BTreeMap;
+
+use http::{Request, Response};
+
+/// The smallest part, in bytes; the first of the two that every multipart upload here has.
+pub const PART: u64 = 5 * 1024 * 1024;
+
+#[derive(Debug, Default)]
+pub struct Bucket {
+    /// Sizes by key.
+    pub objects: BTreeMap<String, u64>,
+    /// By storage's name.
+    pub uploads: BTreeMap<String, Multipart>,
+    created: u64,
+    /// What its clock shows, as it writes times.
+    pub now: String,
+}
+
+#[derive(Debug)]
+pub struct Multipart {
+    key: String,
+    begun_at: String,
+    /// The parts' sizes.
+    parts: Vec<u64>,
+}
+
+impl Bucket {
+    /// A client sends everything that an upload is made of, where that is still taken.
+    pub fn put(&mut self, key: &str, storage_upload_id: Option<&str>) {
+        match storage_upload_id {
+            None => {
+                self.objects.insert(key.to_owned(), 1);
+            }
+            Some(id) => {
+                if let Some(upload) = self.uploads.get_mut(id) {
+                    upload.parts = vec![PART, 1];
+                }
+            }
+        }
+    }
+
+    /// A request of the coordinator.
+    pub fn answer(&mut self, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
+        let query: BTreeMap<String, String> =
+            form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes())
+                .into_owned()
+                .collect();
+        let path = request.uri().path().trim_start_matches("/uploads");
+        let key = path.trim_start_matches('/').to_owned();
+        let upload = query.get("uploadId").map(String::as_str);
+        match (request.method().as_str(), upload) {
+            ("POST", None) if query.contains_key("uploads") => self.create(key),
+            ("GET", None) if query.contains_key("uploads") => {
+                self.list_uploads(query.get("prefix").map_or("", String::as_str))
+            }
+            ("GET", Some(upload)) => self.list_parts(upload),
+            ("POST", Some(upload)) => self.complete(upload),
+            ("DELETE", Some(upload)) => match self.uploads.remove(upload) {
+                Some(_) => xml(204, ""),
+                None => no_such_upload(),
+            },
+            ("DELETE", None) => {
+                self.objects.remove(&key);
+                xml(204, "")
+            }
+            ("HEAD", None) => match self.objects.get(&key) {
+                None => xml(404, ""),
+                Some(size) => {
+                    let response = Response::builder().header("content-length", *size);
+                    response.header("etag", "\"whole\"").body(Vec::new()).unwrap()
+                }
+            },
+            (method, _) => panic!("{method} {} is not known here", request.uri()),
+        }
+    }
+
+    fn create(&mut self, key: String) -> Response<Vec<u8>> {
+        self.created += 1;
+        let id = format!("s{}", self.created);
+        let upload = Multipart {
+            key,
+            begun_at: self.now.clone(),
+            parts: Vec::new(),
+        };
+        self.uploads.insert(id.clone(), upload);
+        let body = format!(
+            "<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"
+        );
+        xml(200, &body)
+    }
+
+    fn list_uploads(&self, prefix: &str) -> Response<Vec<u8>> {
+        let listed = self
+            .uploads
+            .iter()
+            .filter(|(_, upload)| upload.key.starts_with(prefix));
+        let listed: String = listed
+            .map(|(id, Multipart { key, begun_at, .. })| {
+                format!("<Upload><Key>{key}</Key><UploadId>{id}</UploadId><Initiated>{begun_at}</Initiated></Upload>")
+            })
+            .collect();
+        xml(
+            200,
+            &format!("<ListMultipartUploadsResult>{listed}</ListMultipartUploadsResult>"),
+        )
+    }
+
+    fn list_parts(&self, upload: &str) -> Response<Vec<u8>> {
+        let Some(Multipart { parts, .. }) = self.uploads.get(upload) else {
+            return no_such_upload();
+        };
+        let listed: String = (1..)
+            .zip(parts)
+            .map(|(number, size)| {
+                format!("<Part><PartNumber>{number}</PartNumber><Size>{size}</Size><ETag>\"e\"</ETag></Part>")
+            })
+            .collect();
+        let body = format!("<ListPartsResult><IsTruncated>false</IsTruncated>{listed}</ListPartsResult>");
+        xml(200, &body)
+    }
+
+    fn complete(&mut self, upload: &str) -> Response<Vec<u8>> {
+        let Some(upload) = self.uploads.remove(upload) else {
+            return no_such_upload();
+        };
+        self.objects.insert(upload.key, upload.parts.iter().sum());
+        xml(
+            200,
+            "<CompleteMultipartUploadResult></CompleteMultipartUploadResult>",
+        )
+    }
+}
+
+fn no_such_upload() -> Response<Vec<u8>> {
+    xml(404, "<Error><Code>NoSuchUpload</Code></Error>")
+}
+
+fn xml(status: u16, body: &str) -> Response<Vec<u8>> {
+    let mut response = Response::new(body.as_bytes().to_vec());
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+    response
+}

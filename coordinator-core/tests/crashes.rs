@@ -1,0 +1,601 @@
+//! The ledger, storage and the operations between them against a model that any reader can check: requests run alone
+//! or side by side, step by step in every order, and die between any two steps (the intent, the call to storage,
+//! the outcome, each before or after it took effect). Whatever happens, a file is only ever in a state that the
+//! model allows; and in the end, when the workspace's alarm has done its work, nothing is half done: storage holds
+//! exactly what the ledger calls available.
+
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "common/bucket.rs"]
+mod bucket;
+#[path = "common/sqlite.rs"]
+mod sqlite;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Duration;
+
+use bucket::{Bucket, PART};
+use futures_executor::block_on;
+use futures_util::FutureExt;
+use http::{Request, Response};
+use proptest::prelude::*;
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
+use serde_json::{Value, json};
+use sqlite::Sqlite;
+use syncsphere_coordinator_core::ledger::{Call, Reply, SqlStore, Store, apply};
+use syncsphere_coordinator_core::{
+    Config, Context, Coordinator, PlainEntrance, Storage, StorageFailure, WorkspaceFailure, Workspaces,
+};
+use syncsphere_protocol::{Change, FileStatus, Timestamp, WorkspaceId};
+
+const FILES: usize = 3;
+const START_MS: i64 = 1_795_521_600_000;
+const MINUTE_MS: i64 = 60_000;
+/// Source of both: [`config`].
+const UPLOAD_LIFE_MS: i64 = 3 * 60 * MINUTE_MS;
+const URL_LIFE_MS: i64 = 20 * MINUTE_MS;
+
+/// A request about one of a few files. Even ones go in parts, odd ones as one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Op {
+    Begin(usize),
+    Complete(usize),
+    Abort(usize),
+    Delete(usize),
+    Alarm,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// Requests side by side: whose turn is next, and after how many turns each of them dies, if it does.
+    Run {
+        ops: Vec<(Op, Option<u8>)>,
+        turns: Vec<u8>,
+    },
+    /// The client sends all bytes of a file that it was given URLs for.
+    Send(usize),
+    Pass(i64),
+}
+
+/// What the model knows of a file.
+#[derive(Debug, Clone, Default)]
+struct Model {
+    /// Every state that it may be in; `None` is that of a file nobody was told of.
+    may_be: BTreeSet<Option<FileStatus>>,
+    /// When it was first tried to begin.
+    begun_ms: Option<i64>,
+    /// Whether the client certainly has URLs, and whether it certainly sent everything.
+    granted: bool,
+    sent: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Models {
+    now_ms: i64,
+    files: Vec<Model>,
+}
+
+struct Reference;
+
+impl ReferenceStateMachine for Reference {
+    type State = Models;
+    type Transition = Step;
+
+    fn init_state() -> BoxedStrategy<Models> {
+        let unknown = Model {
+            may_be: BTreeSet::from([None]),
+            ..Model::default()
+        };
+        Just(Models {
+            now_ms: START_MS,
+            files: vec![unknown; FILES],
+        })
+        .boxed()
+    }
+
+    fn transitions(_: &Models) -> BoxedStrategy<Step> {
+        let file = 0..FILES;
+        let op = prop_oneof![
+            3 => file.clone().prop_map(Op::Begin),
+            4 => file.clone().prop_map(Op::Complete),
+            2 => file.clone().prop_map(Op::Abort),
+            1 => file.clone().prop_map(Op::Delete),
+            2 => Just(Op::Alarm),
+        ];
+        let alone = op.clone().prop_map(|op| vec![(op, None)]);
+        // A request takes some twenty turns: two for each of its calls.
+        let dying = (op.clone(), 0u8..24).prop_map(|(op, turn)| vec![(op, Some(turn))]);
+        let together = prop::collection::vec((op, prop::option::weighted(0.3, 0u8..24)), 2..4);
+        let runs = (
+            prop_oneof![alone, dying, together],
+            prop::collection::vec(any::<u8>(), 0..60),
+        );
+        prop_oneof![
+            6 => runs.prop_map(|(ops, turns)| Step::Run { ops, turns }),
+            3 => file.prop_map(Step::Send),
+            2 => (1i64..40).prop_map(|minutes| Step::Pass(minutes * MINUTE_MS)),
+        ]
+        .boxed()
+    }
+
+    fn apply(mut state: Models, step: &Step) -> Models {
+        match step {
+            Step::Pass(ms) => state.now_ms += ms,
+            Step::Send(file) => {
+                let now_ms = state.now_ms;
+                let file = &mut state.files[*file];
+                let is_taken = file
+                    .begun_ms
+                    .is_some_and(|begun_ms| now_ms < begun_ms + URL_LIFE_MS);
+                file.sent |= file.granted && is_taken;
+            }
+            Step::Run { ops, .. } => match ops.as_slice() {
+                [(op, None)] => state.certainly(*op),
+                _ => {
+                    // Each of them may have happened or not, in any order.
+                    for _ in ops {
+                        for (op, _) in ops {
+                            state.possibly(*op);
+                        }
+                    }
+                }
+            },
+        }
+        state
+    }
+}
+
+impl Models {
+    /// A request that ran to its end, alone.
+    fn certainly(&mut self, op: Op) {
+        use FileStatus::{Aborted, Available, Deleted, Uploading};
+        let now_ms = self.now_ms;
+        let only = |file: &Model, status| file.may_be == BTreeSet::from([status]);
+        match op {
+            Op::Begin(index) if only(&self.files[index], None) => {
+                let file = &mut self.files[index];
+                // An intent of before may just be on its way out.
+                let is_first = file.begun_ms.is_none();
+                file.begun_ms.get_or_insert(now_ms);
+                file.granted = is_first;
+                if is_first {
+                    file.may_be = BTreeSet::from([Some(Uploading)]);
+                } else {
+                    file.may_be.insert(Some(Uploading));
+                }
+            }
+            Op::Complete(index) => {
+                let file = &mut self.files[index];
+                let is_in_time = file
+                    .begun_ms
+                    .is_some_and(|begun_ms| now_ms < begun_ms + UPLOAD_LIFE_MS);
+                if file.granted && file.sent && is_in_time && only(file, Some(Uploading)) {
+                    file.may_be = BTreeSet::from([Some(Available)]);
+                } else {
+                    self.possibly(op);
+                }
+            }
+            Op::Abort(index) => {
+                let file = &mut self.files[index];
+                if file.granted && file.may_be.remove(&Some(Uploading)) {
+                    file.may_be.insert(Some(Aborted));
+                } else {
+                    self.possibly(op);
+                }
+            }
+            Op::Delete(index) => {
+                let file = &mut self.files[index];
+                if file.granted && file.may_be.remove(&Some(Available)) {
+                    file.may_be.insert(Some(Deleted));
+                } else {
+                    self.possibly(op);
+                }
+            }
+            Op::Begin(_) | Op::Alarm => self.possibly(op),
+        }
+    }
+
+    /// A request of which nobody knows how far it came.
+    fn possibly(&mut self, op: Op) {
+        use FileStatus::{Aborted, Available, Deleted, Expired, Uploading};
+        let now_ms = self.now_ms;
+        let mut becomes = |index: usize, before: Option<FileStatus>, after: FileStatus| {
+            let file: &mut Model = &mut self.files[index];
+            if file.may_be.contains(&before) {
+                file.may_be.insert(Some(after));
+            }
+        };
+        match op {
+            Op::Begin(index) => {
+                becomes(index, None, Uploading);
+                self.files[index].begun_ms.get_or_insert(now_ms);
+            }
+            Op::Complete(index) => becomes(index, Some(Uploading), Available),
+            Op::Abort(index) => becomes(index, Some(Uploading), Aborted),
+            Op::Delete(index) => becomes(index, Some(Available), Deleted),
+            Op::Alarm => {
+                for index in 0..FILES {
+                    // A completion that was not heard of again is found out about.
+                    becomes(index, Some(Uploading), Available);
+                }
+                for file in &mut self.files {
+                    let is_over = file
+                        .begun_ms
+                        .is_some_and(|begun_ms| now_ms >= begun_ms + UPLOAD_LIFE_MS);
+                    if is_over && file.may_be.contains(&Some(Uploading)) {
+                        file.may_be.insert(Some(Expired));
+                    }
+                }
+            }
+        }
+        // What was unknown may have come to be.
+        for file in &mut self.files {
+            if file.may_be.contains(&None) && file.may_be.len() > 1 {
+                file.granted = false;
+            }
+        }
+    }
+}
+
+/// The ledger and the bucket, and what the client was told.
+struct World {
+    coordinator: Coordinator,
+    store: RefCell<SqlStore<Sqlite>>,
+    bucket: RefCell<Bucket>,
+    grants: RefCell<BTreeMap<usize, Value>>,
+    token: String,
+    now_ms: i64,
+    requests: u64,
+}
+
+impl Storage for World {
+    async fn send(
+        &self,
+        request: Request<Vec<u8>>,
+        _patience: Duration,
+        _reply_limit: usize,
+    ) -> Result<Response<Vec<u8>>, StorageFailure> {
+        turn().await;
+        let response = self.bucket.borrow_mut().answer(&request);
+        turn().await;
+        Ok(response)
+    }
+}
+
+impl Workspaces for World {
+    async fn call(&self, _: &WorkspaceId, call: Call) -> Result<Reply, WorkspaceFailure> {
+        turn().await;
+        let applied = apply(&mut *self.store.borrow_mut(), call).expect("the store works");
+        turn().await;
+        Ok(applied.reply)
+    }
+}
+
+/// Lets the others go on; here a request may die.
+async fn turn() {
+    let mut was_here = false;
+    poll_fn(|context| {
+        if was_here {
+            return Poll::Ready(());
+        }
+        was_here = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+struct Test;
+
+impl StateMachineTest for Test {
+    type SystemUnderTest = World;
+    type Reference = Reference;
+
+    fn init_test(_: &Models) -> World {
+        let mut world = World {
+            coordinator: Coordinator::new(config()),
+            store: RefCell::new(Sqlite::empty().store()),
+            bucket: RefCell::default(),
+            grants: RefCell::default(),
+            token: String::new(),
+            now_ms: START_MS,
+            requests: 0,
+        };
+        let form = b"grant_type=urn:syncsphere:guest".to_vec();
+        let request = Request::post("/v1/auth/token").body(form).unwrap();
+        let cx = world.context();
+        let reply = world
+            .coordinator
+            .handle(request, cx, &world, &world, &PlainEntrance);
+        let reply: Value = serde_json::from_slice(reply.now_or_never().unwrap().body()).unwrap();
+        world.token = reply["access_token"].as_str().unwrap().to_owned();
+        world
+    }
+
+    fn apply(mut world: World, model: &Models, step: Step) -> World {
+        match step {
+            Step::Pass(ms) => world.now_ms += ms,
+            Step::Send(file) => world.send_all(file),
+            Step::Run { ops, turns } => world.run(&ops, &turns),
+        }
+        world.compare(model);
+        world
+    }
+
+    fn check_invariants(world: &World, _: &Models) {
+        world.check_feed();
+    }
+
+    fn teardown(mut world: World, _: Models) {
+        world.settle();
+        world.look_for_strays();
+        world.check_feed();
+        world.check_nothing_is_half_done();
+    }
+}
+
+impl World {
+    fn context(&mut self) -> Context {
+        self.bucket.borrow_mut().now = Timestamp::from_unix_millis(self.now_ms).as_str().to_owned();
+        self.requests += 1;
+        let mut random = [0; 32];
+        random[..8].copy_from_slice(&self.requests.to_le_bytes());
+        Context {
+            now_ms: self.now_ms,
+            random,
+            request_id: self.requests.to_string(),
+        }
+    }
+
+    /// Lets the clock strike a day later: what no ledger knows is found now.
+    fn look_for_strays(&mut self) {
+        self.now_ms += 2 * 24 * 60 * MINUTE_MS;
+        let cx = self.context();
+        let begun = self.coordinator.look_for_strays(&cx, &*self, &*self);
+        block_on(begun).expect("the ledger answers");
+        self.settle();
+    }
+
+    /// Polls the requests in turn, each until it has ended or died.
+    fn run(&mut self, ops: &[(Op, Option<u8>)], turns: &[u8]) {
+        let contexts: Vec<_> = ops.iter().map(|_| self.context()).collect();
+        let world = &*self;
+        type Running<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+        let mut running: Vec<(Running<'_>, Option<u8>)> = Vec::new();
+        for ((op, dies), cx) in ops.iter().zip(contexts) {
+            running.push((Box::pin(world.carry_out(*op, cx)), *dies));
+        }
+        let mut turns = turns.iter().copied();
+        let mut context = TaskContext::from_waker(Waker::noop());
+        while !running.is_empty() {
+            let next = usize::from(turns.next().unwrap_or(0)) % running.len();
+            let (request, dies) = &mut running[next];
+            let is_over = match dies {
+                Some(0) => true,
+                Some(turns) => {
+                    *turns -= 1;
+                    request.as_mut().poll(&mut context).is_ready()
+                }
+                None => request.as_mut().poll(&mut context).is_ready(),
+            };
+            if is_over {
+                drop(running.swap_remove(next));
+            }
+        }
+    }
+
+    async fn carry_out(&self, op: Op, cx: Context) {
+        let grant = |file: usize| self.grants.borrow().get(&file).cloned();
+        let id = |grant: &Value, name: &str| grant[name].as_str().unwrap().to_owned();
+        match op {
+            Op::Alarm => {
+                self.coordinator.tend(&workspace(), &cx, self, self).await;
+            }
+            Op::Begin(file) => {
+                let size = if file.is_multiple_of(2) { PART + 1 } else { 1 };
+                let body = json!({"files": [{"clientRef": "f", "name": format!("file-{file}"), "size": size, "partSize": PART}]});
+                let key = format!("key-{file}");
+                let (status, reply) = self.ask(cx, "POST", "/v1/uploads", body, Some(&key)).await;
+                if status == 200 && reply["uploads"][0]["uploadId"].is_string() {
+                    self.grants.borrow_mut().insert(file, reply["uploads"][0].clone());
+                }
+            }
+            Op::Complete(file) => {
+                let Some(grant) = grant(file) else { return };
+                let path = format!("/v1/uploads/{}/complete", id(&grant, "uploadId"));
+                let body = json!({ "ticket": grant["ticket"] });
+                self.ask(cx, "POST", &path, body, None).await;
+            }
+            Op::Abort(file) => {
+                let Some(grant) = grant(file) else { return };
+                let path = format!("/v1/uploads/{}", id(&grant, "uploadId"));
+                self.ask(cx, "DELETE", &path, Value::Null, None).await;
+            }
+            Op::Delete(file) => {
+                let Some(grant) = grant(file) else { return };
+                let path = format!("/v1/files/{}", id(&grant, "fileId"));
+                self.ask(cx, "DELETE", &path, Value::Null, None).await;
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        cx: Context,
+        method: &str,
+        path: &str,
+        body: Value,
+        key: Option<&str>,
+    ) -> (u16, Value) {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {}", self.token));
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let body = match body {
+            Value::Null => Vec::new(),
+            body => serde_json::to_vec(&body).unwrap(),
+        };
+        let request = request.body(body).unwrap();
+        let response = self
+            .coordinator
+            .handle(request, cx, self, self, &PlainEntrance)
+            .await;
+        let status = response.status().as_u16();
+        assert!(
+            status != 500,
+            "{method} {path}: {:?}",
+            String::from_utf8_lossy(response.body())
+        );
+        (
+            status,
+            serde_json::from_slice(response.body()).unwrap_or(Value::Null),
+        )
+    }
+
+    fn send_all(&mut self, file: usize) {
+        let Some(grant) = self.grants.borrow().get(&file).cloned() else {
+            return;
+        };
+        let upload_id = grant["uploadId"].as_str().unwrap().parse().unwrap();
+        let upload = self
+            .store
+            .borrow()
+            .upload(&upload_id)
+            .unwrap()
+            .expect("it was granted");
+        let begun_ms = upload.expires_ms - UPLOAD_LIFE_MS;
+        if self.now_ms < begun_ms + URL_LIFE_MS {
+            let storage_upload_id = upload.storage_upload_id.as_ref().map(|id| id.0.as_str());
+            self.bucket
+                .borrow_mut()
+                .put(&upload.file.key.0, storage_upload_id);
+        }
+    }
+
+    fn compare(&self, model: &Models) {
+        assert_eq!(self.now_ms, model.now_ms);
+        let statuses = self.statuses();
+        for (index, file) in model.files.iter().enumerate() {
+            let status = statuses.get(&format!("file-{index}")).copied();
+            assert!(
+                file.may_be.contains(&status),
+                "file {index} is {status:?}: {file:?}"
+            );
+        }
+    }
+
+    /// The state of each file, by name.
+    fn statuses(&self) -> BTreeMap<String, FileStatus> {
+        let mut statuses = BTreeMap::new();
+        for change in self.changes() {
+            statuses.insert(change.file.name.0.clone(), change.file.status);
+        }
+        statuses
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        self.store.borrow().changes(0, 10_000).unwrap()
+    }
+
+    /// One number after the other, and each file from one state to one that may follow.
+    fn check_feed(&self) {
+        use FileStatus::{Aborted, Available, Deleted, Expired, Uploading};
+        let mut before = BTreeMap::new();
+        for (seq, change) in (1..).zip(self.changes()) {
+            assert_eq!(change.seq, seq);
+            let status = change.file.status;
+            let may_follow = match before.insert(change.file.file_id.clone(), status) {
+                None => status == Uploading,
+                Some(Uploading) => matches!(status, Available | Aborted | Expired),
+                Some(Available) => status == Deleted,
+                Some(Aborted | Expired | Deleted) => false,
+            };
+            assert!(may_follow, "{change:?}");
+            if status == Available {
+                assert!(change.file.etag.is_some());
+            }
+        }
+    }
+
+    /// Time passes and the alarm rings, without crashes, until nothing is due any more.
+    fn settle(&mut self) {
+        for _ in 0..200 {
+            let Some(due_ms) = self.store.borrow().next_due().unwrap() else {
+                return;
+            };
+            let chores = self.store.borrow().due_chores(i64::MAX, 2).unwrap();
+            if chores.iter().all(|chore| chore.id == "compact") {
+                return;
+            }
+            self.now_ms = self.now_ms.max(due_ms);
+            self.run(&[(Op::Alarm, None)], &[]);
+        }
+        let left = self.store.borrow().due_chores(i64::MAX, 9).unwrap();
+        panic!("the alarm never comes to rest: {left:?}");
+    }
+
+    fn check_nothing_is_half_done(&self) {
+        let bucket = self.bucket.borrow();
+        assert!(bucket.uploads.is_empty(), "{:?}", bucket.uploads);
+        let mut kept = BTreeMap::new();
+        let mut latest = BTreeMap::new();
+        for change in self.changes() {
+            latest.insert(change.file.file_id.clone(), change.file);
+        }
+        let mut bytes = 0;
+        for (file_id, record) in latest {
+            assert_ne!(record.status, FileStatus::Uploading, "{record:?}");
+            let file = self.store.borrow().file(&file_id).unwrap().unwrap();
+            assert_eq!(file.record, record);
+            if record.status == FileStatus::Available {
+                kept.insert(file.key.0, record.size);
+                bytes += record.size;
+            }
+        }
+        assert_eq!(bucket.objects, kept);
+        let owner = self.changes().first().map(|change| change.file.owner.0.clone());
+        let used = owner.map_or(0, |owner| self.store.borrow().usage(&owner).unwrap());
+        assert_eq!(used, bytes);
+    }
+}
+
+fn workspace() -> WorkspaceId {
+    "demo".parse().unwrap()
+}
+
+fn config() -> Config {
+    let vars = [
+        ("S3_ENDPOINT", "https://s3.test"),
+        ("S3_BUCKET", "uploads"),
+        ("S3_ACCESS_KEY_ID", "id"),
+        ("S3_SECRET_ACCESS_KEY", "secret"),
+        ("AUTH_SIGNING_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+        ("AUTH_GUEST", "on"),
+        ("AUTH_TOKEN_TTL_SECONDS", "864000"),
+        ("UPLOAD_TTL_SECONDS", "10800"),
+        ("URL_TTL_SECONDS", "1200"),
+    ];
+    let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Config::from_vars(&vars.into()).unwrap()
+}
+
+prop_state_machine! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_file_ends_one_way_whoever_dies_in_between(sequential 1..40 => Test);
+}
