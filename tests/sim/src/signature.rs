@@ -130,9 +130,13 @@ impl Verifier {
             .map_err(|error| error.to_string())?;
         let policy: Value = serde_json::from_slice(&policy).map_err(|error| error.to_string())?;
         let mut allowed = vec!["policy".to_owned(), "x-amz-signature".to_owned()];
-        for condition in policy["conditions"].as_array().ok_or("no conditions")? {
+        for condition in policy
+            .get("conditions")
+            .and_then(Value::as_array)
+            .ok_or("no conditions")?
+        {
             let holds = match condition.as_array().map(Vec::as_slice) {
-                None => condition["bucket"] == "uploads",
+                None => condition.get("bucket").and_then(Value::as_str) == Some("uploads"),
                 Some([kind, least, most]) if kind == "content-length-range" => {
                     least.as_u64() <= Some(length) && Some(length) <= most.as_u64()
                 }
@@ -179,8 +183,9 @@ pub fn expiry_ms(request: &PartRequest) -> Result<i64, String> {
             .decode(&policy.0)
             .map_err(|error| error.to_string())?;
         let policy: Value = serde_json::from_slice(&policy).map_err(|error| error.to_string())?;
-        let expires: jiff::Timestamp = policy["expiration"]
-            .as_str()
+        let expires: jiff::Timestamp = policy
+            .get("expiration")
+            .and_then(Value::as_str)
             .and_then(|text| text.parse().ok())
             .ok_or("no expiration")?;
         return Ok(expires.as_millisecond());
