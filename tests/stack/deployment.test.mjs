@@ -37,7 +37,7 @@ for (const environment of ["", "staging", "production"]) {
       if (environment) {
         // What a deployment must not take over from development.
         assert.doesNotMatch(stdout, /AUTH_SIGNING_KEY/);
-        for (const limit of ["LIMIT_BY_ADDRESS", "LIMIT_BY_TOKEN", "LIMIT_GRANTS_BY_ADDRESS"]) {
+        for (const limit of ["LIMIT_BY_ADDRESS", "LIMIT_BY_SUBJECT", "LIMIT_GRANTS_BY_ADDRESS"]) {
           assert.match(stdout, new RegExp(`env\\.${limit} \\(`));
         }
       }
