@@ -23,6 +23,15 @@ pub enum FileStatus {
 }
 
 impl FileStatus {
+    /// Every status.
+    pub const ALL: [Self; 5] = [
+        Self::Uploading,
+        Self::Available,
+        Self::Aborted,
+        Self::Expired,
+        Self::Deleted,
+    ];
+
     /// The status as it stands on the wire.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -38,6 +38,24 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// Every code.
+    pub const ALL: [Self; 14] = [
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::InvalidRequest,
+        Self::FileTooLarge,
+        Self::QuotaExceeded,
+        Self::NotFound,
+        Self::UploadGone,
+        Self::PartsMissing,
+        Self::PartSizeMismatch,
+        Self::ChecksumMismatch,
+        Self::Conflict,
+        Self::RateLimited,
+        Self::StorageUnavailable,
+        Self::Internal,
+    ];
+
     /// The HTTP status that goes with the code.
     pub fn status(self) -> u16 {
         match self {
@@ -186,11 +204,7 @@ mod tests {
 
     #[test]
     fn the_text_of_a_code_is_its_wire_form() -> Result<(), serde_json::Error> {
-        for code in [
-            ErrorCode::PartsMissing,
-            ErrorCode::UploadGone,
-            ErrorCode::Internal,
-        ] {
+        for code in ErrorCode::ALL {
             assert_eq!(serde_json::to_value(code)?, code.as_str());
         }
         Ok(())

@@ -31,6 +31,11 @@ impl Timestamp {
         Some(moment.as_millisecond())
     }
 
+    /// The text of a reply, as it is.
+    pub fn from_wire(text: String) -> Self {
+        Self(text)
+    }
+
     /// The text itself.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -150,6 +150,19 @@ pub enum UploadKind {
     Single,
 }
 
+impl UploadKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Multipart, Self::Single];
+
+    /// The kind as it stands on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Multipart => "multipart",
+            Self::Single => "single",
+        }
+    }
+}
+
 /// An open upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,16 +1,15 @@
 //! What is kept of an upload so that a later page can go on with it.
 
-use serde::{Deserialize, Deserializer, Serialize};
 use syncsphere_protocol::{Crc64Nvme, PartNumber, PartPlan, Redacted, UploadId, UploadKind};
 
+use crate::wire::{Json, Malformed, Object, Writer, checksum, part_number, upload_id, upload_kind};
+
 /// Version of the format that this engine writes. A newer one is refused, never guessed at.
-const VERSION: u32 = 1;
+const VERSION: u64 = 1;
 
 /// A task as it was when its last part was stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    version: u32,
     /// The upload.
     pub upload_id: UploadId,
     /// How the bytes travel.
@@ -31,13 +30,11 @@ pub struct Checkpoint {
 ///
 /// Its checksum is kept before the part is sent: should storage take the part in the moment of a
 /// crash, the next page still knows which bytes those were.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownPart {
     /// Which part.
     pub part: PartNumber,
     /// The checksum that its URL demands; absent where the page switched integrity off.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crc: Option<Crc64Nvme>,
     /// Whether storage had confirmed it.
     pub stored: bool,
@@ -64,7 +61,6 @@ impl Checkpoint {
         parts: Vec<KnownPart>,
     ) -> Self {
         Self {
-            version: VERSION,
             upload_id,
             kind,
             size: plan.size(),
@@ -77,30 +73,60 @@ impl Checkpoint {
 
     /// The text to keep.
     pub fn to_json(&self) -> String {
-        // A struct of strings and numbers always serializes.
-        serde_json::to_string(self).unwrap_or_default()
+        let mut json = Writer::new();
+        json.whole("version", VERSION);
+        json.text("uploadId", self.upload_id.as_str());
+        json.text("kind", self.kind.as_str());
+        json.whole("size", self.size);
+        json.whole("partSize", self.part_size);
+        json.text("name", &self.name);
+        if let Some(time) = self.last_modified {
+            json.integer("lastModified", time);
+        }
+        json.list("parts", &self.parts, |json, known| {
+            json.whole("part", known.part.get().into());
+            json.text_if_any("crc", known.crc.map(String::from).as_deref());
+            json.boolean("stored", known.stored);
+        });
+        json.finish()
     }
 
     /// Reads what [`Checkpoint::to_json`] wrote. Anything else is refused, whoever wrote it.
-    pub fn from_json(text: &str) -> Result<Self, InvalidCheckpoint> {
-        let json: serde_json::Value = serde_json::from_str(text).map_err(|_| InvalidCheckpoint::Damaged)?;
-        Self::read(&json)
-    }
-
-    /// The same for a shell that has its own JSON parser; `json` is read twice, the version first.
-    pub fn read<'de>(json: impl Deserializer<'de> + Clone) -> Result<Self, InvalidCheckpoint> {
-        #[derive(Deserialize)]
-        struct VersionOnly {
-            version: u32,
-        }
-        let VersionOnly { version } =
-            VersionOnly::deserialize(json.clone()).map_err(|_| InvalidCheckpoint::Damaged)?;
-        if version > VERSION {
+    pub fn read(json: Json) -> Result<Self, InvalidCheckpoint> {
+        let damaged = |_: Malformed| InvalidCheckpoint::Damaged;
+        let mut json = json.object().map_err(damaged)?;
+        // Nothing else is looked at before the version, for it says what the rest means.
+        if json.whole("version").map_err(damaged)? > VERSION {
             return Err(InvalidCheckpoint::FromTheFuture);
         }
-        let checkpoint = Self::deserialize(json).map_err(|_| InvalidCheckpoint::Damaged)?;
+        let checkpoint = Self::read_fields(json).map_err(damaged)?;
         checkpoint.plan()?;
         Ok(checkpoint)
+    }
+
+    fn read_fields(mut json: Object) -> Result<Self, Malformed> {
+        Ok(Self {
+            upload_id: upload_id(&mut json)?,
+            kind: upload_kind(&mut json)?,
+            size: json.whole("size")?,
+            part_size: json.whole("partSize")?,
+            name: json.text("name")?.into(),
+            last_modified: json.optional("lastModified", Json::integer)?,
+            parts: json.list("parts", |json| {
+                let mut json = json.object()?;
+                Ok(KnownPart {
+                    part: part_number(json.take("part"))?,
+                    crc: json.optional("crc", checksum)?,
+                    stored: json.boolean("stored")?,
+                })
+            })?,
+        })
+    }
+
+    /// The same from text, for shells that have `serde_json`.
+    pub fn from_json(text: &str) -> Result<Self, InvalidCheckpoint> {
+        let json: serde_json::Value = serde_json::from_str(text).map_err(|_| InvalidCheckpoint::Damaged)?;
+        Self::read(json.into())
     }
 
     /// The plan of the upload, if the checkpoint agrees with itself.
@@ -161,6 +187,20 @@ mod tests {
             Ok(checkpoint.clone())
         );
         assert_eq!(checkpoint.loaded(), (16 << 20) + (8 << 20));
+    }
+
+    #[test]
+    fn the_text_is_what_earlier_releases_wrote() {
+        let text = r#"{"version":1,"uploadId":"u1","kind":"multipart","size":41943040,"partSize":16777216,"name":"a.mov","lastModified":7,"parts":[{"part":1,"crc":"AAAAAAAAAAE=","stored":true},{"part":2,"crc":"AAAAAAAAAAI=","stored":false},{"part":3,"crc":"AAAAAAAAAAM=","stored":true}]}"#;
+        assert_eq!(example().to_json(), text);
+        // They wrote the time of a file without one as null, and left out what a part had no checksum for.
+        let sparse = text
+            .replace("\"lastModified\":7", "\"lastModified\":null")
+            .replace("\"crc\":\"AAAAAAAAAAI=\",", "");
+        let read = Checkpoint::from_json(&sparse).expect("a checkpoint");
+        assert_eq!(read.last_modified, None);
+        assert_eq!(read.parts.get(1).and_then(|known| known.crc), None);
+        assert_eq!(Checkpoint::from_json(&read.to_json()), Ok(read));
     }
 
     #[test]

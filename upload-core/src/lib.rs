@@ -31,6 +31,7 @@ mod stall;
 mod time;
 mod upload;
 mod window;
+mod wire;
 
 pub use checkpoint::{Checkpoint, InvalidCheckpoint, KnownPart};
 pub use config::{Concurrency, Config, RetryPolicy};
@@ -41,3 +42,4 @@ pub use io::{
     Progress, Reply, TaskId, TaskState, TransferFailure,
 };
 pub use time::Moment;
+pub use wire::{Json, Malformed, Object, Request, file_record_json};

@@ -1,22 +1,18 @@
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use gloo_timers::callback::Timeout;
-use serde::Deserialize;
-use syncsphere_protocol::{Crc64Nvme, Redacted};
+use syncsphere_protocol::{Crc64Nvme, ErrorCode, Problem, Redacted};
 use syncsphere_upload_core::{
-    Action, AttemptId, Checkpoint, Connections, Engine, FileDescription, Input, InvalidCheckpoint, Moment,
-    Notice, TaskId, TaskState, TransferFailure, UploadError,
+    Action, AttemptId, Call, CallFailure, CallId, Checkpoint, Connections, Engine, FileDescription, Input,
+    InvalidCheckpoint, Json, Malformed, Moment, Notice, Reply, TaskId, TaskState, TransferFailure,
+    UploadError, file_record_json,
 };
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::spawn_local;
 use web_sys::Blob;
 
-use crate::coordinator::Coordinator;
 use crate::dispatch::Dispatch;
 use crate::host::{ConductorHost, LaneLink, performance};
-use crate::json::{Json, from_json};
+use crate::json;
 use crate::options::Options;
 
 /// Runs the upload engine for all files of a page. One per `Uploader`, in a worker of its own.
@@ -51,16 +47,18 @@ impl Conductor {
     /// Fails only on options that the page should have refused.
     #[wasm_bindgen(constructor)]
     pub fn new(host: ConductorHost, lanes: Vec<LaneLink>, options: &str, seed: u64) -> Result<Self, JsError> {
-        let options = from_json::<Options>(options).map_err(|_| JsError::new("the options are not valid"))?;
-        let host = Rc::new(host);
+        let options = json::parse(options)
+            .and_then(Options::read)
+            .map_err(|_| JsError::new("the options are not valid"))?;
         Ok(Self(Rc::new(Shell {
-            engine: RefCell::new(Engine::new(options.config(), seed)),
+            engine: RefCell::new(Engine::new(options.config, seed)),
             dispatch: RefCell::new(Dispatch::new(lanes)),
             files: js_sys::Map::new(),
-            coordinator: Coordinator::new(options.endpoint, Rc::clone(&host)),
+            endpoint: options.endpoint,
+            asked: RefCell::default(),
             host,
             storage: Cell::default(),
-            alarm: RefCell::default(),
+            alarm: Cell::default(),
         })))
     }
 
@@ -111,6 +109,32 @@ impl Conductor {
     /// The browser says that there is a network, or none.
     pub fn network(&self, online: bool) {
         self.0.feed(Input::Network { online });
+    }
+
+    /// The moment that `wake` named has come.
+    pub fn awake(&self) {
+        // The engine may ask for the same moment again.
+        self.0.alarm.set(None);
+        self.0.feed(Input::Timeout);
+    }
+
+    /// The coordinator has answered a call. A body that is none of ours, or too long, is told as empty.
+    pub fn replied(&self, call: u64, status: u16, body: &str) {
+        let body = json::parse(body).unwrap_or(Json::Null);
+        self.0.replied(call, |asked| asked.answered(status, body));
+    }
+
+    /// There is no answer to a call; the words are those of `ConductorHost`.
+    pub fn unanswered(&self, call: u64, failure: &str) {
+        let failure = match failure {
+            "timed_out" => CallFailure::TimedOut,
+            "no_token" => {
+                let text = "the page gave no access token";
+                CallFailure::Problem(Problem::new(ErrorCode::Unauthenticated, text))
+            }
+            _ => CallFailure::Network,
+        };
+        self.0.replied(call, |_| Err(failure));
     }
 
     /// A lane has computed a checksum.
@@ -172,43 +196,22 @@ struct Shell {
     dispatch: RefCell<Dispatch>,
     /// By task. A JavaScript map, for it holds JavaScript objects and costs no code to load.
     files: js_sys::Map,
-    coordinator: Coordinator,
-    host: Rc<ConductorHost>,
+    endpoint: String,
+    /// The calls that have not been answered.
+    asked: RefCell<Vec<(CallId, Box<Call>)>>,
+    host: ConductorHost,
     storage: Cell<Connections>,
-    alarm: RefCell<Option<Alarm>>,
-}
-
-/// The timer that wakes the engine; dropped, it does not ring.
-struct Alarm {
-    at: Moment,
-    _timer: Timeout,
-}
-
-/// What the page says of a file.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Description {
-    name: Redacted<String>,
-    content_type: String,
-    last_modified: Option<i64>,
-    path: Option<Redacted<String>>,
-    metadata: Option<Redacted<BTreeMap<String, String>>>,
+    /// When the host is to wake the engine.
+    alarm: Cell<Option<Moment>>,
 }
 
 impl Shell {
     fn take_file(&self, task: u32, file: Blob, description: &str) -> Result<FileDescription, JsError> {
-        let description: Description =
-            from_json(description).map_err(|_| JsError::new("the description is not valid"))?;
-        let size = file.size() as u64;
+        let description = json::parse(description)
+            .and_then(|json| read_description(json, file.size() as u64))
+            .map_err(|_| JsError::new("the description is not valid"))?;
         self.files.set(&task.into(), &file);
-        Ok(FileDescription {
-            name: description.name,
-            size,
-            content_type: description.content_type,
-            last_modified: description.last_modified,
-            path: description.path,
-            metadata: description.metadata,
-        })
+        Ok(description)
     }
 
     fn file(&self, task: TaskId) -> Option<Blob> {
@@ -247,108 +250,4 @@ impl Shell {
                 range,
                 request,
             } => {
-                let shared = self.storage.get() == Connections::Http1 && self.coordinator.is_at(&request.url);
-                if let Some(file) = self.file(task) {
-                    self.dispatch.borrow_mut().send(attempt, &file, range, request);
-                }
-                if shared {
-                    self.learn(Connections::Http1Shared);
-                }
-            }
-            Action::Cancel { attempt } => self.dispatch.borrow_mut().cancel(attempt),
-            Action::Call { call, request } => {
-                let shell = Rc::clone(self);
-                spawn_local(async move {
-                    let result = shell.coordinator.call(&request).await;
-                    shell.feed(Input::Replied { call, result });
-                });
-            }
-            Action::Save { task, checkpoint } => {
-                let text = checkpoint.to_json();
-                self.host.save(task.0, checkpoint.upload_id.as_str(), &text);
-            }
-            Action::Forget { task } => self.host.forget(task.0),
-            Action::Notify { task, notice } => self.notify(task, notice),
-        }
-    }
-
-    /// How requests reach storage, which the engine wants to know only when it changes.
-    fn learn(self: &Rc<Self>, seen: Connections) {
-        if self.storage.replace(seen) != seen {
-            self.feed(Input::Storage(seen));
-        }
-    }
-
-    fn notify(&self, task: TaskId, notice: Notice) {
-        match notice {
-            Notice::State(state) => {
-                if state.is_final() {
-                    self.files.delete(&task.0.into());
-                }
-                // The page hears of these two with the record or the error, which follow at once.
-                if !matches!(state, TaskState::Available | TaskState::Failed) {
-                    self.host.state(task.0, state.as_str());
-                }
-            }
-            Notice::Progress(progress) => self.host.progress(
-                task.0,
-                progress.loaded as f64,
-                progress.total as f64,
-                progress.rate,
-                progress.eta_seconds,
-            ),
-            Notice::Available(record) => {
-                // A struct of strings and numbers always serializes.
-                let record = serde_json::to_string(&record).unwrap_or_default();
-                self.host.available(task.0, &record);
-            }
-            Notice::Failed(error) => self.report(task, &error),
-        }
-    }
-
-    fn report(&self, task: TaskId, error: &UploadError) {
-        self.host.failed(
-            task.0,
-            error.code.as_str(),
-            error.retryable,
-            &error.message,
-            &error.request_id,
-            error.status,
-        );
-    }
-
-    fn set_alarm(self: &Rc<Self>) {
-        let wanted = self.engine.borrow().poll_timeout().map(|(at, _why)| at);
-        let mut alarm = self.alarm.borrow_mut();
-        if alarm.as_ref().map(|alarm| alarm.at) == wanted {
-            return;
-        }
-        *alarm = wanted.map(|at| {
-            let shell = Rc::downgrade(self);
-            let timer = Timeout::new(millis_until(at), move || {
-                if let Some(shell) = shell.upgrade() {
-                    // This alarm has rung: the engine may ask for the same moment again.
-                    shell.alarm.borrow_mut().take();
-                    shell.feed(Input::Timeout);
-                }
-            });
-            Alarm { at, _timer: timer }
-        });
-    }
-}
-
-fn read_kept(checkpoint: &str) -> Result<Checkpoint, InvalidCheckpoint> {
-    let json = Json::parse(checkpoint).map_err(|_| InvalidCheckpoint::Damaged)?;
-    Checkpoint::read(json)
-}
-
-/// The worker's monotonic clock.
-fn now() -> Moment {
-    Moment::from_millis(performance().now() as u64)
-}
-
-/// Rounded up, so that the moment has come when the timer rings; at most what a browser's timer takes.
-fn millis_until(at: Moment) -> u32 {
-    let millis = (at.as_millis() as f64 - performance().now()).ceil();
-    (millis as u32).min(i32::MAX as u32)
-}
+                let shared = self.storage.get() == Connections::Http1 && self.is_own_origin(&request.url);

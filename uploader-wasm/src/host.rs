@@ -1,6 +1,5 @@
 //! What the WASM module calls outside itself. The other side is TypeScript: `npm/src/worker.ts`.
 
-use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, Performance};
 
@@ -8,8 +7,13 @@ use web_sys::{Blob, Performance};
 const TYPES: &'static str = r#"
 /** What a conductor asks of its worker. No method may throw. */
 export interface ConductorHost {
-  /** A token other than `stale`; rejects with a `TypeError` if there is no network to get one. */
-  token(stale: string | undefined): Promise<string>;
+  /**
+   * Asks the coordinator, with the page's token; answered by `replied`, or by `unanswered` with `network`, `timed_out`
+   * or `no_token`. What `isSlow` may take minutes.
+   */
+  ask(call: bigint, method: string, path: string, body: string | undefined, idempotencyKey: string | undefined, isSlow: boolean): void;
+  /** To call `awake` after so many ms, or not at all; only the last wish counts. */
+  wake(after: number | undefined): void;
   save(task: number, uploadId: string, checkpoint: string): void;
   forget(task: number): void;
   state(task: number, state: string): void;
@@ -46,7 +50,18 @@ extern "C" {
     pub type ConductorHost;
 
     #[wasm_bindgen(method)]
-    pub(crate) fn token(this: &ConductorHost, stale: Option<String>) -> Promise;
+    pub(crate) fn ask(
+        this: &ConductorHost,
+        call: u64,
+        method: &str,
+        path: &str,
+        body: Option<String>,
+        idempotency_key: Option<String>,
+        is_slow: bool,
+    );
+
+    #[wasm_bindgen(method)]
+    pub(crate) fn wake(this: &ConductorHost, after: Option<u32>);
 
     #[wasm_bindgen(method)]
     pub(crate) fn save(this: &ConductorHost, task: u32, upload_id: &str, checkpoint: &str);

@@ -1,57 +1,53 @@
 use std::time::Duration;
 
-use serde::Deserialize;
-use syncsphere_upload_core::{Concurrency, Config, RetryPolicy};
+use syncsphere_upload_core::{Concurrency, Config, Json, Malformed, Object, RetryPolicy};
 
 /// The page's options, checked there already; whatever is absent takes the engine's default.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct Options {
     /// Absolute address of the coordinator without a slash at its end.
     pub endpoint: String,
-    concurrency: Option<u16>,
-    part_size: Option<u64>,
-    #[serde(default)]
-    integrity: Integrity,
-    #[serde(default)]
-    retry: Retry,
-}
-
-#[derive(Default, Deserialize)]
-enum Integrity {
-    #[default]
-    #[serde(rename = "crc64nvme")]
-    Crc64Nvme,
-    #[serde(rename = "none")]
-    None,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Retry {
-    max_attempts: Option<u32>,
-    base_delay: Option<u64>,
-    max_delay: Option<u64>,
-    outage_patience: Option<u64>,
+    /// The engine's share.
+    pub config: Config,
 }
 
 impl Options {
-    pub fn config(&self) -> Config {
-        let default = RetryPolicy::default();
-        let millis = |wish: Option<u64>, otherwise| wish.map_or(otherwise, Duration::from_millis);
-        Config {
-            concurrency: match self.concurrency {
-                Some(count) => Concurrency::Fixed(count.max(1)),
-                None => Config::default().concurrency,
+    pub fn read(json: Json) -> Result<Self, Malformed> {
+        let mut json = json.object()?;
+        let default = Config::default();
+        Ok(Self {
+            endpoint: json.text("endpoint")?,
+            config: Config {
+                concurrency: match json.optional("concurrency", Json::whole)? {
+                    Some(count) => Concurrency::Fixed(u16::try_from(count).map_err(|_| Malformed)?.max(1)),
+                    None => default.concurrency,
+                },
+                part_size: json.optional("partSize", Json::whole)?,
+                integrity: match json.optional("integrity", Json::text)?.as_deref() {
+                    None | Some("crc64nvme") => true,
+                    Some("none") => false,
+                    Some(_) => return Err(Malformed),
+                },
+                retry: match json.optional("retry", Json::object)? {
+                    Some(retry) => read_retry(retry, &default.retry)?,
+                    None => default.retry,
+                },
             },
-            part_size: self.part_size,
-            integrity: matches!(self.integrity, Integrity::Crc64Nvme),
-            retry: RetryPolicy {
-                max_attempts: self.retry.max_attempts.unwrap_or(default.max_attempts).max(1),
-                base_delay: millis(self.retry.base_delay, default.base_delay),
-                max_delay: millis(self.retry.max_delay, default.max_delay),
-                outage_patience: millis(self.retry.outage_patience, default.outage_patience),
-            },
-        }
+        })
     }
+}
+
+fn read_retry(mut json: Object, default: &RetryPolicy) -> Result<RetryPolicy, Malformed> {
+    let mut millis = |name, otherwise| {
+        let wish = json.optional(name, Json::whole)?;
+        Ok(wish.map_or(otherwise, Duration::from_millis))
+    };
+    Ok(RetryPolicy {
+        base_delay: millis("baseDelay", default.base_delay)?,
+        max_delay: millis("maxDelay", default.max_delay)?,
+        outage_patience: millis("outagePatience", default.outage_patience)?,
+        max_attempts: match json.optional("maxAttempts", Json::whole)? {
+            Some(count) => u32::try_from(count).map_err(|_| Malformed)?.max(1),
+            None => default.max_attempts,
+        },
+    })
 }

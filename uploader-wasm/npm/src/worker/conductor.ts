@@ -2,6 +2,7 @@ import { Conductor, type LaneLink } from "syncsphere_uploader";
 
 import type { ConductorOptions, FromConductor, FromLane, ToConductor, ToLane } from "../messages.js";
 import type { TaskState, UploadErrorCode } from "../types.js";
+import { Coordinator } from "./coordinator.js";
 import { Elsewhere } from "./elsewhere.js";
 import { Feeds } from "./feeds.js";
 import { Interrupted } from "./interrupted.js";
@@ -17,9 +18,19 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
     say({ type: "elsewhere", uploads }),
   );
 
+  const coordinator = new Coordinator(options.endpoint, tokens);
+  let alarm: ReturnType<typeof setTimeout> | undefined;
   const conductor = new Conductor(
     {
-      token: (stale) => tokens.get(stale),
+      ask: (call, method, path, body, idempotencyKey, isSlow) =>
+        void coordinator.ask({ method, path, body, idempotencyKey, isSlow }).then((answer) => {
+          if (typeof answer === "string") conductor.unanswered(call, answer);
+          else conductor.replied(call, answer.status, answer.body);
+        }),
+      wake: (after) => {
+        clearTimeout(alarm);
+        if (after !== undefined) alarm = setTimeout(() => conductor.awake(), after);
+      },
       save: (task, uploadId, checkpoint) => interrupted.save(task, uploadId, checkpoint),
       forget: (task) => interrupted.forget(task),
       state: (task, word) => {
