@@ -251,3 +251,132 @@ impl Shell {
                 request,
             } => {
                 let shared = self.storage.get() == Connections::Http1 && self.is_own_origin(&request.url);
+                if let Some(file) = self.file(task) {
+                    self.dispatch.borrow_mut().send(attempt, &file, range, request);
+                }
+                if shared {
+                    self.learn(Connections::Http1Shared);
+                }
+            }
+            Action::Cancel { attempt } => self.dispatch.borrow_mut().cancel(attempt),
+            Action::Call { call, request } => {
+                let asked = request.request();
+                self.asked.borrow_mut().push((call, request));
+                self.host.ask(
+                    call.0,
+                    asked.method,
+                    &asked.path,
+                    asked.body,
+                    asked.idempotency_key,
+                    asked.is_slow,
+                );
+            }
+            Action::Save { task, checkpoint } => {
+                let text = checkpoint.to_json();
+                self.host.save(task.0, checkpoint.upload_id.as_str(), &text);
+            }
+            Action::Forget { task } => self.host.forget(task.0),
+            Action::Notify { task, notice } => self.notify(task, notice),
+        }
+    }
+
+    /// Whether a URL is of the coordinator's own origin.
+    fn is_own_origin(&self, url: &str) -> bool {
+        // Scheme, nothing, and host with port.
+        let origin = url.splitn(4, '/').take(3);
+        origin.eq(self.endpoint.splitn(4, '/').take(3))
+    }
+
+    /// The coordinator has answered a call, or will not.
+    fn replied(self: &Rc<Self>, call: u64, read: impl FnOnce(&Call) -> Result<Reply, CallFailure>) {
+        let call = CallId(call);
+        let asked = {
+            let mut asked = self.asked.borrow_mut();
+            let index = asked.iter().position(|(known, _)| *known == call);
+            index.map(|index| asked.swap_remove(index).1)
+        };
+        if let Some(asked) = asked {
+            let result = read(&asked);
+            self.feed(Input::Replied { call, result });
+        }
+    }
+
+    /// How requests reach storage, which the engine wants to know only when it changes.
+    fn learn(self: &Rc<Self>, seen: Connections) {
+        if self.storage.replace(seen) != seen {
+            self.feed(Input::Storage(seen));
+        }
+    }
+
+    fn notify(&self, task: TaskId, notice: Notice) {
+        match notice {
+            Notice::State(state) => {
+                if state.is_final() {
+                    self.files.delete(&task.0.into());
+                }
+                // The page hears of these two with the record or the error, which follow at once.
+                if !matches!(state, TaskState::Available | TaskState::Failed) {
+                    self.host.state(task.0, state.as_str());
+                }
+            }
+            Notice::Progress(progress) => self.host.progress(
+                task.0,
+                progress.loaded as f64,
+                progress.total as f64,
+                progress.rate,
+                progress.eta_seconds,
+            ),
+            Notice::Available(record) => {
+                self.host.available(task.0, &file_record_json(&record));
+            }
+            Notice::Failed(error) => self.report(task, &error),
+        }
+    }
+
+    fn report(&self, task: TaskId, error: &UploadError) {
+        self.host.failed(
+            task.0,
+            error.code.as_str(),
+            error.retryable,
+            &error.message,
+            &error.request_id,
+            error.status,
+        );
+    }
+
+    fn set_alarm(&self) {
+        let wanted = self.engine.borrow().poll_timeout().map(|(at, _why)| at);
+        if self.alarm.replace(wanted) != wanted {
+            self.host.wake(wanted.map(millis_until));
+        }
+    }
+}
+
+fn read_kept(checkpoint: &str) -> Result<Checkpoint, InvalidCheckpoint> {
+    let json = json::parse(checkpoint).map_err(|_| InvalidCheckpoint::Damaged)?;
+    Checkpoint::read(json)
+}
+
+/// What the page says of a file.
+fn read_description(json: Json, size: u64) -> Result<FileDescription, Malformed> {
+    let mut json = json.object()?;
+    Ok(FileDescription {
+        name: json.text("name")?.into(),
+        size,
+        content_type: json.text("contentType")?,
+        last_modified: json.optional("lastModified", Json::integer)?,
+        path: json.optional("path", Json::text)?.map(Redacted),
+        metadata: json.optional("metadata", Json::texts)?.map(Redacted),
+    })
+}
+
+/// The worker's monotonic clock.
+fn now() -> Moment {
+    Moment::from_millis(performance().now() as u64)
+}
+
+/// Rounded up, so that the moment has come when the timer rings; at most what a browser's timer takes.
+fn millis_until(at: Moment) -> u32 {
+    let millis = (at.as_millis() as f64 - performance().now()).ceil();
+    (millis as u32).min(i32::MAX as u32)
+}
