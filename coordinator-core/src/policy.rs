@@ -1,10 +1,9 @@
 //! What a new file may be: its name, folder, media type, metadata and size, and the object's key
 //! that follows.
 
-use std::collections::BTreeMap;
-
 use syncsphere_protocol::{
-    ErrorCode, FileId, MAX_PART_SIZE, MIB, PartPlan, Redacted, UploadKind, WorkspaceId, default_part_size,
+    ErrorCode, FileId, MAX_PART_SIZE, MIB, PartPlan, Redacted, Texts, UploadKind, WorkspaceId,
+    default_part_size,
 };
 use unicode_normalization::UnicodeNormalization;
 
@@ -113,9 +112,7 @@ pub(crate) fn is_media_range(text: &str) -> bool {
 }
 
 /// The metadata, checked for number and length.
-pub(crate) fn metadata(
-    given: Option<&BTreeMap<String, String>>,
-) -> Result<Redacted<BTreeMap<String, String>>, Refusal> {
+pub(crate) fn metadata(given: Option<&Texts>) -> Result<Redacted<Texts>, Refusal> {
     let given = given.cloned().unwrap_or_default();
     let fits = |(key, value): (&String, &String)| {
         (1..=MAX_METADATA_KEY).contains(&key.len())

@@ -51,7 +51,7 @@ fn draft(index: usize, now_ms: i64) -> UploadDraft {
             size: 1,
             content_type: "a/b".to_owned(),
             owner: "ann".into(),
-            metadata: BTreeMap::new().into(),
+            metadata: Default::default(),
             key: format!("demo/f{index}/a").into(),
         },
     }

@@ -66,7 +66,7 @@ fn begin(index: usize) -> Command {
             size: 1,
             content_type: "a/b".to_owned(),
             owner: "ann".into(),
-            metadata: BTreeMap::new().into(),
+            metadata: Default::default(),
             key: format!("demo/f{index}/a").into(),
         },
     };

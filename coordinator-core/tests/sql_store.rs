@@ -12,7 +12,6 @@
 #[path = "common/sqlite.rs"]
 mod sqlite;
 
-use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use sqlite::Sqlite;
@@ -66,7 +65,7 @@ fn draft(id: u64, name: &str, path: &str, now_ms: i64) -> UploadDraft {
             size: id,
             content_type: "a/b".to_owned(),
             owner: "ann".into(),
-            metadata: BTreeMap::new().into(),
+            metadata: Default::default(),
             key: format!("demo/f{id}/a").into(),
         },
     }

@@ -15,6 +15,7 @@ mod ids;
 mod parts;
 mod problem;
 mod redacted;
+mod texts;
 mod timestamp;
 mod token;
 mod uploads;
@@ -30,6 +31,7 @@ pub use parts::{
 };
 pub use problem::{ErrorCode, Problem};
 pub use redacted::Redacted;
+pub use texts::Texts;
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use token::{TokenError, TokenReply};
 pub use uploads::{

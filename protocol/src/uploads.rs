@@ -1,11 +1,11 @@
 //! Bodies of the upload endpoints.
 
-use std::collections::BTreeMap;
-
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Crc64Nvme, FileId, FileRecord, FileStatus, PartNumber, Problem, Redacted, Timestamp, UploadId};
+use crate::{
+    Crc64Nvme, FileId, FileRecord, FileStatus, PartNumber, Problem, Redacted, Texts, Timestamp, UploadId,
+};
 
 /// Most files in one initiate request. Source: `docs/api.md`, section "Uploads".
 pub const MAX_FILES_PER_INITIATE: usize = 100;
@@ -51,7 +51,7 @@ pub struct NewFile {
     pub path: Option<Redacted<String>>,
     /// Anything the client wants kept with the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<Redacted<BTreeMap<String, String>>>,
+    pub metadata: Option<Redacted<Texts>>,
     /// The part size the client would like, in bytes; the reply's `partSize` rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_size: Option<u64>,
@@ -202,10 +202,10 @@ pub struct SignedPart {
     /// The presigned URL, or the form's.
     pub url: Redacted<String>,
     /// Headers that must go with the request exactly as given.
-    pub headers: BTreeMap<String, String>,
+    pub headers: Texts,
     /// Fields of the form, before the last one, which is named `file` and holds the bytes.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub fields: BTreeMap<String, Redacted<String>>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub fields: Texts<Redacted<String>>,
     /// When storage stops accepting it.
     pub expires_at: Timestamp,
     /// The same as seconds from now, for clients whose clock is wrong.

@@ -1,11 +1,9 @@
 //! What goes into the engine and what comes out of it.
 
-use std::collections::BTreeMap;
-
 use syncsphere_protocol::{
     AbortReply, CompleteBatchReply, CompleteBatchRequest, CompleteRequest, Crc64Nvme, FileRecord,
-    InitiateReply, InitiateRequest, PartRange, Problem, Redacted, SignPartsReply, SignPartsRequest, UploadId,
-    UploadStatus,
+    InitiateReply, InitiateRequest, PartRange, Problem, Redacted, SignPartsReply, SignPartsRequest, Texts,
+    UploadId, UploadStatus,
 };
 
 use crate::checkpoint::Checkpoint;
@@ -37,7 +35,7 @@ pub struct FileDescription {
     /// Folder inside the workspace.
     pub path: Option<Redacted<String>>,
     /// Anything the page wants kept with the file.
-    pub metadata: Option<Redacted<BTreeMap<String, String>>>,
+    pub metadata: Option<Redacted<Texts>>,
 }
 
 /// Something that happened outside.
@@ -131,9 +129,9 @@ pub struct PartRequest {
     /// Presigned URL, or the form's.
     pub url: Redacted<String>,
     /// Headers to send.
-    pub headers: BTreeMap<String, String>,
+    pub headers: Texts,
     /// The form's fields, before its last one, `file`, which is the bytes.
-    pub fields: BTreeMap<String, Redacted<String>>,
+    pub fields: Texts<Redacted<String>>,
 }
 
 /// Something the shell has to do.

@@ -306,8 +306,8 @@ mod tests {
             part_number: number(1),
             method: "PUT".to_owned(),
             url: "https://s3.example/secret".into(),
-            headers: std::collections::BTreeMap::new(),
-            fields: std::collections::BTreeMap::new(),
+            headers: syncsphere_protocol::Texts::default(),
+            fields: syncsphere_protocol::Texts::default(),
             expires_at: syncsphere_protocol::Timestamp::from_unix_millis(0),
             expires_in: 100,
         };

@@ -3,12 +3,10 @@
 //! `uploading → available | aborted | expired`, `available → deleted`. A [`FileRecord`]'s status is
 //! set in this file alone, and only by values that prove the status it had before.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{
-    Crc64Nvme, FileChecksum, FileId, FileRecord, FileStatus, Redacted, Timestamp, UploadId, UploadKind,
-    WorkspaceId,
+    Crc64Nvme, FileChecksum, FileId, FileRecord, FileStatus, Redacted, Texts, Timestamp, UploadId,
+    UploadKind, WorkspaceId,
 };
 
 /// What is known of a file before its upload is open.
@@ -30,7 +28,7 @@ pub struct FileDraft {
     /// Who uploads it.
     pub owner: Redacted<String>,
     /// What the client attached.
-    pub metadata: Redacted<BTreeMap<String, String>>,
+    pub metadata: Redacted<Texts>,
     /// The object's key in storage.
     pub key: Redacted<String>,
 }

@@ -1,9 +1,8 @@
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use syncsphere_protocol::{
-    MAX_PARTS_PER_SIGNING, PartToSign, Redacted, SignPartsReply, SignPartsRequest, SignedPart, Timestamp,
-    UploadId, UploadKind,
+    MAX_PARTS_PER_SIGNING, PartToSign, Redacted, SignPartsReply, SignPartsRequest, SignedPart, Texts,
+    Timestamp, UploadId, UploadKind,
 };
 
 use super::Desk;
@@ -91,7 +90,7 @@ pub(super) fn sign<S, W>(
         .collect()
 }
 
-fn named<V: From<String>>(pairs: Vec<(&'static str, String)>) -> BTreeMap<String, V> {
+fn named<V: From<String>>(pairs: Vec<(&'static str, String)>) -> Texts<V> {
     pairs
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.into()))

@@ -49,7 +49,7 @@ impl Verifier {
     }
 
     fn verify_put(&self, request: &PartRequest, length: u64) -> Result<Presigned, String> {
-        let mut headers = request.headers.clone();
+        let mut headers: BTreeMap<_, _> = request.headers.clone().into_iter().collect();
         headers.insert("content-length".to_owned(), length.to_string());
         let url = Url::parse(&request.url).map_err(|error| error.to_string())?;
         let all: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
@@ -156,7 +156,8 @@ impl Verifier {
         }
         if let Some(extra) = request
             .fields
-            .keys()
+            .iter()
+            .map(|(name, _)| name)
             .find(|name| !allowed.contains(&name.to_ascii_lowercase()))
         {
             return Err(format!("Extra input fields: {extra}"));

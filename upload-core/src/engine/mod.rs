@@ -13,7 +13,7 @@ mod report;
 mod requests;
 mod schedule;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 
 use syncsphere_protocol::{InvalidPlan, PartPlan, UploadId};
@@ -66,7 +66,7 @@ pub struct Engine {
     counter: Counter,
     now: Moment,
     online: bool,
-    uploads: BTreeMap<TaskId, Upload>,
+    uploads: ListMap<TaskId, Upload>,
     /// Uploads that wait for their turn.
     queue: Queue,
     /// Uploads under way, in the order in which they began.
@@ -106,7 +106,7 @@ impl Engine {
             counter: Counter::default(),
             now: Moment::default(),
             online: true,
-            uploads: BTreeMap::new(),
+            uploads: ListMap::new(),
             queue: Queue::default(),
             active: Vec::new(),
             attempts: ListMap::new(),

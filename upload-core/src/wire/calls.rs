@@ -58,6 +58,10 @@ impl Call {
     }
 
     /// Reads the answer, whatever it is.
+    #[allow(
+        clippy::result_large_err,
+        reason = "what `Input::Replied` carries, built once"
+    )]
     pub fn answered(&self, status: u16, body: Json) -> Result<Reply, CallFailure> {
         let unreadable = |_: Malformed| CallFailure::Unreadable { status };
         if !(200..300).contains(&status) {

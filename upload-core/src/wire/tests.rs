@@ -344,12 +344,13 @@ fn signed_part(number: u64) -> SignedPart {
         method: "PUT".to_owned(),
         url: "https://s3.example/b/k?partNumber=1&sig=%2B".into(),
         headers: headers
+            .into_iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into(),
+            .collect(),
         fields: if number == 1 {
             Default::default()
         } else {
-            [("policy".to_owned(), AWKWARD.into())].into()
+            [("policy".to_owned(), AWKWARD.into())].into_iter().collect()
         },
         expires_at: Timestamp::from_unix_millis(1_795_521_600_042),
         expires_in: 900,
