@@ -12,7 +12,6 @@
 #[path = "common/sqlite.rs"]
 mod sqlite;
 
-
 use proptest::prelude::*;
 use sqlite::Sqlite;
 use syncsphere_coordinator_core::ledger::{

@@ -196,13 +196,35 @@ fn package_size() -> Result<Section> {
         heading: "Package as sent to browsers".to_owned(),
         note: "Scripts and WebAssembly of `@syncsphere/uploader`.".to_owned(),
         columns: vec!["".to_owned(), "bytes".to_owned()],
-        rows: vec![row("plain", size.plain), row("gzip", size.gzip)],
-        goals: vec![Goal {
-            goal: "under 120 KB gzip (issue 2)".to_owned(),
-            measured: format!("{} bytes", size.gzip),
-            met: size.gzip < pack::GZIP_BUDGET,
-            reason: None,
-        }],
+        rows: vec![
+            row("plain", size.plain),
+            row("brotli", size.brotli),
+            row("gzip", size.gzip),
+            row("the page's script, gzip", size.page_gzip),
+        ],
+        goals: vec![
+            Goal {
+                goal: "under 75 KB brotli (issue 6)".to_owned(),
+                measured: format!("{} bytes", size.brotli),
+                met: size.brotli < 75_000,
+                reason: (size.brotli >= 75_000).then(|| {
+                    "the engine, and the lanes' reading and sending, are still large; docs/client.md"
+                        .to_owned()
+                }),
+            },
+            Goal {
+                goal: "under 120 KB gzip (issue 2)".to_owned(),
+                measured: format!("{} bytes", size.gzip),
+                met: size.gzip < pack::GZIP_BUDGET,
+                reason: None,
+            },
+            Goal {
+                goal: "page script under 8 KB gzip (issue 6)".to_owned(),
+                measured: format!("{} bytes", size.page_gzip),
+                met: size.page_gzip < pack::PAGE_GZIP_BUDGET,
+                reason: None,
+            },
+        ],
         load: None,
         raw: serde_json::Value::Null,
         measured_on: Vec::new(),

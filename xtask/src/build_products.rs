@@ -132,6 +132,8 @@ fn browser_engine() -> Result<BrowserEngine> {
         "upload-core",
         "uploader-wasm/src",
         "uploader-wasm/Cargo.toml",
+        WITHOUT_PANICS,
+        "package-lock.json",
     ])?;
     when_changed(
         "browser engine",
@@ -145,7 +147,8 @@ fn browser_engine() -> Result<BrowserEngine> {
 /// The engine's checksum on its own, compiled just like the engine, for bench to measure: target/bench-checksum.
 pub fn bench_checksum() -> Result<()> {
     let folder = workspace::target().join("bench-checksum");
-    let inputs = rust_inputs()?.paths(&["protocol", "uploader-wasm/src", "bench/checksum"])?;
+    let inputs =
+        rust_inputs()?.paths(&["protocol", "uploader-wasm/src", WITHOUT_PANICS, "bench/checksum"])?;
     when_changed(
         "checksum for bench",
         inputs,
@@ -192,7 +195,8 @@ fn small_code() -> Result<String> {
 }
 
 fn optimise(wasm: &Path) -> Result<()> {
-    let optimised = wasm.with_extension("optimised");
+    let (emptied, optimised) = (wasm.with_extension("emptied"), wasm.with_extension("optimised"));
+    execute(node_script(WITHOUT_PANICS)?.args([wasm, &emptied]))?;
     execute(
         command(workspace::path("node_modules/.bin/wasm-opt"))
             .env("PATH", install::path_with_node_programs()?)
@@ -206,11 +210,15 @@ fn optimise(wasm: &Path) -> Result<()> {
                 "--strip-producers",
             ])
             .args(WASM_FEATURES)
-            .args(["-o".as_ref(), optimised.as_os_str(), wasm.as_os_str()]),
+            .args(["-o".as_ref(), optimised.as_os_str(), emptied.as_os_str()]),
     )?;
+    std::fs::remove_file(emptied)?;
     std::fs::rename(optimised, wasm)?;
     Ok(())
 }
+
+/// Empties what runs only once Rust has panicked.
+const WITHOUT_PANICS: &str = "uploader-wasm/npm/without-panics.mjs";
 
 // What rustc uses by default, and so what wasm-opt must accept and may use.
 // Source: rustc book, platform support, wasm32-unknown-unknown, "Enabled WebAssembly features"

@@ -68,7 +68,7 @@ const BOUNDARY: &str = "----syncsphere-doctor-5b1f0c7a9d3e";
 /// The form's fields, and the file as its last. Source: RFC 7578
 fn form(url: &SignedPart, file: &[u8]) -> Result<Vec<u8>> {
     let mut form = Vec::new();
-    for (name, value) in &url.fields {
+    for (name, value) in url.fields.iter() {
         if [name.as_str(), value.as_str()]
             .concat()
             .contains(['\r', '\n', '"'])
@@ -97,7 +97,7 @@ pub fn preflight(
     report: &mut Report,
 ) -> bool {
     // A form's own media type needs no permission.
-    let needed: Vec<_> = url.headers.keys().map(String::as_str).collect();
+    let needed: Vec<_> = url.headers.iter().map(|(name, _)| name.as_str()).collect();
     let asked = needed.join(",");
     let mut headers = vec![("access-control-request-method", url.method.as_str())];
     if !needed.is_empty() {
