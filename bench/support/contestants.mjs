@@ -17,7 +17,15 @@ export const oursUnchecked = {
   settings: { integrity: "none" },
 };
 
-/** Ours where workers run already, since the page has uploaded something before. */
+/** Ours where a person took a second to choose a file, in which the workers have started. */
+export const oursRested = {
+  name: "oursRested",
+  label: "SyncSphere, a second after the page made its uploader",
+  page: "ours",
+  settings: { integrity: "crc64nvme", restMs: 1000 },
+};
+
+/** Ours where the page has uploaded something before. */
 export const oursAgain = {
   name: "oursAgain",
   label: "SyncSphere, a later upload of the same page",
