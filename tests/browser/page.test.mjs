@@ -91,7 +91,7 @@ test("a keyboard is enough", async (t) => {
 test("screen readers are told how uploads end, once, and never about progress", async (t) => {
   const page = await stack.openPage(t);
   await page.evaluate(() => {
-    const region = document.querySelector('[role="status"]');
+    const region = document.querySelector("#announcer");
     globalThis.announced = [];
     new MutationObserver(() => globalThis.announced.push(region.textContent)).observe(region, {
       childList: true,
