@@ -62,7 +62,7 @@ test("a small file's only request fails twice, and it arrives all the same", asy
 test("an aborted upload leaves nothing in storage", async (t) => {
   const page = await stack.openPage(t);
   const file = await stack.file("unwanted.bin", 8 * PART);
-  stack.proxy.shape({ total: 40 * MIB });
+  stack.proxy.shape({ total: 10 * MIB });
   await pick(page, file);
   await loads(page, file.name, 2 * PART);
   await uploadRow(page, file.name).getByTestId("abort").click();
@@ -85,7 +85,7 @@ test("a paused upload sends nothing while another goes on, and then only what wa
   const page = await stack.openPage(t);
   const file = await stack.file("interrupted for lunch.bin", 8 * PART);
   const other = await stack.file("meanwhile.bin", 2 * PART);
-  stack.proxy.shape({ total: 40 * MIB });
+  stack.proxy.shape({ total: 16 * MIB });
   await pick(page, file);
   await loads(page, file.name, 3 * PART);
   await uploadRow(page, file.name).getByTestId("pause").click();
@@ -110,7 +110,7 @@ test("a paused upload sends nothing while another goes on, and then only what wa
 test("storage goes away in the middle and comes back", async (t) => {
   const page = await stack.openPage(t);
   const file = await stack.file("outage.bin", 8 * PART);
-  stack.proxy.shape({ total: 60 * MIB });
+  stack.proxy.shape({ total: 20 * MIB });
   await pick(page, file);
   await loads(page, file.name, 2 * PART);
   await stack.s3.halt();
@@ -124,7 +124,7 @@ test("storage goes away in the middle and comes back", async (t) => {
 test("a page that was closed in the middle is continued by the next one", async (t) => {
   const page = await stack.openPage(t);
   const file = await stack.file("continued.bin", 8 * PART);
-  stack.proxy.shape({ total: 40 * MIB });
+  stack.proxy.shape({ total: 16 * MIB });
   await pick(page, file);
   await until(() => stored(stack.proxy).length >= 2, "two parts are stored");
   await page.reload();
@@ -145,7 +145,7 @@ test("a page that was closed in the middle is continued by the next one", async 
 test("another file than the interrupted one is refused", async (t) => {
   const page = await stack.openPage(t);
   const file = await stack.file("original.bin", 6 * PART);
-  stack.proxy.shape({ total: 40 * MIB });
+  stack.proxy.shape({ total: 16 * MIB });
   await pick(page, file);
   await until(() => stored(stack.proxy).length >= 1, "a part is stored");
   await page.reload();

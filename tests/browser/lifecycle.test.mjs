@@ -14,7 +14,7 @@ beforeEach(() => stack.proxy.behave());
 
 test("a tab that the browser freezes goes on with its uploads once it is looked at again", async (t) => {
   const page = await openPackage(stack, t);
-  stack.proxy.shape({ total: 10 * MIB });
+  stack.proxy.shape({ total: 5 * MIB });
   const sha256 = await startFromHandle(page, "frozen.bin");
   const browser = await page.context().newCDPSession(page);
   await browser.send("Page.setWebLifecycleState", { state: "frozen" });
@@ -33,7 +33,7 @@ test("a tab that the browser freezes goes on with its uploads once it is looked 
 test("what a tab that crashed was uploading is continued by the next one, and only its open parts are sent again", async (t) => {
   const page = await openPackage(stack, t);
   const address = page.url();
-  stack.proxy.shape({ total: 10 * MIB });
+  stack.proxy.shape({ total: 5 * MIB });
   const sha256 = await startFromHandle(page, "crashed.bin");
   await until(() => storedParts().length >= 3, "three parts are stored");
   const browser = await page.context().newCDPSession(page);
@@ -67,7 +67,7 @@ test("what a tab that crashed was uploading is continued by the next one, and on
 
 test("an interrupted upload that nobody wants any more is discarded, and its storage freed", async (t) => {
   const page = await openPackage(stack, t);
-  stack.proxy.shape({ total: 20 * MIB });
+  stack.proxy.shape({ total: 5 * MIB });
   await startFromHandle(page, "unwanted.bin");
   const outcome = await page.evaluate(async () => {
     const busy = await makeUploader();

@@ -61,7 +61,7 @@ async function look(t, page, what) {
 test("a keyboard is enough", async (t) => {
   const page = await stack.openPage(t);
   const file = await stack.file("typed.bin", 64 * MIB);
-  stack.proxy.shape({ total: 16 * MIB });
+  stack.proxy.shape({ total: 4 * MIB });
 
   await tabTo(page, '[data-testid="file-input"]');
   const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.keyboard.press("Space")]);
@@ -179,7 +179,7 @@ async function showEveryState(page) {
   }
 
   const moved = await stack.file("moved away.iso", 400 * MIB);
-  stack.proxy.shape({ total: 24 * MIB });
+  stack.proxy.shape({ total: 8 * MIB });
   await pick(page, moved);
   await loads(page, moved.name, 1);
   await rm(moved.path);

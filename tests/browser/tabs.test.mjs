@@ -14,7 +14,7 @@ test("an upload that one tab is busy with is not offered to another", async (t) 
   const other = await page.context().newPage();
   await other.goto(page.url());
   await equip(other);
-  stack.proxy.shape({ total: 20 * MIB });
+  stack.proxy.shape({ total: 4 * MIB });
   await page.evaluate(async () => {
     globalThis.busy = await makeUploader();
     const task = busy.upload(new File([new Uint8Array(40 * 1024 * 1024)], "busy.bin"));
