@@ -20,7 +20,16 @@ test("a quick bench runs our uploader and its peers to the end, and reports them
   const results = JSON.parse(await readFile(`${RESULTS}results.json`, "utf8"));
   const open = results.load.goals.find(({ goal }) => goal.startsWith("no error with"));
   assert.equal(open?.measured, "0 errors");
-  const uploaders = ["ours", "oursAgain", "oursUnchecked", "floor", "uppy5", "uppy6", "better-upload"];
+  const uploaders = [
+    "ours",
+    "oursAgain",
+    "oursRested",
+    "oursUnchecked",
+    "floor",
+    "uppy5",
+    "uppy6",
+    "better-upload",
+  ];
   assert.deepEqual(Object.keys(results["first-part-byte"].raw).toSorted(), uploaders.toSorted());
   for (const [name, section] of Object.entries(results)) {
     for (const [contestant, rounds] of Object.entries(section.raw)) {
