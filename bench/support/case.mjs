@@ -20,8 +20,9 @@ export async function benchCase({ heading, measure }) {
       average: Number(loadavg()[0].toFixed(2)),
       seconds: Math.round((Date.now() - startedAt) / 1000),
     };
-    process.stdout.write(`${JSON.stringify({ heading, quick, load, goals: [], ...section })}\n`);
-    process.exit(0);
+    const line = `${JSON.stringify({ heading, quick, load, goals: [], ...section })}\n`;
+    // A pipe takes a long line in several steps, and leaving would lose the rest.
+    process.stdout.write(line, () => process.exit(0));
   } catch (error) {
     process.stderr.write(`error: ${error.stack}\n`);
     process.exit(1);
