@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::Bucket;
 use super::presign::{CHECKSUM, Presigned, SingleUpload};
-use super::sign::{SigningFailure, moment};
+use super::sign::{ALGORITHM, SigningFailure, calendar};
 
 impl Bucket {
     /// A form for a whole object: storage takes exactly this key, length, media type and checksum. The
@@ -25,16 +25,15 @@ impl Bucket {
         lifetime: Duration,
         now_ms: i64,
     ) -> Result<Presigned, SigningFailure> {
-        let now = moment(now_ms)?;
-        let expires = moment(now_ms.saturating_add(i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX)))?;
-        let day = now.format("%Y%m%d");
-        let (id, region) = (&self.access_key_id.0, &self.region);
+        let stamp = self.stamp(now_ms)?;
+        let expires =
+            calendar(now_ms.saturating_add(i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX)))?;
         let mut fields = vec![
             ("key", upload.key.to_owned()),
             ("Content-Type", upload.content_type.to_owned()),
-            ("x-amz-algorithm", "AWS4-HMAC-SHA256".to_owned()),
-            ("x-amz-credential", format!("{id}/{day}/{region}/s3/aws4_request")),
-            ("x-amz-date", now.format("%Y%m%dT%H%M%SZ").to_string()),
+            ("x-amz-algorithm", ALGORITHM.to_owned()),
+            ("x-amz-credential", stamp.credential),
+            ("x-amz-date", stamp.moment),
         ];
         if let Some(checksum) = upload.crc64nvme {
             fields.push(("x-amz-checksum-algorithm", "CRC64NVME".to_owned()));

@@ -8,14 +8,14 @@
 
 use std::fmt::{self, Write as _};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use sha2::{Digest, Sha256};
 
 use super::Bucket;
 use super::bucket::encoded;
-use super::sign::{SigningFailure, moment};
+use super::sign::{ALGORITHM, SERVICE, SigningFailure, Stamp, system_time};
 
 /// The key that a day's signatures are made with, once there was one to make.
 #[derive(Default)]
@@ -35,8 +35,6 @@ impl fmt::Debug for DayKey {
 }
 
 const MS_OF_A_DAY: i64 = 86_400_000;
-const SERVICE: &str = "s3";
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 impl Bucket {
     /// The key for what is signed at this time.
@@ -48,8 +46,12 @@ impl Bucket {
         {
             return key.clone();
         }
-        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(now_ms).unwrap_or(0));
-        let derived = generate_signing_key(&self.secret_access_key, now, &self.region, SERVICE);
+        let derived = generate_signing_key(
+            &self.secret_access_key,
+            system_time(now_ms),
+            &self.region,
+            SERVICE,
+        );
         let key = derived.as_ref().to_vec();
         *held = Some((day, key.clone()));
         key
@@ -71,10 +73,11 @@ impl Bucket {
     ) -> Result<String, SigningFailure> {
         let (resource, query) = url.split_once('?').unwrap_or((url, ""));
         let (host, path) = host_and_path(resource)?;
-        let now = moment(now_ms)?;
-        let moment = now.format("%Y%m%dT%H%M%SZ").to_string();
-        let day = now.format("%Y%m%d");
-        let scope = format!("{day}/{}/{SERVICE}/aws4_request", self.region);
+        let Stamp {
+            moment,
+            scope,
+            credential,
+        } = self.stamp(now_ms)?;
 
         let mut signed_headers: Vec<(&str, String)> = vec![("host", host.to_owned())];
         signed_headers.extend(headers.iter().map(|(name, value)| (*name, trimmed(value))));
@@ -89,10 +92,7 @@ impl Bucket {
             .collect();
         pairs.extend([
             format!("X-Amz-Algorithm={ALGORITHM}"),
-            format!(
-                "X-Amz-Credential={}",
-                encoded(&format!("{}/{scope}", self.access_key_id.0))
-            ),
+            format!("X-Amz-Credential={}", encoded(&credential)),
             format!("X-Amz-Date={moment}"),
             format!("X-Amz-Expires={}", lifetime.as_secs()),
             format!("X-Amz-SignedHeaders={}", encoded(&names)),

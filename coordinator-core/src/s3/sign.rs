@@ -56,12 +56,11 @@ impl Bucket {
             "configuration",
         )
         .into();
-        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(now_ms).unwrap_or(0));
         let params = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
-            .name("s3")
-            .time(now)
+            .name(SERVICE)
+            .time(system_time(now_ms))
             .settings(settings)
             .build()
             .map_err(|error| SigningFailure(error.to_string()))?;
@@ -99,8 +98,40 @@ fn readable(headers: &http::HeaderMap) -> Result<Vec<(&str, &str)>, SigningFailu
         .collect()
 }
 
-/// A time as signatures write it.
-pub(super) fn moment(ms: i64) -> Result<DateTime<Utc>, SigningFailure> {
+/// The service that signatures are for.
+pub(super) const SERVICE: &str = "s3";
+
+/// What signatures are called.
+pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+
+/// When something is signed, and with whose key for what, as signatures write it.
+pub(super) struct Stamp {
+    /// `20130524T000000Z`
+    pub moment: String,
+    /// Day, region and service.
+    pub scope: String,
+    /// The access key's id and the scope.
+    pub credential: String,
+}
+
+impl Bucket {
+    pub(super) fn stamp(&self, now_ms: i64) -> Result<Stamp, SigningFailure> {
+        let now = calendar(now_ms)?;
+        let scope = format!("{}/{}/{SERVICE}/aws4_request", now.format("%Y%m%d"), self.region);
+        Ok(Stamp {
+            moment: now.format("%Y%m%dT%H%M%SZ").to_string(),
+            credential: format!("{}/{scope}", self.access_key_id.0),
+            scope,
+        })
+    }
+}
+
+pub(super) fn system_time(ms: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
+
+/// A moment of the calendar.
+pub(super) fn calendar(ms: i64) -> Result<DateTime<Utc>, SigningFailure> {
     DateTime::from_timestamp_millis(ms).ok_or_else(|| SigningFailure("a time beyond the calendar".to_owned()))
 }
 
