@@ -28,6 +28,15 @@ const OPENING_PATIENCE: Duration = Duration::from_millis(10);
 impl Engine {
     /// Opens, in one request, all uploads whose first part is ready to be signed.
     pub(super) fn initiate(&mut self) {
+        let may_initiate = |task: &&TaskId| {
+            self.uploads
+                .get(task)
+                .is_some_and(|upload| self.may_initiate(upload))
+        };
+        let waiting: Vec<TaskId> = self.active.iter().filter(may_initiate).copied().collect();
+        if waiting.is_empty() {
+            return;
+        }
         // What waits in files of many parts does not count: a small file must not wait for them.
         let ready: usize = self
             .sending_uploads()
@@ -35,36 +44,24 @@ impl Engine {
             .map(|upload| count(upload, |part| matches!(part, Part::Ready { .. })))
             .sum();
         let is_urgent = ready < self.window.limit() * WINDOWS_AHEAD;
-        let gathered = self
-            .active_uploads()
-            .filter(|upload| self.may_initiate(upload))
-            .count();
+        let are_enough = waiting.len() >= MAX_FILES_PER_INITIATE;
+        let mut waiting = waiting.into_iter();
         // While enough is ready to be sent, files are gathered so that they share a request.
-        while self.online
-            && self.calls.initiations() < INITIATIONS_AT_ONCE
-            && (is_urgent || gathered >= MAX_FILES_PER_INITIATE)
-        {
+        while self.online && self.calls.initiations() < INITIATIONS_AT_ONCE && (is_urgent || are_enough) {
             let mut tasks = Vec::new();
             let mut files = Vec::new();
             let mut room = MAX_PARTS_PER_SIGNING;
-            for task in &self.active {
-                if tasks.len() == MAX_FILES_PER_INITIATE || room == 0 {
-                    break;
-                }
-                if !self
-                    .uploads
-                    .get(task)
-                    .is_some_and(|upload| self.may_initiate(upload))
-                {
-                    continue;
-                }
-                let Some(upload) = self.uploads.get_mut(task) else {
+            while tasks.len() < MAX_FILES_PER_INITIATE
+                && room > 0
+                && let Some(task) = waiting.next()
+            {
+                let Some(upload) = self.uploads.get_mut(&task) else {
                     continue;
                 };
                 let parts = take_hashed(upload, room);
                 room -= parts.len();
-                tasks.push(*task);
-                files.push(new_file(*task, upload, parts));
+                tasks.push(task);
+                files.push(new_file(task, upload, parts));
             }
             if tasks.is_empty() {
                 return;
