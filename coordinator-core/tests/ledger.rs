@@ -9,14 +9,17 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "common/drafts.rs"]
+mod drafts;
+
 use std::collections::BTreeMap;
 
+use drafts::{file_id, upload_id};
 use proptest::prelude::*;
 use syncsphere_coordinator_core::ledger::{
-    Applied, Call, Command, FileDraft, Listing, MemoryStore, Opened, Reply, Store, UploadDraft, UploadPhase,
-    apply,
+    Applied, Call, Command, Listing, MemoryStore, Opened, Reply, Store, UploadDraft, UploadPhase, apply,
 };
-use syncsphere_protocol::{FileId, FileStatus, UploadId, UploadKind};
+use syncsphere_protocol::{FileId, FileStatus};
 
 const UPLOADS: usize = 4;
 const LIFE_MS: i64 = 100_000;
@@ -25,36 +28,8 @@ const KEEP_MS: i64 = 1_000_000_000;
 /// Bytes that the owner may keep: one upload more than there is room for is asked for.
 const QUOTA: u64 = 3;
 
-fn upload_id(index: usize) -> UploadId {
-    format!("u{index}").parse().unwrap()
-}
-
-fn file_id(index: usize) -> FileId {
-    format!("f{index}").parse().unwrap()
-}
-
 fn draft(index: usize, now_ms: i64) -> UploadDraft {
-    UploadDraft {
-        upload_id: upload_id(index),
-        kind: if index.is_multiple_of(2) {
-            UploadKind::Multipart
-        } else {
-            UploadKind::Single
-        },
-        part_size: 5 * 1024 * 1024,
-        expires_ms: now_ms + LIFE_MS,
-        file: FileDraft {
-            file_id: file_id(index),
-            workspace: "demo".parse().unwrap(),
-            name: "a".into(),
-            path: "".into(),
-            size: 1,
-            content_type: "a/b".to_owned(),
-            owner: "ann".into(),
-            metadata: Default::default(),
-            key: format!("demo/f{index}/a").into(),
-        },
-    }
+    drafts::draft(index, now_ms + LIFE_MS)
 }
 
 /// Commands about a few uploads, so that they meet.

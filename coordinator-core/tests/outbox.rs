@@ -9,11 +9,14 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "common/drafts.rs"]
+mod drafts;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use syncsphere_coordinator_core::ledger::{
-    Applied, Call, Command, Delivery, FileDraft, MemoryStore, Reply, UploadDraft, apply,
+    Applied, Call, Command, Delivery, MemoryStore, Reply, UploadDraft, apply,
 };
 use syncsphere_protocol::{Change, DatabaseStatus, FileId, FileRecord, UploadKind};
 
@@ -54,21 +57,8 @@ fn ask(store: &mut MemoryStore, now_ms: i64, command: Command) -> Applied {
 
 fn begin(index: usize) -> Command {
     let draft = UploadDraft {
-        upload_id: format!("u{index}").parse().unwrap(),
         kind: UploadKind::Single,
-        part_size: 5 * 1024 * 1024,
-        expires_ms: i64::MAX,
-        file: FileDraft {
-            file_id: format!("f{index}").parse().unwrap(),
-            workspace: "demo".parse().unwrap(),
-            name: "a".into(),
-            path: "".into(),
-            size: 1,
-            content_type: "a/b".to_owned(),
-            owner: "ann".into(),
-            metadata: Default::default(),
-            key: format!("demo/f{index}/a").into(),
-        },
+        ..drafts::draft(index, i64::MAX)
     };
     Command::Begin {
         idempotency: None,
@@ -79,7 +69,7 @@ fn begin(index: usize) -> Command {
 
 fn finish(index: usize) -> Command {
     Command::Finish {
-        upload_id: format!("u{index}").parse().unwrap(),
+        upload_id: drafts::upload_id(index),
         etag: "\"e\"".to_owned(),
         crc64nvme: None,
     }
@@ -87,7 +77,7 @@ fn finish(index: usize) -> Command {
 
 fn delete(index: usize) -> Command {
     Command::Delete {
-        file_id: format!("f{index}").parse().unwrap(),
+        file_id: drafts::file_id(index),
         urls_dead_ms: 0,
     }
 }

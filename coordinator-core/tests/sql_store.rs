@@ -9,6 +9,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "common/drafts.rs"]
+mod drafts;
 #[path = "common/sqlite.rs"]
 mod sqlite;
 
@@ -47,27 +49,14 @@ where
 }
 
 fn draft(id: u64, name: &str, path: &str, now_ms: i64) -> UploadDraft {
-    UploadDraft {
-        upload_id: format!("u{id}").parse().unwrap(),
-        kind: if id.is_multiple_of(2) {
-            UploadKind::Multipart
-        } else {
-            UploadKind::Single
-        },
-        part_size: 5 * 1024 * 1024,
-        expires_ms: now_ms + 100_000,
-        file: FileDraft {
-            file_id: format!("f{id}").parse().unwrap(),
-            workspace: "demo".parse().unwrap(),
-            name: name.into(),
-            path: path.into(),
-            size: id,
-            content_type: "a/b".to_owned(),
-            owner: "ann".into(),
-            metadata: Default::default(),
-            key: format!("demo/f{id}/a").into(),
-        },
-    }
+    let draft = drafts::draft(usize::try_from(id).unwrap(), now_ms + 100_000);
+    let file = FileDraft {
+        name: name.into(),
+        path: path.into(),
+        size: id,
+        ..draft.file
+    };
+    UploadDraft { file, ..draft }
 }
 
 fn begin(drafts: Vec<UploadDraft>) -> Command {

@@ -21,8 +21,8 @@ const INITIATIONS_AT_ONCE: usize = 2;
 /// How long a file waits, from its beginning on, for more parts to be hashed than the first: their URLs
 /// come with the grant, where they would cost a round trip later.
 ///
-/// Source: measured, first part byte at 100 ms to the coordinator: 30 ms brought 178 ms, of which all but 137
-/// were this wait. Two cores hash two parts of 11 MiB in about 10 ms.
+/// Source: measured, first part byte of a page's later uploads with the coordinator 100 ms away: 164 ms with a
+/// patience of 30 ms, 151 ms with 10 (`bench/RESULTS.md`).
 const OPENING_PATIENCE: Duration = Duration::from_millis(10);
 
 impl Engine {
