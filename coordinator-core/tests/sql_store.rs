@@ -20,7 +20,7 @@ use syncsphere_coordinator_core::ledger::{
     Applied, Call, Command, FileDraft, Idempotency, Listing, MIGRATIONS, MemoryStore, Opened, Place, Reply,
     Store, UploadDraft, apply,
 };
-use syncsphere_protocol::{FileStatus, Timestamp, UploadKind};
+use syncsphere_protocol::{FileStatus, Timestamp};
 
 /// How long changes are kept, so that some go while these tests run.
 const KEEP_MS: i64 = 150;

@@ -2,7 +2,8 @@ import type { Uploader, UploadTask } from "@syncsphere/uploader";
 import type { Announcer } from "./announcer.ts";
 import { percent, speed, timeLeft } from "./figures.ts";
 import { byId, noteLength, setText } from "./page.ts";
-import { hasEnded, type UploadFigures, UploadRow, type UploadRowEvents } from "./upload-row.ts";
+import { hasEnded } from "./progress-figures.ts";
+import { type UploadFigures, UploadRow, type UploadRowEvents } from "./upload-row.ts";
 
 /** All uploads of this page, in the order in which they were asked for, and the line that sums them up. */
 export class UploadList {

@@ -1,7 +1,8 @@
 import type { FileRecord, Progress, TaskState, UploadTask } from "@syncsphere/uploader";
-import { bytes, bytesOf, percent, shownName, speed, timeLeft } from "./figures.ts";
+import { shownName } from "./figures.ts";
 import { control, copyTemplate, nameControls, part, setText } from "./page.ts";
-import { STATE_WORDS, sentence } from "./wording.ts";
+import { hasEnded, ProgressFigures } from "./progress-figures.ts";
+import { sentence } from "./wording.ts";
 
 /** What an upload adds to the figures of all uploads together. */
 export interface UploadFigures {
@@ -29,12 +30,7 @@ export class UploadRow {
   readonly #resume = control(this.element, "resume");
   readonly #abort = control(this.element, "abort");
   readonly #retry = control(this.element, "retry");
-  readonly #bar = part<HTMLProgressElement>(this.element, "bar");
-  readonly #state = part(this.element, "state");
-  readonly #percent = part(this.element, "percent");
-  readonly #amount = part(this.element, "amount");
-  readonly #rate = part(this.element, "rate");
-  readonly #eta = part(this.element, "eta");
+  readonly #shown: ProgressFigures;
   readonly #problem = part(this.element, "problem");
   #task: UploadTask;
   #figures: UploadFigures;
@@ -47,7 +43,7 @@ export class UploadRow {
     this.#figures = { state: "queued", loaded: 0, total: size, rate: 0 };
     this.element.dataset.name = name;
     part(this.element, "name").textContent = this.#name;
-    this.#bar.ariaLabel = this.#name;
+    this.#shown = new ProgressFigures(this.element, this.#name);
     nameControls(this.element, this.#name);
 
     this.#pause.addEventListener("click", () => this.#task.pause());
@@ -111,23 +107,9 @@ export class UploadRow {
     this.#events.changed(before, this.#figures);
   }
 
-  #show({ state, loaded, total, rate }: UploadFigures, etaSeconds: number | null): void {
-    const moving = state === "uploading";
-    const whole = state === "available";
-    const underWay = !hasEnded(state);
-    this.element.dataset.loaded = String(loaded);
-    setText(this.#percent, underWay ? percent(loaded, total) : "");
-    setText(this.#amount, underWay ? bytesOf(loaded, total) : bytes(total));
-    setText(this.#rate, moving ? speed(rate) : "");
-    setText(this.#eta, moving && etaSeconds !== null ? timeLeft(etaSeconds) : "");
-    // An empty file is all there or not at all.
-    this.#bar.max = total || 1;
-    this.#bar.value = total ? loaded : Number(whole);
-
-    if (this.element.dataset.state === state) return;
-    this.element.dataset.state = state;
-    setText(this.#state, STATE_WORDS[state]);
-    this.#offer(state);
+  #show({ state, ...progress }: UploadFigures, etaSeconds: number | null): void {
+    this.element.dataset.loaded = String(progress.loaded);
+    if (this.#shown.show(state, { ...progress, etaSeconds })) this.#offer(state);
   }
 
   /** Shows the buttons that make sense, and hands the keyboard on where the one in use goes away. */
@@ -144,8 +126,3 @@ export class UploadRow {
 }
 
 const PAUSABLE: ReadonlySet<TaskState> = new Set(["queued", "uploading", "offline"]);
-
-/** Whether nothing more happens to an upload in this state. */
-export function hasEnded(state: TaskState): boolean {
-  return state === "available" || state === "failed" || state === "aborted";
-}

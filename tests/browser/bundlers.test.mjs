@@ -113,7 +113,7 @@ test("esbuild builds it in one script from the inline entry", async (t) => {
 test("no bundler is needed: an import map will do", async (t) => {
   const outDir = join(folder, "import-map");
   await mkdir(outDir);
-  await cp(join(project, "main.js"), join(outDir, "main.js"));
+  for (const name of ["main.js", "app.js"]) await cp(join(project, name), join(outDir, name));
   await cp(installed(), join(outDir, "uploader"), { recursive: true });
   const map = JSON.stringify({ imports: { "@syncsphere/uploader": "./uploader/index.js" } });
   const html = await readFile(join(project, "index.html"), "utf8");

@@ -108,16 +108,10 @@ function storedParts() {
 /** Uploads a file of eight parts from a stored handle and waits until two of them are sent; gives its SHA-256. */
 function startFromHandle(page, name) {
   return page.evaluate(async (name) => {
-    const folder = await navigator.storage.getDirectory();
-    const handle = await folder.getFileHandle(name, { create: true });
-    const out = await handle.createWritable();
-    for (let i = 0; i < 640; i++) await out.write(crypto.getRandomValues(new Uint8Array(65536)));
-    await out.close();
-    const bytes = await (await handle.getFile()).arrayBuffer();
-    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+    const { handle, sha256 } = await storedFile(name);
     globalThis.uploader = await makeUploader({ concurrency: 2 });
     globalThis.task = uploader.upload(handle);
     await loads(task, 12 * 1024 * 1024);
-    return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return sha256;
   }, name);
 }

@@ -31,10 +31,21 @@ export async function equip(page) {
         task.done.catch(reject);
         task.addEventListener("progress", ({ detail }) => detail.loaded >= bytes && resolve());
       });
+    /** A file of 40 MiB that the browser keeps, and its hash. */
+    globalThis.storedFile = async (name) => {
+      const folder = await navigator.storage.getDirectory();
+      const handle = await folder.getFileHandle(name, { create: true });
+      const out = await handle.createWritable();
+      for (let i = 0; i < 640; i++) await out.write(crypto.getRandomValues(new Uint8Array(65536)));
+      await out.close();
+      return { handle, sha256: await sha256(await (await handle.getFile()).arrayBuffer()) };
+    };
     globalThis.contentHash = async (fileId) => {
       const headers = { accept: "application/json", authorization: `Bearer ${await guestToken()}` };
       const link = await (await fetch(`/v1/files/${fileId}/content`, { headers })).json();
-      const bytes = await (await fetch(link.url)).arrayBuffer();
+      return sha256(await (await fetch(link.url)).arrayBuffer());
+    };
+    const sha256 = async (bytes) => {
       const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
       return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
     };

@@ -242,6 +242,7 @@ test("all uploads together are told of as one", async (t) => {
   // reports must be right, not each.
   const average = after.loaded / seconds;
   const rates = first.map(({ rate }) => rate).filter((rate) => rate > 0);
+  assert.ok(rates.length > 0, "a speed was told");
   const right = rates.filter((rate) => rate > average / 3 && rate < average * 3);
   assert.ok(right.length >= rates.length / 2, `${rates} bytes a second, on average ${average}`);
 });

@@ -179,7 +179,7 @@ async function showEveryState(page) {
   }
 
   const moved = await stack.file("moved away.iso", 400 * MIB);
-  stack.proxy.shape({ total: 8 * MIB });
+  stack.proxy.shape({ total: 24 * MIB });
   await pick(page, moved);
   await loads(page, moved.name, 1);
   await rm(moved.path);
@@ -195,11 +195,12 @@ async function showEveryState(page) {
     await reaches(page, name, state);
   }
 
-  const moving = await stack.file("Summer at the lake, director's cut.mov", 96 * MIB);
+  const moving = await stack.file("Summer at the lake, director's cut.mov", 400 * MIB);
   await pick(page, moving);
   await loads(page, moving.name, 24 * MIB);
-  stack.proxy.shape({ total: MIB });
+  // A file that the system's buffers swallow whole would show no speed until parts of it are stored.
   await uploadRow(page, moving.name).getByText("/s").waitFor();
+  stack.proxy.shape({ total: MIB });
 }
 
 /** What axe finds against WCAG 2.2 AA and good practice, one line each. */

@@ -39,8 +39,9 @@ test("the page shows what another tab is busy with, and offers it once that tab 
   const other = await page.context().newPage();
   await other.goto(page.url());
   t.after(() => stack.proxy.shape());
-  stack.proxy.shape({ total: 8 * MIB });
-  const files = [await stack.file("first.bin", 40 * MIB), await stack.file("second.bin", 40 * MIB)];
+  stack.proxy.shape({ total: 24 * MIB });
+  // So large that the system's buffers cannot swallow them: then there is a speed to be seen.
+  const files = [await stack.file("first.bin", 200 * MIB), await stack.file("second.bin", 200 * MIB)];
   await page.getByTestId("file-input").setInputFiles(files.map(({ path }) => path));
   const shown = other.getByTestId("elsewhere").filter({ hasText: "first.bin" });
   await shown.waitFor();
@@ -51,10 +52,9 @@ test("the page shows what another tab is busy with, and offers it once that tab 
     async () => (await all.evaluate((bar) => bar.value / bar.max)) > 0.02,
     "all uploads have a bar of their own",
   );
-  assert.match(
-    await page.locator("#upload-summary").textContent(),
-    /^0 of 2 uploaded · \d+% · .+\/s · .+ left$/,
-  );
+  const summary = () => page.locator("#upload-summary").textContent();
+  const wanted = /^0 of 2 uploaded · \d+% · .+\/s · .+ left$/;
+  await until(async () => wanted.test(await summary()), "percentage, speed and time left of all are told");
 
   await page.close();
   const offered = other.getByTestId("interrupted").filter({ hasText: "first.bin" });
@@ -79,17 +79,11 @@ test("another tab sees an upload move, and goes on with it once its own tab is g
     uploader.addEventListener("elsewhere", ({ detail }) => told.push(detail));
   });
   const sha256 = await page.evaluate(async () => {
-    const folder = await navigator.storage.getDirectory();
-    const handle = await folder.getFileHandle("shared.bin", { create: true });
-    const out = await handle.createWritable();
-    for (let i = 0; i < 640; i++) await out.write(crypto.getRandomValues(new Uint8Array(65536)));
-    await out.close();
-    const bytes = await (await handle.getFile()).arrayBuffer();
-    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+    const { handle, sha256 } = await storedFile("shared.bin");
     const uploader = await makeUploader({ concurrency: 2 });
     globalThis.task = uploader.upload(handle);
     await loads(task, 12 * 1024 * 1024);
-    return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return sha256;
   });
   const moving = await until(async () => {
     const told = await other.evaluate(() => told.flat());

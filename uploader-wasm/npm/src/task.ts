@@ -1,34 +1,12 @@
 import { UploadError } from "./errors.js";
 import type { ToTask } from "./messages.js";
+import { TypedEventTarget } from "./typed-events.js";
 import type { FileRecord, Progress, TaskState, UploadTaskEventMap } from "./types.js";
-
-export interface UploadTask {
-  addEventListener<K extends keyof UploadTaskEventMap>(
-    type: K,
-    listener: ((this: UploadTask, event: UploadTaskEventMap[K]) => unknown) | null,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  removeEventListener<K extends keyof UploadTaskEventMap>(
-    type: K,
-    listener: ((this: UploadTask, event: UploadTaskEventMap[K]) => unknown) | null,
-    options?: boolean | EventListenerOptions,
-  ): void;
-  removeEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | EventListenerOptions,
-  ): void;
-}
 
 type Order = (type: "pause" | "resume" | "abort") => void;
 
 /** One file on its way. Made by `Uploader.upload`, `uploadAll` and `continue`. */
-export class UploadTask extends EventTarget {
+export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
   /** Name of the file. */
   readonly name: string;
 

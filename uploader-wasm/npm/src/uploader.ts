@@ -12,6 +12,7 @@ import type {
 import { checkOptions } from "./options.js";
 import { isFinal, UploadTask } from "./task.js";
 import { TotalProgress } from "./total.js";
+import { TypedEventTarget } from "./typed-events.js";
 import type {
   Change,
   ChangesOptions,
@@ -41,31 +42,8 @@ const NOT_INTERRUPTED: Failure = {
   retryable: false,
 };
 
-export interface Uploader {
-  addEventListener<K extends keyof UploaderEventMap>(
-    type: K,
-    listener: ((this: Uploader, event: UploaderEventMap[K]) => unknown) | null,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  removeEventListener<K extends keyof UploaderEventMap>(
-    type: K,
-    listener: ((this: Uploader, event: UploaderEventMap[K]) => unknown) | null,
-    options?: boolean | EventListenerOptions,
-  ): void;
-  removeEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | EventListenerOptions,
-  ): void;
-}
-
 /** Uploads files through one coordinator. One for a page is enough: its files share the network. */
-export class Uploader extends EventTarget {
+export class Uploader extends TypedEventTarget<UploaderEventMap> {
   #options: UploaderOptions;
   #conductorOptions: ConductorOptions;
   #crew: Crew | undefined;

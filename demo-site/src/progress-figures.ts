@@ -1,0 +1,51 @@
+import type { Progress, TaskState } from "@syncsphere/uploader";
+import { bytes, bytesOf, percent, speed, timeLeft } from "./figures.ts";
+import { part, setText } from "./page.ts";
+import { STATE_WORDS } from "./wording.ts";
+
+/** The bar of a row, and the line below it that says how far the upload is. */
+export class ProgressFigures {
+  readonly #row: HTMLElement;
+  readonly #bar: HTMLProgressElement;
+  readonly #state: HTMLElement;
+  readonly #percent: HTMLElement;
+  readonly #amount: HTMLElement;
+  readonly #rate: HTMLElement;
+  readonly #eta: HTMLElement;
+
+  /** `name` is read out with the bar. */
+  constructor(row: HTMLElement, name: string) {
+    this.#row = row;
+    this.#bar = part<HTMLProgressElement>(row, "bar");
+    this.#bar.ariaLabel = name;
+    this.#state = part(row, "state");
+    this.#percent = part(row, "percent");
+    this.#amount = part(row, "amount");
+    this.#rate = part(row, "rate");
+    this.#eta = part(row, "eta");
+  }
+
+  /** Tells whether the state is another one than was shown before. */
+  show(state: TaskState, { loaded, total, rate, etaSeconds }: Progress): boolean {
+    const moving = state === "uploading";
+    const whole = state === "available";
+    const underWay = !hasEnded(state);
+    setText(this.#percent, underWay ? percent(loaded, total) : "");
+    setText(this.#amount, underWay ? bytesOf(loaded, total) : bytes(total));
+    setText(this.#rate, moving ? speed(rate) : "");
+    setText(this.#eta, moving && etaSeconds !== null ? timeLeft(etaSeconds) : "");
+    // An empty file is all there or not at all.
+    this.#bar.max = total || 1;
+    this.#bar.value = total ? loaded : Number(whole);
+
+    if (this.#row.dataset.state === state) return false;
+    this.#row.dataset.state = state;
+    setText(this.#state, STATE_WORDS[state]);
+    return true;
+  }
+}
+
+/** Whether nothing more happens to an upload in this state. */
+export function hasEnded(state: TaskState): boolean {
+  return state === "available" || state === "failed" || state === "aborted";
+}
