@@ -9,7 +9,6 @@ use anyhow::{Context, Result, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Deserialize;
-use walkdir::WalkDir;
 
 use crate::process::{command, execute, output};
 use crate::{build_products, install, workspace};
@@ -82,8 +81,8 @@ pub const PAGE_GZIP_BUDGET: u64 = 8_000;
 pub const GZIP_BUDGET: u64 = 120_000;
 
 impl PackageSize {
-    /// Of the built package. Source maps and types are no part of it, since browsers do not load them by themselves;
-    /// nor is `inline.js`, which holds the same once more.
+    /// Of what every page that uploads loads, `index.js` and the workers' files. Source maps and types are no part of
+    /// it, since browsers do not load them by themselves; nor are the other entries, which a page loads by choice.
     pub fn measure() -> Result<Self> {
         let mut size = Self {
             plain: 0,
@@ -91,21 +90,14 @@ impl PackageSize {
             gzip: 0,
             page_gzip: 0,
         };
-        for entry in WalkDir::new(build_products::npm_dist()) {
-            let entry = entry?;
-            let is_sent = matches!(
-                entry.path().extension().and_then(|ext| ext.to_str()),
-                Some("js" | "mjs" | "wasm")
-            );
-            if entry.file_type().is_file() && is_sent && entry.file_name() != "inline.js" {
-                let bytes = fs::read(entry.path())?;
-                size.plain += bytes.len() as u64;
-                size.brotli += brotli_size(&bytes)?;
-                let gzip = gzip_size(&bytes)?;
-                size.gzip += gzip;
-                if entry.file_name() == "index.js" {
-                    size.page_gzip = gzip;
-                }
+        for name in ["index.js", "worker.js", "uploader.wasm"] {
+            let bytes = fs::read(build_products::npm_dist().join(name))?;
+            size.plain += bytes.len() as u64;
+            size.brotli += brotli_size(&bytes)?;
+            let gzip = gzip_size(&bytes)?;
+            size.gzip += gzip;
+            if name == "index.js" {
+                size.page_gzip = gzip;
             }
         }
         Ok(size)
