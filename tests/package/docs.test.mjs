@@ -29,9 +29,9 @@ test("every example of the README and the guides compiles against the package's 
   let examples = 0;
   for (const page of guides.map((name) => `docs/guides/${name}`)) {
     const text = await readFile(join(ROOT, page), "utf8");
-    for (const [, code] of text.matchAll(/^```ts\n(.*?)^```/gms)) {
+    for (const [, kind, code] of text.matchAll(/^```(tsx?)\n(.*?)^```/gms)) {
       examples += 1;
-      await writeFile(join(folder, `${page.replaceAll(/\W/g, "-")}-${examples}.ts`), code);
+      await writeFile(join(folder, `${page.replaceAll(/\W/g, "-")}-${examples}.${kind}`), code);
     }
   }
   const readme = await readFile(join(ROOT, "README.md"), "utf8");
@@ -48,9 +48,11 @@ test("every example of the README and the guides compiles against the package's 
     noEmit: true,
     skipLibCheck: true,
     types: [],
-    paths: { "@syncsphere/uploader": [join(PACKAGE, "dist/index.d.ts")] },
+    jsx: "react-jsx",
+    paths: await entries(),
   };
-  await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
+  const include = ["*.ts", "*.tsx"];
+  await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include }));
   const manifest = createRequire(join(ROOT, "package.json")).resolve("typescript/package.json");
   const compiler = join(dirname(manifest), "bin/tsc");
   try {
@@ -59,3 +61,12 @@ test("every example of the README and the guides compiles against the package's 
     assert.fail(error.stdout);
   }
 });
+
+/** Where the types of each of the package's entries are. */
+async function entries() {
+  const { name, exports } = JSON.parse(await readFile(join(PACKAGE, "package.json"), "utf8"));
+  const withTypes = Object.entries(exports).filter(([, target]) => target.types);
+  return Object.fromEntries(
+    withTypes.map(([entry, { types }]) => [name + entry.slice(1), [join(PACKAGE, types)]]),
+  );
+}

@@ -37,6 +37,7 @@ await rm(DIST, { recursive: true, force: true });
 await mkdir(DIST);
 await typeScript();
 await scripts();
+await surfaces();
 await copyFile(WASM, path.join(DIST, "uploader.wasm"));
 await inlineEntry();
 
@@ -62,6 +63,36 @@ async function scripts() {
     ...SETTINGS,
     entryPoints: { index: "src/index.ts", worker: "src/worker/worker.ts" },
     alias: { syncsphere_uploader: GLUE },
+  });
+}
+
+/**
+ * What stands on the page's script and imports it, so that there is one `Uploader` and one `UploadError` on a page that
+ * uses several entries.
+ */
+async function surfaces() {
+  const index = path.join(PACKAGE, "src/index.js");
+  const own = {
+    name: "own-entries",
+    setup(esbuild) {
+      esbuild.onResolve({ filter: /\/index\.js$/ }, ({ path: specifier, resolveDir }) =>
+        path.join(resolveDir, specifier) === index ? { path: specifier, external: true } : undefined,
+      );
+    },
+  };
+  await build({
+    ...SETTINGS,
+    outbase: path.join(PACKAGE, "src"),
+    entryPoints: ["src/files.ts", "src/react.ts", "src/element/index.ts"],
+    external: ["react"],
+    plugins: [own],
+  });
+  // It registers the very class of the entry beside it.
+  await build({
+    ...SETTINGS,
+    outbase: path.join(PACKAGE, "src"),
+    entryPoints: ["src/element/define.ts"],
+    external: ["./index.js"],
   });
 }
 

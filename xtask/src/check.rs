@@ -178,7 +178,7 @@ fn other_formatting() -> Result<()> {
 fn prettier() -> Result<Command> {
     let mut prettier = command(workspace::path("node_modules/.bin/prettier"));
     prettier.env("PATH", install::path_with_node_programs()?);
-    prettier.args(["--log-level", "warn", "**/*.{js,mjs,ts,css,html,json}"]);
+    prettier.args(["--log-level", "warn", "**/*.{js,jsx,mjs,ts,css,html,json}"]);
     Ok(prettier)
 }
 

@@ -6,9 +6,7 @@ const MIB = 1024 * 1024;
 /** What the conductor needs of the options. Throws a `TypeError` or `RangeError` on unusable ones. */
 export function checkOptions(options: UploaderOptions): ConductorOptions {
   const { endpoint, token, concurrency, partSize, integrity, retry, workers, persist = true } = options;
-  if (typeof token !== "string" && typeof token !== "function") {
-    throw new TypeError("token must be a string or a function");
-  }
+  checkToken(token);
   if (integrity !== undefined && integrity !== "crc64nvme" && integrity !== "none") {
     throw new TypeError('integrity must be "crc64nvme" or "none"');
   }
@@ -20,7 +18,14 @@ export function checkOptions(options: UploaderOptions): ConductorOptions {
   for (const name of ["baseDelay", "maxDelay", "outagePatience"] as const) {
     checkInteger(`retry.${name}`, retry?.[name], 0, Number.MAX_SAFE_INTEGER);
   }
-  return { endpoint: resolve(endpoint), concurrency: fixed, partSize, integrity, retry, persist };
+  return { endpoint: resolveEndpoint(endpoint), concurrency: fixed, partSize, integrity, retry, persist };
+}
+
+/** Throws a `TypeError` on what is no token and no source of tokens. */
+export function checkToken(token: unknown): void {
+  if (typeof token !== "string" && typeof token !== "function") {
+    throw new TypeError("token must be a string or a function");
+  }
 }
 
 function checkInteger(name: string, value: number | undefined, least: number, most: number): void {
@@ -31,7 +36,7 @@ function checkInteger(name: string, value: number | undefined, least: number, mo
 }
 
 /** Workers resolve relative addresses against their own script, so the page does it for them. */
-function resolve(endpoint: string | URL): string {
+export function resolveEndpoint(endpoint: string | URL): string {
   const { origin, pathname } = new URL(endpoint, globalThis.document?.baseURI);
   return origin + pathname.replace(/\/+$/, "");
 }

@@ -219,7 +219,7 @@ export type Change =
       at: string;
     }
   | {
-      /** `since` is older than what is kept: read `GET /v1/files` again; changes after `seq` follow. */
+      /** `since` is older than what is kept: read `Workspace.files` again; changes after `seq` follow. */
       type: "reset";
       seq: number;
     };
@@ -235,6 +235,48 @@ export interface ChangesOptions {
    * changes then come late, not never.
    */
   onLive?: (live: boolean) => void;
+}
+
+/** Which coordinator a `Workspace` reads from, and with whose token: the workspace is the token's. */
+export type WorkspaceOptions = Pick<UploaderOptions, "endpoint" | "token">;
+
+/** Options of one request. */
+export interface RequestOptions {
+  /** Gives the request up; it then rejects with the code `aborted` and the signal's reason as `cause`. */
+  signal?: AbortSignal;
+}
+
+/** Which files `Workspace.files` gives: those for which all that is set here holds. */
+export interface FileQuery extends RequestOptions {
+  /** Only these states. Default: `uploading` and `available`. */
+  status?: FileStatus[];
+  /** Exactly this folder; empty for the root. */
+  path?: string;
+  /** Beginning of the name, as it is written. Files then come by name; `""` gives all of them so. */
+  name?: string;
+  /** Created then or later; text is RFC 3339. */
+  createdFrom?: Date | string;
+  /** Created before; text is RFC 3339. */
+  createdBefore?: Date | string;
+  /** Most files of one page, 1 to 1000. Default: 100. */
+  limit?: number;
+  /** `nextCursor` of the page before, with the same filters. */
+  cursor?: string;
+}
+
+/** Some of the workspace's files: newest first, or by name where `name` was given. */
+export interface FilePage {
+  /** May be fewer than `limit` even where more follow. */
+  files: FileRecord[];
+  /** Leads to the next page; there is none on the last. It lasts, whatever comes or goes meanwhile. */
+  nextCursor?: string;
+}
+
+/** Where a file's content is to be had for a few minutes, by anybody who has the address. */
+export interface ContentLink {
+  /** Of storage: saves under the file's own name. Needs no token, so keep it to whoever may have the file. */
+  url: string;
+  expiresAt: string;
 }
 
 /** What went wrong; stable, for programs to branch on. */
