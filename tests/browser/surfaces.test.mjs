@@ -269,7 +269,7 @@ async function serveExample(name, kind = "", config = {}) {
       base: BELOW,
       logLevel: "warn",
       configFile: false,
-      build: { outDir },
+      build: { outDir, emptyOutDir: true },
       ...config,
     });
   }
