@@ -7,6 +7,7 @@ use std::time::Duration;
 use syncsphere_protocol::{MAX_OBJECT_SIZE, Redacted};
 
 use crate::auth::{Clients, OutsideIssuers, SigningKeys, WrongIssuers};
+use crate::policy;
 use crate::s3::{Addressing, Bucket, DayKey, Endpoint, Provider};
 
 /// Every variable that [`Config::from_vars`] knows; shells read these and [`Config::further_variables`].
@@ -27,6 +28,7 @@ pub const VARIABLES: &[&str] = &[
     "STRAY_AGE_SECONDS",
     "MAX_FILE_SIZE",
     "ALLOWED_ORIGINS",
+    "COMPANION_COOKIE",
     "AUTH_SIGNING_KEY",
     "AUTH_ISSUER",
     "AUTH_AUDIENCE",
@@ -94,6 +96,8 @@ pub struct Config {
     pub max_file_size: u64,
     /// Origins, besides its own, whose pages may call the API.
     pub allowed_origins: Vec<String>,
+    /// The cookie that may hold an access token for the endpoints that answer as Companion does.
+    pub companion_cookie: Option<String>,
     /// How tokens are issued and checked.
     pub auth: AuthConfig,
 }
@@ -243,6 +247,7 @@ impl Config {
                 MAX_OBJECT_SIZE,
             )?,
             allowed_origins: origins(vars.optional("ALLOWED_ORIGINS").unwrap_or_default())?,
+            companion_cookie: vars.optional("COMPANION_COOKIE").map(cookie_name).transpose()?,
             auth: AuthConfig {
                 keys: SigningKeys::parse(vars.required("AUTH_SIGNING_KEY")?).ok_or(ConfigError {
                     variable: "AUTH_SIGNING_KEY",
@@ -387,6 +392,17 @@ fn bucket_name(name: &str) -> Result<String, ConfigError> {
             variable: "S3_BUCKET",
             complaint: "is no bucket name",
         })
+    }
+}
+
+/// Source: RFC 6265 section 4.1.1.
+fn cookie_name(name: &str) -> Result<String, ConfigError> {
+    match policy::is_token(name) {
+        true => Ok(name.to_owned()),
+        false => Err(ConfigError {
+            variable: "COMPANION_COOKIE",
+            complaint: "is no cookie's name",
+        }),
     }
 }
 

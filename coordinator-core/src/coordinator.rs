@@ -91,7 +91,7 @@ impl Coordinator {
         let route = routes::template(request.uri().path());
         let desk = self.desk(&cx, storage, workspaces);
         let mut response = if request.method() == http::Method::OPTIONS {
-            reply::preflight()
+            reply::preflight(route)
         } else {
             match routes::dispatch(&desk, &self.gate(entrance, &cx), request).await {
                 Ok(response) => response,

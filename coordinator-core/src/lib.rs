@@ -7,6 +7,7 @@
 //! and the simulator in `tests/sim` are two shells around the same code.
 
 mod auth;
+mod companion;
 mod config;
 mod coordinator;
 pub mod ledger;

@@ -136,12 +136,6 @@ pub(crate) fn plan(
     limit: u64,
     provider: Provider,
 ) -> Result<(UploadKind, PartPlan), Refusal> {
-    let too_large = |limit: u64| {
-        Refusal::new(
-            ErrorCode::FileTooLarge,
-            format!("a file may have at most {limit} bytes here"),
-        )
-    };
     if size > limit {
         return Err(too_large(limit));
     }
@@ -162,6 +156,14 @@ pub(crate) fn plan(
         false => UploadKind::Multipart,
     };
     Ok((kind, plan))
+}
+
+/// A file has more bytes than that.
+pub(crate) fn too_large(limit: u64) -> Refusal {
+    Refusal::new(
+        ErrorCode::FileTooLarge,
+        format!("a file may have at most {limit} bytes here"),
+    )
 }
 
 /// The object's key. It is generated, so it overwrites nothing; no segment of it can be `.` or
@@ -268,7 +270,7 @@ fn segment(text: &str) -> Result<String, &'static str> {
 }
 
 /// Source: RFC 9110 section 5.6.2.
-fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text
             .bytes()

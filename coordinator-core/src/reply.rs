@@ -1,10 +1,10 @@
 //! Replies: JSON, problems, redirects, and the headers that all of them carry.
 
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, HOST, HeaderName, HeaderValue, LOCATION, ORIGIN, REFERRER_POLICY, RETRY_AFTER,
-    STRICT_TRANSPORT_SECURITY, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, LOCATION, ORIGIN, REFERRER_POLICY,
+    RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::uri::Authority;
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -109,7 +109,7 @@ pub(crate) fn redirect(to: &str) -> Result<Response<Vec<u8>>, Refusal> {
 }
 
 /// The answer to a CORS preflight; [`finish`] adds the origin where it is allowed.
-pub(crate) fn preflight() -> Response<Vec<u8>> {
+pub(crate) fn preflight(route: &str) -> Response<Vec<u8>> {
     let mut response = Response::new(Vec::new());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
@@ -119,7 +119,11 @@ pub(crate) fn preflight() -> Response<Vec<u8>> {
     );
     headers.insert(
         ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("authorization, content-type, idempotency-key"),
+        HeaderValue::from_static(match is_companion(route) {
+            false => "authorization, content-type, idempotency-key",
+            // What its clients may send; of ours they know none.
+            true => "authorization, content-type, uppy-auth-token, uppy-credentials-params",
+        }),
     );
     headers.insert(ACCESS_CONTROL_MAX_AGE, PREFLIGHT_LIFE);
     response
@@ -134,9 +138,40 @@ pub(crate) fn allowed_origin(headers: &HeaderMap, allowed: &[String]) -> Option<
 /// Whether a page may open a WebSocket here: our own site's may, and those of the allowed origins.
 /// Who names no origin is no browser.
 pub(crate) fn may_connect<B>(request: &Request<B>, allowed: &[String]) -> bool {
-    let Some(origin) = request.headers().get(ORIGIN) else {
-        return true;
+    match request.headers().get(ORIGIN) {
+        None => true,
+        Some(origin) => is_ours(origin, request, allowed),
+    }
+}
+
+/// Whose page makes a browser ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// Our own site's, or one of an allowed origin.
+    Ours,
+    /// Another's, or nobody knows whose.
+    Foreign,
+}
+
+/// Whose page makes a browser ask with cookies. A reading request of one's own origin names no origin; browsers tell then
+/// by `Sec-Fetch-Site`.
+///
+/// Source: <https://www.w3.org/TR/fetch-metadata/>
+pub(crate) fn caller<B>(request: &Request<B>, allowed: &[String]) -> Caller {
+    let is_ours = match request.headers().get(ORIGIN) {
+        Some(origin) => is_ours(origin, request, allowed),
+        None => request
+            .headers()
+            .get("sec-fetch-site")
+            .is_some_and(|site| site.as_bytes() == b"same-origin"),
     };
+    match is_ours {
+        true => Caller::Ours,
+        false => Caller::Foreign,
+    }
+}
+
+fn is_ours<B>(origin: &HeaderValue, request: &Request<B>, allowed: &[String]) -> bool {
     let own = request.uri().authority().map(Authority::as_str);
     let own = own.or(request.headers().get(HOST).and_then(|host| host.to_str().ok()));
     // Of our own origin the host counts: what ends TLS may stand before the worker.
@@ -152,6 +187,8 @@ pub(crate) fn finish(
     request_id: &str,
     origin: Option<&str>,
 ) -> Response<Vec<u8>> {
+    let route = response.extensions().get::<Handled>();
+    let with_cookies = route.is_some_and(|handled| is_companion(handled.route));
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert(REQUEST_ID, id);
@@ -164,12 +201,19 @@ pub(crate) fn finish(
     headers.insert(VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = origin.and_then(|origin| HeaderValue::from_str(origin).ok()) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        if with_cookies {
+            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
         headers.insert(
             ACCESS_CONTROL_EXPOSE_HEADERS,
             HeaderValue::from_static("retry-after, x-request-id"),
         );
     }
     response
+}
+
+fn is_companion(route: &str) -> bool {
+    route.starts_with("/v1/companion")
 }
 
 fn respond(status: StatusCode, media_type: HeaderValue, body: Vec<u8>) -> Response<Vec<u8>> {

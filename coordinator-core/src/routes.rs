@@ -6,10 +6,11 @@ use serde::de::DeserializeOwned;
 use syncsphere_protocol::{ErrorCode, FileId, FileStatus, Timestamp, UploadId};
 
 use crate::auth::{Gate, Principal, Scope, bearer_of, grant_token};
+use crate::companion;
 use crate::coordinator::MAX_BODY_BYTES;
 use crate::ledger::Listing;
 use crate::operations::{
-    Desk, changes, complete, content, database, files, health, initiate, sign_parts, uploads,
+    Desk, changes, complete, content, database, files, health, initiate, sign_parts, uploads, uppy,
 };
 use crate::policy;
 use crate::ports::{Entrance, Storage, Workspaces};
@@ -83,7 +84,7 @@ pub(crate) async fn dispatch<S: Storage, W: Workspaces, I: Entrance>(
             let principal = authenticate(desk, gate, &request, Scope::Write).await?;
             let id = upload_id(id)?;
             if method == Method::DELETE {
-                json(ok, &uploads::abort(desk, &principal, &id).await?)
+                json(ok, &uploads::abort(desk, &principal.workspace, &id).await?)
             } else {
                 json(ok, &uploads::status(desk, &principal, &id).await?)
             }
@@ -145,6 +146,24 @@ pub(crate) async fn dispatch<S: Storage, W: Workspaces, I: Entrance>(
             let principal = authenticate(desk, gate, &request, Scope::Admin).await?;
             json(ok, &database::rebuild(desk, &principal).await?)
         }
+        ["v1", "s3", "sign"] => {
+            allow(&method, &[Method::POST])?;
+            let principal = authenticate(desk, gate, &request, Scope::Write).await?;
+            let key = initiate::idempotency_key(request.headers())?;
+            let body = body(&request, MAX_SIGNING)?;
+            json(ok, &uppy::sign::sign(desk, &principal, body, key).await?)
+        }
+        ["v1", "s3", "calls", permission] => Ok(uppy::calls::answer(desk, &request, permission).await),
+        ["v1", "companion", "token"] => {
+            allow(&method, &[Method::POST])?;
+            let principal = authenticate(desk, gate, &request, Scope::Write).await?;
+            let body = body(&request, MAX_FORM)?;
+            json(ok, &uppy::token::token(desk, &principal, body)?)
+        }
+        ["v1", "companion", "s3", path @ ..] => Ok(companion::answer(desk, gate, &request, None, path).await),
+        ["v1", "companion", token, "s3", path @ ..] => {
+            Ok(companion::answer(desk, gate, &request, Some(token), path).await)
+        }
         // Shells take WebSockets to `Coordinator::admit_listener`; this is not one.
         ["v1", "events"] => {
             allow(&method, &[Method::GET])?;
@@ -177,6 +196,12 @@ pub(crate) fn template(path: &str) -> &'static str {
         ["v1", "events"] => "/v1/events",
         ["v1", "database"] => "/v1/database",
         ["v1", "database", "rebuild"] => "/v1/database/rebuild",
+        ["v1", "s3", "sign"] => "/v1/s3/sign",
+        ["v1", "s3", "calls", _] => "/v1/s3/calls/{permission}",
+        ["v1", "companion", "token"] => "/v1/companion/token",
+        ["v1", "companion", "s3", path @ ..] | ["v1", "companion", _, "s3", path @ ..] => {
+            companion::template(path)
+        }
         _ => "",
     }
 }
@@ -259,7 +284,11 @@ impl Query {
             .collect()
     }
 
-    fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
     }
@@ -311,14 +340,14 @@ async fn authenticate<S, W, I: Entrance>(
     Ok(principal)
 }
 
-fn body(request: &Request<Vec<u8>>, limit: usize) -> Result<&[u8], Refusal> {
+pub(crate) fn body(request: &Request<Vec<u8>>, limit: usize) -> Result<&[u8], Refusal> {
     if request.body().len() > limit {
         return Err(invalid(format!("the body is larger than {limit} bytes")));
     }
     Ok(request.body())
 }
 
-fn allow(method: &Method, allowed: &[Method]) -> Result<(), Refusal> {
+pub(crate) fn allow(method: &Method, allowed: &[Method]) -> Result<(), Refusal> {
     if allowed.contains(method) {
         Ok(())
     } else {

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+#[allow(dead_code, reason = "other tests use the rest")]
 mod common;
 
 use common::{Bench, Exchange, PART, both_parts, error, nothing, object, parts, xml};

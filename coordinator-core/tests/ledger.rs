@@ -17,7 +17,8 @@ use std::collections::BTreeMap;
 use drafts::{file_id, upload_id};
 use proptest::prelude::*;
 use syncsphere_coordinator_core::ledger::{
-    Applied, Call, Command, Listing, MemoryStore, Opened, Reply, Store, UploadDraft, UploadPhase, apply,
+    Applied, Call, Command, Listing, MemoryStore, OpenEnd, Opened, Reply, Store, UploadDraft, UploadPhase,
+    apply,
 };
 use syncsphere_protocol::{FileId, FileStatus};
 
@@ -32,12 +33,25 @@ fn draft(index: usize, now_ms: i64) -> UploadDraft {
     drafts::draft(index, now_ms + LIFE_MS)
 }
 
+/// The same, every third of a size that is not known yet.
+fn any_draft(index: usize, now_ms: i64) -> UploadDraft {
+    let mut draft = draft(index, now_ms);
+    if index.is_multiple_of(3) {
+        draft.file.size = 0;
+        draft.open_end = Some(OpenEnd {
+            max_size: u64::MAX,
+            max_bytes: Some(QUOTA),
+        });
+    }
+    draft
+}
+
 /// Commands about a few uploads, so that they meet.
 fn command() -> impl Strategy<Value = fn(usize, i64) -> Command> {
     prop::sample::select(vec![
         (|index, now_ms| Command::Begin {
             idempotency: None,
-            drafts: vec![draft(index, now_ms)],
+            drafts: vec![any_draft(index, now_ms)],
             max_bytes: Some(QUOTA),
         }) as fn(usize, i64) -> Command,
         |index, _| Command::Open {
@@ -49,6 +63,7 @@ fn command() -> impl Strategy<Value = fn(usize, i64) -> Command> {
         |index, _| Command::StartCompletion {
             upload_id: upload_id(index),
             crc64nvme: None,
+            size: Some(if index.is_multiple_of(2) { 1 } else { 2 }),
         },
         |index, _| Command::StopCompletion {
             upload_id: upload_id(index),
@@ -167,12 +182,12 @@ fn never_opened(reply: &Reply) -> bool {
 
 /// Bytes of every file that is there or on its way.
 fn kept_bytes(store: &MemoryStore) -> u64 {
-    let starting = store
+    let going = store
         .all_uploads()
-        .filter(|upload| upload.phase == UploadPhase::Starting);
+        .filter(|upload| upload.phase != UploadPhase::Ended);
     let files = store.all_files().map(|file| &file.record);
-    let kept = files.filter(|file| matches!(file.status, FileStatus::Uploading | FileStatus::Available));
-    starting.map(|upload| upload.file.size).sum::<u64>() + kept.map(|file| file.size).sum::<u64>()
+    let kept = files.filter(|file| file.status == FileStatus::Available);
+    going.map(|upload| upload.file.size).sum::<u64>() + kept.map(|file| file.size).sum::<u64>()
 }
 
 /// Sequence numbers of the whole feed, read page by page.

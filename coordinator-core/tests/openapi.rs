@@ -16,9 +16,10 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use syncsphere_protocol::{
-    AbortReply, ChangesPage, CompleteBatchReply, CompleteBatchRequest, CompleteRequest, ContentLink,
-    DatabaseStatus, FileList, FileRecord, InitiateReply, InitiateRequest, Problem, SignPartsReply,
-    SignPartsRequest, TokenError, TokenReply, UploadStatus,
+    AbortReply, ChangesPage, CompanionToken, CompanionTokenRequest, CompleteBatchReply, CompleteBatchRequest,
+    CompleteRequest, ContentLink, DatabaseStatus, FileList, FileRecord, InitiateReply, InitiateRequest,
+    Problem, S3SignReply, S3SignRequest, SignPartsReply, SignPartsRequest, TokenError, TokenReply,
+    UploadStatus,
 };
 
 #[test]
@@ -152,13 +153,19 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
             "headers": { "Location": { "schema": { "type": "string", "format": "uri" } } },
         }),
     );
+    let mut companion_token =
+        Operation::new("A token that uploads by Companion's endpoints and does nothing else")
+            .takes::<CompanionTokenRequest>(schemas)
+            .answers::<CompanionToken>(schemas)
+            .json(schemas);
+    companion_token["requestBody"]["required"] = json!(false);
     let events = json!({
         "description": "The feed over WebSocket, with the subprotocols `syncsphere.v1` and `bearer.<JWT>`",
     });
     json!({
         "/v1/auth/token": { "post": token(schemas) },
         "/v1/uploads": { "post":
-            Operation::new("Open 1 to 100 uploads").with(key)
+            Operation::new("Open 1 to 100 uploads").with(key.clone())
                 .takes::<InitiateRequest>(schemas).answers::<InitiateReply>(schemas).json(schemas) },
         "/v1/uploads/complete": { "post":
             Operation::new("Finalize 1 to 100 uploads")
@@ -174,6 +181,10 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
         "/v1/uploads/{uploadId}/complete": { "post":
             upload().says("Finalize an upload")
                 .takes::<CompleteRequest>(schemas).answers::<FileRecord>(schemas).json(schemas) },
+        "/v1/s3/sign": { "post":
+            Operation::new("Where Uppy sends one S3 request").with(key)
+                .takes::<S3SignRequest>(schemas).answers::<S3SignReply>(schemas).json(schemas) },
+        "/v1/companion/token": { "post": companion_token },
         "/v1/files": { "get":
             Operation::new("Files, newest first, or by name where `name` is given")
                 .with(cursor)

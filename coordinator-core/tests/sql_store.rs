@@ -100,6 +100,7 @@ fn end(id: u64, way: u64, now_ms: i64) -> Option<Command> {
         4 => Command::StartCompletion {
             upload_id,
             crc64nvme: None,
+            size: None,
         },
         5 => Command::TakeChores { limit: 3 },
         6 => Command::Changes { since: id, limit: 4 },

@@ -19,6 +19,7 @@ mod texts;
 mod timestamp;
 mod token;
 mod uploads;
+mod uppy;
 
 pub use changes::{Change, ChangeKind, ChangesPage, Frame};
 pub use checksum::{Crc64Nvme, InvalidChecksum};
@@ -40,3 +41,4 @@ pub use uploads::{
     MAX_UPLOADS_PER_COMPLETION, NewFile, PartToSign, SignPartsReply, SignPartsRequest, SignedPart,
     StoredPart, UploadGrant, UploadKind, UploadStatus, UploadToComplete,
 };
+pub use uppy::{CompanionToken, CompanionTokenRequest, S3Method, S3SignReply, S3SignRequest};

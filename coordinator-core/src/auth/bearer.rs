@@ -15,6 +15,20 @@ pub(crate) fn bearer_of(headers: &http::HeaderMap) -> Result<&str, Refusal> {
     token.ok_or_else(|| unauthenticated("the request has no bearer token"))
 }
 
+/// The token in the cookie of this name, if there is exactly one. Source: RFC 6265 section 4.2.
+pub(crate) fn cookie_of<'a>(headers: &'a http::HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers
+        .get_all(http::header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(named, _)| *named == name)
+        .map(|(_, value)| value.trim_matches('"'));
+    // Two of one name: somebody has planted one for another path or domain.
+    values.next().filter(|_| values.next().is_none())
+}
+
 /// The token that a browser offers as WebSocket subprotocol `bearer.<JWT>`, beside the protocol
 /// itself: browsers can set no other header there, and a query string would end up in logs.
 pub(crate) fn subprotocol_token<'a>(

@@ -27,10 +27,13 @@ pub(crate) enum Scope {
     Write,
     /// Look after the workspace itself.
     Admin,
+    /// Upload files by the endpoints that answer as Companion does, and nothing else: what a token in an address may
+    /// be good for.
+    Upload,
 }
 
 impl Scope {
-    pub(crate) const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Admin];
+    pub(crate) const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Admin, Self::Upload];
 
     /// What a guest may have.
     pub(crate) const GUEST: [Self; 2] = [Self::Read, Self::Write];
@@ -45,6 +48,7 @@ impl Scope {
             Self::Read => "files:read",
             Self::Write => "files:write",
             Self::Admin => "workspace:admin",
+            Self::Upload => "files:upload",
         }
     }
 }

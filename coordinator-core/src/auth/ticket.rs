@@ -1,27 +1,18 @@
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::Mac;
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{ErrorCode, FileId, PartPlan, Redacted, UploadId, UploadKind, WorkspaceId};
 
 use super::keys::SigningKeys;
 use super::principal::Principal;
-use crate::ledger::Upload;
+use super::sealed;
+use crate::ledger::{OpenEnd, Upload};
 use crate::refusal::{Refusal, internal, invalid};
 
 /// Form of the tickets that are written now; another form gets another name.
-const VERSION: &str = "t1";
-
-/// Longest ticket that is looked at, in bytes.
-///
-/// Source: own choice; ours have about 800, and a storage upload id, a key, a subject and a media
-/// type of the greatest length come to 4,000.
-const MAX_LENGTH: usize = 8 * 1024;
+const FORM: &str = "t1";
 
 /// Everything that signing further parts has to know, so that it asks no database.
 ///
-/// As text it is `t1.<key id>.<payload>.<HMAC-SHA256 of all before>`. Only this coordinator can
-/// make one, and it serves one subject in one workspace for one upload.
+/// Only this coordinator can make one, and it serves one subject in one workspace for one upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Ticket {
@@ -36,6 +27,9 @@ pub(crate) struct Ticket {
     pub kind: UploadKind,
     pub size: u64,
     pub part_size: u64,
+    /// Where the client has not named the file's size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_end: Option<OpenEnd>,
     /// Milliseconds since 1970.
     pub expires_ms: i64,
 }
@@ -53,17 +47,14 @@ impl Ticket {
             kind: upload.kind,
             size: upload.file.size,
             part_size: upload.part_size,
+            open_end: upload.open_end,
             expires_ms: upload.expires_ms,
         }
     }
 
     /// The ticket as text.
     pub(crate) fn seal(&self, keys: &SigningKeys) -> Result<Redacted<String>, Refusal> {
-        let key = keys.first();
-        let payload = serde_json::to_vec(self).map_err(|error| internal(error.to_string()))?;
-        let message = format!("{VERSION}.{}.{}", key.id, URL_SAFE_NO_PAD.encode(payload));
-        let mac = key.ticket_mac(message.as_bytes()).finalize().into_bytes();
-        Ok(Redacted(format!("{message}.{}", URL_SAFE_NO_PAD.encode(mac))))
+        sealed::seal(FORM, self, keys)
     }
 
     /// Reads a ticket and checks that it is ours and meant for this principal and upload.
@@ -73,7 +64,30 @@ impl Ticket {
         principal: &Principal,
         keys: &SigningKeys,
     ) -> Result<Self, Refusal> {
-        let ticket = authentic(text, keys).ok_or_else(|| invalid("the ticket does not hold"))?;
+        let ticket = Self::held_by(principal, text, keys)?;
+        if ticket.upload_id != *upload_id {
+            return Err(invalid("the ticket is another upload's"));
+        }
+        if ticket.open_end.is_some() {
+            let detail = "the upload's size is not known: only the client that began it can go on with it";
+            return Err(Refusal::new(ErrorCode::Conflict, detail));
+        }
+        Ok(ticket)
+    }
+
+    /// Reads the ticket of an upload of unknown size, which the ticket itself names, and checks that it is ours
+    /// and meant for this principal.
+    pub(crate) fn open_ended(text: &str, principal: &Principal, keys: &SigningKeys) -> Result<Self, Refusal> {
+        let ticket = Self::held_by(principal, text, keys)?;
+        if ticket.open_end.is_none() {
+            return Err(invalid("the upload has not been begun by these endpoints"));
+        }
+        Ok(ticket)
+    }
+
+    fn held_by(principal: &Principal, text: &str, keys: &SigningKeys) -> Result<Self, Refusal> {
+        let ticket: Self =
+            sealed::open(FORM, text, keys).ok_or_else(|| invalid("the ticket does not hold"))?;
         if ticket.workspace != principal.workspace {
             return Err(crate::refusal::not_found(
                 "there is no such upload in this workspace",
@@ -84,9 +98,6 @@ impl Ticket {
                 ErrorCode::Forbidden,
                 "the ticket is someone else's; ask for the upload's state to get one of your own",
             ));
-        }
-        if ticket.upload_id != *upload_id {
-            return Err(invalid("the ticket is another upload's"));
         }
         Ok(ticket)
     }
@@ -105,26 +116,9 @@ impl Ticket {
     }
 }
 
-fn authentic(text: &str, keys: &SigningKeys) -> Option<Ticket> {
-    if text.len() > MAX_LENGTH {
-        return None;
-    }
-    let (message, mac) = text.rsplit_once('.')?;
-    let mut fields = message.split('.');
-    let (version, key_id, payload) = (fields.next()?, fields.next()?, fields.next()?);
-    if version != VERSION || fields.next().is_some() {
-        return None;
-    }
-    let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
-    keys.named(key_id)?
-        .ticket_mac(message.as_bytes())
-        .verify_slice(&mac)
-        .ok()?;
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
     #[cfg(target_arch = "wasm32")]
@@ -148,6 +142,7 @@ mod tests {
             kind: UploadKind::Multipart,
             size: 1,
             part_size: 5 * 1024 * 1024,
+            open_end: None,
             expires_ms: 2_000,
         }
     }

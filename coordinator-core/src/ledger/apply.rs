@@ -61,7 +61,11 @@ impl<S: Store> Ledger<'_, S> {
             } => self.begin(idempotency, drafts, max_bytes),
             Command::Open { opened } => self.open(opened),
             Command::Upload { upload_id } => self.look_up(&upload_id),
-            Command::StartCompletion { upload_id, crc64nvme } => self.start_completion(&upload_id, crc64nvme),
+            Command::StartCompletion {
+                upload_id,
+                crc64nvme,
+                size,
+            } => self.start_completion(&upload_id, crc64nvme, size),
             Command::StopCompletion { upload_id } => self.stop_completion(&upload_id),
             Command::Finish {
                 upload_id,
@@ -112,6 +116,7 @@ impl<S: Store> Ledger<'_, S> {
                 ChoreKind::Compact => self.compact()?,
                 ChoreKind::Expire { .. }
                 | ChoreKind::Resolve { .. }
+                | ChoreKind::Watch { .. }
                 | ChoreKind::Sweep(_)
                 | ChoreKind::Strays { .. } => {
                     let leased = chore.leased(self.now_ms);

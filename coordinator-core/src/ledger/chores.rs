@@ -11,6 +11,13 @@ const LONGEST_PAUSE_MS: i64 = 60 * 60 * 1000;
 /// Source: own choice.
 const FIRST_PAUSE_MS: i64 = 5_000;
 
+/// First and longest pause between two looks for an object that a client is sending, in milliseconds.
+///
+/// Source: own choice. Small files are there within seconds, and whoever waits for a large one can wait half a minute
+/// more; an object that never comes costs some 120 requests in an hour.
+const FIRST_LOOK_MS: i64 = 2_000;
+const LONGEST_LOOK_MS: i64 = 30_000;
+
 /// Work that has to happen later, whoever crashes before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -36,6 +43,11 @@ pub enum ChoreKind {
     },
     /// A completion was started and not heard of again: ask storage how it went.
     Resolve {
+        /// The upload.
+        upload_id: UploadId,
+    },
+    /// A whole object is being sent by a client that tells nobody when it is there: look for it.
+    Watch {
         /// The upload.
         upload_id: UploadId,
     },
@@ -112,6 +124,14 @@ impl Chore {
         Self::new(format!("resolve:{upload_id}"), due_ms, kind)
     }
 
+    pub(super) fn watch(upload_id: &UploadId, now_ms: i64) -> Self {
+        let kind = ChoreKind::Watch {
+            upload_id: upload_id.clone(),
+        };
+        let due_ms = now_ms.saturating_add(FIRST_LOOK_MS);
+        Self::new(format!("watch:{upload_id}"), due_ms, kind)
+    }
+
     pub(super) fn sweep(upload_or_file: &str, due_ms: i64, sweep: Sweep) -> Self {
         Self::new(Self::sweep_id(upload_or_file), due_ms, ChoreKind::Sweep(sweep))
     }
@@ -135,8 +155,12 @@ impl Chore {
 
     /// The chore as it is stored while someone is at it: put off, longer each time.
     pub(super) fn leased(mut self, now_ms: i64) -> Self {
+        let (first, longest) = match self.kind {
+            ChoreKind::Watch { .. } => (FIRST_LOOK_MS, LONGEST_LOOK_MS),
+            _ => (FIRST_PAUSE_MS, LONGEST_PAUSE_MS),
+        };
         let doublings = self.attempts.min(20);
-        let pause = (FIRST_PAUSE_MS << doublings).min(LONGEST_PAUSE_MS);
+        let pause = (first << doublings).min(longest);
         self.due_ms = now_ms.saturating_add(pause);
         self.attempts = self.attempts.saturating_add(1);
         self

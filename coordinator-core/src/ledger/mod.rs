@@ -34,7 +34,7 @@ pub use memory::MemoryStore;
 pub use outbox::{Delivery, Mirror, Receipt, Replay, Stage};
 pub use schema::MIGRATIONS;
 pub use sql_store::{Database, SqlFailure, SqlStore, SqlValue};
-pub use states::{FileDraft, Upload, UploadPhase};
+pub use states::{FileDraft, OpenEnd, Upload, UploadPhase};
 pub use store::{Idempotent, Store, StoredFile};
 
 /// One command and the time at which it is given.
@@ -88,6 +88,10 @@ pub enum Command {
         upload_id: UploadId,
         /// What the client says the whole file's checksum is.
         crc64nvme: Option<Crc64Nvme>,
+        /// What the file comes to, of an upload with an [`OpenEnd`]: counted among its owner's bytes, and fixed
+        /// until the completion is stopped.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        size: Option<u64>,
     },
     /// Storage refused to complete the upload: it is open again.
     StopCompletion {
@@ -204,6 +208,9 @@ pub struct UploadDraft {
     pub part_size: u64,
     /// When the upload is given up, in milliseconds since 1970.
     pub expires_ms: i64,
+    /// Where the file's size is not known yet, and 0 until then: what it may come to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_end: Option<OpenEnd>,
 }
 
 /// A multipart upload that storage has created.
@@ -243,6 +250,9 @@ pub enum Reply {
     },
     /// The idempotency key was used for another request.
     KeyReused,
+    /// To [`Command::StartCompletion`]: the owner's quota does not hold what the file comes to. Nothing has been
+    /// changed.
+    OverQuota,
     /// An upload and its file.
     Upload {
         /// The upload.

@@ -57,6 +57,16 @@ impl FileDraft {
     }
 }
 
+/// What a file may come to whose size was not known when its upload began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenEnd {
+    /// Largest size, in bytes.
+    pub max_size: u64,
+    /// What all its owner's files may come to, in bytes.
+    pub max_bytes: Option<u64>,
+}
+
 /// An upload as the ledger keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -71,6 +81,9 @@ pub struct Upload {
     pub part_size: u64,
     /// When the upload is given up, in milliseconds since 1970.
     pub expires_ms: i64,
+    /// Where the client did not name the file's size, which is 0 then until storage tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_end: Option<OpenEnd>,
     /// Storage's own name of a multipart upload; absent for `single` and until it is known.
     pub storage_upload_id: Option<Redacted<String>>,
     /// How far it is.
@@ -117,10 +130,12 @@ impl Uploading {
         (file.status == FileStatus::Uploading).then_some(Self(file))
     }
 
-    pub(super) fn end(self, ending: Ending, now_ms: i64, seq: u64) -> FileRecord {
+    /// `size` is what the file comes to where it is available.
+    pub(super) fn end(self, ending: Ending, size: u64, now_ms: i64, seq: u64) -> FileRecord {
         let mut file = self.0;
         file.status = match ending {
             Ending::Available { etag, crc64nvme } => {
+                file.size = size;
                 file.etag = Some(etag);
                 file.checksum = FileChecksum { crc64nvme };
                 FileStatus::Available

@@ -3,8 +3,8 @@ use syncsphere_protocol::{Crc64Nvme, FileId, FileRecord, UploadId, UploadKind};
 use super::apply::Ledger;
 use super::states::{Ending, Uploading};
 use super::{
-    Chore, FileDraft, Idempotency, Idempotent, Opened, Reply, Store, StoredFile, Sweep, Upload, UploadDraft,
-    UploadPhase,
+    Chore, FileDraft, Idempotency, Idempotent, OpenEnd, Opened, Reply, Store, StoredFile, Sweep, Upload,
+    UploadDraft, UploadPhase,
 };
 
 /// How long an upload may wait for storage to create it, in milliseconds, before it is cleaned up.
@@ -87,11 +87,18 @@ impl<S: Store> Ledger<'_, S> {
             kind: draft.kind,
             part_size: draft.part_size,
             expires_ms: draft.expires_ms,
+            open_end: draft.open_end,
             storage_upload_id: None,
             phase: UploadPhase::Starting,
         };
         match upload.kind {
-            UploadKind::Single => self.announce(&mut upload)?,
+            UploadKind::Single => {
+                self.announce(&mut upload)?;
+                if upload.open_end.is_some() {
+                    self.store
+                        .put_chore(&Chore::watch(&upload.upload_id, self.now_ms))?;
+                }
+            }
             UploadKind::Multipart => {
                 let due = self.now_ms.saturating_add(STARTING_LIFE_MS);
                 self.store.put_upload(&upload)?;
@@ -153,10 +160,18 @@ impl<S: Store> Ledger<'_, S> {
         &mut self,
         id: &UploadId,
         crc64nvme: Option<Crc64Nvme>,
+        size: Option<u64>,
     ) -> Result<Reply, S::Error> {
         let Some(mut upload) = self.store.upload(id)? else {
             return Ok(Reply::Missing);
         };
+        // While it is being completed its size stands, so that what is counted is what comes out.
+        if upload.phase == UploadPhase::Open
+            && let (Some(open_end), Some(size)) = (upload.open_end, size)
+            && !self.count(&mut upload, open_end, size)?
+        {
+            return Ok(Reply::OverQuota);
+        }
         if matches!(upload.phase, UploadPhase::Open | UploadPhase::Completing { .. }) {
             upload.phase = UploadPhase::Completing { crc64nvme };
             self.store.put_upload(&upload)?;
@@ -164,6 +179,18 @@ impl<S: Store> Ledger<'_, S> {
             self.store.put_chore(&Chore::resolve(id, due))?;
         }
         self.upload_reply(upload, None)
+    }
+
+    /// Counts an upload by what it comes to, if its owner's quota holds that.
+    fn count(&mut self, upload: &mut Upload, open_end: OpenEnd, size: u64) -> Result<bool, S::Error> {
+        let used = self.store.usage(&upload.file.owner)?;
+        let sum = used.saturating_sub(upload.file.size).checked_add(size);
+        let Some(sum) = sum.filter(|sum| *sum <= open_end.max_bytes.unwrap_or(u64::MAX)) else {
+            return Ok(false);
+        };
+        self.store.put_usage(&upload.file.owner, sum)?;
+        upload.file.size = size;
+        Ok(true)
     }
 
     pub(super) fn stop_completion(&mut self, id: &UploadId) -> Result<Reply, S::Error> {
@@ -211,12 +238,15 @@ impl<S: Store> Ledger<'_, S> {
         }
         self.store.remove_chore(&Chore::expire(id, 0).id)?;
         self.store.remove_chore(&Chore::resolve(id, 0).id)?;
+        if upload.open_end.is_some() {
+            self.store.remove_chore(&Chore::watch(id, 0).id)?;
+        }
         if never_opened {
             // Nobody was told of it, so nobody needs to be told that it is gone.
             self.store.remove_upload(id)?;
         } else {
             self.store.put_upload(&upload)?;
-            self.end_file(&upload.file.file_id, ending)?;
+            self.end_file(&upload.file.file_id, ending, upload.file.size)?;
         }
         let chore = match urls_dead_ms {
             None => None,
@@ -233,14 +263,14 @@ impl<S: Store> Ledger<'_, S> {
         self.upload_reply(upload, chore)
     }
 
-    fn end_file(&mut self, id: &FileId, ending: Ending) -> Result<(), S::Error> {
+    fn end_file(&mut self, id: &FileId, ending: Ending, size: u64) -> Result<(), S::Error> {
         let Some(file) = self.store.file(id)? else {
             return Ok(());
         };
         let seq = self.next_seq()?;
         match Uploading::prove(file.record) {
             Some(uploading) => self.record(&StoredFile {
-                record: uploading.end(ending, self.now_ms, seq),
+                record: uploading.end(ending, size, self.now_ms, seq),
                 ..file
             }),
             None => Ok(()),

@@ -1,12 +1,12 @@
 //! Work that the workspace's alarm does: what time or a crash has left behind.
 
-use syncsphere_protocol::{UploadId, WorkspaceId};
+use syncsphere_protocol::{UploadId, UploadKind, WorkspaceId};
 
 use super::Desk;
 use super::claims::Claims;
-use super::finalize::finalize;
+use super::finalize::{finalize, finalize_all};
 use super::strays::{self, StrayReport};
-use crate::ledger::{Chore, ChoreKind, Command, Reply, Sweep, UploadMarker, UploadPhase};
+use crate::ledger::{Chore, ChoreKind, Command, Reply, Sweep, Upload, UploadMarker, UploadPhase};
 use crate::ports::{Storage, Workspaces};
 use crate::refusal::Refusal;
 use crate::s3::S3Failure;
@@ -17,7 +17,7 @@ const CHORES_AT_ONCE: u32 = 20;
 
 /// Between the death of the last URL and the last sweep, in milliseconds: a request that storage
 /// let in before may still be on its way. Source: own choice.
-const LAST_BYTES_MS: i64 = 10 * 60 * 1000;
+pub(super) const LAST_BYTES_MS: i64 = 10 * 60 * 1000;
 
 /// Carries out what is due; gives what was found of uploads that no ledger knows. A chore that fails comes back
 /// by itself, later each time.
@@ -32,6 +32,7 @@ pub(crate) async fn tend<S: Storage, W: Workspaces>(
     let Ok(Reply::Chores { chores }) = desk.ask(workspace, taken).await else {
         return None;
     };
+    watch(desk, workspace, &chores).await;
     for chore in &chores {
         match &chore.kind {
             ChoreKind::Sweep(_) => sweep(desk, workspace, chore).await,
@@ -45,11 +46,36 @@ pub(crate) async fn tend<S: Storage, W: Workspaces>(
             ChoreKind::Strays { after } => {
                 report = Some(look_for_strays(desk, workspace, &chore.id, after.as_ref()).await);
             }
-            // The ledger does these by itself.
-            ChoreKind::Forget { .. } | ChoreKind::Compact => {}
+            // Looked after before; the ledger does the others by itself.
+            ChoreKind::Watch { .. } | ChoreKind::Forget { .. } | ChoreKind::Compact => {}
         }
     }
     report
+}
+
+/// Looks for objects whose clients do not tell when they have sent them. What is not there yet is looked for again, and
+/// what never comes expires.
+async fn watch<S: Storage, W: Workspaces>(desk: &Desk<'_, S, W>, workspace: &WorkspaceId, chores: &[Chore]) {
+    let look_ups = chores.iter().filter_map(|chore| match &chore.kind {
+        ChoreKind::Watch { upload_id } => Some(Command::Upload {
+            upload_id: upload_id.clone(),
+        }),
+        _ => None,
+    });
+    let Ok(replies) = desk.ask_all(workspace, look_ups.collect()).await else {
+        return;
+    };
+    let uploads = replies.into_iter().filter_map(|reply| match reply {
+        Reply::Upload { upload, .. } if upload.phase != UploadPhase::Ended => {
+            Some((*upload, Claims::default()))
+        }
+        _ => None,
+    });
+    let uploads: Vec<_> = uploads.collect();
+    if !uploads.is_empty() {
+        // Every way this can end has been written down by the time it returns.
+        let _ = finalize_all(desk, workspace, &uploads).await;
+    }
 }
 
 /// Looks at one page of the bucket's multipart uploads; the next one is a chore again.
@@ -148,8 +174,8 @@ async fn remove<S: Storage, W>(desk: &Desk<'_, S, W>, what: &Sweep) -> Result<()
     }
 }
 
-/// Finds out how a completion went that was not heard of again. Whether that is known now: it is
-/// not while storage does not answer.
+/// Finds out how a completion went that was not heard of again, and whether an object is there that nobody tells of.
+/// Whether that is known now: it is not while storage does not answer.
 async fn resolve<S: Storage, W: Workspaces>(
     desk: &Desk<'_, S, W>,
     workspace: &WorkspaceId,
@@ -160,9 +186,15 @@ async fn resolve<S: Storage, W: Workspaces>(
         upload_id: upload_id.clone(),
     };
     let reply = desk.ask(workspace, command).await?;
-    if let Reply::Upload { upload, .. } = reply
-        && let UploadPhase::Completing { crc64nvme } = upload.phase
-    {
+    let Reply::Upload { upload, .. } = reply else {
+        return Ok(true);
+    };
+    if is_watched(&upload) {
+        let looked = finalize(desk, *upload, Claims::default()).await;
+        if looked.is_err_and(|refusal| refusal.code().is_retryable()) {
+            return Ok(false);
+        }
+    } else if let UploadPhase::Completing { crc64nvme } = upload.phase {
         let finalized = finalize(desk, *upload, Claims::of_whole(crc64nvme)).await;
         if finalized.is_err_and(|refusal| refusal.code().is_retryable()) {
             return Ok(false);
@@ -171,6 +203,11 @@ async fn resolve<S: Storage, W: Workspaces>(
         desk.ask(workspace, Command::StopCompletion { upload_id }).await?;
     }
     Ok(true)
+}
+
+/// Whether an object may be there without anybody having said so.
+fn is_watched(upload: &Upload) -> bool {
+    upload.kind == UploadKind::Single && upload.open_end.is_some() && upload.phase == UploadPhase::Open
 }
 
 async fn expire<S: Storage, W: Workspaces>(

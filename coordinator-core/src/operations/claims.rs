@@ -21,6 +21,15 @@ struct PartClaim {
     etag: Option<String>,
 }
 
+impl From<&CompletedPart> for PartClaim {
+    fn from(part: &CompletedPart) -> Self {
+        Self {
+            crc64nvme: part.crc64nvme,
+            etag: part.etag.as_deref().map(|etag| unquoted(etag).to_owned()),
+        }
+    }
+}
+
 impl Claims {
     /// Of a client that said no more than this.
     pub(super) fn of_whole(whole: Option<Crc64Nvme>) -> Self {
@@ -28,6 +37,23 @@ impl Claims {
             whole,
             ..Self::default()
         }
+    }
+
+    /// Of a client that names the parts of an upload whose size nobody knows.
+    pub(super) fn of_parts(parts: &[CompletedPart]) -> Result<Self, Refusal> {
+        let mut claimed = BTreeMap::new();
+        for part in parts {
+            if claimed.insert(part.part_number, PartClaim::from(part)).is_some() {
+                return Err(invalid("the parts name one twice"));
+            }
+        }
+        if claimed.is_empty() {
+            return Err(invalid("an upload is completed of one part at least"));
+        }
+        Ok(Self {
+            whole: None,
+            parts: claimed,
+        })
     }
 
     /// Of a request about an upload that is cut as `plan` says.
@@ -38,12 +64,8 @@ impl Claims {
     ) -> Result<Self, Refusal> {
         let mut claimed = BTreeMap::new();
         for part in parts.unwrap_or_default() {
-            let claim = PartClaim {
-                crc64nvme: part.crc64nvme,
-                etag: part.etag.as_deref().map(|etag| unquoted(etag).to_owned()),
-            };
             let is_beyond = part.part_number.get() > plan.part_count();
-            if is_beyond || claimed.insert(part.part_number, claim).is_some() {
+            if is_beyond || claimed.insert(part.part_number, PartClaim::from(part)).is_some() {
                 return Err(invalid(
                     "the parts name one twice, or one that the upload does not have",
                 ));
@@ -59,6 +81,19 @@ impl Claims {
             whole: whole.or(combined),
             parts: claimed,
         })
+    }
+
+    /// The parts that the client names, in order.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = PartNumber> {
+        self.parts.keys().copied()
+    }
+
+    /// The one of these parts whose ETag the client names; the last where it names none.
+    pub(super) fn find<'a>(&self, number: PartNumber, stored: &'a [StoredPart]) -> Option<&'a StoredPart> {
+        match self.parts.get(&number).and_then(|claim| claim.etag.as_deref()) {
+            Some(named) => stored.iter().rfind(|part| unquoted(&part.etag) == named),
+            None => stored.last(),
+        }
     }
 
     pub(super) fn checksum_of(&self, number: PartNumber) -> Option<Crc64Nvme> {

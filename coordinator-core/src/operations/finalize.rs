@@ -1,12 +1,14 @@
 use futures_util::{StreamExt, stream};
 use syncsphere_protocol::{
-    ErrorCode, FileRecord, FileStatus, PartNumber, PartPlan, StoredPart, UploadKind, WorkspaceId,
+    Crc64Nvme, ErrorCode, FileRecord, FileStatus, PartNumber, PartPlan, StoredPart, UploadKind, WorkspaceId,
 };
 
 use super::chores::sweep;
 use super::claims::{Claims, differs};
-use super::{Desk, STORAGE_CALLS_AT_ONCE, no_such_upload, out_of_turn};
+use super::initiate::over_quota;
+use super::{Desk, STORAGE_CALLS_AT_ONCE, no_such_upload, open_end, out_of_turn};
 use crate::ledger::{Command, Reply, Upload, UploadPhase};
+use crate::policy;
 use crate::ports::{Storage, Workspaces};
 use crate::refusal::{Refusal, internal};
 use crate::s3::{PartToComplete, S3Failure, StoredObject};
@@ -128,7 +130,7 @@ async fn find_whole<S: Storage, W: Workspaces>(
     }
 }
 
-async fn find_single<S: Storage, W>(
+async fn find_single<S: Storage, W: Workspaces>(
     desk: &Desk<'_, S, W>,
     upload: &Upload,
     claims: &Claims,
@@ -139,6 +141,12 @@ async fn find_single<S: Storage, W>(
         Err(S3Failure::NotFound) => return Err(parts_missing(whole_file)),
         Err(failure) => return Err(failure.into()),
     };
+    if upload.open_end.is_some() {
+        return Ok(match start(desk, upload, object.size, None).await? {
+            Started::Going(_) => Found::Object(object),
+            Started::Over(found) => found,
+        });
+    }
     // The object is there but not the right one: it can be sent again.
     if object.size != upload.file.size {
         return Err(wrong_length(whole_file));
@@ -163,24 +171,25 @@ async fn assemble<S: Storage, W: Workspaces>(
     let stored = match desk.s3().parts(key, storage_upload_id).await {
         Ok(stored) => stored,
         // Completed before, or gone: the object tells.
-        Err(S3Failure::NotFound) => return find_assembled(desk, upload, claims).await,
+        Err(S3Failure::NotFound) => {
+            return find_assembled(desk, &known_now(desk, upload).await?, claims).await;
+        }
         Err(failure) => return Err(failure.into()),
     };
-    let parts = chosen_parts(upload, &stored, claims)?;
-    let started = Command::StartCompletion {
-        upload_id: upload.upload_id.clone(),
-        crc64nvme: claims.whole,
+    let (parts, size) = match upload.open_end {
+        None => (chosen_parts(upload, &stored, claims)?, upload.file.size),
+        Some(_) => open_end::chosen_parts(upload, &stored, claims)?,
     };
-    let (now, file) = upload_and_file(desk.ask(&upload.file.workspace, started).await?)?;
-    if now.phase == UploadPhase::Ended {
-        return outcome(file).map(|file| Found::Ended(Box::new(file)));
-    }
+    let now = match start(desk, upload, size, claims.whole).await? {
+        Started::Going(now) => now,
+        Started::Over(found) => return Ok(found),
+    };
     match desk
         .s3()
-        .complete(key, storage_upload_id, &parts, upload.file.size, claims.whole)
+        .complete(key, storage_upload_id, &parts, size, claims.whole)
         .await
     {
-        Ok(()) | Err(S3Failure::NotFound) => find_assembled(desk, upload, claims).await,
+        Ok(()) | Err(S3Failure::NotFound) => find_assembled(desk, &now, claims).await,
         Err(S3Failure::Refused { code, .. }) if is_about_parts(&code) => {
             let stopped = Command::StopCompletion {
                 upload_id: upload.upload_id.clone(),
@@ -190,6 +199,61 @@ async fn assemble<S: Storage, W: Workspaces>(
         }
         Err(failure) => Err(failure.into()),
     }
+}
+
+/// Whether storage may be asked now.
+enum Started {
+    /// It may; this is the upload as the ledger has it.
+    Going(Box<Upload>),
+    /// The upload has ended, or had before.
+    Over(Found),
+}
+
+/// Writes down that storage is being asked, and of an upload of unknown size what it comes to. One that comes to more than
+/// its owner may have is given up.
+async fn start<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    upload: &Upload,
+    size: u64,
+    whole: Option<Crc64Nvme>,
+) -> Result<Started, Refusal> {
+    if let Some(open_end) = upload.open_end
+        && size > open_end.max_size
+    {
+        let refusal = policy::too_large(open_end.max_size);
+        return give_up(desk, upload, refusal).await.map(Started::Over);
+    }
+    let command = Command::StartCompletion {
+        upload_id: upload.upload_id.clone(),
+        crc64nvme: whole,
+        size: upload.open_end.map(|_| size),
+    };
+    let reply = desk.ask(&upload.file.workspace, command).await?;
+    if matches!(reply, Reply::OverQuota) {
+        return give_up(desk, upload, over_quota()).await.map(Started::Over);
+    }
+    let (now, file) = upload_and_file(reply)?;
+    if now.phase == UploadPhase::Ended {
+        return outcome(file).map(|file| Started::Over(Found::Ended(Box::new(file))));
+    }
+    if now.file.size != size {
+        let detail = "the upload is being completed with other parts";
+        return Err(Refusal::new(ErrorCode::Conflict, detail));
+    }
+    Ok(Started::Going(Box::new(now)))
+}
+
+/// The upload as the ledger has it now, where that can be another than before.
+async fn known_now<S, W: Workspaces>(desk: &Desk<'_, S, W>, upload: &Upload) -> Result<Upload, Refusal> {
+    if upload.open_end.is_none() {
+        return Ok(upload.clone());
+    }
+    // Its size is written down by whoever completes it.
+    let command = Command::Upload {
+        upload_id: upload.upload_id.clone(),
+    };
+    let (now, _) = upload_and_file(desk.ask(&upload.file.workspace, command).await?)?;
+    Ok(now)
 }
 
 /// The parts that make the file, or what is wrong with what storage holds.
@@ -308,7 +372,7 @@ fn plan_of(upload: &Upload) -> Result<PartPlan, Refusal> {
     PartPlan::new(upload.file.size, upload.part_size).map_err(|error| internal(error.to_string()))
 }
 
-fn parts_missing(parts: impl IntoIterator<Item = PartNumber>) -> Refusal {
+pub(super) fn parts_missing(parts: impl IntoIterator<Item = PartNumber>) -> Refusal {
     Refusal::new(
         ErrorCode::PartsMissing,
         "storage does not hold all of the file yet",
@@ -316,7 +380,7 @@ fn parts_missing(parts: impl IntoIterator<Item = PartNumber>) -> Refusal {
     .naming(parts)
 }
 
-fn wrong_length(parts: impl IntoIterator<Item = PartNumber>) -> Refusal {
+pub(super) fn wrong_length(parts: impl IntoIterator<Item = PartNumber>) -> Refusal {
     Refusal::new(
         ErrorCode::PartSizeMismatch,
         "storage holds parts of another length than planned",
@@ -324,6 +388,6 @@ fn wrong_length(parts: impl IntoIterator<Item = PartNumber>) -> Refusal {
     .naming(parts)
 }
 
-fn gone() -> Refusal {
+pub(super) fn gone() -> Refusal {
     Refusal::new(ErrorCode::UploadGone, "the upload was aborted or has expired")
 }

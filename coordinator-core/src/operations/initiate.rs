@@ -123,19 +123,10 @@ fn draft<S, W>(
     }
     let name = policy::file_name(&file.name)?;
     let path = policy::folder(file.path.as_ref().map_or("", |path| path.as_str()))?;
-    let limit = desk
-        .config
-        .max_file_size
-        .min(principal.limits.max_file_size.unwrap_or(u64::MAX));
+    let limit = desk.largest_file(principal);
     let (kind, plan) = policy::plan(file.size, file.part_size, limit, desk.config.bucket.provider)?;
     check_parts(&file.parts, &plan)?;
-    let content_type = policy::content_type(file.content_type.as_deref())?;
-    if let Some(taken) = &principal.limits.content_types
-        && !policy::takes_type(taken, &content_type)
-    {
-        let detail = "the access token does not allow files of this content type";
-        return Err(Refusal::new(ErrorCode::Forbidden, detail));
-    }
+    let content_type = allowed_type(principal, file.content_type.as_deref())?;
     let id = |kind| desk.cx.id(kind, index);
     let file_id = id("file").parse().map_err(|_| internal("an id of our own"))?;
     Ok(UploadDraft {
@@ -143,6 +134,7 @@ fn draft<S, W>(
         kind,
         part_size: plan.part_size(),
         expires_ms: desk.cx.now_ms.saturating_add(desk.config.upload_ttl_ms()),
+        open_end: None,
         file: FileDraft {
             key: policy::object_key(&principal.workspace, &file_id, &name),
             file_id,
@@ -155,6 +147,18 @@ fn draft<S, W>(
             metadata: policy::metadata(file.metadata.as_deref())?,
         },
     })
+}
+
+/// The media type, if the token allows it.
+pub(super) fn allowed_type(principal: &Principal, declared: Option<&str>) -> Result<String, Refusal> {
+    let content_type = policy::content_type(declared)?;
+    match &principal.limits.content_types {
+        Some(taken) if !policy::takes_type(taken, &content_type) => {
+            let detail = "the access token does not allow files of this content type";
+            Err(Refusal::new(ErrorCode::Forbidden, detail))
+        }
+        _ => Ok(content_type),
+    }
 }
 
 /// Fails where a part is asked for twice or the plan has no such part.
@@ -173,7 +177,7 @@ pub(super) fn check_parts(parts: &[PartToSign], plan: &PartPlan) -> Result<(), R
     Ok(())
 }
 
-fn idempotency(principal: &Principal, key: Option<String>, body: &[u8]) -> Option<Idempotency> {
+pub(super) fn idempotency(principal: &Principal, key: Option<String>, body: &[u8]) -> Option<Idempotency> {
     let digest = Sha256::digest(body);
     key.map(|key| Idempotency {
         // Another subject's key of the same name is another key.
@@ -182,7 +186,7 @@ fn idempotency(principal: &Principal, key: Option<String>, body: &[u8]) -> Optio
     })
 }
 
-async fn begin<S, W: Workspaces>(
+pub(super) async fn begin<S, W: Workspaces>(
     desk: &Desk<'_, S, W>,
     principal: &Principal,
     drafts: Vec<UploadDraft>,
@@ -208,13 +212,13 @@ async fn begin<S, W: Workspaces>(
     }
 }
 
-fn over_quota() -> Refusal {
+pub(super) fn over_quota() -> Refusal {
     let detail = "the file goes beyond what the access token lets its subject keep here";
     Refusal::new(ErrorCode::QuotaExceeded, detail)
 }
 
 /// Has storage create the uploads that it does not know yet, and the ledger announce them.
-async fn open<S: Storage, W: Workspaces>(
+pub(super) async fn open<S: Storage, W: Workspaces>(
     desk: &Desk<'_, S, W>,
     principal: &Principal,
     uploads: Vec<Upload>,

@@ -12,14 +12,17 @@ pub(crate) mod files;
 mod finalize;
 pub(crate) mod health;
 pub(crate) mod initiate;
+mod open_end;
 pub(crate) mod sign_parts;
 pub(crate) mod strays;
 pub(crate) mod uploads;
+pub(crate) mod uppy;
 
 use std::cell::OnceCell;
 
-use syncsphere_protocol::{ErrorCode, Problem, WorkspaceId};
+use syncsphere_protocol::{ErrorCode, FileId, InvalidId, Problem, UploadId, WorkspaceId};
 
+use crate::auth::Principal;
 use crate::config::Config;
 use crate::coordinator::Context;
 use crate::ledger::{Call, Command, Reply};
@@ -81,11 +84,6 @@ impl<S, W: Workspaces> Desk<'_, S, W> {
             other => Err(out_of_turn(&other)),
         }
     }
-
-    /// When every URL that has been signed until now is dead, in milliseconds since 1970.
-    pub(crate) fn urls_dead_ms(&self) -> i64 {
-        self.cx.now_ms.saturating_add(self.config.url_ttl_ms())
-    }
 }
 
 impl<'a, S, W> Desk<'a, S, W> {
@@ -94,6 +92,29 @@ impl<'a, S, W> Desk<'a, S, W> {
         let (mut problem, _) = refusal.into_parts();
         problem.request_id = self.cx.request_id.clone();
         problem
+    }
+
+    /// Largest file that somebody may upload, in bytes.
+    pub(crate) fn largest_file(&self, principal: &Principal) -> u64 {
+        let own = principal.limits.max_file_size.unwrap_or(u64::MAX);
+        self.config.max_file_size.min(own)
+    }
+
+    /// When every URL that has been signed until now is dead, in milliseconds since 1970.
+    pub(crate) fn urls_dead_ms(&self) -> i64 {
+        self.cx.now_ms.saturating_add(self.config.url_ttl_ms())
+    }
+
+    /// The id of the upload that this request begins, if it begins one.
+    pub(crate) fn new_upload_id(&self) -> Result<UploadId, Refusal> {
+        let id = self.cx.id("upload", 0).parse();
+        id.map_err(|error: InvalidId| internal(error.to_string()))
+    }
+
+    /// The id of its file.
+    pub(crate) fn new_file_id(&self) -> Result<FileId, Refusal> {
+        let id = self.cx.id("file", 0).parse();
+        id.map_err(|error: InvalidId| internal(error.to_string()))
     }
 
     /// Storage, as this request asks it.
@@ -113,6 +134,7 @@ fn out_of_turn(reply: &Reply) -> Refusal {
         Reply::Begun { .. } => "begun uploads",
         Reply::Uploads { .. } => "uploads",
         Reply::KeyReused => "a reused key",
+        Reply::OverQuota => "that the quota is used up",
         Reply::Upload { .. } => "an upload",
         Reply::File { .. } => "a file",
         Reply::Files(_) => "files",

@@ -9,7 +9,7 @@ use super::Desk;
 use super::initiate::check_parts;
 use crate::auth::{Principal, Ticket};
 use crate::refusal::{Refusal, internal, invalid};
-use crate::s3::{PartUpload, SingleUpload};
+use crate::s3::{Length, PartUpload, SingleUpload};
 
 /// URLs for parts of an open upload. Asks neither ledger nor storage.
 pub(crate) fn sign_parts<S, W>(
@@ -51,14 +51,18 @@ pub(super) fn sign<S, W>(
     parts
         .iter()
         .map(|part| {
-            let range = plan
-                .range(part.part_number)
-                .ok_or_else(|| internal("a part outside its plan"))?;
+            let length = match ticket.open_end {
+                Some(open_end) => Length::UpTo(open_end.max_size),
+                None => plan
+                    .range(part.part_number)
+                    .map(|range| Length::Exactly(range.length))
+                    .ok_or_else(|| internal("a part outside its plan"))?,
+            };
             let signed = match (ticket.kind, &ticket.storage_upload_id) {
                 (UploadKind::Single, _) => {
                     let upload = SingleUpload {
                         key: &ticket.key,
-                        length: range.length,
+                        length,
                         crc64nvme: part.crc64nvme,
                         content_type: &ticket.content_type,
                     };
@@ -69,7 +73,7 @@ pub(super) fn sign<S, W>(
                         key: &ticket.key,
                         storage_upload_id,
                         part: part.part_number,
-                        length: range.length,
+                        length,
                         crc64nvme: part.crc64nvme,
                     };
                     bucket.presign_part(&upload, lifetime, now_ms)

@@ -1,6 +1,6 @@
 use syncsphere_protocol::{
     AbortReply, FileRecord, FileStatus, PartNumber, PartPlan, StoredPart, Timestamp, UploadId, UploadKind,
-    UploadStatus,
+    UploadStatus, WorkspaceId,
 };
 
 use super::chores::sweep;
@@ -33,7 +33,8 @@ pub(crate) async fn status<S: Storage, W: Workspaces>(
             Err(failure) => return Err(failure.into()),
         }
     }
-    let is_open = file.status == FileStatus::Uploading;
+    // What it would be good for takes a known size.
+    let has_ticket = file.status == FileStatus::Uploading && upload.open_end.is_none();
     let ticket = Ticket::for_upload(&upload, &principal.subject);
     let plan =
         PartPlan::new(upload.file.size, upload.part_size).map_err(|error| internal(error.to_string()))?;
@@ -46,7 +47,7 @@ pub(crate) async fn status<S: Storage, W: Workspaces>(
         part_size: upload.part_size,
         part_count: plan.part_count(),
         parts,
-        ticket: match is_open {
+        ticket: match has_ticket {
             true => Some(ticket.seal(&desk.config.auth.keys)?),
             false => None,
         },
@@ -59,18 +60,18 @@ pub(crate) async fn status<S: Storage, W: Workspaces>(
 /// stays so, and the reply says it.
 pub(crate) async fn abort<S: Storage, W: Workspaces>(
     desk: &Desk<'_, S, W>,
-    principal: &Principal,
+    workspace: &WorkspaceId,
     upload_id: &UploadId,
 ) -> Result<AbortReply, Refusal> {
     let command = Command::Abort {
         upload_id: upload_id.clone(),
         urls_dead_ms: desk.urls_dead_ms(),
     };
-    match desk.ask(&principal.workspace, command).await? {
+    match desk.ask(workspace, command).await? {
         Reply::Upload { file, chore, .. } => {
             if let Some(chore) = chore {
                 // What fails here is repeated by the workspace's alarm.
-                sweep(desk, &principal.workspace, &chore).await;
+                sweep(desk, workspace, &chore).await;
             }
             Ok(AbortReply {
                 upload_id: upload_id.clone(),
@@ -94,7 +95,7 @@ async fn look_up<S, W: Workspaces>(
 }
 
 /// One of each number: the last.
-fn latest(mut stored: Vec<StoredPart>) -> Vec<StoredPart> {
+pub(super) fn latest(mut stored: Vec<StoredPart>) -> Vec<StoredPart> {
     stored.reverse();
     stored.dedup_by_key(|part| part.part_number);
     stored.reverse();

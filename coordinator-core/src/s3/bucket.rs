@@ -119,7 +119,7 @@ impl Bucket {
     }
 
     /// The URL of an object as browsers reach it.
-    pub(super) fn public_url(&self, key: &str) -> String {
+    pub(crate) fn public_url(&self, key: &str) -> String {
         self.url(&self.public_endpoint, key)
     }
 

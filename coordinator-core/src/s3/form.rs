@@ -11,7 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 
 use super::Bucket;
-use super::presign::{CHECKSUM, Presigned, SingleUpload};
+use super::presign::{CHECKSUM, Length, Presigned, SingleUpload};
 use super::sign::{ALGORITHM, SigningFailure, calendar};
 
 impl Bucket {
@@ -39,9 +39,13 @@ impl Bucket {
             fields.push(("x-amz-checksum-algorithm", "CRC64NVME".to_owned()));
             fields.push((CHECKSUM, checksum.to_string()));
         }
+        let (least, most) = match upload.length {
+            Length::Exactly(length) => (length, length),
+            Length::UpTo(most) => (0, most),
+        };
         let mut conditions = vec![
             json!({ "bucket": self.name }),
-            json!(["content-length-range", upload.length, upload.length]),
+            json!(["content-length-range", least, most]),
         ];
         conditions.extend(
             fields
@@ -112,7 +116,7 @@ mod tests {
     fn a_form_permits_one_key_of_one_length_and_content() {
         let upload = SingleUpload {
             key: "acme/0190",
-            length: 7,
+            length: Length::Exactly(7),
             crc64nvme: Some("AAAAAAAAAAE=".parse().unwrap()),
             content_type: "text/plain",
         };

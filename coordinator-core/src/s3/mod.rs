@@ -11,6 +11,6 @@ mod sign;
 
 pub use bucket::{Addressing, Bucket, Endpoint, Provider, WrongEndpoint};
 pub(crate) use client::{PartToComplete, S3, S3Failure};
-pub(crate) use presign::{Download, PartUpload, SingleUpload};
+pub(crate) use presign::{Download, Length, PartUpload, SingleUpload};
 pub(crate) use query_signature::DayKey;
-pub(crate) use replies::StoredObject;
+pub(crate) use replies::{StoredObject, Unreadable, parse};

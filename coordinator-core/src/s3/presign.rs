@@ -9,13 +9,21 @@ use super::sign::SigningFailure;
 /// The header that carries a part's checksum.
 pub(super) const CHECKSUM: &str = "x-amz-checksum-crc64nvme";
 
+/// How many bytes may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// Storage refuses any other number.
+    Exactly(u64),
+    /// At most so many. Only a form's policy can say that: a `PUT` takes what storage takes.
+    UpTo(u64),
+}
+
 /// Permission to send one part.
 pub(crate) struct PartUpload<'a> {
     pub key: &'a str,
     pub storage_upload_id: &'a str,
     pub part: PartNumber,
-    /// Bytes; storage refuses any other length.
-    pub length: u64,
+    pub length: Length,
     /// Where given, storage refuses any other content.
     pub crc64nvme: Option<Crc64Nvme>,
 }
@@ -23,7 +31,7 @@ pub(crate) struct PartUpload<'a> {
 /// Permission to send a whole object in one request.
 pub(crate) struct SingleUpload<'a> {
     pub key: &'a str,
-    pub length: u64,
+    pub length: Length,
     pub crc64nvme: Option<Crc64Nvme>,
     /// Stored with the object.
     pub content_type: &'a str,
@@ -102,13 +110,17 @@ impl Bucket {
     fn presign_put(
         &self,
         url: &str,
-        length: u64,
+        length: Length,
         headers: Vec<(&'static str, String)>,
         lifetime: Duration,
         now_ms: i64,
     ) -> Result<Presigned, SigningFailure> {
-        let length = length.to_string();
-        let mut signed = vec![("content-length", length.as_str())];
+        let length = match length {
+            Length::Exactly(length) => Some(length.to_string()),
+            Length::UpTo(_) => None,
+        };
+        let mut signed = Vec::new();
+        signed.extend(length.as_deref().map(|length| ("content-length", length)));
         signed.extend(headers.iter().map(|(name, value)| (*name, value.as_str())));
         let url = self.presign("PUT", url, &signed, lifetime, now_ms)?;
         Ok(Presigned {

@@ -206,7 +206,8 @@ fn etag(text: String) -> Option<String> {
     fits.then_some(text)
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8], what: &'static str) -> Result<T, Unreadable> {
+/// A document whose root has this name.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8], what: &'static str) -> Result<T, Unreadable> {
     let text = std::str::from_utf8(body).map_err(|_| Unreadable(what))?;
     if root_name(body).as_deref() != Some(what) {
         return Err(Unreadable(what));

@@ -22,6 +22,7 @@ pub fn draft(number: usize, expires_ms: i64) -> UploadDraft {
         },
         part_size: 5 * 1024 * 1024,
         expires_ms,
+        open_end: None,
         file: FileDraft {
             file_id: file_id(number),
             workspace: "demo".parse().unwrap(),

@@ -73,7 +73,7 @@ pub struct Bench {
     pub ledgers: Ledgers,
     pub storage: Script,
     pub now_ms: i64,
-    requests: u8,
+    requests: u16,
     token: String,
 }
 
@@ -161,22 +161,36 @@ impl Bench {
             .collect()
     }
 
+    /// Sends a request without a token while storage answers by `script`; gives status and body.
+    pub fn send(&mut self, request: Request<Vec<u8>>, script: Vec<Exchange>) -> (u16, String) {
+        self.storage.0.borrow_mut().extend(script);
+        let response = self.answer(request);
+        self.assert_used_up();
+        let body = String::from_utf8(response.body().clone()).unwrap();
+        (response.status().as_u16(), body)
+    }
+
     fn exchange(&mut self, request: Request<Vec<u8>>) -> (u16, Value) {
-        let cx = self.context();
-        let response = self
-            .coordinator
-            .handle(request, cx, &self.storage, &self.ledgers, &PlainEntrance)
-            .now_or_never()
-            .expect("nothing here waits");
+        let response = self.answer(request);
         let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
         (response.status().as_u16(), body)
     }
 
+    fn answer(&mut self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
+        let cx = self.context();
+        self.coordinator
+            .handle(request, cx, &self.storage, &self.ledgers, &PlainEntrance)
+            .now_or_never()
+            .expect("nothing here waits")
+    }
+
     fn context(&mut self) -> Context {
         self.requests += 1;
+        let mut random = [0; 32];
+        random[..2].copy_from_slice(&self.requests.to_be_bytes());
         Context {
             now_ms: self.now_ms,
-            random: [self.requests; 32],
+            random,
             request_id: format!("r{}", self.requests),
         }
     }

@@ -1,0 +1,108 @@
+//! Who may speak to the endpoints that answer as Companion does, and how they are told that they may not.
+//!
+//! Their clients can set no header of ours, so a request is let in by a token in its address that is good for nothing else,
+//! by a cookie of the page's own origin, or, where a client can set headers after all, by the usual one.
+
+use http::{HeaderMap, Request, Response};
+use serde_json::json;
+use syncsphere_protocol::ErrorCode;
+
+use crate::auth::{Gate, Principal, Scope, bearer_of, cookie_of};
+use crate::operations::Desk;
+use crate::operations::uppy::companion;
+use crate::ports::{Entrance, Storage, Workspaces};
+use crate::refusal::{Refusal, unauthenticated};
+use crate::reply::{self, Caller};
+
+/// The reply to a request for `/s3/` and what follows it, `path`. `token` stood in its address.
+pub(crate) async fn answer<S: Storage, W: Workspaces, I: Entrance>(
+    desk: &Desk<'_, S, W>,
+    gate: &Gate<'_, I>,
+    request: &Request<Vec<u8>>,
+    token: Option<&str>,
+    path: &[&str],
+) -> Response<Vec<u8>> {
+    let answered = match admit(desk, gate, request, token).await {
+        Ok(principal) => companion::answer(desk, &principal, request, path).await,
+        Err(refusal) => Err(refusal),
+    };
+    answered.unwrap_or_else(|refusal| refused(refusal, &desk.cx.request_id))
+}
+
+/// The endpoint's path for the log, without ids and tokens.
+pub(crate) fn template(path: &[&str]) -> &'static str {
+    match path {
+        ["params"] => "/v1/companion/s3/params",
+        ["multipart"] => "/v1/companion/s3/multipart",
+        ["multipart", _] => "/v1/companion/s3/multipart/{uploadId}",
+        ["multipart", _, "complete"] => "/v1/companion/s3/multipart/{uploadId}/complete",
+        ["multipart", _, "batch"] => "/v1/companion/s3/multipart/{uploadId}/batch",
+        ["multipart", _, _] => "/v1/companion/s3/multipart/{uploadId}/{partNumber}",
+        _ => "/v1/companion",
+    }
+}
+
+async fn admit<S, W, I: Entrance>(
+    desk: &Desk<'_, S, W>,
+    gate: &Gate<'_, I>,
+    request: &Request<Vec<u8>>,
+    token: Option<&str>,
+) -> Result<Principal, Refusal> {
+    let principal = match token {
+        Some(token) => {
+            let principal = gate.admit(token).await?;
+            if principal.scopes != [Scope::Upload].into() {
+                let detail = "a token in an address may have the scope files:upload and no other";
+                return Err(Refusal::new(ErrorCode::Forbidden, detail));
+            }
+            principal
+        }
+        None => gate.admit(sent_along(desk, request)?).await?,
+    };
+    // One request has one token, so nothing was there before.
+    let _ = desk.workspace.set(principal.workspace.clone());
+    if !principal.scopes.contains(&Scope::Upload) {
+        principal.require(Scope::Write)?;
+    }
+    Ok(principal)
+}
+
+/// The token that a request carries in its headers. A cookie goes along whoever makes the browser ask, so it counts only
+/// where the browser says that a page asks which may.
+fn sent_along<'a, S, W>(desk: &Desk<'_, S, W>, request: &'a Request<Vec<u8>>) -> Result<&'a str, Refusal> {
+    let headers: &HeaderMap = request.headers();
+    let cookie = desk.config.companion_cookie.as_deref();
+    match cookie {
+        Some(name) if !headers.contains_key(http::header::AUTHORIZATION) => {
+            let token = cookie_of(headers, name)
+                .ok_or_else(|| unauthenticated("the request has neither a bearer token nor the cookie"))?;
+            match reply::caller(request, &desk.config.allowed_origins) {
+                Caller::Ours => Ok(token),
+                Caller::Foreign => {
+                    let detail = "pages of this origin may not upload here";
+                    Err(Refusal::new(ErrorCode::Forbidden, detail))
+                }
+            }
+        }
+        _ => bearer_of(headers),
+    }
+}
+
+/// A refusal as Companion tells it: `error` where the request is wrong, and the `message` that its clients show.
+fn refused(refusal: Refusal, request_id: &str) -> Response<Vec<u8>> {
+    let code = refusal.code();
+    let mut response = reply::problem(refusal.clone(), request_id);
+    let (problem, _) = refusal.into_parts();
+    let mut body = json!({ "message": problem.detail, "code": code, "requestId": request_id });
+    if code == ErrorCode::InvalidRequest
+        && let Some(members) = body.as_object_mut()
+    {
+        members.insert("error".to_owned(), problem.detail.into());
+    }
+    *response.body_mut() = body.to_string().into_bytes();
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        http::HeaderValue::from_static("application/json"),
+    );
+    response
+}

@@ -1,0 +1,287 @@
+//! Companion's S3 endpoints, as version 6 answers them, for pages that know nothing but `companionEndpoint` or `companionUrl`.
+//!
+//! Source: <https://github.com/transloadit/uppy/blob/main/packages/%40uppy/companion/src/server/controllers/s3.js>, the
+//! protocol; what clients make of it is in the tests of both.
+
+use std::collections::BTreeMap;
+
+use http::{Method, Request, Response, StatusCode};
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use syncsphere_protocol::{CompletedPart, PartNumber, Redacted, SignedPart, UploadKind};
+
+use super::calls::stored_parts;
+use super::naming::folder_and_metadata;
+use super::{signed, whole_file};
+use crate::auth::{Principal, Ticket};
+use crate::operations::open_end::{self, Wanted};
+use crate::operations::{Desk, uploads};
+use crate::policy;
+use crate::ports::{Storage, Workspaces};
+use crate::refusal::{Refusal, invalid, not_found};
+use crate::reply::json;
+use crate::routes::{Query, allow, body, parsed};
+
+/// Largest body that begins an upload, in bytes. Source: Companion's, Express's default of 100 kB.
+const MAX_CREATION: usize = 100 * 1024;
+
+/// Largest body that completes one, in bytes. Source: 10,000 parts come to 0.6 MB; Companion takes 1 MB.
+const MAX_COMPLETION: usize = 1024 * 1024;
+
+/// Most URLs in one batch. Source: own choice; a thousand cost some 50 ms.
+const MAX_BATCH: usize = 1_000;
+
+/// What follows `/s3/` in a request's path, undecoded.
+pub(crate) async fn answer<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    principal: &Principal,
+    request: &Request<Vec<u8>>,
+    path: &[&str],
+) -> Result<Response<Vec<u8>>, Refusal> {
+    let method = request.method();
+    match path {
+        ["params"] => {
+            allow(method, &[Method::GET])?;
+            params(desk, principal, request).await
+        }
+        ["multipart"] => {
+            allow(method, &[Method::POST])?;
+            create(desk, principal, body(request, MAX_CREATION)?).await
+        }
+        ["multipart", id] => {
+            allow(method, &[Method::GET, Method::DELETE])?;
+            let ticket = ticket(desk, principal, request, id)?;
+            match *method == Method::DELETE {
+                true => abort(desk, &ticket).await,
+                false => list(desk, &ticket).await,
+            }
+        }
+        ["multipart", id, "complete"] => {
+            allow(method, &[Method::POST])?;
+            let ticket = ticket(desk, principal, request, id)?;
+            complete(desk, &ticket, body(request, MAX_COMPLETION)?).await
+        }
+        ["multipart", id, "batch"] => {
+            allow(method, &[Method::GET])?;
+            let ticket = alive(desk, ticket(desk, principal, request, id)?)?;
+            batch(desk, &ticket, request)
+        }
+        ["multipart", id, number] => {
+            allow(method, &[Method::GET])?;
+            let ticket = alive(desk, ticket(desk, principal, request, id)?)?;
+            part(desk, &ticket, number)
+        }
+        // Credentials for the bucket are given to nobody.
+        _ => Err(not_found("Not Found")),
+    }
+}
+
+/// A whole file in one request. Nobody will say that it has been sent, so the ledger looks for it.
+async fn params<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    principal: &Principal,
+    request: &Request<Vec<u8>>,
+) -> Result<Response<Vec<u8>>, Refusal> {
+    let query = Query::of(request.uri())?;
+    let name = query.text("filename").unwrap_or_default();
+    if name.is_empty() {
+        let detail = "s3: the \"filename\" query parameter is required and must be a non-empty string";
+        return Err(invalid(detail));
+    }
+    let meta = query.pairs().filter_map(|(name, value)| {
+        let field = name.strip_prefix("metadata[")?.strip_suffix(']')?;
+        Some((field.to_owned(), value.to_owned()))
+    });
+    let wanted = wanted(desk, UploadKind::Single, name, query.text("type"), meta)?;
+    let upload = open_end::begin(desk, principal, wanted, None).await?;
+    let ticket = Ticket::for_upload(&upload, &principal.subject);
+    let SignedPart {
+        method,
+        url,
+        headers,
+        fields,
+        expires_in,
+        ..
+    } = signed(desk, &ticket, whole_file()?)?;
+    let reply = json!({
+        "method": method, "url": url, "fields": fields, "headers": headers, "expires": expires_in,
+    });
+    json(StatusCode::OK, &reply)
+}
+
+async fn create<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    principal: &Principal,
+    body: &[u8],
+) -> Result<Response<Vec<u8>>, Refusal> {
+    #[derive(Deserialize)]
+    struct Creation {
+        #[serde(default)]
+        filename: Value,
+        #[serde(default, rename = "type")]
+        content_type: Value,
+        #[serde(default)]
+        metadata: Option<Map<String, Value>>,
+    }
+    let creation: Creation = parsed(body)?;
+    let name = creation.filename.as_str().unwrap_or_default();
+    if name.is_empty() {
+        let detail = "s3: the \"filename\" field is required and must be a non-empty string";
+        return Err(invalid(detail));
+    }
+    let content_type = match &creation.content_type {
+        Value::Null => None,
+        Value::String(declared) => Some(declared.as_str()),
+        _ => return Err(invalid("s3: content type must be a string")),
+    };
+    let meta = creation.metadata.into_iter().flatten();
+    let meta = meta.filter_map(|(name, value)| match value {
+        Value::Null => None,
+        Value::String(text) => Some((name, text)),
+        other => Some((name, other.to_string())),
+    });
+    let wanted = wanted(desk, UploadKind::Multipart, name, content_type, meta)?;
+    let upload = open_end::begin(desk, principal, wanted, None).await?;
+    let ticket = Ticket::for_upload(&upload, &principal.subject);
+    let reply = json!({
+        "key": ticket.key,
+        "uploadId": ticket.seal(&desk.config.auth.keys)?,
+        "bucket": desk.config.bucket.name,
+    });
+    json(StatusCode::OK, &reply)
+}
+
+fn wanted<S, W>(
+    desk: &Desk<'_, S, W>,
+    kind: UploadKind,
+    name: &str,
+    content_type: Option<&str>,
+    meta: impl Iterator<Item = (String, String)>,
+) -> Result<Wanted, Refusal> {
+    let (path, metadata) = folder_and_metadata(meta);
+    Ok(Wanted {
+        kind,
+        upload_id: desk.new_upload_id()?,
+        file_id: desk.new_file_id()?,
+        name: policy::file_name(name)?,
+        path,
+        content_type: content_type.map(str::to_owned),
+        metadata,
+    })
+}
+
+/// All parts in one list: clients look for no second page.
+async fn list<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    ticket: &Ticket,
+) -> Result<Response<Vec<u8>>, Refusal> {
+    let parts = stored_parts(desk, ticket).await?;
+    let parts = parts
+        .iter()
+        .map(|part| json!({ "PartNumber": part.part_number, "ETag": part.etag, "Size": part.size }));
+    json(StatusCode::OK, &parts.collect::<Vec<_>>())
+}
+
+fn part<S, W>(desk: &Desk<'_, S, W>, ticket: &Ticket, number: &str) -> Result<Response<Vec<u8>>, Refusal> {
+    let wrong = || invalid("s3: the part number must be a number between 1 and 10000.");
+    let SignedPart { url, expires_in, .. } = signed(desk, ticket, part_number(number).ok_or_else(wrong)?)?;
+    json(StatusCode::OK, &json!({ "url": url, "expires": expires_in }))
+}
+
+fn batch<S, W>(
+    desk: &Desk<'_, S, W>,
+    ticket: &Ticket,
+    request: &Request<Vec<u8>>,
+) -> Result<Response<Vec<u8>>, Refusal> {
+    let query = Query::of(request.uri())?;
+    let listed = query.text("partNumbers").unwrap_or_default();
+    if listed.is_empty() {
+        let detail = "s3: the part numbers must be passed as a comma separated query parameter. \
+                      For example: \"?partNumbers=4,6,7,21\"";
+        return Err(invalid(detail));
+    }
+    let numbers: Option<Vec<PartNumber>> = listed.split(',').map(part_number).collect();
+    let wrong = || invalid("s3: the part numbers must be a number between 1 and 10000.");
+    let numbers = numbers.ok_or_else(wrong)?;
+    if numbers.len() > MAX_BATCH {
+        return Err(invalid(format!("s3: at most {MAX_BATCH} part numbers at once")));
+    }
+    let mut urls: BTreeMap<String, Redacted<String>> = BTreeMap::new();
+    for number in numbers {
+        urls.insert(number.to_string(), signed(desk, ticket, number)?.url);
+    }
+    json(StatusCode::OK, &json!({ "presignedUrls": urls }))
+}
+
+async fn complete<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    ticket: &Ticket,
+    body: &[u8],
+) -> Result<Response<Vec<u8>>, Refusal> {
+    #[derive(Deserialize)]
+    struct Completion {
+        parts: Vec<Part>,
+    }
+    #[derive(Deserialize)]
+    struct Part {
+        #[serde(rename = "PartNumber")]
+        number: PartNumber,
+        #[serde(rename = "ETag")]
+        etag: String,
+    }
+    let wrong = |_| invalid("s3: `parts` must be an array of {ETag, PartNumber} objects.");
+    let completion: Completion = serde_json::from_slice(body).map_err(wrong)?;
+    let parts = completion.parts.into_iter().map(|part| CompletedPart {
+        part_number: part.number,
+        etag: Some(part.etag),
+        crc64nvme: None,
+    });
+    let file = open_end::complete(desk, ticket, &parts.collect::<Vec<_>>()).await?;
+    let bucket = &desk.config.bucket;
+    let reply = json!({
+        "location": bucket.public_url(&ticket.key),
+        "key": ticket.key,
+        "bucket": bucket.name,
+        "fileId": file.file_id,
+    });
+    json(StatusCode::OK, &reply)
+}
+
+async fn abort<S: Storage, W: Workspaces>(
+    desk: &Desk<'_, S, W>,
+    ticket: &Ticket,
+) -> Result<Response<Vec<u8>>, Refusal> {
+    uploads::abort(desk, &ticket.workspace, &ticket.upload_id).await?;
+    json(StatusCode::OK, &json!({}))
+}
+
+/// The upload that a request is about. Its id tells, authentically; the key is to be there, and the same.
+fn ticket<S, W>(
+    desk: &Desk<'_, S, W>,
+    principal: &Principal,
+    request: &Request<Vec<u8>>,
+    id: &str,
+) -> Result<Ticket, Refusal> {
+    let query = Query::of(request.uri())?;
+    let Some(key) = query.text("key").filter(|key| !key.is_empty()) else {
+        let detail = "s3: the object key must be passed as a query parameter. For example: \"?key=abc.jpg\"";
+        return Err(invalid(detail));
+    };
+    let id = percent_decode_str(id).decode_utf8();
+    let id = id.map_err(|_| invalid("s3: the upload id is no text"))?;
+    let ticket = Ticket::open_ended(&id, principal, &desk.config.auth.keys)?;
+    if ticket.key.0 != key {
+        return Err(invalid("s3: the key is not the upload's"));
+    }
+    Ok(ticket)
+}
+
+fn alive<S, W>(desk: &Desk<'_, S, W>, ticket: Ticket) -> Result<Ticket, Refusal> {
+    ticket.require_alive(desk.cx.now_ms)?;
+    Ok(ticket)
+}
+
+fn part_number(text: &str) -> Option<PartNumber> {
+    text.parse::<u64>().ok()?.try_into().ok()
+}
