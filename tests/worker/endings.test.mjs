@@ -73,13 +73,13 @@ describe("aborting", () => {
 });
 
 describe("an upload past its time", () => {
-  const stack = useStack({ vars: { UPLOAD_TTL_SECONDS: "4", URL_TTL_SECONDS: "2" } });
+  const stack = useStack({ vars: { UPLOAD_TTL_SECONDS: "8", URL_TTL_SECONDS: "4" } });
 
   test("expires by the workspace's alarm, and its storage is freed", async () => {
     const client = await stack.guest();
     const bytes = noise(2 * PART);
     const grant = await client.open(bytes, { partSize: PART });
-    assert.equal(grant.expiresIn, 4);
+    assert.equal(grant.expiresIn, 8);
     await client.sendParts(grant, bytes, [1]);
     const single = await client.open(noise(1));
     await client.sendParts(single, noise(1));
@@ -111,7 +111,7 @@ describe("an upload past its time", () => {
     const bytes = noise(4);
     const grant = await client.open(bytes);
     const [url] = await client.sign(grant, [{ partNumber: 1, crc64nvme: await crc64nvme(bytes) }]);
-    assert.ok(url.expiresIn <= 2);
+    assert.ok(url.expiresIn <= 4);
     await new Promise((resolve) => setTimeout(resolve, (url.expiresIn + 2) * 1000));
     assert.equal((await put(url, bytes)).status, 403);
   });
@@ -130,6 +130,45 @@ describe("an upload past its time", () => {
     assert.equal(head.ContentLength, PART + 1);
   });
 });
+
+describe("completing at the moment of expiry", () => {
+  const stack = useStack({ vars: { UPLOAD_TTL_SECONDS: "12", URL_TTL_SECONDS: "12" } });
+
+  test("ends one way, for everybody and in storage", async () => {
+    // From at once to when the alarm has surely rung, closest around its time.
+    const moments = [-Infinity, -400, -200, -100, 0, 50, 100, 150, 200, 300, 500, 8000];
+    const endings = await Promise.all(moments.map((moment) => completedAround(stack, moment)));
+    assert.equal(endings.at(0), "available");
+    assert.equal(endings.at(-1), "expired");
+  });
+});
+
+/** Completes an upload `moment` milliseconds after its time; gives the ending that everybody agrees on. */
+async function completedAround(stack, moment) {
+  const client = await stack.guest();
+  const bytes = noise(PART + 1);
+  const grant = await client.open(bytes, { partSize: PART });
+  const end = performance.now() + grant.expiresIn * 1000;
+  await client.sendParts(grant, bytes);
+  const pause = Math.max(0, end + moment - performance.now());
+  await new Promise((resolve) => setTimeout(resolve, pause));
+  const path = `/v1/uploads/${grant.uploadId}/complete`;
+  const completed = await client.send("POST", path, { body: { ticket: grant.ticket } });
+  const reply = await completed.json();
+
+  const { status } = await client.ask("GET", `/v1/files/${grant.fileId}`);
+  assert.equal(completed.status, status === "available" ? 200 : 410, JSON.stringify(reply));
+  assert.equal(reply.code, status === "available" ? undefined : "upload_gone");
+  const kinds = (await client.changes()).changes.map(({ kind }) => kind);
+  assert.deepEqual(kinds, ["file.uploading", `file.${status}`]);
+  await eventually(
+    async () => (await multipartUploads(stack, client)).length === 0,
+    "storage holds no open upload",
+    60_000,
+  );
+  assert.equal((await objects(stack, client)).length, status === "available" ? 1 : 0);
+  return status;
+}
 
 /** Completes an upload and aborts it `pause` milliseconds later; gives the ending that everybody agrees on. */
 async function raced(stack, pause) {

@@ -133,7 +133,7 @@ fn package() -> Result<Outcome> {
     install::wasm_target()?;
     install::node_packages()?;
     build_products::npm_package()?;
-    node_test("package")
+    node_test("package", Lanes::One)
 }
 
 fn worker() -> Result<Outcome> {
@@ -141,18 +141,18 @@ fn worker() -> Result<Outcome> {
     install::node_packages()?;
     database::postgres_programs()?;
     build_products::worker()?;
-    node_test("worker")
+    node_test("worker", Lanes::Two)
 }
 
 fn in_browser() -> Result<Outcome> {
     build_products::everything()?;
-    node_test("browser")
+    node_test("browser", Lanes::One)
 }
 
 fn stack() -> Result<Outcome> {
     database::postgres_programs()?;
     build_products::everything()?;
-    node_test("stack")
+    node_test("stack", Lanes::One)
 }
 
 /// Runs a Cargo test command and adds up the closing lines of its test binaries.
@@ -200,8 +200,16 @@ fn failed_test(line: &str) -> Option<&str> {
     verdict.trim_start().starts_with("FAIL").then_some(name)
 }
 
+/// How many files of a suite run at a time. Each starts servers of its own, and the machine may have two cores: only a
+/// suite that mostly waits for clocks gains by a second lane.
+#[derive(Clone, Copy)]
+enum Lanes {
+    One = 1,
+    Two = 2,
+}
+
 /// Runs `node --test` on tests/SUITE: readable on the terminal, and as TAP into a file that we count.
-fn node_test(suite: &str) -> Result<Outcome> {
+fn node_test(suite: &str, lanes: Lanes) -> Result<Outcome> {
     let files = test_files(suite)?;
     if files.is_empty() {
         return Ok(Outcome {
@@ -218,13 +226,8 @@ fn node_test(suite: &str) -> Result<Outcome> {
     install::with_tools(&mut command)?
         .env("CHROME_BIN", browser::chromium()?)
         .env("SYNCSPHERE_XTASK", std::env::current_exe()?)
-        // Each file starts servers of its own, and the machine may have two cores.
-        .args([
-            "--test",
-            "--test-concurrency=1",
-            "--test-timeout=300000",
-            "--test-force-exit",
-        ])
+        .args(["--test", "--test-timeout=300000", "--test-force-exit"])
+        .arg(format!("--test-concurrency={}", lanes as u8))
         .args([
             "--test-reporter=spec",
             "--test-reporter-destination=stdout",
