@@ -18,14 +18,20 @@ import { startPeers } from "./peers.mjs";
  * Where contestants meet: real storage, the coordinator, the peers' servers, a browser, and slow lines between the
  * browser and all of them.
  *
- * @param {{storage?: object | null, coordinator?: object | null, faults?: boolean}} [lines] what `Link.shape` takes, for the way to
- *   storage and for the way to the coordinator or the peer's server; `null`, the default, is no line at all. `faults` puts a
- *   proxy before storage, which `arena.proxy` then is
+ * @param {{storage?: object | null, coordinator?: object | null, faults?: boolean, secondName?: boolean}} [lines] what `Link.shape`
+ *   takes, for the way to storage and for the way to the coordinator or the peer's server; `null`, the default, is no line at
+ *   all. `faults` puts a proxy before storage, which `arena.proxy` then is. `secondName`: for contestants that reach storage
+ *   under two names
  */
-export async function openArena({ storage = null, coordinator = null, faults = false } = {}) {
+export async function openArena({
+  storage = null,
+  coordinator = null,
+  faults = false,
+  secondName = false,
+} = {}) {
   const arena = new Arena();
   try {
-    await arena.open(storage, coordinator, faults);
+    await arena.open(storage, coordinator, { faults, secondName });
     return arena;
   } catch (error) {
     await arena.close();
@@ -39,7 +45,7 @@ const PERSONS_PAUSE_MS = 1000;
 class Arena {
   #cleanUps = [];
 
-  async open(storageLine, coordinatorLine, faults) {
+  async open(storageLine, coordinatorLine, { faults, secondName }) {
     const folder = await makeRunFolder();
     this.#cleanUps.push(() => folder.remove());
     this.folder = folder.path;
@@ -59,9 +65,17 @@ class Arena {
     const publicEndpoint = this.storageLink?.endpoint ?? storage;
     this.s3Settings = { endpoint, publicEndpoint, accessKeyId, secretAccessKey, bucket, region };
 
-    const ourServer = await startCoordinator({ s3: this.s3Settings, assets: ours });
-    this.#cleanUps.push(() => ourServer.stop());
-    this.ours = coordinatorLine ? (await this.#link(ourServer.url, coordinatorLine)).endpoint : ourServer.url;
+    const startOurs = async (s3) => {
+      const server = await startCoordinator({ s3, assets: ours });
+      this.#cleanUps.push(() => server.stop());
+      return coordinatorLine ? (await this.#link(server.url, coordinatorLine)).endpoint : server.url;
+    };
+    this.ours = await startOurs(this.s3Settings);
+    if (secondName) {
+      // To a browser these are two servers, with six connections each.
+      const names = [publicEndpoint, publicEndpoint.replace("127.0.0.1", "localhost")];
+      this.oursByTwoNames = await startOurs({ ...this.s3Settings, publicEndpoint: names.join(",") });
+    }
 
     const peerServer = await startPeers({ s3: this.s3Settings, pages: peers, folder: this.folder });
     this.#cleanUps.push(() => peerServer.stop());
@@ -98,7 +112,7 @@ class Arena {
       const problems = [];
       page.on("pageerror", (error) => problems.push(error.message));
       page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
-      await page.goto(`${name === "ours" ? this.ours : this.peers}/${name}.html`);
+      await page.goto(`${this.#serverOf(name, settings)}/${name}.html`);
       await page.waitForFunction(() => Boolean(globalThis.prepare));
       await page.evaluate((all) => globalThis.prepare(all), { ...settings, s3: this.s3Settings });
       await page.setInputFiles("input", files.paths);
@@ -121,6 +135,11 @@ class Arena {
     } finally {
       await context.close();
     }
+  }
+
+  #serverOf(page, { twoNames }) {
+    if (page !== "ours") return this.peers;
+    return twoNames ? this.oursByTwoNames : this.ours;
   }
 
   /** What a function gives in a fresh profile's page. */

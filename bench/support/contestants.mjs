@@ -17,6 +17,14 @@ export const oursUnchecked = {
   settings: { integrity: "none" },
 };
 
+/** Ours where storage has two addresses (`S3_PUBLIC_ENDPOINT`): a browser keeps six connections to each. */
+export const oursByTwoNames = {
+  name: "oursByTwoNames",
+  label: "SyncSphere, storage under two names",
+  page: "ours",
+  settings: { integrity: "crc64nvme", twoNames: true },
+};
+
 /** Ours where a person took a second to choose a file, in which the workers have started. */
 export const oursRested = {
   name: "oursRested",

@@ -8,7 +8,7 @@ use syncsphere_protocol::{MAX_OBJECT_SIZE, Redacted};
 
 use crate::auth::{Clients, OutsideIssuers, SigningKeys, WrongIssuers};
 use crate::policy;
-use crate::s3::{Addressing, Bucket, DayKey, Endpoint, Provider};
+use crate::s3::{Addressing, Bucket, DayKey, Endpoint, Provider, PublicEndpoints};
 
 /// Every variable that [`Config::from_vars`] knows; shells read these and [`Config::further_variables`].
 pub const VARIABLES: &[&str] = &[
@@ -158,11 +158,11 @@ impl Config {
             variable: "S3_ENDPOINT",
             complaint: wrong.complaint(),
         })?;
-        let public_endpoint = match vars.optional("S3_PUBLIC_ENDPOINT") {
-            None => endpoint.clone(),
-            Some(text) => Endpoint::from_str(text).map_err(|wrong| ConfigError {
+        let public_endpoints = match vars.optional("S3_PUBLIC_ENDPOINT") {
+            None => endpoint.clone().into(),
+            Some(text) => PublicEndpoints::from_str(text).map_err(|_| ConfigError {
                 variable: "S3_PUBLIC_ENDPOINT",
-                complaint: wrong.complaint(),
+                complaint: "has to be one to four of http:// or https:// with a host and nothing after it, separated by commas",
             })?,
         };
         let provider = vars.choice(
@@ -186,7 +186,7 @@ impl Config {
             bucket: Bucket {
                 name: bucket_name(vars.required("S3_BUCKET")?)?,
                 endpoint,
-                public_endpoint,
+                public_endpoints,
                 addressing: vars.choice(
                     "S3_ADDRESSING",
                     "has to be path or virtual",

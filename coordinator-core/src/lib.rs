@@ -29,4 +29,4 @@ pub use ports::{
     WorkspaceFailure, Workspaces,
 };
 pub use reply::{Cause, Handled, misconfigured, unreadable};
-pub use s3::{Addressing, Bucket, Endpoint, Provider, WrongEndpoint};
+pub use s3::{Addressing, Bucket, Endpoint, Provider, PublicEndpoints, WrongEndpoint};

@@ -20,10 +20,10 @@ export const ARTIFACTS = fileURLToPath(new URL("./artifacts/", import.meta.url))
 
 /**
  * Starts, for the tests of the calling file, real storage, the built coordinator with the demo site, a browser, and
- * between browser and storage a proxy that spoils things on demand (`direct` leaves it out).
+ * between browser and storage a proxy that spoils things on demand (`direct` leaves it out), under one name or two.
  */
-export function useStack({ direct = false, vars } = {}) {
-  const stack = new Stack();
+export function useStack({ direct = false, names = ["127.0.0.1"], vars } = {}) {
+  const stack = new Stack(names);
   before(() => stack.start(direct, vars));
   after(() => stack.stop());
   return stack;
@@ -31,7 +31,12 @@ export function useStack({ direct = false, vars } = {}) {
 
 class Stack {
   #cleanUps = [];
+  #names;
   #workspaces = 0;
+
+  constructor(names) {
+    this.#names = names;
+  }
 
   async start(direct, vars) {
     try {
@@ -57,8 +62,10 @@ class Stack {
   /** Starts the coordinator; after `coordinator.stop()`, starts it again where it was, with what it knew. */
   async startCoordinator(vars) {
     const { endpoint, accessKeyId, secretAccessKey, bucket, region } = this.s3;
+    const publicEndpoints = this.#names.map((name) => this.proxy?.endpoint.replace("127.0.0.1", name));
+    const publicEndpoint = this.proxy && publicEndpoints.join(",");
     this.coordinator = await startCoordinator({
-      s3: { endpoint, publicEndpoint: this.proxy?.endpoint, accessKeyId, secretAccessKey, bucket, region },
+      s3: { endpoint, publicEndpoint, accessKeyId, secretAccessKey, bucket, region },
       assets: SITE,
       vars,
       durableDir: join(this.folder, "durable"),

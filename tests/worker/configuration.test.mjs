@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { startCoordinator } from "../../stack/coordinator.mjs";
 import { startSeaweed } from "../../stack/seaweed.mjs";
-import { Client, assertProblem, noise, useStack } from "./support.mjs";
+import { Client, PART, assertProblem, noise, useStack } from "./support.mjs";
 
 const SECRET = "c2VjcmV0IHNlZWQgb2YgMzIgYnl0ZXMgIDAwMDAwMDA=";
 
@@ -16,7 +16,7 @@ describe("a variable that is missing or wrong", () => {
   };
   const CASES = {
     S3_ENDPOINT: [undefined, "nonsense", "ftp://a.test", "http://a.test/path", "http://user:pass@a.test"],
-    S3_PUBLIC_ENDPOINT: ["nonsense"],
+    S3_PUBLIC_ENDPOINT: ["nonsense", "https://a.example,", "https://a.example,nonsense"],
     S3_BUCKET: [undefined, "a/b"],
     S3_ADDRESSING: ["sideways"],
     S3_FORMS: ["yes"],
@@ -177,6 +177,32 @@ describe("limits and switches", () => {
       assert.equal((await response.json()).error, "unauthorized_client");
     } finally {
       await closed.stop();
+    }
+  });
+
+  test("the addresses of S3_PUBLIC_ENDPOINT take turns, each signed for itself", async () => {
+    const names = [s3.endpoint, s3.endpoint.replace("127.0.0.1", "localhost")];
+    const open = await startCoordinator({
+      s3: { ...s3, publicEndpoint: names.join(", ") },
+      vars: { S3_FORMS: "off" },
+      assets: false,
+    });
+    try {
+      const client = await Client.guest(open.url, "turns");
+      const bytes = noise(4 * PART);
+      const grant = await client.open(bytes, { partSize: PART });
+      const urls = await client.sign(
+        grant,
+        [1, 2, 3, 4].map((partNumber) => ({ partNumber })),
+      );
+      const turns = urls.map(({ url }) => names.indexOf(new URL(url).origin));
+      assert.deepEqual(turns.toSorted(), [0, 0, 1, 1]);
+      assert.notEqual(turns[0], turns[1]);
+      await client.sendParts(grant, bytes);
+      assert.equal((await client.complete(grant)).status, "available");
+      for (let size = 0; size < 8; size++) await client.upload(noise(size));
+    } finally {
+      await open.stop();
     }
   });
 

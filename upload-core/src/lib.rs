@@ -23,6 +23,7 @@ mod failure;
 mod io;
 mod list_map;
 mod meter;
+mod origins;
 mod outage;
 mod parts;
 mod plan;

@@ -7,12 +7,15 @@ use syncsphere_protocol::{Crc64Nvme, PartNumber, PartPlan, PartRange, SignedPart
 use crate::checkpoint::KnownPart;
 use crate::io::{AttemptId, PartRequest};
 use crate::list_map::ListMap;
+use crate::origins::{Origin, Origins};
 use crate::time::Moment;
 
 /// Permission to send one part until a moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Lease {
     pub request: PartRequest,
+    /// Where the request goes.
+    pub origin: Origin,
     usable_until: Moment,
 }
 
@@ -25,16 +28,18 @@ impl Lease {
     const LARGEST_MARGIN: Duration = Duration::from_secs(30);
 
     /// `asked_at` is when the URL was asked for: counting from there can only err on the safe side.
-    pub(crate) fn new(signed: SignedPart, asked_at: Moment) -> Self {
+    pub(crate) fn new(signed: SignedPart, asked_at: Moment, origins: &mut Origins) -> Self {
         let lifetime = Duration::from_secs(signed.expires_in);
         let margin = (lifetime / Self::UNUSED_SHARE).min(Self::LARGEST_MARGIN);
+        let request = PartRequest {
+            method: signed.method,
+            url: signed.url,
+            headers: signed.headers,
+            fields: signed.fields,
+        };
         Self {
-            request: PartRequest {
-                method: signed.method,
-                url: signed.url,
-                headers: signed.headers,
-                fields: signed.fields,
-            },
+            origin: origins.of(&request),
+            request,
             usable_until: asked_at + lifetime.saturating_sub(margin),
         }
     }
@@ -311,7 +316,7 @@ mod tests {
             expires_at: syncsphere_protocol::Timestamp::from_unix_millis(0),
             expires_in: 100,
         };
-        let lease = Lease::new(signed, Moment::from_millis(1000));
+        let lease = Lease::new(signed, Moment::from_millis(1000), &mut Origins::default());
         assert!(lease.is_usable(Moment::from_millis(90_999)));
         assert!(!lease.is_usable(Moment::from_millis(91_000)));
         assert!(!format!("{lease:?}").contains("secret"));

@@ -7,6 +7,7 @@ use syncsphere_protocol::{PartNumber, PartPlan, Redacted, UploadGrant, UploadId,
 use crate::checkpoint::Checkpoint;
 use crate::io::{AttemptId, CallId, FileDescription, Progress, TaskId, TaskState};
 use crate::meter::Meter;
+use crate::origins::Origin;
 use crate::parts::Parts;
 use crate::queue::Class;
 use crate::time::Moment;
@@ -131,6 +132,11 @@ impl Upload {
         }
     }
 
+    /// Whether parts may be sent.
+    pub(crate) fn may_send(&self) -> bool {
+        !self.paused && matches!(self.phase, Phase::Transferring(_))
+    }
+
     /// Whether parts may be hashed: from the opening on, until all are stored.
     pub(crate) fn may_hash(&self) -> bool {
         !self.paused
@@ -200,6 +206,8 @@ pub(crate) struct Attempt {
     pub task: TaskId,
     pub part: PartNumber,
     pub purpose: Purpose,
+    /// Where a request goes; of no meaning to other purposes.
+    pub origin: Origin,
     pub started: Moment,
     /// Bytes handed to the network.
     pub loaded: u64,
@@ -215,6 +223,7 @@ impl Attempt {
             task,
             part,
             purpose,
+            origin: Origin::default(),
             started: now,
             loaded: 0,
             moved_at: now,

@@ -18,6 +18,12 @@ pub(crate) trait Window {
     /// How requests reach storage bounds the limit, unless the page has set a fixed one.
     fn set_connections(&mut self, connections: Connections);
 
+    /// So does how many addresses storage has, over HTTP/1.1.
+    fn set_origins(&mut self, origins: usize);
+
+    /// The number of requests that may be in flight to each of them.
+    fn limit_for_each_origin(&self) -> usize;
+
     /// Storage took a part of `bytes`; `in_flight` requests, this one included, shared the network,
     /// and `limited` tells whether more would have been in flight if the window had allowed it.
     fn on_stored(&mut self, bytes: u64, in_flight: usize, limited: bool, now: Moment);
@@ -44,6 +50,12 @@ impl Window for Fixed {
     }
 
     fn set_connections(&mut self, _: Connections) {}
+
+    fn set_origins(&mut self, _: usize) {}
+
+    fn limit_for_each_origin(&self) -> usize {
+        self.0
+    }
 
     fn on_stored(&mut self, _: u64, _: usize, _: bool, _: Moment) {}
 
@@ -84,6 +96,8 @@ const WIDE_STEP: usize = 3;
 struct Adaptive {
     /// The page's ceiling.
     wished: usize,
+    connections: Connections,
+    origins: usize,
     /// The ceiling as the connections allow it.
     max: usize,
     limit: usize,
@@ -116,6 +130,8 @@ impl Adaptive {
     fn new(max: usize) -> Self {
         Self {
             wished: max,
+            connections: Connections::default(),
+            origins: 1,
             max: max.min(BROWSER_CONNECTIONS),
             limit: max.min(BROWSER_CONNECTIONS),
             outcomes: VecDeque::with_capacity(MEMORY),
@@ -125,6 +141,11 @@ impl Adaptive {
             epochs_until_step: 0,
             step: WIDE_STEP,
         }
+    }
+
+    fn ceiling(&self) -> usize {
+        let connections = self.limit_for_each_origin().saturating_mul(self.origins);
+        self.wished.min(connections)
     }
 
     fn remember(&mut self, outcome: Outcome) {
@@ -169,12 +190,26 @@ impl Window for Adaptive {
     }
 
     fn set_connections(&mut self, connections: Connections) {
-        self.max = match connections {
-            Connections::Http1 => self.wished.min(BROWSER_CONNECTIONS),
-            Connections::Http1Shared => self.wished.min(BROWSER_CONNECTIONS - 1),
-            Connections::Multiplexed => self.wished,
-        };
+        self.connections = connections;
+        self.max = self.ceiling();
         self.limit = self.limit.min(self.max);
+    }
+
+    /// What has not been tried is tried at once: an address more is there to be used.
+    fn set_origins(&mut self, origins: usize) {
+        if origins != self.origins {
+            self.origins = origins;
+            self.max = self.ceiling();
+            self.limit = self.max;
+        }
+    }
+
+    fn limit_for_each_origin(&self) -> usize {
+        match self.connections {
+            Connections::Http1 => BROWSER_CONNECTIONS,
+            Connections::Http1Shared => BROWSER_CONNECTIONS - 1,
+            Connections::Multiplexed => usize::MAX,
+        }
     }
 
     fn on_stored(&mut self, bytes: u64, in_flight: usize, limited: bool, now: Moment) {
@@ -268,6 +303,17 @@ mod tests {
         assert_eq!(window.limit(), 5);
         settle(&mut window, 50, |limit| limit as f64 * 1e6);
         assert_eq!(window.limit(), 5);
+    }
+
+    #[test]
+    fn each_address_of_storage_brings_its_own_connections() {
+        let mut window = Adaptive::new(16);
+        window.set_origins(2);
+        assert_eq!((window.limit(), window.limit_for_each_origin()), (12, 6));
+        window.set_connections(Connections::Http1Shared);
+        assert_eq!((window.limit(), window.limit_for_each_origin()), (10, 5));
+        window.set_origins(4);
+        assert_eq!(window.limit(), 16, "never more than the page's ceiling");
     }
 
     #[test]

@@ -48,6 +48,9 @@ pub(super) fn sign<S, W>(
     let expires_ms = (now_ms.div_euclid(1_000) + lifetime_ms / 1_000).saturating_mul(1_000);
     let plan = ticket.plan()?;
     let bucket = &desk.config.bucket;
+    // By chance for each request, so that a part that failed at one address is likely to get another; in turn within it.
+    let [chance, ..] = desk.cx.random;
+    let first_turn = ticket.key.bytes().chain([chance]).map(usize::from).sum::<usize>();
     parts
         .iter()
         .map(|part| {
@@ -58,6 +61,7 @@ pub(super) fn sign<S, W>(
                     .map(|range| Length::Exactly(range.length))
                     .ok_or_else(|| internal("a part outside its plan"))?,
             };
+            let turn = first_turn + usize::from(part.part_number.get());
             let signed = match (ticket.kind, &ticket.storage_upload_id) {
                 (UploadKind::Single, _) => {
                     let upload = SingleUpload {
@@ -65,6 +69,7 @@ pub(super) fn sign<S, W>(
                         length,
                         crc64nvme: part.crc64nvme,
                         content_type: &ticket.content_type,
+                        turn,
                     };
                     bucket.presign_single(&upload, lifetime, now_ms)
                 }
@@ -75,6 +80,7 @@ pub(super) fn sign<S, W>(
                         part: part.part_number,
                         length,
                         crc64nvme: part.crc64nvme,
+                        turn,
                     };
                     bucket.presign_part(&upload, lifetime, now_ms)
                 }

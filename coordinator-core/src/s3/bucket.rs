@@ -26,8 +26,8 @@ pub struct Bucket {
     pub name: String,
     /// Where the coordinator reaches it.
     pub endpoint: Endpoint,
-    /// Where browsers reach it.
-    pub public_endpoint: Endpoint,
+    /// Where browsers reach it. Further addresses bring further connections: a browser opens six to each.
+    pub public_endpoints: PublicEndpoints,
     /// Whether the bucket stands in the path or in the host name.
     pub addressing: Addressing,
     /// Whose storage it is.
@@ -71,7 +71,17 @@ pub struct Endpoint {
     authority: String,
 }
 
-/// Why a text is no endpoint.
+/// One or more addresses of the same storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicEndpoints {
+    first: Endpoint,
+    others: Vec<Endpoint>,
+}
+
+/// Most addresses of one storage. Source: own choice; two of them fill what a page may have under way.
+const MAX_PUBLIC_ENDPOINTS: usize = 4;
+
+/// Why a text is no endpoint, or no list of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WrongEndpoint;
 
@@ -79,6 +89,41 @@ impl WrongEndpoint {
     /// What to tell whoever wrote it.
     pub fn complaint(self) -> &'static str {
         "has to be http:// or https:// with a host and nothing after it"
+    }
+}
+
+impl PublicEndpoints {
+    /// The address whose turn it is; they take turns.
+    fn get(&self, turn: usize) -> &Endpoint {
+        let all = self.others.len() + 1;
+        match (turn % all).checked_sub(1) {
+            Some(index) => self.others.get(index).unwrap_or(&self.first),
+            None => &self.first,
+        }
+    }
+}
+
+impl From<Endpoint> for PublicEndpoints {
+    fn from(first: Endpoint) -> Self {
+        Self {
+            first,
+            others: Vec::new(),
+        }
+    }
+}
+
+/// One to four addresses, separated by commas.
+impl FromStr for PublicEndpoints {
+    type Err = WrongEndpoint;
+
+    fn from_str(text: &str) -> Result<Self, WrongEndpoint> {
+        let mut endpoints = text.split(',').map(|endpoint| endpoint.trim().parse());
+        let first = endpoints.next().ok_or(WrongEndpoint)??;
+        let others: Vec<Endpoint> = endpoints.collect::<Result<_, _>>()?;
+        if others.len() >= MAX_PUBLIC_ENDPOINTS {
+            return Err(WrongEndpoint);
+        }
+        Ok(Self { first, others })
     }
 }
 
@@ -118,9 +163,9 @@ impl Bucket {
         self.url(&self.endpoint, key)
     }
 
-    /// The URL of an object as browsers reach it.
-    pub(crate) fn public_url(&self, key: &str) -> String {
-        self.url(&self.public_endpoint, key)
+    /// The URL of an object as browsers reach it, at the address whose turn it is.
+    pub(crate) fn public_url(&self, key: &str, turn: usize) -> String {
+        self.url(self.public_endpoints.get(turn), key)
     }
 
     fn url(&self, endpoint: &Endpoint, key: &str) -> String {
@@ -177,6 +222,25 @@ mod tests {
             "https://s3.example/#x",
         ] {
             assert_eq!(bad.parse::<Endpoint>(), Err(WrongEndpoint), "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_the_same_storage_take_turns() {
+        let two: PublicEndpoints = "https://one.example, https://two.example".parse().unwrap();
+        let one: Endpoint = "https://one.example".parse().unwrap();
+        let other: Endpoint = "https://two.example".parse().unwrap();
+        assert_eq!(
+            [0, 1, 2, usize::MAX].map(|turn| two.get(turn)),
+            [&one, &other, &one, &other]
+        );
+        assert_eq!(PublicEndpoints::from(one.clone()).get(7), &one);
+        for bad in [
+            "",
+            "https://one.example,",
+            "https://a,https://b,https://c,https://d,https://e",
+        ] {
+            assert_eq!(bad.parse::<PublicEndpoints>(), Err(WrongEndpoint), "{bad}");
         }
     }
 

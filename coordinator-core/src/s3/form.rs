@@ -61,7 +61,7 @@ impl Bucket {
         fields.push(("policy", policy));
         Ok(Presigned {
             method: "POST",
-            url: self.public_url(""),
+            url: self.public_url("", upload.turn),
             headers: Vec::new(),
             fields,
         })
@@ -119,6 +119,7 @@ mod tests {
             length: Length::Exactly(7),
             crc64nvme: Some("AAAAAAAAAAE=".parse().unwrap()),
             content_type: "text/plain",
+            turn: 0,
         };
         let form = example_bucket()
             .sign_form(&upload, Duration::from_secs(60), 1_369_353_600_000)

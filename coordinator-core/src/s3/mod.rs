@@ -9,7 +9,7 @@ mod query_signature;
 mod replies;
 mod sign;
 
-pub use bucket::{Addressing, Bucket, Endpoint, Provider, WrongEndpoint};
+pub use bucket::{Addressing, Bucket, Endpoint, Provider, PublicEndpoints, WrongEndpoint};
 pub(crate) use client::{PartToComplete, S3, S3Failure};
 pub(crate) use presign::{Download, Length, PartUpload, SingleUpload};
 pub(crate) use query_signature::DayKey;

@@ -26,6 +26,8 @@ pub(crate) struct PartUpload<'a> {
     pub length: Length,
     /// Where given, storage refuses any other content.
     pub crc64nvme: Option<Crc64Nvme>,
+    /// Which of storage's addresses is to take it: they take turns.
+    pub turn: usize,
 }
 
 /// Permission to send a whole object in one request.
@@ -35,6 +37,8 @@ pub(crate) struct SingleUpload<'a> {
     pub crc64nvme: Option<Crc64Nvme>,
     /// Stored with the object.
     pub content_type: &'a str,
+    /// As for a part.
+    pub turn: usize,
 }
 
 /// Permission to read an object.
@@ -71,7 +75,7 @@ impl Bucket {
             ("partNumber", Some(&number)),
             ("uploadId", Some(part.storage_upload_id)),
         ]);
-        let url = self.public_url(part.key) + &query;
+        let url = self.public_url(part.key, part.turn) + &query;
         let headers = checksum_header(part.crc64nvme);
         self.presign_put(&url, part.length, headers, lifetime, now_ms)
     }
@@ -86,7 +90,7 @@ impl Bucket {
         if self.takes_forms {
             return self.sign_form(upload, lifetime, now_ms);
         }
-        let url = self.public_url(upload.key);
+        let url = self.public_url(upload.key, upload.turn);
         let mut headers = checksum_header(upload.crc64nvme);
         headers.push(("content-type", upload.content_type.to_owned()));
         self.presign_put(&url, upload.length, headers, lifetime, now_ms)
@@ -103,7 +107,7 @@ impl Bucket {
             ("response-content-disposition", Some(download.disposition)),
             ("response-content-type", Some(download.content_type)),
         ]);
-        let url = self.public_url(download.key) + &query;
+        let url = self.public_url(download.key, 0) + &query;
         self.presign("GET", &url, &[], lifetime, now_ms)
     }
 

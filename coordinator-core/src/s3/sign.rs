@@ -156,7 +156,7 @@ pub(super) mod tests {
         Bucket {
             name: "examplebucket".to_owned(),
             endpoint: "https://s3.amazonaws.com".parse().unwrap(),
-            public_endpoint: "https://s3.amazonaws.com".parse().unwrap(),
+            public_endpoints: "https://s3.amazonaws.com".parse().unwrap(),
             addressing: Addressing::Virtual,
             provider: Provider::Aws,
             takes_forms: false,
@@ -203,7 +203,7 @@ pub(super) mod tests {
     #[test]
     fn the_published_presigned_request_has_its_published_signature() {
         let bucket = example_bucket();
-        let url = bucket.public_url("test.txt");
+        let url = bucket.public_url("test.txt", 0);
         assert_eq!(url, "https://examplebucket.s3.amazonaws.com/test.txt");
         let signed = bucket
             .presign("GET", &url, &[], Duration::from_secs(86_400), EXAMPLE_TIME_MS)
@@ -253,7 +253,7 @@ pub(super) mod tests {
             ("content-length", "5"),
             ("x-amz-checksum-crc64nvme", "L/E4WYn8v98="),
         ];
-        let url = bucket.public_url("k") + "?partNumber=1&uploadId=u";
+        let url = bucket.public_url("k", 0) + "?partNumber=1&uploadId=u";
         let signed = bucket
             .presign("PUT", &url, &headers, Duration::from_secs(60), EXAMPLE_TIME_MS)
             .unwrap();
@@ -270,7 +270,7 @@ pub(super) mod tests {
     #[test]
     fn the_key_is_that_of_the_day_region_and_secret() {
         let bucket = example_bucket();
-        let url = bucket.public_url("k");
+        let url = bucket.public_url("k", 0);
         let lifetime = Duration::from_secs(60);
         for now_ms in [
             EXAMPLE_TIME_MS,
@@ -312,7 +312,7 @@ pub(super) mod tests {
             let bucket = Bucket { addressing, ..example_bucket() };
             let pairs: Vec<_> = query.iter().map(|(name, value)| (name.as_str(), Some(value.as_str()))).collect();
             let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            let url = bucket.public_url(&key);
+            let url = bucket.public_url(&key, 0);
             let lifetime_s = Duration::from_secs(lifetime);
             let ours = bucket
                 .presign(method.to_str(), &(url.clone() + &query_string(&pairs)), &headers, lifetime_s, now_s * 1000)

@@ -28,10 +28,17 @@ pub(crate) enum CallKind {
     Abort,
 }
 
+/// Where pages reach storage.
+pub(crate) fn addresses(count: u8) -> Vec<String> {
+    let address = |number| format!("http://storage-{number}.test:8333");
+    (1..=count).map(address).collect()
+}
+
 /// The coordinator of a run, a guest's token, and what storage needs to check signatures.
 pub(crate) fn coordinator(scenario: &Scenario, epoch_ms: i64) -> (Coordinator, String, Verifier) {
     let vars = [
         ("S3_ENDPOINT", "http://storage.test:8333"),
+        ("S3_PUBLIC_ENDPOINT", &addresses(scenario.addresses).join(",")),
         ("S3_BUCKET", "uploads"),
         ("S3_ACCESS_KEY_ID", "simulated-key"),
         ("S3_SECRET_ACCESS_KEY", "simulated-secret"),

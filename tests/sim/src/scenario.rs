@@ -143,6 +143,10 @@ pub struct Scenario {
     pub forms: bool,
     /// How the page's requests reach storage.
     pub connections: Connections,
+    /// Under how many addresses browsers reach it.
+    pub addresses: u8,
+    /// Whether nothing answers at the last of several.
+    pub one_is_dead: bool,
 }
 
 impl Scenario {
@@ -162,6 +166,8 @@ impl Scenario {
             speaks_r2: false,
             forms: false,
             connections: Connections::Http1,
+            addresses: 1,
+            one_is_dead: false,
         }
     }
 
@@ -248,6 +254,8 @@ impl Scenario {
                     Connections::Multiplexed,
                 ])
                 .unwrap_or(&Connections::Http1),
+            addresses: random.u8(1..=3),
+            one_is_dead: random.u8(0..8) == 0,
         }
     }
 }

@@ -2,16 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use syncsphere_upload_core::{AttemptId, Input, TransferFailure};
+use syncsphere_upload_core::{AttemptId, Concurrency, Connections, Input, TransferFailure};
 
+use crate::api::addresses;
 use crate::storage::Put;
 use crate::world::{Event, PROGRESS_EVERY, Sending, World};
 
 impl World {
     /// A part sets out: its preflight travels first.
     pub(crate) fn set_out(&mut self, attempt: AttemptId, sending: Sending) {
+        self.connections_suffice(&sending);
+        let is_dead = self.scenario.one_is_dead && self.is_last_of_several(&sending);
         self.sending.insert(attempt, sending);
-        if self.network_gone > 0 {
+        if is_dead {
+            self.count("address dead");
+        }
+        if self.network_gone > 0 || is_dead {
             self.later(50, Event::Reset(self.generation, attempt));
             return;
         }
@@ -22,6 +28,26 @@ impl World {
             let when = preflight + self.random.u64(0..5000);
             self.later(when, Event::Reset(self.generation, attempt));
         }
+    }
+
+    /// Over HTTP/1.1 a browser keeps six connections to an address; what is beyond them would wait unseen.
+    fn connections_suffice(&self, sending: &Sending) {
+        let adapts = matches!(self.scenario.config.concurrency, Concurrency::Adaptive { .. });
+        if adapts && self.scenario.connections != Connections::Multiplexed {
+            let address = host(sending);
+            let there = self
+                .sending
+                .values()
+                .filter(|other| host(other) == address)
+                .count();
+            assert!(there < 6, "{there} requests to {address} already");
+        }
+    }
+
+    fn is_last_of_several(&self, sending: &Sending) -> bool {
+        let addresses = addresses(self.scenario.addresses);
+        let last = addresses.last().filter(|_| addresses.len() > 1);
+        last.is_some_and(|last| sending.request.url.starts_with(last.as_str()))
     }
 
     pub(crate) fn flow_starts(&mut self, attempt: AttemptId) {
@@ -197,4 +223,10 @@ impl World {
             self.end_sending(attempt);
         }
     }
+}
+
+/// Scheme, host and port of where a request goes.
+fn host(sending: &Sending) -> String {
+    let parts: Vec<_> = sending.request.url.splitn(4, '/').take(3).collect();
+    parts.join("/")
 }

@@ -358,3 +358,35 @@ fn a_paused_upload_holds_nobody_up() {
     let last_of_the_others = outcome.ended_at.get(2).copied().flatten().unwrap_or(u64::MAX);
     assert!(last_of_the_others < 20_000, "{outcome:?}");
 }
+
+#[test]
+fn storage_under_two_addresses_is_reached_over_twice_the_connections() {
+    let link = Link {
+        rate_each: 1_000.0,
+        rate_total: 12_000.0,
+        ..LINKS[1]
+    };
+    let run = |addresses| {
+        let outcome = World::run(Scenario {
+            link,
+            addresses,
+            ..Scenario::calm(24, vec![1024 * MIB])
+        });
+        all_available(&outcome);
+        outcome.took
+    };
+    let (one, two) = (run(1), run(2));
+    assert!(two * 15 < one * 10, "{two} ms against {one} ms");
+}
+
+#[test]
+fn an_address_of_storage_that_is_dead_holds_nobody_up_for_good() {
+    let outcome = World::run(Scenario {
+        addresses: 2,
+        one_is_dead: true,
+        ..Scenario::calm(25, vec![300 * MIB, 1, 2, 3])
+    });
+    all_available(&outcome);
+    assert!(count(&outcome, "address dead") > 0, "{outcome:?}");
+    assert!(outcome.took < 300_000, "{outcome:?}");
+}

@@ -213,13 +213,15 @@ impl Engine {
             return;
         }
         let until = self.now + rest;
+        // Where storage has several addresses, another may answer when this one does not.
+        let keeps_address = self.origins.count() == 1 || !matches!(failure, TransferFailure::Network);
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };
         let rested = match upload.parts.get(part) {
             Some(Part::Sending { crc, lease, .. }) => Part::Resting {
                 crc: *crc,
-                lease: Some(lease.clone()),
+                lease: keeps_address.then(|| lease.clone()),
                 until,
             },
             _ => return,

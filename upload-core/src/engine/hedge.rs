@@ -34,7 +34,7 @@ impl Engine {
             };
             let length = upload.parts.range(part).length;
             let within_share = self.hedged_bytes + length <= self.sent_bytes / 100 * HEDGE_PERCENT;
-            let usable = matches!(upload.parts.get(part), Some(Part::Sending { lease, .. }) if lease.is_usable(self.now));
+            let usable = matches!(upload.parts.get(part), Some(Part::Sending { lease, .. }) if lease.is_usable(self.now) && self.has_room(lease.origin));
             if !usable || !(within_share || lateness >= SICK_FACTOR) {
                 return;
             }

@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::error::{UploadError, UploadErrorCode};
 use crate::io::{Action, AttemptId, Call, CallId, FileDescription, Input, Notice, TaskId, TaskState};
 use crate::list_map::ListMap;
+use crate::origins::{Origin, Origins};
 use crate::outage::Outage;
 use crate::plan::plan;
 use crate::queue::Queue;
@@ -74,6 +75,7 @@ pub struct Engine {
     attempts: ListMap<AttemptId, Attempt>,
     calls: Calls,
     window: Box<dyn Window>,
+    origins: Origins,
     outage: Outage,
     stalls: StallWatch,
     /// Bytes a second that one connection has lately carried.
@@ -111,6 +113,7 @@ impl Engine {
             active: Vec::new(),
             attempts: ListMap::new(),
             calls: Calls::default(),
+            origins: Origins::default(),
             outage: Outage::default(),
             stalls: StallWatch::default(),
             lane_rate: None,
@@ -313,6 +316,16 @@ impl Engine {
             .values()
             .filter(|attempt| attempt.purpose == Purpose::Send)
             .count()
+    }
+
+    /// Whether one more request may go to this address of storage: what its connections cannot carry would wait inside
+    /// the browser, and look stalled.
+    fn has_room(&self, origin: Origin) -> bool {
+        let there = self
+            .attempts
+            .values()
+            .filter(|attempt| attempt.purpose == Purpose::Send && attempt.origin == origin);
+        there.count() < self.window.limit_for_each_origin()
     }
 
     /// Requests that will carry a new file's parts at a time, as far as can be told.

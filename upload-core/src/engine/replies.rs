@@ -201,11 +201,12 @@ impl Engine {
                     number,
                     Part::Ready {
                         crc,
-                        lease: Lease::new(signed, asked_at),
+                        lease: Lease::new(signed, asked_at, &mut self.origins),
                     },
                 );
             }
         }
+        self.window.set_origins(self.origins.count());
         let left_out: Vec<(PartNumber, Option<Crc64Nvme>)> = upload.parts.signing().collect();
         let mut given_up = false;
         for (number, crc) in left_out {

@@ -303,9 +303,12 @@ impl Engine {
         let mut sent = 0;
         for task in self.active.clone() {
             while sent < most
-                && let Some(upload) = self.uploads.get_mut(&task).filter(|upload| of(upload))
-                && upload.transferring().is_some()
-                && let Some(part) = first(upload, |part| matches!(part, Part::Ready { .. }))
+                && let Some(upload) = self.uploads.get(&task).filter(|upload| of(upload))
+                && upload.may_send()
+                && let Some(part) = first(
+                    upload,
+                    |part| matches!(part, Part::Ready { lease, .. } if self.has_room(lease.origin)),
+                )
             {
                 self.start_sending(task, part);
                 sent += 1;
@@ -315,8 +318,7 @@ impl Engine {
     }
 
     pub(super) fn start_sending(&mut self, task: TaskId, part: PartNumber) {
-        let id = self.attempt(Attempt::new(task, part, Purpose::Send, self.now));
-        let Some(upload) = self.uploads.get_mut(&task) else {
+        let Some(upload) = self.uploads.get(&task) else {
             return;
         };
         let range = upload.parts.range(part);
@@ -324,6 +326,13 @@ impl Engine {
             Some(Part::Ready { crc, lease }) => (crc, lease, Vec::new()),
             Some(Part::Sending { crc, lease, attempts }) => (crc, lease, attempts),
             _ => return,
+        };
+        let id = self.attempt(Attempt {
+            origin: lease.origin,
+            ..Attempt::new(task, part, Purpose::Send, self.now)
+        });
+        let Some(upload) = self.uploads.get_mut(&task) else {
+            return;
         };
         attempts.push(id);
         let request = lease.request.clone();

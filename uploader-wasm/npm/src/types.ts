@@ -20,8 +20,8 @@ export interface UploaderOptions {
 
   /**
    * Most requests to storage at a time, over all files of this uploader: a number, or `"adaptive"` for as
-   * many as the network rewards, up to the browser's six connections over HTTP/1.1 and twelve requests over
-   * HTTP/2 and later. Default: `"adaptive"`.
+   * many as the network rewards, up to the browser's six connections to each of storage's addresses over HTTP/1.1,
+   * and twelve requests in all. Default: `"adaptive"`.
    */
   concurrency?: number | "adaptive";
 

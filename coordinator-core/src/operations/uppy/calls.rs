@@ -103,7 +103,7 @@ async fn complete<S: Storage, W: Workspaces>(
     let parts = xml::parts_to_complete(request.body())?;
     let file = open_end::complete(desk, ticket, &parts).await?;
     let bucket = &desk.config.bucket;
-    let location = bucket.public_url(&ticket.key);
+    let location = bucket.public_url(&ticket.key, 0);
     let etag = file.etag.unwrap_or_default();
     xml::completed(&location, &bucket.name, &ticket.key, &etag)
 }

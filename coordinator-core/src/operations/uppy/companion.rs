@@ -240,7 +240,7 @@ async fn complete<S: Storage, W: Workspaces>(
     let file = open_end::complete(desk, ticket, &parts.collect::<Vec<_>>()).await?;
     let bucket = &desk.config.bucket;
     let reply = json!({
-        "location": bucket.public_url(&ticket.key),
+        "location": bucket.public_url(&ticket.key, 0),
         "key": ticket.key,
         "bucket": bucket.name,
         "fileId": file.file_id,
