@@ -60,7 +60,7 @@ impl Crc64Nvme {
 
 impl fmt::Display for Crc64Nvme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&STANDARD.encode(self.0.to_be_bytes()))
+        f.write_str(&String::from(*self))
     }
 }
 
@@ -90,7 +90,7 @@ impl TryFrom<String> for Crc64Nvme {
 
 impl From<Crc64Nvme> for String {
     fn from(checksum: Crc64Nvme) -> String {
-        checksum.to_string()
+        STANDARD.encode(checksum.0.to_be_bytes())
     }
 }
 

@@ -119,16 +119,25 @@ pub struct PartPlan {
 
 /// Why a size and a part size make no plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.as_str())]
 pub enum InvalidPlan {
     /// The file is larger than any object can be.
-    #[error("the file is larger than {MAX_OBJECT_SIZE} bytes")]
     FileTooLarge,
     /// The part size is outside 5 MiB to 5 GiB.
-    #[error("a part size is {MIN_PART_SIZE} to {MAX_PART_SIZE} bytes")]
     PartSizeOutOfRange,
     /// The file would need more than 10,000 parts.
-    #[error("the file would need more than {MAX_PART_COUNT} parts of this size")]
     TooManyParts,
+}
+
+impl InvalidPlan {
+    /// The same in words, without what formats numbers, which pages would have to download.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FileTooLarge => "the file is larger than 53687091200000 bytes",
+            Self::PartSizeOutOfRange => "a part size is 5242880 to 5368709120 bytes",
+            Self::TooManyParts => "the file would need more than 10000 parts of this size",
+        }
+    }
 }
 
 impl PartPlan {
@@ -244,6 +253,20 @@ mod tests {
             PartPlan::new(MIN_PART_SIZE * 10_000 + 1, MIN_PART_SIZE),
             Err(InvalidPlan::TooManyParts)
         );
+    }
+
+    #[test]
+    fn refusals_name_the_limits() {
+        let names = |refusal: InvalidPlan, limits: &[u64]| {
+            let text = refusal.to_string();
+            limits.iter().all(|limit| text.contains(&limit.to_string()))
+        };
+        assert!(names(InvalidPlan::FileTooLarge, &[MAX_OBJECT_SIZE]));
+        assert!(names(
+            InvalidPlan::PartSizeOutOfRange,
+            &[MIN_PART_SIZE, MAX_PART_SIZE]
+        ));
+        assert!(names(InvalidPlan::TooManyParts, &[MAX_PART_COUNT]));
     }
 
     proptest! {

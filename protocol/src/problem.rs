@@ -156,7 +156,7 @@ impl Problem {
     /// A problem of this code; `detail` is shown to the client as it is.
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         Self {
-            kind: format!("urn:syncsphere:problem:{}", code.as_str()),
+            kind: ["urn:syncsphere:problem:", code.as_str()].concat(),
             title: code.title().to_owned(),
             status: code.status(),
             code,

@@ -72,7 +72,7 @@ impl TransferFailure {
                     UploadErrorCode::StorageRefused,
                     false,
                     match s3_code(body) {
-                        Some(code) => format!("storage refused the part: {code}"),
+                        Some(code) => ["storage refused the part: ", code].concat(),
                         None => "storage refused the part".to_owned(),
                     },
                 );

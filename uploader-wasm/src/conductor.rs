@@ -163,7 +163,7 @@ impl Conductor {
             .answered(AttemptId(attempt), |attempt| Input::Stored { attempt });
     }
 
-    /// A lane has failed; the words are those of `LaneHost`.
+    /// A lane has failed; the words are those of its message.
     #[wasm_bindgen(js_name = attemptFailed)]
     pub fn attempt_failed(
         &self,

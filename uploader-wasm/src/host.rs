@@ -1,4 +1,4 @@
-//! What the WASM module calls outside itself. The other side is TypeScript: `npm/src/worker.ts`.
+//! What the WASM module calls outside itself. The other side is TypeScript: `npm/src/worker/conductor.ts`.
 
 use wasm_bindgen::prelude::*;
 use web_sys::{Blob, Performance};
@@ -30,16 +30,6 @@ export interface LaneLink {
   /** `headers` are names and values in turn. */
   send(attempt: bigint, file: Blob, offset: number, length: number, method: string, url: string, headers: string[], fields: string[]): void;
   cancel(attempt: bigint): void;
-}
-
-/** What a lane reports. No method may throw. */
-export interface LaneHost {
-  hashed(attempt: bigint, crc64nvme: bigint): void;
-  sent(attempt: bigint, loaded: number): void;
-  /** `protocol` is the one that carried the part, as ALPN names it, where the browser tells. */
-  stored(attempt: bigint, protocol: string | undefined): void;
-  /** `failure` is `network`, `refused`, `file_changed` or `file_unreadable`. */
-  attemptFailed(attempt: bigint, failure: string, status: number, body: string, retryAfter: number | undefined): void;
 }
 "#;
 
@@ -119,34 +109,11 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub(crate) fn cancel(this: &LaneLink, attempt: u64);
 
-    /// The lane's worker.
-    #[wasm_bindgen(typescript_type = "LaneHost")]
-    pub type LaneHost;
-
-    #[wasm_bindgen(method)]
-    pub(crate) fn hashed(this: &LaneHost, attempt: u64, crc64nvme: u64);
-
-    #[wasm_bindgen(method)]
-    pub(crate) fn sent(this: &LaneHost, attempt: u64, loaded: f64);
-
-    #[wasm_bindgen(method)]
-    pub(crate) fn stored(this: &LaneHost, attempt: u64, protocol: Option<String>);
-
-    #[wasm_bindgen(method, js_name = attemptFailed)]
-    pub(crate) fn attempt_failed(
-        this: &LaneHost,
-        attempt: u64,
-        failure: &str,
-        status: u16,
-        body: &str,
-        retry_after: Option<u32>,
-    );
-
     #[wasm_bindgen(thread_local_v2, js_name = performance)]
     static PERFORMANCE: Performance;
 }
 
-/// This worker's clock and its record of requests.
+/// This worker's clock.
 pub(crate) fn performance() -> Performance {
     PERFORMANCE.with(Performance::clone)
 }

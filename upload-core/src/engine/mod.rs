@@ -337,7 +337,7 @@ impl Engine {
 fn refusal(error: InvalidPlan) -> UploadError {
     use syncsphere_protocol::ErrorCode;
     let code = UploadErrorCode::Coordinator(ErrorCode::FileTooLarge);
-    UploadError::new(code, false, error.to_string())
+    UploadError::new(code, false, error.as_str())
 }
 
 /// The plan that the coordinator granted, where it is not the one asked for.

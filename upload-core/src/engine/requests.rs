@@ -66,7 +66,7 @@ impl Engine {
             if tasks.is_empty() {
                 return;
             }
-            let idempotency_key = format!("{:032x}", self.random.u128(..));
+            let idempotency_key = (0..32).map(|_| self.random.digit(16)).collect();
             let request = Call::Initiate {
                 idempotency_key,
                 body: InitiateRequest { files },

@@ -126,15 +126,22 @@ export type ToLane =
       fields: string[];
     };
 
+/** Why a slice cannot be read: its file is not what it was when the page got it, or gone, or permission for it is. */
+export type ReadFailure = "file_changed" | "file_unreadable";
+
 export type FromLane =
   | { type: "hashed"; attempt: bigint; crc64nvme: bigint }
   | { type: "sent"; attempt: bigint; loaded: number }
+  /** `protocol` is the one that carried the part, as ALPN names it, where the browser tells. */
   | { type: "stored"; attempt: bigint; protocol: string | undefined }
   | {
       type: "attemptFailed";
       attempt: bigint;
-      failure: string;
+      failure: "network" | "refused" | ReadFailure;
+      /** HTTP status; 0 where there was no answer. */
       status: number;
+      /** The start of the answer's body. */
       body: string;
+      /** `Retry-After` in seconds, where it was readable. */
       retryAfter: number | undefined;
     };

@@ -1,0 +1,31 @@
+/**
+ * Empties the functions of a WebAssembly module that run only once Rust has panicked: `node without-panics.mjs IN OUT`.
+ *
+ * In a browser a panic ends in a trap, and what is put together for its message on the way there is never shown. The
+ * standard library comes compiled, so the compiler cannot leave it out; with these bodies gone, wasm-opt does. A panic
+ * traps as before, only sooner.
+ */
+import { readFile, writeFile } from "node:fs/promises";
+
+import binaryen from "binaryen";
+
+/** What panics call, whatever their reason. */
+const PANIC =
+  /\bpanicking\b|slice_error_fail|slice_index_fail|len_mismatch_fail|panic_already_|panic_poisoned|\brust_panic|capacity_overflow|handle_alloc_error/;
+
+/** What only messages of panics are written by: nothing of ours that a browser loads formats with `Debug`. */
+const MESSAGE = /\bfmt::Debug\b.*::fmt|\bPanicPayload\b|\bfmt\b.*\bbuilders\b/;
+
+const [from, to] = process.argv.slice(2);
+binaryen.setDebugInfo(true);
+const module = binaryen.readBinary(await readFile(from));
+let emptied = 0;
+for (let index = 0; index < module.getNumFunctions(); index++) {
+  const info = binaryen.getFunctionInfo(module.getFunctionByIndex(index));
+  if (info.module || !(PANIC.test(info.name) || MESSAGE.test(info.name))) continue;
+  binaryen.Function.setBody(module.getFunctionByIndex(index), module.unreachable());
+  emptied++;
+}
+// Names are the compiler's own affair; should it change them all, this is the place that has to follow.
+if (emptied === 0) throw new Error("no function of a panic was found by its name");
+await writeFile(to, module.emitBinary());

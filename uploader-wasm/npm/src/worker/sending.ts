@@ -1,0 +1,88 @@
+/** Sending a slice to storage. */
+
+/** Shortest time between two reports of progress, in ms. Source: own choice; the engine passes ten a second on to the page. */
+const BETWEEN_REPORTS = 100;
+
+/** How much of an error's body is kept, in characters; S3's error documents have a few hundred. */
+const LONGEST_BODY = 4096;
+
+/** A part to send, exactly as signed. */
+export interface PartRequest {
+  method: string;
+  url: string;
+  /** Names and values in turn. */
+  headers: string[];
+  /** Names and values in turn; where there are any, the body is a form that ends with the slice. */
+  fields: string[];
+}
+
+/** How a request ended. */
+export type Outcome =
+  | { type: "stored"; protocol: string | undefined }
+  | { type: "refused"; status: number; body: string; retryAfter: number | undefined }
+  /** There was no answer that may be read. */
+  | { type: "network" };
+
+/**
+ * Sends a slice as the body of `xhr`, so that its bytes go from disk to network without passing through this worker's
+ * memory. Aborting `xhr` ends it with `network`. Never rejects.
+ *
+ * It is an `XMLHttpRequest` because `fetch` does not tell how far an upload is.
+ */
+export async function send(
+  xhr: XMLHttpRequest,
+  slice: Blob,
+  { method, url, headers, fields }: PartRequest,
+  report: (loaded: number) => void,
+): Promise<Outcome> {
+  // Listeners come before `open`: set later, they would not be told of the upload.
+  const ended = new Promise((resolve) => (xhr.onloadend = resolve));
+  let last = -Infinity;
+  xhr.upload.onprogress = ({ loaded, total }) => {
+    const now = performance.now();
+    if (now - last < BETWEEN_REPORTS) return;
+    last = now;
+    // What a form puts around the slice goes first.
+    report(Math.max(0, loaded - Math.max(0, total - slice.size)));
+  };
+  try {
+    xhr.open(method, url);
+    inTurn(headers, (name, value) => xhr.setRequestHeader(name, value));
+    xhr.send(fields.length > 0 ? form(slice, fields) : slice);
+  } catch {
+    return { type: "network" };
+  }
+  await ended;
+  const { status } = xhr;
+  if (status === 0) return { type: "network" };
+  if (status >= 200 && status < 300) return { type: "stored", protocol: protocolOf(url) };
+  return {
+    type: "refused",
+    status,
+    body: xhr.responseText.slice(0, LONGEST_BODY),
+    retryAfter: retryAfter(xhr),
+  };
+}
+
+function form(slice: Blob, fields: string[]): FormData {
+  const form = new FormData();
+  inTurn(fields, (name, value) => form.append(name, value));
+  form.append("file", slice);
+  return form;
+}
+
+function inTurn(list: string[], each: (name: string, value: string) => void): void {
+  for (let i = 1; i < list.length; i += 2) each(list[i - 1]!, list[i]!);
+}
+
+/** As ALPN names it; browsers tell only where storage allows it (`Timing-Allow-Origin`). */
+function protocolOf(url: string): string | undefined {
+  const entry = performance.getEntriesByName(url).at(-1) as PerformanceResourceTiming | undefined;
+  return entry?.nextHopProtocol || undefined;
+}
+
+function retryAfter(xhr: XMLHttpRequest): number | undefined {
+  // All headers at once: asking for one that CORS hides puts an error on the console.
+  const seconds = /^retry-after: *(\d{1,9})\s*$/im.exec(xhr.getAllResponseHeaders())?.[1];
+  return seconds ? Number(seconds) : undefined;
+}
