@@ -5,8 +5,7 @@ import { build } from "esbuild";
 
 const BENCH = fileURLToPath(new URL("..", import.meta.url));
 const PACKAGE = fileURLToPath(new URL("../../uploader-wasm/npm/dist", import.meta.url));
-
-const CHECKSUM = fileURLToPath(new URL("../../target/bench-checksum", import.meta.url));
+const ENGINE = fileURLToPath(new URL("../../target/uploader-wasm", import.meta.url));
 
 /**
  * Builds a page for each contestant: `ours.html` into one folder, for the coordinator to serve with the built npm
@@ -20,7 +19,7 @@ export async function buildPages(folder) {
   for (const path of [ours, peers]) await mkdir(path, { recursive: true });
   await cp(PACKAGE, join(ours, "uploader"), { recursive: true });
 
-  await cp(CHECKSUM, join(peers, "checksum"), { recursive: true });
+  await cp(ENGINE, join(peers, "engine"), { recursive: true });
   await bundle({ ours: "pages/ours.mjs" }, ours);
   await bundle(PEERS, peers);
   await writeFile(join(ours, "ours.html"), html("ours"));
@@ -48,7 +47,7 @@ async function bundle(entryPoints, outdir) {
     platform: "browser",
     target: "es2022",
     define: { "process.env.NODE_ENV": '"production"' },
-    external: ["./uploader/*", "./checksum/*"],
+    external: ["./uploader/*", "./engine/*"],
     logLevel: "error",
   });
 }

@@ -7,12 +7,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-/// The reflected polynomial of CRC-64/NVME.
-///
-/// Source: NVM Express NVM Command Set Specification, 64b CRC; the same catalogue entry that the
-/// `crc` crate calls `CRC_64_NVME`.
-const POLYNOMIAL: u64 = 0x9A6C_9329_AC4B_C9B5;
-
 /// The polynomial `1` in the reflected representation, where the highest bit holds x^0.
 const ONE: u64 = 1 << 63;
 
@@ -38,6 +32,12 @@ pub struct InvalidChecksum;
 impl Crc64Nvme {
     /// The checksum of no bytes at all.
     pub const EMPTY: Self = Self(0);
+
+    /// The polynomial, reflected.
+    ///
+    /// Source: NVM Express NVM Command Set Specification, 64b CRC; the same catalogue entry that the
+    /// `crc` crate calls `CRC_64_NVME`.
+    pub const POLYNOMIAL: u64 = 0x9A6C_9329_AC4B_C9B5;
 
     /// Wraps a finished CRC-64/NVME value.
     pub const fn from_u64(value: u64) -> Self {
@@ -94,7 +94,7 @@ impl From<Crc64Nvme> for String {
     }
 }
 
-/// The product of two polynomials over GF(2), reduced by [`POLYNOMIAL`].
+/// The product of two polynomials over GF(2), reduced by [`Crc64Nvme::POLYNOMIAL`].
 const fn multiply(a: u64, mut b: u64) -> u64 {
     let mut product = 0;
     let mut bit = ONE;
@@ -102,7 +102,7 @@ const fn multiply(a: u64, mut b: u64) -> u64 {
         if a & bit != 0 {
             product ^= b;
         }
-        b = if b & 1 == 0 { b >> 1 } else { (b >> 1) ^ POLYNOMIAL };
+        b = if b & 1 == 0 { b >> 1 } else { (b >> 1) ^ Crc64Nvme::POLYNOMIAL };
         bit >>= 1;
     }
     product

@@ -30,7 +30,6 @@ pub fn run(names: &[String], quick: bool) -> Result<ExitCode> {
     let is_wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
     install::bench_packages()?;
     build_products::everything()?;
-    build_products::bench_checksum()?;
 
     let folder = if quick {
         workspace::target().join("bench")

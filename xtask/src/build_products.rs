@@ -139,41 +139,26 @@ fn browser_engine() -> Result<BrowserEngine> {
         "browser engine",
         inputs,
         &[engine.glue.clone(), engine.wasm.clone()],
-        || compile_for_pages("syncsphere-uploader-wasm", ENGINE, &engine.folder),
+        || compile_engine(&engine),
     )?;
     Ok(engine)
 }
 
-/// The engine's checksum on its own, compiled just like the engine, for bench to measure: target/bench-checksum.
-pub fn bench_checksum() -> Result<()> {
-    let folder = workspace::target().join("bench-checksum");
-    let inputs =
-        rust_inputs()?.paths(&["protocol", "uploader-wasm/src", WITHOUT_PANICS, "bench/checksum"])?;
-    when_changed(
-        "checksum for bench",
-        inputs,
-        &[folder.join("bench_checksum.js")],
-        || compile_for_pages("syncsphere-bench-checksum", "bench_checksum", &folder),
-    )
-}
-
-/// Compiles a package to a WebAssembly module and the script that loads it, in that folder.
-fn compile_for_pages(package: &str, name: &str, folder: &Path) -> Result<()> {
+fn compile_engine(engine: &BrowserEngine) -> Result<()> {
     execute(
         cargo()
-            .args(["build", "--profile", "browser", "--package", package])
+            .args(["build", "--profile", "browser", "--package", "syncsphere-uploader-wasm"])
             .args(["--target", WASM_TARGET, "--config", &small_code()?]),
     )?;
     let compiled = workspace::target()
         .join(WASM_TARGET)
-        .join("browser")
-        .join(format!("{}.wasm", package.replace('-', "_")));
+        .join("browser/syncsphere_uploader_wasm.wasm");
     execute(
         command(install::wasm_bindgen()?.join("wasm-bindgen"))
-            .args(["--target", "web", "--out-name", name, "--out-dir"])
-            .args([folder, &compiled]),
+            .args(["--target", "web", "--out-name", ENGINE, "--out-dir"])
+            .args([&engine.folder, &compiled]),
     )?;
-    optimise(&folder.join(format!("{name}_bg.wasm")))
+    optimise(&engine.wasm)
 }
 
 /// The name by which the package's build script looks for it.
