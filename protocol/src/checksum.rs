@@ -102,7 +102,11 @@ const fn multiply(a: u64, mut b: u64) -> u64 {
         if a & bit != 0 {
             product ^= b;
         }
-        b = if b & 1 == 0 { b >> 1 } else { (b >> 1) ^ Crc64Nvme::POLYNOMIAL };
+        b = if b & 1 == 0 {
+            b >> 1
+        } else {
+            (b >> 1) ^ Crc64Nvme::POLYNOMIAL
+        };
         bit >>= 1;
     }
     product

@@ -72,7 +72,9 @@ for (const [way, script] of Object.entries(WAYS)) {
       async ([script, slices]) => {
         const lane = await openLane({ script });
         const file = noise(4 * 1024 * 1024);
-        slices.forEach(([offset, length], attempt) => lane.say({ type: "hash", attempt: BigInt(attempt), file, offset, length }));
+        slices.forEach(([offset, length], attempt) =>
+          lane.say({ type: "hash", attempt: BigInt(attempt), file, offset, length }),
+        );
         const answers = await Promise.all(slices.map((_, attempt) => lane.answer(attempt)));
         return answers.map(({ type, crc64nvme }) => `${type} ${crc64nvme.toString(16).padStart(16, "0")}`);
       },
@@ -96,7 +98,8 @@ test("one buffer serves all that a lane reads by streams", async () => {
         };`,
     });
     const file = noise(9 * 1024 * 1024);
-    for (const attempt of [1n, 2n, 3n]) lane.say({ type: "hash", attempt, file, offset: 0, length: file.size });
+    for (const attempt of [1n, 2n, 3n])
+      lane.say({ type: "hash", attempt, file, offset: 0, length: file.size });
     await lane.answer(3);
   });
   const [lane] = page.workers();
@@ -167,7 +170,9 @@ test("a file that is shorter than it was, and one that is gone, are told by name
 
 test("a fault of the lane's own ends its worker, and is not told as one of the file", async () => {
   const error = await page.evaluate(async () => {
-    const lane = await openLane({ script: `Blob.prototype.arrayBuffer = () => Promise.reject(new RangeError("no room"));` });
+    const lane = await openLane({
+      script: `Blob.prototype.arrayBuffer = () => Promise.reject(new RangeError("no room"));`,
+    });
     lane.say({ type: "hash", attempt: 1n, file: noise(10), offset: 0, length: 10 });
     return await lane.failed;
   });
@@ -209,8 +214,14 @@ test("progress counts the slice's own bytes, without those of the form around it
   assert.equal(said.at(-1).type, "stored");
   const loaded = said.filter(({ type }) => type === "sent").map((message) => message.loaded);
   assert.ok(loaded.length >= 2, `${loaded.length} reports`);
-  assert.deepEqual(loaded, loaded.toSorted((a, b) => a - b));
-  assert.ok(loaded.every((bytes) => bytes >= 0 && bytes <= length), `${loaded}`);
+  assert.deepEqual(
+    loaded,
+    loaded.toSorted((a, b) => a - b),
+  );
+  assert.ok(
+    loaded.every((bytes) => bytes >= 0 && bytes <= length),
+    `${loaded}`,
+  );
   const [{ headers, body }] = requests;
   assert.match(headers["content-type"], /^multipart\/form-data; boundary=/);
   const names = [...body.toString("latin1").matchAll(/form-data; name="(\w+)"/g)].map(([, name]) => name);
@@ -220,8 +231,21 @@ test("progress counts the slice's own bytes, without those of the form around it
 test("what storage and the network answer is told in the engine's words", async () => {
   const said = await page.evaluate(async () => {
     const lane = await openLane();
-    const urls = [`${location.origin}/refuse`, "http://127.0.0.1:9/", "http://[no address/", `${location.origin}/break`];
-    const order = { type: "send", file: noise(10), offset: 0, length: 10, method: "PUT", headers: [], fields: [] };
+    const urls = [
+      `${location.origin}/refuse`,
+      "http://127.0.0.1:9/",
+      "http://[no address/",
+      `${location.origin}/break`,
+    ];
+    const order = {
+      type: "send",
+      file: noise(10),
+      offset: 0,
+      length: 10,
+      method: "PUT",
+      headers: [],
+      fields: [],
+    };
     urls.forEach((url, attempt) => lane.say({ ...order, attempt: BigInt(attempt), url }));
     await Promise.all(urls.map((_, attempt) => lane.answer(attempt)));
     return lane.said.filter(({ type }) => type !== "sent").sort((a, b) => Number(a.attempt - b.attempt));
@@ -292,7 +316,9 @@ function equip() {
   };
   globalThis.openLane = async ({ script = "", bodies = "file" } = {}) => {
     const source = `${script}\nawait import("${location.origin}/worker.js");\npostMessage("ready");`;
-    const worker = new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })), { type: "module" });
+    const worker = new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })), {
+      type: "module",
+    });
     const lane = { told: [], said: [] };
     const waiting = [];
     const look = () => waiting.forEach((wait) => wait());
@@ -348,7 +374,8 @@ async function crc64nvme(bytes) {
 async function answer(request, response) {
   const path = request.url;
   if (path === "/favicon.ico") return response.writeHead(404).end();
-  if (path === "/") return response.setHeader("content-type", "text/html").end("<!doctype html><title>lanes</title>");
+  if (path === "/")
+    return response.setHeader("content-type", "text/html").end("<!doctype html><title>lanes</title>");
   if (path === "/worker.js" || path === "/uploader.wasm") {
     const type = path.endsWith(".js") ? "text/javascript" : "application/wasm";
     return response.setHeader("content-type", type).end(await readFile(new URL(`.${path}`, DIST)));

@@ -19,10 +19,14 @@ thread_local! {
 /// The CRC64NVME of bytes that follow others: `before` is the checksum of those, 0 where there are none.
 #[wasm_bindgen]
 #[must_use]
-#[allow(clippy::indexing_slicing, reason = "a byte is no index beyond 255, nor are the constants beyond 15")]
+#[allow(
+    clippy::indexing_slicing,
+    reason = "a byte is no index beyond 255, nor are the constants beyond 15"
+)]
 pub fn crc64nvme(before: u64, bytes: &[u8]) -> u64 {
     TABLES.with(|tables| {
-        let effect = |following: usize, word: u64, bit: u32| tables[following][usize::from((word >> bit) as u8)];
+        let effect =
+            |following: usize, word: u64, bit: u32| tables[following][usize::from((word >> bit) as u8)];
         // A checksum begins with all bits set, and ends by turning them all over.
         let mut crc = !before;
         let (blocks, rest) = bytes.as_chunks::<BLOCK>();

@@ -147,7 +147,13 @@ fn browser_engine() -> Result<BrowserEngine> {
 fn compile_engine(engine: &BrowserEngine) -> Result<()> {
     execute(
         cargo()
-            .args(["build", "--profile", "browser", "--package", "syncsphere-uploader-wasm"])
+            .args([
+                "build",
+                "--profile",
+                "browser",
+                "--package",
+                "syncsphere-uploader-wasm",
+            ])
             .args(["--target", WASM_TARGET, "--config", &small_code()?]),
     )?;
     let compiled = workspace::target()
