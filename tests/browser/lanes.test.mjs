@@ -268,27 +268,52 @@ test("a request that is cancelled ends at once, and nothing is said of it", asyn
     lane.say({ type: "send", attempt: 1n, file, offset: 0, length: file.size, ...request });
   });
   await until(() => requests.length === 1, "the request has come");
-  const said = await page.evaluate(() => cancelled());
+  const said = await page.evaluate(async () => {
+    lane.say({ type: "cancel", attempt: 1n });
+    lane.say({ type: "hash", attempt: 2n, file: noise(10), offset: 0, length: 10 });
+    await lane.answer(2);
+    return lane.said.filter(({ type }) => type !== "sent").map(({ type, attempt }) => [type, attempt]);
+  });
   assert.deepEqual(said, [["hashed", 2n]]);
   await until(() => requests[0].aborted, "the request has ended");
 });
 
 test("what is cancelled while it is being copied is never sent", async () => {
-  const said = await page.evaluate(async () => {
-    globalThis.lane = await openLane({ bodies: "memory" });
-    const file = new Blob([new Uint8Array(64 * 1024 * 1024)]);
-    const request = { method: "PUT", url: `${location.origin}/take`, headers: [], fields: [] };
-    lane.say({ type: "send", attempt: 1n, file, offset: 0, length: file.size, ...request });
-    const said = await cancelled();
-    lane.say({ type: "send", attempt: 3n, file: noise(10), offset: 0, length: 10, ...request });
-    await lane.answer(3);
-    return said;
+  await page.evaluate(async () => {
+    globalThis.lane = await openLane({
+      bodies: "memory",
+      script: `
+        const held = new Promise((resolve) => (globalThis.release = resolve));
+        const { arrayBuffer } = Blob.prototype;
+        Blob.prototype.arrayBuffer = async function () {
+          if (this.size > 0) {
+            postMessage("copying");
+            await held;
+          }
+          return arrayBuffer.call(this);
+        };`,
+    });
+    globalThis.send = (attempt, file, url) =>
+      lane.say({ type: "send", attempt, file, offset: 0, length: file.size, method: "PUT", url, headers: [], fields: [] });
+    send(1n, noise(10), `${location.origin}/take`);
+    await lane.tells("copying");
+    lane.say({ type: "cancel", attempt: 1n });
+    send(2n, noise(0), "http://[no address/");
+    await lane.answer(2);
   });
-  assert.deepEqual(said, [["hashed", 2n]]);
+  await page.workers()[0].evaluate(() => globalThis.release());
+  const said = await page.evaluate(async () => {
+    send(3n, noise(11), `${location.origin}/take`);
+    await lane.answer(3);
+    return lane.said.filter(({ type }) => type !== "sent").map(({ type, attempt }) => [type, attempt]);
+  });
+  assert.deepEqual(said, [
+    ["attemptFailed", 2n],
+    ["stored", 3n],
+  ]);
   assert.deepEqual(
     requests.map(({ body }) => body.length),
-    [10],
-    "only what was ordered after it",
+    [11],
   );
 });
 
@@ -306,13 +331,6 @@ function equip() {
   globalThis.sha256 = async (blob) => {
     const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", await blob.arrayBuffer()));
     return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  };
-  /** Cancels the first attempt, and gives what has been said once a second one is answered. */
-  globalThis.cancelled = async () => {
-    lane.say({ type: "cancel", attempt: 1n });
-    lane.say({ type: "hash", attempt: 2n, file: noise(10), offset: 0, length: 10 });
-    await lane.answer(2);
-    return lane.said.filter(({ type }) => type !== "sent").map(({ type, attempt }) => [type, attempt]);
   };
   globalThis.openLane = async ({ script = "", bodies = "file" } = {}) => {
     const source = `${script}\nawait import("${location.origin}/worker.js");\npostMessage("ready");`;
