@@ -200,7 +200,9 @@ test("<syncsphere-upload> says why an upload failed, tries again, and speaks oth
 // React's own check for hooks that do not clean up, StrictMode, is in its development build alone.
 for (const version of ["19", "18"]) {
   test(`React ${version}: uploads with buttons, and the workspace as it changes`, async (t) => {
-    const from = createRequire(new URL(version === "19" ? "../" : `../fixtures/react${version}/`, import.meta.url));
+    const from = createRequire(
+      new URL(version === "19" ? "../" : `../fixtures/react${version}/`, import.meta.url),
+    );
     await serveExample("react", version, {
       define: { "process.env.NODE_ENV": '"development"' },
       resolve: {
