@@ -14,7 +14,7 @@ import { build } from "vite";
 
 import { freePorts } from "../../stack/ports.mjs";
 import { Workspace } from "../../uploader-wasm/npm/dist/files.js";
-import { until, useStack } from "./harness.mjs";
+import { ARTIFACTS, until, useStack } from "./harness.mjs";
 import { BELOW, openWatched, usePublished } from "./published.mjs";
 
 const MIB = 2 ** 20;
@@ -192,7 +192,8 @@ test("<syncsphere-upload> says why an upload failed, tries again, and speaks oth
   assert.ok(workers.length > 1);
   await element.evaluate((one) => document.querySelector("main").append(one));
   await element.evaluate(() => new Promise(requestAnimationFrame));
-  assert.deepEqual(page.workers(), workers);
+  const isSame = (worker, index) => worker === workers[index];
+  assert.ok(page.workers().length === workers.length && page.workers().every(isSame), "its workers stay");
   await element.evaluate((one) => one.remove());
   await until(() => page.workers().length === 0, "the workers have ended");
 });
@@ -346,8 +347,9 @@ async function formData(page, name) {
   return page.locator("form").evaluate((form, name) => new FormData(form).getAll(name), name);
 }
 
-/** What axe finds against WCAG 2.2 AA and good practice. */
+/** What axe finds against WCAG 2.2 AA and good practice; and a picture, for people to look at. */
 async function accessible(page, what) {
+  await page.screenshot({ path: join(ARTIFACTS, `surface-${what.replaceAll(/\W+/g, "-")}.png`) });
   await page.evaluate(axe);
   const found = await page.evaluate(async () => (await globalThis.axe.run(document)).violations);
   const lines = found.flatMap(({ id, nodes }) =>

@@ -43,7 +43,9 @@ const RETRYABLE: Partial<Record<UploadErrorCode, boolean>> = {
 export class Workspace {
   #endpoint: string;
   #source: WorkspaceOptions["token"];
-  #token: Promise<string> | undefined;
+  /** Kept until the coordinator no longer takes it. */
+  #known: string | undefined;
+  #pending: Promise<string> | undefined;
 
   /** Asks for nothing yet. Throws a `TypeError` on options that cannot be used. */
   constructor({ endpoint, token }: WorkspaceOptions) {
@@ -113,15 +115,12 @@ export class Workspace {
   }
 
   /** A token other than `stale`, unless the page knows no other. Those who ask at the same time share the question. */
-  async #giveToken(stale?: string): Promise<string> {
-    const known = this.#token;
-    if (known && (await known.catch(() => stale)) !== stale) return known;
-    // Whoever came first has replaced it already.
-    if (this.#token === known) {
-      this.#token = askFor(this.#source);
-      this.#token.catch(() => {});
-    }
-    return this.#token as Promise<string>;
+  #giveToken(stale?: string): Promise<string> {
+    if (this.#known !== undefined && this.#known !== stale) return Promise.resolve(this.#known);
+    this.#pending ??= askFor(this.#source)
+      .then((token) => (this.#known = token))
+      .finally(() => (this.#pending = undefined));
+    return this.#pending;
   }
 }
 

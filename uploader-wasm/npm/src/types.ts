@@ -279,7 +279,7 @@ export interface ContentLink {
   expiresAt: string;
 }
 
-/** What went wrong; stable, for programs to branch on. */
+/** What went wrong; stable, for programs to branch on. Causes and cures: docs/errors.md. */
 export type UploadErrorCode =
   // The coordinator's, as its HTTP API gives them
   | "unauthenticated"
