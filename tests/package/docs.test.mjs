@@ -23,22 +23,40 @@ test("every error code has a section that says what to do", async () => {
 });
 
 test("every example of the README and the guides compiles against the package's types", async (t) => {
-  const folder = await mkdtemp(join(ROOT, "target/docs-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-  const guides = (await readdir(join(ROOT, "docs/guides"))).filter((name) => name.endsWith(".md"));
-  let examples = 0;
-  for (const page of guides.map((name) => `docs/guides/${name}`)) {
-    const text = await readFile(join(ROOT, page), "utf8");
-    for (const [, kind, code] of text.matchAll(/^```(tsx?)\n(.*?)^```/gms)) {
-      examples += 1;
-      await writeFile(join(folder, `${page.replaceAll(/\W/g, "-")}-${examples}.${kind}`), code);
-    }
-  }
+  const examples = await examplesOfGuides(/^tsx?$/);
   const readme = await readFile(join(ROOT, "README.md"), "utf8");
   const [, code] = /^```js\n(import.*?)^```/ms.exec(readme);
   const around = "declare const fetchMyToken: any, input: any, show: any, pauseButton: any;\n";
-  await writeFile(join(folder, "README.ts"), around + code);
-  assert.ok(examples >= 5, `${examples} examples found`);
+  examples.push(["README.ts", around + code]);
+  assert.ok(examples.length >= 6, `${examples.length} examples found`);
+  await compile(t, examples);
+});
+
+test("every example for pages that still have Uppy 5 compiles against its types", async (t) => {
+  const examples = await examplesOfGuides(/^ts uppy5$/);
+  assert.ok(examples.length >= 1, `${examples.length} examples found`);
+  const uppy = (name) => [join(ROOT, "tests/fixtures/uppy5/node_modules/@uppy", name, "lib/index.d.ts")];
+  await compile(t, examples, { "@uppy/core": uppy("core"), "@uppy/aws-s3": uppy("aws-s3") });
+});
+
+/** The code of all guides that is marked so, each with a file name. */
+async function examplesOfGuides(mark) {
+  const examples = [];
+  for (const page of (await readdir(join(ROOT, "docs/guides"))).filter((name) => name.endsWith(".md"))) {
+    const text = await readFile(join(ROOT, "docs/guides", page), "utf8");
+    for (const [, info, code] of text.matchAll(/^```([^\n]*)\n(.*?)^```/gms)) {
+      if (!mark.test(info)) continue;
+      const [kind] = info.split(" ");
+      examples.push([`${page.replaceAll(/\W/g, "-")}-${examples.length + 1}.${kind}`, code]);
+    }
+  }
+  return examples;
+}
+
+async function compile(t, examples, paths) {
+  const folder = await mkdtemp(join(ROOT, "target/docs-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  for (const [name, code] of examples) await writeFile(join(folder, name), code);
   const compilerOptions = {
     target: "ES2022",
     module: "ES2022",
@@ -49,7 +67,7 @@ test("every example of the README and the guides compiles against the package's 
     skipLibCheck: true,
     types: [],
     jsx: "react-jsx",
-    paths: await entries(),
+    paths: { ...(await entries()), ...paths },
   };
   const include = ["*.ts", "*.tsx"];
   await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include }));
@@ -60,7 +78,7 @@ test("every example of the README and the guides compiles against the package's 
   } catch (error) {
     assert.fail(error.stdout);
   }
-});
+}
 
 /** Where the types of each of the package's entries are. */
 async function entries() {

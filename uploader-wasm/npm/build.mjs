@@ -72,21 +72,25 @@ async function scripts() {
  */
 async function surfaces() {
   const index = path.join(PACKAGE, "src/index.js");
-  const own = {
-    name: "own-entries",
-    setup(esbuild) {
-      esbuild.onResolve({ filter: /\/index\.js$/ }, ({ path: specifier, resolveDir }) =>
-        path.join(resolveDir, specifier) === index ? { path: specifier, external: true } : undefined,
-      );
-    },
-  };
-  await build({
-    ...SETTINGS,
-    outbase: path.join(PACKAGE, "src"),
-    entryPoints: ["src/files.ts", "src/react.ts", "src/element/index.ts"],
-    external: ["react"],
-    plugins: [own],
-  });
+  const standOn = (place, ...entryPoints) =>
+    build({
+      ...SETTINGS,
+      outbase: path.join(PACKAGE, "src"),
+      entryPoints,
+      external: ["react", "@uppy/core"],
+      plugins: [
+        {
+          name: "own-entries",
+          setup(esbuild) {
+            esbuild.onResolve({ filter: /\/index\.js$/ }, ({ path: specifier, resolveDir }) =>
+              path.join(resolveDir, specifier) === index ? { path: place, external: true } : undefined,
+            );
+          },
+        },
+      ],
+    });
+  await standOn("./index.js", "src/files.ts", "src/react.ts", "src/uppy.ts");
+  await standOn("../index.js", "src/element/index.ts");
   // It registers the very class of the entry beside it.
   await build({
     ...SETTINGS,

@@ -66,6 +66,11 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     if (typeof Worker === "function" && typeof document === "object") this.#start();
   }
 
+  /** Address of the coordinator: absolute, without a slash at its end. */
+  get endpoint(): string {
+    return this.#conductorOptions.endpoint;
+  }
+
   /**
    * Starts an upload and returns at once. Files above the single-request limit go as parts, several at
    * a time; whatever fails on the way is tried again as `retry` says. Throws after `close`, and a

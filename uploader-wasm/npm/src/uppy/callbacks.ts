@@ -1,0 +1,115 @@
+import { Requests } from "../requests.js";
+import type { FileRecord } from "../types.js";
+import type { UppyClient } from "./client.js";
+import { describe, type FileOfUppy } from "./description.js";
+import { OpenUploads } from "./open-uploads.js";
+import { partSizeFor, wholeSize } from "./part-size.js";
+import { sendPart, type PartToSend } from "./send-part.js";
+
+/** A file as `@uppy/aws-s3` hands it to its callbacks. */
+export interface LocalFile extends FileOfUppy {
+  data: unknown;
+}
+
+/** Which upload a callback is about. */
+interface Asked {
+  uploadId?: string;
+  signal?: AbortSignal;
+}
+
+/** What the response body of Uppy's `upload-success` is: the file's record, and what Uppy's uploader wants in it. */
+export type CompletedFile = FileRecord & {
+  /** The content at the coordinator, which wants a token. */
+  location: string;
+  /** The file's id. */
+  key: string;
+};
+
+/** What `uppyCallbacks` gives: options of `@uppy/aws-s3` version 5. */
+export interface UppyCallbacks {
+  /** All files go as multipart uploads, small ones in one part: so that cancelling frees each of them. */
+  shouldUseMultipart: true;
+  getChunkSize(file: { size: number }): number;
+  createMultipartUpload(file: LocalFile, signal?: AbortSignal): Promise<{ uploadId: string; key: string }>;
+  signPart(file: LocalFile, part: Asked & { partNumber: number }): Promise<PartParameters>;
+  listParts(file: LocalFile, asked: Asked): Promise<{ PartNumber: number; Size: number; ETag: string }[]>;
+  abortMultipartUpload(file: LocalFile, asked: Asked): Promise<void>;
+  completeMultipartUpload(file: LocalFile, asked: Asked): Promise<CompletedFile>;
+  /** Where a `shouldUseMultipart` of the page's own has files go in one request. */
+  getUploadParameters(file: LocalFile, options?: { signal?: AbortSignal }): Promise<PartParameters>;
+  uploadPartBytes(part: PartToSend): Promise<{ ETag: string; location?: string }>;
+}
+
+/** A request that storage takes a part by, as `@uppy/aws-s3` wants it. */
+export type PartParameters =
+  | { method: "PUT"; url: string; headers: Record<string, string> }
+  | { method: "POST"; url: string; headers: Record<string, string>; fields: Record<string, string> };
+
+/**
+ * Options for `@uppy/aws-s3` version 5 that have it upload through our coordinator, with its tokens, limits, files and
+ * change feed: `uppy.use(AwsS3, uppyCallbacks({ endpoint, token }))`, or spread among options of your own, all but
+ * `getChunkSize`, for which there is `partSize`.
+ *
+ * Parts are sent by Uppy, without checksums: storage checks their length alone, and the coordinator that all are there.
+ */
+export function uppyCallbacks(client: UppyClient): UppyCallbacks {
+  const requests = new Requests(client);
+  const uploads = new OpenUploads(requests);
+  const begin = async (file: LocalFile, plan: (size: number) => number, signal?: AbortSignal | null) => {
+    const content = file.data as Blob;
+    const description = { ...describe(file, client), contentType: file.type };
+    return await uploads.begin(content, description, plan(content.size), signal);
+  };
+  const parameters = async (uploadId: string, partNumber: number, signal?: AbortSignal) => {
+    const { method, url, headers, fields = {} } = await uploads.sign(uploadId, partNumber, signal);
+    return method === "POST" ? { method, url, headers, fields } : { method, url, headers };
+  };
+  const complete = async (uploadId: string, signal?: AbortSignal): Promise<CompletedFile> => {
+    const record = await uploads.complete(uploadId, signal);
+    const location = `${requests.endpoint}/v1/files/${record.fileId}/content`;
+    return { ...record, location, key: record.fileId };
+  };
+  /** Uploads in one request, by content, so that a repeated attempt takes up the same. */
+  const whole = new WeakMap<object, Promise<string>>();
+  /** Uppy hands the headers on as they are: by them a request is known again. */
+  const wholeByHeaders = new WeakMap<object, { content: object; uploadId: string }>();
+  return {
+    shouldUseMultipart: true,
+    getChunkSize: ({ size }) => partSizeFor(size, client.partSize),
+    async createMultipartUpload(file, signal) {
+      const { uploadId, fileId } = await begin(file, (size) => partSizeFor(size, client.partSize), signal);
+      return { uploadId, key: fileId };
+    },
+    signPart: (_, { uploadId, partNumber, signal }) => parameters(idOf(uploadId), partNumber, signal),
+    async listParts(_, { uploadId, signal }) {
+      const parts = await uploads.parts(idOf(uploadId), signal);
+      return parts.map(({ partNumber, size, etag }) => ({ PartNumber: partNumber, Size: size, ETag: etag }));
+    },
+    abortMultipartUpload: (_, { uploadId }) => uploads.abort(idOf(uploadId)),
+    completeMultipartUpload: (_, { uploadId, signal }) => complete(idOf(uploadId), signal),
+    async getUploadParameters(file, { signal } = {}) {
+      const content = file.data as object;
+      const begun = whole.get(content) ?? begin(file, wholeSize).then(({ uploadId }) => uploadId);
+      whole.set(content, begun);
+      begun.catch(() => whole.delete(content));
+      const uploadId = await begun;
+      const request = await parameters(uploadId, 1, signal);
+      wholeByHeaders.set(request.headers, { content, uploadId });
+      return request;
+    },
+    async uploadPartBytes(part) {
+      const sent = await sendPart(part);
+      const { headers } = part.signature;
+      const upload = headers && wholeByHeaders.get(headers);
+      if (!upload) return sent;
+      // Whatever becomes of it, the next attempt begins anew.
+      whole.delete(upload.content);
+      return { ...(await complete(upload.uploadId, part.signal)), ...sent };
+    },
+  };
+}
+
+function idOf(uploadId: string | undefined): string {
+  if (uploadId === undefined) throw new TypeError("uploadId is missing");
+  return uploadId;
+}

@@ -1,0 +1,9 @@
+import type { UploaderOptions } from "../types.js";
+import type { DescriptionOptions } from "./description.js";
+
+/** Which coordinator Uppy's own uploader is to ask, with whose token, and what of its files is to be kept. */
+export type UppyClient = Pick<UploaderOptions, "endpoint" | "token"> &
+  DescriptionOptions & {
+    /** Size of each part in bytes, 5 MiB to 5 GiB. Default: 16 to 64 MiB, by the file's size. */
+    partSize?: number;
+  };

@@ -1,0 +1,256 @@
+import { UploadError } from "../index.js";
+import { problem, violation, type Json, type Question, type Requests } from "../requests.js";
+import type { FileRecord } from "../types.js";
+import type { Description } from "./description.js";
+import { randomKey } from "./random-key.js";
+
+/**
+ * How many parts' URLs are asked for at a time, in advance of need.
+ *
+ * Source: own choice; Uppy sends 6 parts at a time, so the next ones are signed while those are on their way.
+ */
+const PARTS_AHEAD = 16;
+
+/** A URL that is to expire within this time is not used any more, in ms. Source: own choice. */
+const LEAST_LIFE = 30_000;
+
+/** A request that storage takes a part by. */
+export interface SignedPart {
+  method: "PUT" | "POST";
+  url: string;
+  headers: Record<string, string>;
+  /** Of a form that carries the bytes; no others go with a PUT. */
+  fields?: Record<string, string>;
+}
+
+/** A part that storage holds. */
+export interface StoredPart {
+  partNumber: number;
+  size: number;
+  etag: string;
+}
+
+interface OpenUpload {
+  fileId: string;
+  ticket: string;
+  partCount: number;
+  /** Parts from here on have not been asked for. */
+  frontier: number;
+  /** Asked for, but not handed out yet. */
+  signed: Map<number, Promise<TimedPart>>;
+}
+
+interface TimedPart {
+  part: SignedPart;
+  /** By the clock of `performance.now`. */
+  deadline: number;
+}
+
+/** Uploads that are open at the coordinator while somebody else sends their parts. */
+export class OpenUploads {
+  #requests: Requests;
+  #uploads = new Map<string, Promise<OpenUpload>>();
+
+  constructor(requests: Requests) {
+    this.#requests = requests;
+  }
+
+  /**
+   * Opens an upload in parts of exactly `partSize` bytes. Where the signal fires meanwhile, it is given up again and
+   * the promise rejects.
+   */
+  async begin(
+    content: Blob,
+    description: Description & { contentType?: string },
+    partSize: number,
+    signal?: AbortSignal | null,
+  ): Promise<{ uploadId: string; fileId: string }> {
+    const partCount = Math.max(1, Math.ceil(content.size / partSize));
+    const first = range(1, Math.min(partCount, PARTS_AHEAD));
+    const lastModified = "lastModified" in content ? content.lastModified : undefined;
+    const file = { clientRef: "1", size: content.size, lastModified, partSize, parts: first.map(numbered) };
+    // Not with the signal: an upload that was opened without our learning its id could not be given up.
+    const reply = await this.#requests.ask({
+      method: "POST",
+      path: "/v1/uploads",
+      body: { files: [{ ...file, ...description }] },
+      idempotencyKey: randomKey(),
+    });
+    const [grant] = listOf(reply.uploads);
+    if (!grant) throw unknownAnswer();
+    if (grant.error !== undefined) throw problem(grant.error);
+    const { uploadId, fileId, ticket } = grant;
+    if (typeof uploadId !== "string" || typeof fileId !== "string" || typeof ticket !== "string")
+      throw unknownAnswer();
+    const isAsPlanned = grant.partCount === partCount && (partCount === 1 || grant.partSize === partSize);
+    if (signal?.aborted || !isAsPlanned) {
+      await this.abort(uploadId);
+      signal?.throwIfAborted();
+      throw violation("the coordinator cuts the file into other parts than Uppy");
+    }
+    const signed = new Map<number, Promise<TimedPart>>();
+    for (const [number, part] of timed(grant.urls)) signed.set(number, Promise.resolve(part));
+    const upload = { fileId, ticket, partCount, frontier: first.length + 1, signed };
+    this.#uploads.set(uploadId, Promise.resolve(upload));
+    return { uploadId, fileId };
+  }
+
+  /** A request that takes the part, which nobody else was given; some more are asked for with the first of them. */
+  async sign(uploadId: string, partNumber: number, signal?: AbortSignal | null): Promise<SignedPart> {
+    const upload = await this.#upload(uploadId);
+    const held = upload.signed.get(partNumber);
+    if (held) {
+      upload.signed.delete(partNumber);
+      const kept = await held.catch(() => undefined);
+      if (kept && kept.deadline - performance.now() > LEAST_LIFE) return kept.part;
+    }
+    const numbers = [partNumber];
+    if (partNumber >= upload.frontier) {
+      const last = Math.min(upload.partCount, partNumber + PARTS_AHEAD - 1);
+      numbers.push(...range(partNumber + 1, last));
+      upload.frontier = Math.max(last, partNumber) + 1;
+    }
+    // With the signal only where nobody else waits for the answer.
+    const asked = this.#askForParts(uploadId, numbers, numbers.length === 1 ? signal : undefined);
+    for (const number of numbers.slice(1)) {
+      const one = asked.then((parts) => partOf(parts, number));
+      one.catch(() => {});
+      upload.signed.set(number, one);
+    }
+    return partOf(await asked, partNumber).part;
+  }
+
+  /** What storage holds of the upload. */
+  async parts(uploadId: string, signal?: AbortSignal | null): Promise<StoredPart[]> {
+    const { parts } = await this.#status(uploadId, signal);
+    return listOf(parts).map(({ partNumber, size, etag }) => ({
+      partNumber: Number(partNumber),
+      size: Number(size),
+      etag: String(etag),
+    }));
+  }
+
+  /** Finalizes the upload, whichever parts Uppy thinks that it has: storage knows. */
+  async complete(uploadId: string, signal?: AbortSignal | null): Promise<FileRecord> {
+    const record = await this.#withTicket(uploadId, (ticket) => ({
+      method: "POST",
+      path: `${place(uploadId)}/complete`,
+      body: { ticket },
+      isSlow: true,
+      signal,
+    }));
+    if (typeof record.fileId !== "string") throw unknownAnswer();
+    this.#uploads.delete(uploadId);
+    return record as unknown as FileRecord;
+  }
+
+  /** Gives the upload up. One that is gone already, or finalized, is left as it is. */
+  async abort(uploadId: string): Promise<void> {
+    this.#uploads.delete(uploadId);
+    try {
+      await this.#requests.ask({ method: "DELETE", path: place(uploadId) });
+    } catch (error) {
+      if (!(error instanceof UploadError) || (error.code !== "not_found" && error.code !== "upload_gone"))
+        throw error;
+    }
+  }
+
+  /** The upload as we know it, or, where an earlier page opened it, as the coordinator does. */
+  #upload(uploadId: string): Promise<OpenUpload> {
+    const known = this.#uploads.get(uploadId) ?? this.#lookUp(uploadId);
+    this.#uploads.set(uploadId, known);
+    known.catch(() => {
+      if (this.#uploads.get(uploadId) === known) this.#uploads.delete(uploadId);
+    });
+    return known;
+  }
+
+  async #lookUp(uploadId: string): Promise<OpenUpload> {
+    const { fileId, ticket, partCount } = await this.#status(uploadId);
+    if (typeof fileId !== "string" || typeof partCount !== "number") throw unknownAnswer();
+    if (typeof ticket !== "string") {
+      const message = "the upload has ended";
+      throw new UploadError({ code: "upload_gone", message, retryable: false });
+    }
+    return { fileId, ticket, partCount, frontier: 1, signed: new Map() };
+  }
+
+  #status(uploadId: string, signal?: AbortSignal | null): Promise<Json> {
+    return this.#requests.ask({ method: "GET", path: place(uploadId), signal });
+  }
+
+  async #askForParts(
+    uploadId: string,
+    numbers: number[],
+    signal: AbortSignal | null | undefined,
+  ): Promise<Map<number, TimedPart>> {
+    const reply = await this.#withTicket(uploadId, (ticket) => ({
+      method: "POST",
+      path: `${place(uploadId)}/parts`,
+      body: { ticket, parts: numbers.map(numbered) },
+      signal,
+    }));
+    return timed(reply.urls);
+  }
+
+  /** A ticket serves the subject that it was given to: where the page's token is another's by now, another is needed. */
+  async #withTicket(uploadId: string, question: (ticket: string) => Question): Promise<Json> {
+    const upload = await this.#upload(uploadId);
+    try {
+      return await this.#requests.ask(question(upload.ticket));
+    } catch (error) {
+      if (!(error instanceof UploadError) || error.code !== "forbidden") throw error;
+      upload.ticket = (await this.#lookUp(uploadId)).ticket;
+      return await this.#requests.ask(question(upload.ticket));
+    }
+  }
+}
+
+/** URLs of an answer, by part number. */
+function timed(urls: unknown): Map<number, TimedPart> {
+  const now = performance.now();
+  return new Map(
+    listOf(urls).map(({ partNumber, method, url, headers, fields, expiresIn }) => {
+      if (typeof url !== "string" || (method !== "PUT" && method !== "POST")) throw unknownAnswer();
+      const part: SignedPart = { method, url, headers: texts(headers) };
+      if (method === "POST") part.fields = texts(fields);
+      return [Number(partNumber), { part, deadline: now + Number(expiresIn) * 1000 }];
+    }),
+  );
+}
+
+function partOf(parts: Map<number, TimedPart>, partNumber: number): TimedPart {
+  const part = parts.get(partNumber);
+  if (!part) throw unknownAnswer();
+  return part;
+}
+
+function listOf(value: unknown): Json[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) throw unknownAnswer();
+  return value.map((entry: unknown) => {
+    if (typeof entry !== "object" || entry === null) throw unknownAnswer();
+    return entry as Json;
+  });
+}
+
+function texts(value: unknown): Record<string, string> {
+  if (typeof value !== "object" || value === null) return {};
+  return Object.fromEntries(Object.entries(value).map(([name, text]) => [name, String(text)]));
+}
+
+function place(uploadId: string): string {
+  return `/v1/uploads/${encodeURIComponent(uploadId)}`;
+}
+
+function numbered(partNumber: number): { partNumber: number } {
+  return { partNumber };
+}
+
+function range(first: number, last: number): number[] {
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index);
+}
+
+function unknownAnswer(): UploadError {
+  return violation("the coordinator's answer is none that is known");
+}
