@@ -52,6 +52,9 @@ pub struct S3SignReply {
     /// Headers that must go with the request exactly as given.
     #[serde(default, skip_serializing_if = "Texts::is_empty")]
     pub headers: Texts,
+    /// Where a whole file goes as a form to that address: its fields, before the last one, which is named `file`.
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub fields: Texts<Redacted<String>>,
 }
 
 /// Body of `POST /v1/companion/token`.

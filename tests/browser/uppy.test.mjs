@@ -300,6 +300,7 @@ test("Uppy 6's own uploader works with the signer", async (t) => {
     for (const [name, size] of [
       ["film.bin", 22 * 1024 * 1024],
       ["note + 1.txt", 1000],
+      ["empty.txt", 0],
     ]) {
       const { file, sha256 } = await makeFile(name, size);
       hashes[name] = { sha256, size };
@@ -323,7 +324,7 @@ test("Uppy 6's own uploader works with the signer", async (t) => {
     );
     assert.equal(await page.evaluate((fileId) => contentHash(fileId), fileId), sha256);
   }
-  assert.equal(Object.keys(files.done).length, 2);
+  assert.equal(Object.keys(files.done).length, 3);
 });
 
 /** Uppy with its Dashboard and our plugin, as `uppy` in the page. */

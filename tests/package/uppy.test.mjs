@@ -197,7 +197,7 @@ test("the signer hands on what Uppy asks, and finds the coordinator's own addres
     "POST /v1/s3/sign": ({ body }) =>
       body.partNumber
         ? { url: "https://s3.example.com/part" }
-        : { url: "calls/create", key: "k", headers: { a: "b" } },
+        : { url: "calls/create", key: "k", headers: { a: "b" }, fields: { key: "k" } },
   });
   const { signRequest, generateObjectKey } = uppySigner(coordinator.client({ path: "raw" }));
   const key = generateObjectKey({ name: "a.txt", meta: { relativePath: "day/a.txt" } });
@@ -210,6 +210,7 @@ test("the signer hands on what Uppy asks, and finds the coordinator's own addres
     url: `${coordinator.endpoint}/v1/s3/calls/create`,
     key: "k",
     headers: { a: "b" },
+    fields: { key: "k" },
   });
   const part = { method: "PUT", key: "k", uploadId: "u", partNumber: 2 };
   assert.equal((await signRequest(part)).url, "https://s3.example.com/part");

@@ -64,6 +64,7 @@ fn whole<S, W>(desk: &Desk<'_, S, W>, ticket: &Ticket) -> Result<S3SignReply, Re
         url: signed.url,
         key: Some(ticket.key.clone()),
         headers: signed.headers,
+        fields: signed.fields,
     })
 }
 
@@ -73,6 +74,7 @@ fn part<S, W>(desk: &Desk<'_, S, W>, ticket: &Ticket, number: PartNumber) -> Res
         url: signed.url,
         key: None,
         headers: signed.headers,
+        fields: signed.fields,
     })
 }
 
@@ -106,6 +108,7 @@ fn call<S, W>(desk: &Desk<'_, S, W>, what: S3CallKind) -> Result<S3SignReply, Re
         url: Redacted(format!("calls/{}", permission.0)),
         key: None,
         headers: Texts::default(),
+        fields: Texts::default(),
     })
 }
 

@@ -19,6 +19,8 @@ export interface SignedRequest {
   /** The object's own key, where an upload begins. */
   key?: string;
   headers?: Record<string, string>;
+  /** Of a form that carries a whole file. */
+  fields?: Record<string, string>;
 }
 
 /** What `uppySigner` gives: options of `@uppy/aws-s3` version 6. */
@@ -60,6 +62,7 @@ export function uppySigner(client: UppyClient): UppySigner {
         url: new URL(reply.url, requests.endpoint + SIGN).href,
         key: reply.key as string | undefined,
         headers: reply.headers as Record<string, string> | undefined,
+        fields: reply.fields as Record<string, string> | undefined,
       };
     },
   };
