@@ -53,8 +53,13 @@ function LiveFiles({ start, uploader, workspace, onReset }) {
       <ul>
         {files.map((file) => (
           <li key={file.fileId} data-file-id={file.fileId}>
-            {file.name} <button onClick={() => download(file)}>Download</button>{" "}
-            <button onClick={() => workspace.deleteFile(file.fileId)}>Delete</button>
+            {file.name}{" "}
+            <button onClick={() => download(file)} aria-label={`Download ${file.name}`}>
+              Download
+            </button>{" "}
+            <button onClick={() => workspace.deleteFile(file.fileId)} aria-label={`Delete ${file.name}`}>
+              Delete
+            </button>
           </li>
         ))}
       </ul>

@@ -14,7 +14,7 @@ import { build } from "vite";
 
 import { freePorts } from "../../stack/ports.mjs";
 import { Workspace } from "../../uploader-wasm/npm/dist/files.js";
-import { ARTIFACTS, until, useStack } from "./harness.mjs";
+import { ARTIFACTS, sha256, until, useStack } from "./harness.mjs";
 import { BELOW, openWatched, usePublished } from "./published.mjs";
 
 const MIB = 2 ** 20;
@@ -240,7 +240,12 @@ for (const version of ["19", "18"]) {
     await shown.waitFor();
     assert.equal(await shown.count(), 1);
     const fileId = await shown.getAttribute("data-file-id");
-    assert.equal(await stored(fileId), file.sha256);
+    const [saved] = await Promise.all([
+      page.waitForEvent("download"),
+      shown.getByRole("button", { name: "Download" }).click(),
+    ]);
+    assert.equal(saved.suggestedFilename(), file.name);
+    assert.equal(await sha256(await saved.path()), file.sha256);
     await upload.getByRole("button", { name: "Clear" }).click();
     assert.equal(await upload.count(), 0);
 

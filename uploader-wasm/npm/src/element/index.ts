@@ -335,11 +335,11 @@ export class SyncSphereUpload extends Base {
   }
 
   #show(): void {
-    const { chooseFile, chooseFiles, dropHere } = this.#texts;
+    const { chooseFile, chooseFiles, dropFile, dropFiles } = this.#texts;
     this.#input.multiple = this.multiple;
     this.#input.accept = this.accept;
     this.#pick.textContent = this.multiple ? chooseFiles : chooseFile;
-    this.#hint.textContent = dropHere;
+    this.#hint.textContent = this.multiple ? dropFiles : dropFile;
     for (const row of this.#rows) row.show();
     this.#update();
   }

@@ -8,7 +8,9 @@ export interface UploadElementTexts {
   /** The same where `multiple` is set. */
   chooseFiles: string;
   /** Beside that button. */
-  dropHere: string;
+  dropFile: string;
+  /** The same where `multiple` is set. */
+  dropFiles: string;
   pause: string;
   resume: string;
   abort: string;
@@ -38,7 +40,8 @@ export interface UploadElementTexts {
 export const ENGLISH: UploadElementTexts = {
   chooseFile: "Choose a file",
   chooseFiles: "Choose files",
-  dropHere: "or drop it here",
+  dropFile: "or drop it here",
+  dropFiles: "or drop them here",
   pause: "Pause",
   resume: "Resume",
   abort: "Cancel",
