@@ -30,6 +30,9 @@ use crate::workspaces::{Envelope, RemoteWorkspaces, SUBSCRIPTION_HEADER, Subscri
 const SHORTEST_BLIND_PAUSE_MS: i64 = 2_000;
 const LONGEST_BLIND_PAUSE_MS: i64 = 60 * 60 * 1000;
 
+/// Source: RFC 6455, section 7.4.1.
+const NORMAL_CLOSURE: u16 = 1000;
+
 /// Between two looks for chores while the metadata database keeps a delivery waiting. Source: own choice.
 const CHORES_PAUSE: Duration = Duration::from_secs(1);
 
@@ -107,12 +110,13 @@ impl DurableObject for WorkspaceObject {
 
     async fn websocket_close(
         &self,
-        _socket: WebSocket,
+        socket: WebSocket,
         _code: usize,
         _reason: String,
         _clean: bool,
     ) -> Result<()> {
-        // The platform answers the close by itself.
+        // Whoever leaves waits for the answer, browsers for ten seconds. One that is gone needs none.
+        let _ = socket.close(Some(NORMAL_CLOSURE), Some("goodbye"));
         Ok(())
     }
 

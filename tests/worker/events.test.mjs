@@ -45,6 +45,12 @@ describe("the change feed", () => {
     assert.equal(new Set(available.map((change) => change.file.fileId)).size, 30);
   });
 
+  test("answers whoever leaves", async () => {
+    const listener = await Listener.open(await stack.guest());
+    listener.close();
+    assert.equal(await listener.closed, 1000); // 1006 once the client has waited for long enough
+  });
+
   test("tells who remembers another feed to begin anew", async () => {
     const client = await stack.guest();
     await client.open(noise(1));
