@@ -9,6 +9,9 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "common/companion_paths.rs"]
+mod companion_paths;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -162,7 +165,7 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
     let events = json!({
         "description": "The feed over WebSocket, with the subprotocols `syncsphere.v1` and `bearer.<JWT>`",
     });
-    json!({
+    let mut paths = json!({
         "/v1/auth/token": { "post": token(schemas) },
         "/v1/uploads": { "post":
             Operation::new("Open 1 to 100 uploads").with(key.clone())
@@ -215,7 +218,11 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
             .answers_with("200", any_object("They do")).open().json(schemas) },
         "/openapi.json": { "get": Operation::new("This description")
             .answers_with("200", any_object("OpenAPI 3.1")).open().json(schemas) },
-    })
+    });
+    if let (Some(paths), Value::Object(companion)) = (paths.as_object_mut(), companion_paths::all()) {
+        paths.extend(companion);
+    }
+    paths
 }
 
 /// Source: RFC 6749 sections 4.4, 5.1 and 5.2.
