@@ -10,17 +10,12 @@ const PATIENCE = 60_000;
 /** Longest wait for the answer to Complete, in ms. Source: `PATIENCE_FOR_COMPLETE` of `worker/coordinator.ts`. */
 const PATIENCE_FOR_COMPLETE = 300_000;
 
-/** Longest answer that is looked at, in UTF-16 units. Source: `LONGEST_ANSWER` of `worker/coordinator.ts`. */
-const LONGEST_ANSWER = 8 * 1024 * 1024;
-
-/** Attempts for one request, the first included. Source: own choice; with the waits below, half a minute of trouble. */
-const MAX_ATTEMPTS = 6;
-
-/** Longest wait before the second attempt, in ms; it doubles with each further one. Source: `RetryOptions.baseDelay`. */
-const BASE_DELAY = 500;
-
-/** Longest wait before any attempt, in ms, also where the coordinator names one. Source: `RetryOptions.maxDelay`. */
-const MAX_DELAY = 20_000;
+/**
+ * Longest answer that is looked at, in UTF-16 units.
+ *
+ * Source: `docs/api.md`: 1000 records with 32 metadata entries of 64 and 1024 bytes come to 37 MB, twice that escaped.
+ */
+const LONGEST_ANSWER = 80 * 1024 * 1024;
 
 /** Codes of the coordinator's problems, and whether asking again may help. Source: `protocol/src/problem.rs`. */
 const RETRYABLE: Partial<Record<UploadErrorCode, boolean>> = {
@@ -61,7 +56,9 @@ export class Requests {
   /** Absolute, without a slash at its end. */
   readonly endpoint: string;
   #source: UploaderOptions["token"];
-  #token: Promise<string> | undefined;
+  /** Kept until the coordinator no longer takes it. */
+  #known: string | undefined;
+  #pending: Promise<string> | undefined;
 
   /** Asks for nothing yet. Throws a `TypeError` on options that cannot be used. */
   constructor({ endpoint, token }: Pick<UploaderOptions, "endpoint" | "token">) {
@@ -71,24 +68,10 @@ export class Requests {
   }
 
   /**
-   * The answer. Passing troubles are waited out, a token that is no longer taken is replaced once. Rejects with an
-   * `UploadError`, with the code `aborted` where the signal fired.
+   * The answer. A token that is no longer taken is replaced once. Rejects with an `UploadError`, with the code `aborted`
+   * where the signal fired.
    */
   async ask(question: Question): Promise<Json> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#askOnce(question);
-      } catch (error) {
-        if (!(error instanceof Trouble) || attempt === MAX_ATTEMPTS) throw asUploadError(error);
-        await pause(
-          Math.min(MAX_DELAY, error.wait ?? Math.random() * BASE_DELAY * 2 ** (attempt - 1)),
-          question.signal,
-        );
-      }
-    }
-  }
-
-  async #askOnce(question: Question): Promise<Json> {
     const first = await this.#giveToken();
     let answer = await exchange(this.endpoint, question, first);
     if (answer.status === 401) {
@@ -96,27 +79,32 @@ export class Requests {
       if (second !== first) answer = await exchange(this.endpoint, question, second);
     }
     if (answer.status !== 200) throw refusal(answer);
-    if (!answer.json) throw violation("the coordinator's answer is none that is known");
+    if (!answer.json) throw unknownAnswer();
     return answer.json;
   }
 
   /** A token other than `stale`, unless the page knows no other. Those who ask at the same time share the question. */
-  async #giveToken(stale?: string): Promise<string> {
-    const known = this.#token;
-    if (known && (await known.catch(() => stale)) !== stale) return known;
-    // Whoever came first has replaced it already.
-    if (this.#token === known) {
-      this.#token = askFor(this.#source);
-      this.#token.catch(() => {});
-    }
-    return this.#token as Promise<string>;
+  #giveToken(stale?: string): Promise<string> {
+    if (this.#known !== undefined && this.#known !== stale) return Promise.resolve(this.#known);
+    this.#pending ??= askFor(this.#source)
+      .then((token) => (this.#known = token))
+      .finally(() => (this.#pending = undefined));
+    return this.#pending;
   }
 }
 
+/** How long the coordinator wants to be left alone after an error of its own, in ms. */
+export const waits = new WeakMap<UploadError, number>();
+
 /** What a problem of the coordinator's inside an answer means. */
 export function problem(json: unknown): UploadError {
-  const isObject = typeof json === "object" && json !== null;
-  return asUploadError(refusal({ status: 200, json: isObject ? (json as Json) : undefined }));
+  const found = typeof json === "object" && json !== null ? (json as Json) : undefined;
+  return refusal({ status: typeof found?.status === "number" ? found.status : 200, json: found });
+}
+
+/** An answer that the coordinator does not give, by our knowledge. */
+export function unknownAnswer(): UploadError {
+  return violation("the coordinator's answer is none that is known");
 }
 
 /** What is not as the coordinator has it, by our knowledge. */
@@ -128,25 +116,6 @@ interface Answer {
   status: number;
   /** Where the answer is a JSON object. */
   json: Json | undefined;
-}
-
-/** An error that asking again may be the cure of. */
-class Trouble extends Error {
-  readonly failure: Failure;
-  /** As the coordinator names it, in ms. */
-  readonly wait: number | undefined;
-
-  constructor(failure: Failure, { cause, wait }: { cause?: unknown; wait?: number } = {}) {
-    super(failure.message, { cause });
-    this.failure = failure;
-    this.wait = wait;
-  }
-}
-
-function asUploadError(error: unknown): UploadError {
-  return error instanceof Trouble
-    ? new UploadError(error.failure, { cause: error.cause })
-    : (error as UploadError);
 }
 
 async function askFor(source: UploaderOptions["token"]): Promise<string> {
@@ -190,7 +159,7 @@ async function exchange(endpoint: string, question: Question, token: string): Pr
 }
 
 /** What a reply other than 200 means: the coordinator's problem, or that of something before it. */
-function refusal({ status, json }: Answer): Trouble | UploadError {
+function refusal({ status, json }: Answer): UploadError {
   const code = json?.code as UploadErrorCode;
   const known = Object.hasOwn(RETRYABLE, code) ? RETRYABLE[code] : undefined;
   const retryable = known ?? (status === 408 || status === 425 || status === 429 || status >= 500);
@@ -204,9 +173,9 @@ function refusal({ status, json }: Answer): Trouble | UploadError {
           status,
         }
       : { code, message: text(json?.detail) ?? code, retryable, requestId: text(json?.requestId), status };
-  const { retryAfter } = json ?? {};
-  const wait = typeof retryAfter === "number" && retryAfter >= 0 ? retryAfter * 1000 : undefined;
-  return retryable ? new Trouble(failure, { wait }) : new UploadError(failure);
+  const error = new UploadError(failure);
+  if (typeof json?.retryAfter === "number") waits.set(error, json.retryAfter * 1000);
+  return error;
 }
 
 function inJson(text: string): Json | undefined {
@@ -219,27 +188,12 @@ function inJson(text: string): Json | undefined {
   }
 }
 
-/** Fulfilled after so many ms; rejects where the signal fires before. */
-function pause(ms: number, signal: AbortSignal | null | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      if (signal) reject(aborted(signal));
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    if (signal?.aborted) stop();
-    else signal?.addEventListener("abort", stop, { once: true });
-  });
+function unreachable(message: string, cause: unknown): UploadError {
+  return new UploadError({ code: "coordinator_unreachable", message, retryable: true }, { cause });
 }
 
-function unreachable(message: string, cause: unknown): Trouble {
-  return new Trouble({ code: "coordinator_unreachable", message, retryable: true }, { cause });
-}
-
-function aborted(signal: AbortSignal): UploadError {
+/** Why a request ended whose signal fired. */
+export function aborted(signal: AbortSignal): UploadError {
   const failure = { code: "aborted", message: "the request was given up", retryable: false } as const;
   return new UploadError(failure, { cause: signal.reason });
 }

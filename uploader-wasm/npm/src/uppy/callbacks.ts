@@ -1,9 +1,9 @@
-import { Requests } from "../requests.js";
 import type { FileRecord } from "../types.js";
 import type { UppyClient } from "./client.js";
 import { describe, type FileOfUppy } from "./description.js";
 import { OpenUploads } from "./open-uploads.js";
 import { partSizeFor, wholeSize } from "./part-size.js";
+import { PatientRequests } from "./patient-requests.js";
 import { sendPart, type PartToSend } from "./send-part.js";
 
 /** A file as `@uppy/aws-s3` hands it to its callbacks. */
@@ -53,7 +53,7 @@ export type PartParameters =
  * Parts are sent by Uppy, without checksums: storage checks their length alone, and the coordinator that all are there.
  */
 export function uppyCallbacks(client: UppyClient): UppyCallbacks {
-  const requests = new Requests(client);
+  const requests = new PatientRequests(client);
   const uploads = new OpenUploads(requests);
   const begin = async (file: LocalFile, plan: (size: number) => number, signal?: AbortSignal | null) => {
     const content = file.data as Blob;

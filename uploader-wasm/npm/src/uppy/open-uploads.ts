@@ -1,5 +1,5 @@
 import { UploadError } from "../index.js";
-import { problem, violation, type Json, type Question, type Requests } from "../requests.js";
+import { problem, unknownAnswer, violation, type Json, type Question, type Requests } from "../requests.js";
 import type { FileRecord } from "../types.js";
 import type { Description } from "./description.js";
 import { randomKey } from "./random-key.js";
@@ -249,8 +249,4 @@ function numbered(partNumber: number): { partNumber: number } {
 
 function range(first: number, last: number): number[] {
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index);
-}
-
-function unknownAnswer(): UploadError {
-  return violation("the coordinator's answer is none that is known");
 }

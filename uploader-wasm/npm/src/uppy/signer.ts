@@ -1,7 +1,8 @@
-import { Requests, violation } from "../requests.js";
+import { unknownAnswer } from "../requests.js";
 import type { UppyClient } from "./client.js";
 import { describe, type FileOfUppy } from "./description.js";
 import { partSizeFor } from "./part-size.js";
+import { PatientRequests } from "./patient-requests.js";
 import { randomKey } from "./random-key.js";
 
 /** What `@uppy/aws-s3` version 6 wants to have signed. */
@@ -41,7 +42,7 @@ export interface UppySigner {
  * size nor metadata: the record has the size once it is `available`, and no metadata.
  */
 export function uppySigner(client: UppyClient): UppySigner {
-  const requests = new Requests(client);
+  const requests = new PatientRequests(client);
   return {
     shouldUseMultipart: true,
     getChunkSize: ({ size }) => partSizeFor(size, client.partSize),
@@ -56,7 +57,7 @@ export function uppySigner(client: UppyClient): UppySigner {
         body: { method, key, uploadId, partNumber, contentType },
         idempotencyKey: randomKey(),
       });
-      if (typeof reply.url !== "string") throw violation("the coordinator's answer is none that is known");
+      if (typeof reply.url !== "string") throw unknownAnswer();
       return {
         // Its own addresses are relative to the one it was asked at.
         url: new URL(reply.url, requests.endpoint + SIGN).href,
