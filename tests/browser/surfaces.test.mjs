@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import test, { beforeEach } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -15,6 +15,7 @@ import { build } from "vite";
 import { freePorts } from "../../stack/ports.mjs";
 import { Workspace } from "../../uploader-wasm/npm/dist/files.js";
 import { ARTIFACTS, sha256, until, useStack } from "./harness.mjs";
+import { Client } from "../worker/support.mjs";
 import { BELOW, openWatched, usePublished } from "./published.mjs";
 
 const MIB = 2 ** 20;
@@ -23,6 +24,7 @@ const SLOW = { total: 4 * MIB };
 const LARGE = 64 * MIB;
 
 const EXAMPLES = fileURLToPath(new URL("../../examples/", import.meta.url));
+const HIDDEN = fileURLToPath(new URL("../fixtures/hidden", import.meta.url));
 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const [port] = await freePorts(1);
@@ -198,20 +200,31 @@ test("<syncsphere-upload> says why an upload failed, tries again, and speaks oth
   await until(() => page.workers().length === 0, "the workers have ended");
 });
 
+test("a component that React hides and shows again hears each change once", async (t) => {
+  await serveApp(HIDDEN, "", reactOf("19"));
+  const client = await Client.guest(stack.coordinator.url, "examples");
+  const since = await workspace.newest();
+  const page = await openWatched(t, stack.browser, `${published.address}?since=${since}`);
+  const output = page.locator("output");
+  const happens = () => client.open(Buffer.from("one"));
+  await happens();
+  await output.getByText("1", { exact: true }).waitFor();
+  await page.getByRole("button").click();
+  await output.and(page.locator('[data-live="false"]')).waitFor({ state: "attached" });
+  await happens();
+  await page.getByRole("button").click();
+  await output.and(page.locator('[data-live="true"]')).waitFor();
+  await happens();
+  await until(async () => (await output.textContent()).includes("3"), "the third change is heard");
+  assert.equal(await output.textContent(), "1 2 3");
+});
+
 // React's own check for hooks that do not clean up, StrictMode, is in its development build alone.
 for (const version of ["19", "18"]) {
   test(`React ${version}: uploads with buttons, and the workspace as it changes`, async (t) => {
-    const from = createRequire(
-      new URL(version === "19" ? "../" : `../fixtures/react${version}/`, import.meta.url),
-    );
-    await serveExample("react", version, {
+    await serveApp(join(EXAMPLES, "react"), version, {
       define: { "process.env.NODE_ENV": '"development"' },
-      resolve: {
-        alias: [
-          { find: /^react-dom(?=\/|$)/, replacement: packageFolder(from, "react-dom") },
-          { find: /^react(?=\/|$)/, replacement: packageFolder(from, "react") },
-        ],
-      },
+      ...reactOf(version),
     });
     const sockets = [];
     const page = await openWatched(t, stack.browser, "about:blank");
@@ -263,17 +276,30 @@ for (const version of ["19", "18"]) {
 }
 
 async function openElement(t, options) {
-  await serveExample("element");
+  await serveApp(join(EXAMPLES, "element"));
   return openWatched(t, stack.browser, published.address, options);
 }
 
-/** Builds an example, once, and serves it, under a policy that allows what the package says that it needs. */
-async function serveExample(name, kind = "", config = {}) {
-  const outDir = join(published.folder, `${name}${kind}-built`);
+/** Has Vite find that version of React. */
+function reactOf(version) {
+  const from = createRequire(
+    new URL(version === "19" ? "../" : `../fixtures/react${version}/`, import.meta.url),
+  );
+  const folder = (name) => dirname(from.resolve(`${name}/package.json`));
+  const alias = ["react-dom", "react"].map((name) => ({
+    find: new RegExp(`^${name}(?=/|$)`),
+    replacement: folder(name),
+  }));
+  return { resolve: { alias } };
+}
+
+/** Builds an app, once, and serves it, under a policy that allows what the package says that it needs. */
+async function serveApp(app, kind = "", config = {}) {
+  const outDir = join(published.folder, `${basename(app)}${kind}-built`);
   if (!existsSync(outDir)) {
     process.env.VITE_ENDPOINT = stack.coordinator.url;
     await build({
-      root: await published.project(join(EXAMPLES, name)),
+      root: await published.project(app),
       base: BELOW,
       logLevel: "warn",
       configFile: false,
@@ -290,10 +316,6 @@ async function serveExample(name, kind = "", config = {}) {
     `connect-src ${coordinator} ${coordinator.replace("http", "ws")} ${stack.proxy.endpoint} 'self'`,
     "form-action 'self'",
   ]);
-}
-
-function packageFolder(from, name) {
-  return dirname(from.resolve(`${name}/package.json`));
 }
 
 async function guestToken() {
