@@ -294,7 +294,17 @@ test("what is cancelled while it is being copied is never sent", async () => {
         };`,
     });
     globalThis.send = (attempt, file, url) =>
-      lane.say({ type: "send", attempt, file, offset: 0, length: file.size, method: "PUT", url, headers: [], fields: [] });
+      lane.say({
+        type: "send",
+        attempt,
+        file,
+        offset: 0,
+        length: file.size,
+        method: "PUT",
+        url,
+        headers: [],
+        fields: [],
+      });
     send(1n, noise(10), `${location.origin}/take`);
     await lane.tells("copying");
     lane.say({ type: "cancel", attempt: 1n });

@@ -17,6 +17,8 @@ const PANIC =
 const MESSAGE = /\bfmt::Debug\b.*::fmt|\bPanicPayload\b|\bfmt\b.*\bbuilders\b/;
 
 const [from, to] = process.argv.slice(2);
+// The order of functions follows their names later.
+binaryen.setDebugInfo(true);
 const module = binaryen.readBinary(await readFile(from));
 let emptied = 0;
 for (let index = 0; index < module.getNumFunctions(); index++) {

@@ -70,7 +70,7 @@ impl Writer {
 
     fn separate(&mut self) {
         // A value never ends with an opening bracket: strings end with their quote.
-        if !self.0.ends_with(['{', '[']) {
+        if !matches!(self.0.as_bytes().last(), Some(b'{' | b'[')) {
             self.0.push(',');
         }
     }
