@@ -64,7 +64,7 @@ impl TransferFailure {
             ) => Verdict::Again,
             // Providers word expiry in many ways, so any such refusal earns a fresh URL.
             (401 | 403, _) => Verdict::Renew {
-                expired: body.contains("expired"),
+                expired: after(body, "expired").is_some(),
             },
             (408 | 425 | 429 | 500..=599, _) => Verdict::Outage { retry_after },
             _ => {
@@ -85,10 +85,16 @@ impl TransferFailure {
 
 /// The content of the first `<Code>` element, if it looks like one of S3's codes.
 fn s3_code(body: &str) -> Option<&str> {
-    let (_, rest) = body.split_once("<Code>")?;
-    let (code, _) = rest.split_once("</Code>")?;
-    let plausible = code.len() <= 64 && !code.is_empty() && code.bytes().all(|b| b.is_ascii_alphanumeric());
-    plausible.then_some(code)
+    let rest = after(body, "<Code>")?;
+    let length = rest.bytes().position(|byte| !byte.is_ascii_alphanumeric())?;
+    let (code, rest) = rest.split_at_checked(length)?;
+    ((1..=64).contains(&length) && rest.starts_with("</Code>")).then_some(code)
+}
+
+/// What follows the first mark in a text. Texts are short, and the standard library's search, which is quick in long
+/// ones, is 2 KB more for each page to download.
+fn after<'a>(text: &'a str, mark: &str) -> Option<&'a str> {
+    (0..text.len()).find_map(|at| text.get(at..)?.strip_prefix(mark))
 }
 
 #[cfg(test)]

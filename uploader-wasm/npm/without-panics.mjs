@@ -3,7 +3,7 @@
  *
  * In a browser a panic ends in a trap, and what is put together for its message on the way there is never shown. The
  * standard library comes compiled, so the compiler cannot leave it out; with these bodies gone, wasm-opt does. A panic
- * traps as before, only sooner.
+ * traps as before, only sooner. The names of source files that such messages are to show become zeros, which compress.
  */
 import { readFile, writeFile } from "node:fs/promises";
 
@@ -15,6 +15,9 @@ const PANIC =
 
 /** What only messages of panics are written by: nothing of ours that a browser loads formats with `Debug`. */
 const MESSAGE = /\bfmt::Debug\b.*::fmt|\bPanicPayload\b|\bfmt\b.*\bbuilders\b/;
+
+/** The path of a source file, as the compiler writes it where code may panic. */
+const SOURCE = /[\w./-]+\/src\/[\w./-]+\.rs/g;
 
 const [from, to] = process.argv.slice(2);
 // The order of functions follows their names later.
@@ -29,4 +32,6 @@ for (let index = 0; index < module.getNumFunctions(); index++) {
 }
 // Names are the compiler's own affair; should it change them all, this is the place that has to follow.
 if (emptied === 0) throw new Error("no function of a panic was found by its name");
-await writeFile(to, module.emitBinary());
+const binary = Buffer.from(module.emitBinary());
+for (const { 0: path, index } of binary.toString("latin1").matchAll(SOURCE)) binary.fill(0, index, index + path.length);
+await writeFile(to, binary);

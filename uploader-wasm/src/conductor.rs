@@ -1,5 +1,4 @@
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 
 use syncsphere_protocol::{Crc64Nvme, ErrorCode, Problem, Redacted};
 use syncsphere_upload_core::{
@@ -17,28 +16,14 @@ use crate::options::Options;
 
 /// Runs the upload engine for all files of a page. One per `Uploader`, in a worker of its own.
 #[wasm_bindgen]
-pub struct Conductor(Rc<Shell>);
+pub struct Conductor(&'static Shell);
 
-/// What is known of an upload that an earlier page left unfinished.
-#[wasm_bindgen(getter_with_clone)]
-pub struct KeptUpload {
-    /// Name of the file.
-    pub name: String,
-    /// Size of the file in bytes.
-    pub size: f64,
-    /// Bytes that storage had taken.
-    pub loaded: f64,
-}
-
-/// Reads a kept checkpoint; `undefined` if it is damaged or a newer version wrote it.
-#[wasm_bindgen(js_name = readCheckpoint)]
-pub fn read_checkpoint(checkpoint: &str) -> Option<KeptUpload> {
+/// How many bytes storage had taken of the upload that a kept checkpoint is of; `undefined` if it is damaged or a newer
+/// version wrote it. Where there is a number, the checkpoint is JSON with the file's `name` and `size`.
+#[wasm_bindgen(js_name = loadedBytes)]
+pub fn loaded_bytes(checkpoint: &str) -> Option<f64> {
     let checkpoint = read_kept(checkpoint).ok()?;
-    Some(KeptUpload {
-        size: checkpoint.size as f64,
-        loaded: checkpoint.loaded() as f64,
-        name: checkpoint.name.into_inner(),
-    })
+    Some(checkpoint.loaded() as f64)
 }
 
 #[wasm_bindgen]
@@ -50,7 +35,8 @@ impl Conductor {
         let options = json::parse(options)
             .and_then(Options::read)
             .map_err(|_| JsError::new("the options are not valid"))?;
-        Ok(Self(Rc::new(Shell {
+        // For as long as its worker lives: nothing would be gained by code that frees it.
+        Ok(Self(Box::leak(Box::new(Shell {
             engine: RefCell::new(Engine::new(options.config, seed)),
             dispatch: RefCell::new(Dispatch::new(lanes)),
             files: js_sys::Map::new(),
@@ -59,7 +45,7 @@ impl Conductor {
             host,
             storage: Cell::default(),
             alarm: Cell::default(),
-        })))
+        }))))
     }
 
     /// Takes a file to upload; `description` is JSON. `task` must be a number not used before.
@@ -218,13 +204,13 @@ impl Shell {
         self.files.get(&task.0.into()).dyn_into().ok()
     }
 
-    fn answered(self: &Rc<Self>, attempt: AttemptId, input: impl FnOnce(AttemptId) -> Input) {
+    fn answered(&self, attempt: AttemptId, input: impl FnOnce(AttemptId) -> Input) {
         self.dispatch.borrow_mut().ended(attempt);
         self.feed(input(attempt));
     }
 
     /// One mutation, then drain.
-    fn feed(self: &Rc<Self>, input: Input) {
+    fn feed(&self, input: Input) {
         self.engine.borrow_mut().handle_input(input, now());
         loop {
             // Bound first, so that the engine is free again while the action is performed.
@@ -237,7 +223,7 @@ impl Shell {
         self.set_alarm();
     }
 
-    fn perform(self: &Rc<Self>, action: Action) {
+    fn perform(&self, action: Action) {
         match action {
             Action::Hash { attempt, task, range } => {
                 if let Some(file) = self.file(task) {
@@ -282,13 +268,11 @@ impl Shell {
 
     /// Whether a URL is of the coordinator's own origin.
     fn is_own_origin(&self, url: &str) -> bool {
-        // Scheme, nothing, and host with port.
-        let origin = url.splitn(4, '/').take(3);
-        origin.eq(self.endpoint.splitn(4, '/').take(3))
+        origin(url) == origin(&self.endpoint)
     }
 
     /// The coordinator has answered a call, or will not.
-    fn replied(self: &Rc<Self>, call: u64, read: impl FnOnce(&Call) -> Result<Reply, CallFailure>) {
+    fn replied(&self, call: u64, read: impl FnOnce(&Call) -> Result<Reply, CallFailure>) {
         let call = CallId(call);
         let asked = {
             let mut asked = self.asked.borrow_mut();
@@ -302,7 +286,7 @@ impl Shell {
     }
 
     /// How requests reach storage, which the engine wants to know only when it changes.
-    fn learn(self: &Rc<Self>, seen: Connections) {
+    fn learn(&self, seen: Connections) {
         if self.storage.replace(seen) != seen {
             self.feed(Input::Storage(seen));
         }
@@ -350,6 +334,13 @@ impl Shell {
             self.host.wake(wanted.map(millis_until));
         }
     }
+}
+
+/// The beginning of a URL: its scheme, and its host with port.
+fn origin(url: &str) -> &str {
+    let slashes = url.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
+    let end = slashes.map(|(at, _)| at).nth(2);
+    end.and_then(|end| url.get(..end)).unwrap_or(url)
 }
 
 fn read_kept(checkpoint: &str) -> Result<Checkpoint, InvalidCheckpoint> {

@@ -15,7 +15,7 @@ mod json;
 mod options;
 
 pub use checksum::crc64nvme;
-pub use conductor::{Conductor, KeptUpload, read_checkpoint};
+pub use conductor::{Conductor, loaded_bytes};
 pub use host::{ConductorHost, LaneLink};
 pub use json::parse;
 pub use syncsphere_upload_core::{Json, Malformed};

@@ -7,6 +7,7 @@ use syncsphere_protocol::{
     UploadGrant, UploadKind, UploadStatus,
 };
 
+use super::requests::client_ref as name_of;
 use super::{Engine, regrant};
 use crate::calls::{About, Failed, Pending};
 use crate::checkpoint::Checkpoint;
@@ -99,10 +100,7 @@ impl Engine {
                 InitiateResult::Granted(grant) => &grant.client_ref,
                 InitiateResult::Refused { client_ref, .. } => client_ref,
             };
-            let Some(at) = unanswered
-                .iter()
-                .position(|task| task.0.to_string() == *client_ref)
-            else {
+            let Some(at) = unanswered.iter().position(|task| name_of(*task) == *client_ref) else {
                 continue;
             };
             let task = unanswered.remove(at);

@@ -14,6 +14,7 @@ use crate::parts::Part;
 use crate::queue::Class;
 use crate::time::Moment;
 use crate::upload::{Phase, Upload};
+use crate::wire::push_digits;
 
 /// Initiate requests under way at a time: one travels while the next fills up.
 const INITIATIONS_AT_ONCE: usize = 2;
@@ -183,10 +184,17 @@ fn take_hashed(upload: &mut Upload, most: usize) -> Vec<PartToSign> {
     parts
 }
 
+/// What the coordinator calls a file by in its answer.
+pub(super) fn client_ref(task: TaskId) -> String {
+    let mut digits = String::new();
+    push_digits(&mut digits, task.0.into());
+    digits
+}
+
 fn new_file(task: TaskId, upload: &Upload, parts: Vec<PartToSign>) -> NewFile {
     let file = &upload.file;
     NewFile {
-        client_ref: task.0.to_string(),
+        client_ref: client_ref(task),
         name: file.name.clone(),
         size: file.size,
         content_type: Some(file.content_type.clone()).filter(|kind| !kind.is_empty()),

@@ -18,4 +18,4 @@ pub use calls::Request;
 pub use json::{Json, Malformed, Object};
 pub(crate) use replies::{checksum, part_number, upload_id, upload_kind};
 pub use requests::file_record_json;
-pub(crate) use writer::Writer;
+pub(crate) use writer::{Writer, push_digits};

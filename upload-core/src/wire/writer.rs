@@ -24,7 +24,7 @@ impl Writer {
 
     pub(crate) fn whole(&mut self, name: &str, value: u64) {
         self.name(name);
-        self.digits(value);
+        push_digits(&mut self.0, value);
     }
 
     pub(crate) fn integer(&mut self, name: &str, value: i64) {
@@ -32,7 +32,7 @@ impl Writer {
         if value < 0 {
             self.0.push('-');
         }
-        self.digits(value.unsigned_abs());
+        push_digits(&mut self.0, value.unsigned_abs());
     }
 
     pub(crate) fn boolean(&mut self, name: &str, value: bool) {
@@ -95,12 +95,12 @@ impl Writer {
         }
         self.0.push('"');
     }
+}
 
-    fn digits(&mut self, number: u64) {
-        if number > 9 {
-            self.digits(number / 10);
-        }
-        self.0
-            .push(char::from_digit((number % 10) as u32, 10).unwrap_or('0'));
+/// A number in decimal digits. What the standard library formats numbers by is more for each page to download.
+pub(crate) fn push_digits(text: &mut String, number: u64) {
+    if number > 9 {
+        push_digits(text, number / 10);
     }
+    text.push(char::from_digit((number % 10) as u32, 10).unwrap_or('0'));
 }

@@ -1,4 +1,4 @@
-import { type Conductor, readCheckpoint } from "syncsphere_uploader";
+import { type Conductor, loadedBytes } from "syncsphere_uploader";
 
 import type { ConductorOptions, FileDescription, Reopened, ToConductor, ToPage } from "../messages.js";
 import type { InterruptedUpload } from "../types.js";
@@ -102,7 +102,7 @@ export class Interrupted {
   async reopen(uploadId: string): Promise<Reopened | undefined> {
     const owned = await this.#ownership.all();
     const record = await this.#checkpoints?.get(uploadId);
-    const kept = record && record.endpoint === this.#endpoint && readCheckpoint(record.checkpoint);
+    const kept = record && record.endpoint === this.#endpoint && describe(record);
     if (!kept || owned.has(uploadId)) return undefined;
     const { path, metadata, renamed } = record.description;
     return { name: kept.name, size: kept.size, handle: record.handle, path, metadata, renamed };
@@ -151,7 +151,10 @@ export class Interrupted {
   }
 }
 
+/** `undefined` for a checkpoint that is damaged, or of a newer version. */
 function describe({ uploadId, checkpoint, handle }: KeptCheckpoint): InterruptedUpload | undefined {
-  const kept = readCheckpoint(checkpoint);
-  return kept && { uploadId, name: kept.name, size: kept.size, loaded: kept.loaded, needsFile: !handle };
+  const loaded = loadedBytes(checkpoint);
+  if (loaded === undefined) return undefined;
+  const { name, size } = JSON.parse(checkpoint) as { name: string; size: number };
+  return { uploadId, name, size, loaded, needsFile: !handle };
 }
