@@ -106,6 +106,7 @@ const TYPES = {
 export async function openWatched(t, browser, address, { expected = () => false, ...options } = {}) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
+  page.setDefaultTimeout(60_000);
   const problems = [];
   page.on("pageerror", (error) => problems.push(error.message));
   page.on("console", (message) => {

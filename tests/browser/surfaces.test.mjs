@@ -20,7 +20,7 @@ import { BELOW, openWatched, usePublished } from "./published.mjs";
 
 const MIB = 2 ** 20;
 /** So slow that a button is pressed in time, and so much that the system's buffers do not swallow it. */
-const SLOW = { total: 4 * MIB };
+const SLOW = { total: 2 * MIB };
 const LARGE = 64 * MIB;
 
 const EXAMPLES = fileURLToPath(new URL("../../examples/", import.meta.url));
@@ -40,7 +40,7 @@ beforeEach(() => {
 
 test("a plain form sends the ids of what <syncsphere-upload> has uploaded, by keyboard alone", async (t) => {
   const page = await openElement(t, { locale: "en-US" });
-  const letter = await stack.file("letter.bin", 3 * MIB);
+  const letter = await stack.file("letter.bin", MIB);
   const film = await stack.file("film of the summer.bin", LARGE);
   await accessible(page, "empty");
 
