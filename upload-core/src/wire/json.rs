@@ -117,9 +117,13 @@ impl Object {
     pub fn list<T>(
         &mut self,
         name: &str,
-        read: impl FnMut(Json) -> Result<T, Malformed>,
+        mut read: impl FnMut(Json) -> Result<T, Malformed>,
     ) -> Result<Vec<T>, Malformed> {
-        self.take(name).list()?.into_iter().map(read).collect()
+        let mut list = Vec::new();
+        for item in self.take(name).list()? {
+            list.push(read(item)?);
+        }
+        Ok(list)
     }
 }
 
