@@ -62,9 +62,9 @@ pub struct S3SignReply {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CompanionTokenRequest {
-    /// Seconds that the token should live, at most an hour.
+    /// Seconds that the token should live, at most a day; an hour where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 3_600)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 86_400)))]
     pub expires_in: Option<u64>,
 }
 

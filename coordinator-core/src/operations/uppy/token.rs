@@ -5,9 +5,10 @@ use crate::auth::{Principal, Scope};
 use crate::refusal::{Refusal, invalid};
 use crate::routes::parsed;
 
-/// Longest life of a token that stands in addresses, in seconds. Source: own choice; addresses end up in logs and histories,
-/// and a page can get another one at any time.
-const LONGEST_LIFE: u64 = 3_600;
+/// Life of a token that stands in addresses, in seconds, and the longest. Source: own choice; addresses end up in logs and
+/// histories, but Uppy 6 keeps the address it began with, for as long as an upload takes.
+const DEFAULT_LIFE: u64 = 3_600;
+const LONGEST_LIFE: u64 = 86_400;
 
 /// A token that may stand in an address: it uploads as whoever asks, within the same limits, and does nothing else. It
 /// never outlives the token that it is asked for with.
@@ -20,7 +21,7 @@ pub(crate) fn token<S, W>(
         [] => CompanionTokenRequest::default(),
         body => parsed(body)?,
     };
-    let wished = request.expires_in.unwrap_or(LONGEST_LIFE);
+    let wished = request.expires_in.unwrap_or(DEFAULT_LIFE);
     if wished == 0 || wished > LONGEST_LIFE {
         return Err(invalid(format!("expiresIn is 1 to {LONGEST_LIFE} seconds")));
     }
