@@ -22,16 +22,17 @@ export async function startProxy({ target, port = 0 }) {
  * @typedef {{
  *   method: string, key: string, partNumber: number | null, uploadId: string | null,
  *   attempt: number, contentLength: number
- * }} Seen `attempt` counts from 1 for each method, key and part; `key` is the decoded path without the bucket
+ * }} Seen `attempt` counts from 1 for each method, key, part and length; `key` is the decoded path without the bucket
  *
  * What a fault rule may answer:
  * - `answer`: this status instead of storage's, after `afterBytes` of the body (default 0). With `cors: false` the
  *   browser may not see it, as where a load balancer answers in S3's place.
  * - `reset`: the connection breaks after `afterBytes` of the body.
  * - `lose-answer`: storage gets the whole request, the client a broken connection.
+ * - `hide`: it passes, and the answer comes without these headers, as through a proxy that drops them.
  * - `hold`: nothing moves until the promise is fulfilled, then it passes.
  * @typedef {{kind: "answer", status: number, code?: string, afterBytes?: number, headers?: Record<string, string>, cors?: boolean}
- *   | {kind: "reset", afterBytes?: number} | {kind: "lose-answer"} | {kind: "hold", until: Promise<unknown>}} Fault
+ *   | {kind: "reset", afterBytes?: number} | {kind: "lose-answer"} | {kind: "hide", headers: string[]} | {kind: "hold", until: Promise<unknown>}} Fault
  */
 class FaultProxy {
   /** Bytes of request bodies read from clients so far. */
@@ -156,7 +157,8 @@ class FaultProxy {
         return;
       default: {
         const reply = await this.#forward(req, body);
-        res.writeHead(reply.statusCode, reply.rawHeaders);
+        const hidden = fault?.kind === "hide" ? fault.headers : [];
+        res.writeHead(reply.statusCode, without(reply.rawHeaders, hidden));
         await pipeline(reply, res);
       }
     }
@@ -201,7 +203,9 @@ class FaultProxy {
     const key = decodeURIComponent(pathname.split("/").slice(2).join("/"));
     const partNumber = searchParams.has("partNumber") ? Number(searchParams.get("partNumber")) : null;
     const uploadId = searchParams.get("uploadId");
-    const name = `${method} ${key} ${uploadId} ${partNumber}`;
+    // A look at whether the way is free is no attempt to send the part.
+    const contentLength = Number(headers["content-length"] ?? 0);
+    const name = `${method} ${key} ${uploadId} ${partNumber} ${contentLength}`;
     const attempt = (this.#attempts.get(name) ?? 0) + 1;
     this.#attempts.set(name, attempt);
     return {
@@ -210,7 +214,7 @@ class FaultProxy {
       partNumber,
       uploadId,
       attempt,
-      contentLength: Number(headers["content-length"] ?? 0),
+      contentLength,
     };
   }
 }
@@ -239,6 +243,11 @@ const SLICE = 64 * 1024;
 const FINEST_WAIT_MS = 4;
 
 const CORS = { "access-control-allow-origin": "*", "access-control-expose-headers": "*" };
+
+/** Names and values in turn. */
+function without(rawHeaders, names) {
+  return rawHeaders.filter((_, i) => !names.includes(rawHeaders[i - (i % 2)].toLowerCase()));
+}
 
 async function swallow(body, bytes) {
   if (bytes <= 0) return;

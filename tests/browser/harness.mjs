@@ -64,6 +64,7 @@ class Stack {
     const { endpoint, accessKeyId, secretAccessKey, bucket, region } = this.s3;
     const publicEndpoints = this.#names.map((name) => this.proxy?.endpoint.replace("127.0.0.1", name));
     const publicEndpoint = this.proxy && publicEndpoints.join(",");
+    this.site = SITE;
     this.coordinator = await startCoordinator({
       s3: { endpoint, publicEndpoint, accessKeyId, secretAccessKey, bucket, region },
       assets: SITE,

@@ -142,7 +142,7 @@ test("a token that is never taken, and one that is never given, fail with `unaut
   assert.equal(told.length, 2, lines);
   assert.match(
     told[0],
-    / \(HTTP 401, request [\w-]+\)$/,
+    / \(HTTP 401, request [\w-]+\), see docs\/errors\.md#unauthenticated$/,
     "so that the request is found in the coordinator's log",
   );
 });

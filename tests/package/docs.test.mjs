@@ -11,15 +11,22 @@ import { fileURLToPath } from "node:url";
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const PACKAGE = join(ROOT, "uploader-wasm/npm");
 
-test("every error code has a section that says what to do", async () => {
+test("every error code and every reason has a section that says what to do", async () => {
   const types = await readFile(join(PACKAGE, "src/types.ts"), "utf8");
-  const union = types.slice(types.indexOf("export type UploadErrorCode"));
-  const codes = Array.from(union.matchAll(/^ *\| "([a-z_]+)"/gm), ([, code]) => code);
-  assert.ok(codes.length > 20, `${codes.length} codes found`);
   const page = await readFile(join(ROOT, "docs/errors.md"), "utf8");
-  const headings = page.split("\n").filter((line) => line.startsWith("### "));
-  const described = headings.flatMap((line) => Array.from(line.matchAll(/`([a-z_]+)`/g), ([, code]) => code));
-  assert.deepEqual(described.sort(), codes.sort());
+  for (const [name, heading, least] of [
+    ["UploadErrorCode", "### ", 20],
+    ["UploadErrorReason", "#### ", 9],
+  ]) {
+    const [, union] = new RegExp(`^export type ${name} =(.*?);$`, "ms").exec(types);
+    const codes = Array.from(union.matchAll(/^ *\| "([a-z_]+)"/gm), ([, code]) => code);
+    assert.ok(codes.length >= least, `${codes.length} of ${name} found`);
+    const headings = page.split("\n").filter((line) => line.startsWith(heading));
+    const described = headings.flatMap((line) =>
+      Array.from(line.matchAll(/`([a-z_]+)`/g), ([, code]) => code),
+    );
+    assert.deepEqual(described.sort(), codes.sort());
+  }
 });
 
 test("every example of the README and the guides compiles against the package's types", async (t) => {

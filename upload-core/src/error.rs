@@ -13,8 +13,7 @@ pub enum UploadErrorCode {
     FileUnreadable,
     /// The coordinator could not be reached for longer than the retry policy allows.
     CoordinatorUnreachable,
-    /// Storage could not be reached; where nothing ever got through, the bucket's CORS rules are
-    /// the likely cause.
+    /// Storage gave no answer that can be read; the reason says why, where that was found out.
     StorageUnreachable,
     /// Storage refused a part for good.
     StorageRefused,
@@ -40,12 +39,65 @@ impl UploadErrorCode {
     }
 }
 
+/// What is behind a failure of storage, where that is known: a set-up that somebody can mend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// Storage answers, and its CORS rules do not let this page read that.
+    CorsMissing,
+    /// A Content Security Policy keeps this page from storage.
+    CspBlocked,
+    /// Nobody answers at the address that signed URLs have, while the coordinator finds storage in
+    /// order.
+    Unreachable,
+    /// The coordinator signs for another region than the bucket's.
+    WrongRegion,
+    /// The coordinator's clock is off: what it signs is over, or not yet valid, at once.
+    ClockSkewed,
+    /// The signature is not what storage computes: the secret is wrong, or the request was changed.
+    SignatureMismatch,
+    /// The coordinator's key is not permitted to write.
+    AccessDenied,
+    /// There is no such bucket.
+    BucketMissing,
+    /// Storage does not know the coordinator's key, or no longer.
+    KeyUnknown,
+}
+
+impl Reason {
+    /// All that a shell can find out where storage gives no answer that can be read.
+    const OF_SILENCE: [Self; 3] = [Self::CorsMissing, Self::CspBlocked, Self::Unreachable];
+
+    /// The reason as the page's API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CorsMissing => "cors_missing",
+            Self::CspBlocked => "csp_blocked",
+            Self::Unreachable => "unreachable",
+            Self::WrongRegion => "wrong_region",
+            Self::ClockSkewed => "clock_skewed",
+            Self::SignatureMismatch => "signature_mismatch",
+            Self::AccessDenied => "access_denied",
+            Self::BucketMissing => "bucket_missing",
+            Self::KeyUnknown => "key_unknown",
+        }
+    }
+
+    /// What an examination found, in the API's word.
+    pub fn of_silence(word: &str) -> Option<Self> {
+        Self::OF_SILENCE
+            .into_iter()
+            .find(|reason| reason.as_str() == word)
+    }
+}
+
 /// Why an upload failed. Carries no URL, token or file name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message}", .code.as_str())]
 pub struct UploadError {
     /// What programs branch on.
     pub code: UploadErrorCode,
+    /// What is behind it, where storage is concerned and that is known.
+    pub reason: Option<Reason>,
     /// Whether uploading the same file again may succeed.
     pub retryable: bool,
     /// For a person.
@@ -61,6 +113,7 @@ impl UploadError {
     pub fn new(code: UploadErrorCode, retryable: bool, message: impl Into<String>) -> Self {
         Self {
             code,
+            reason: None,
             retryable,
             message: message.into(),
             request_id: String::new(),
@@ -81,6 +134,19 @@ impl UploadError {
         Self::new(UploadErrorCode::FileUnreadable, false, text)
     }
 
+    /// Storage gives no answer that can be read.
+    pub(crate) fn storage_unreachable(reason: Option<Reason>) -> Self {
+        let text = match reason {
+            Some(Reason::CorsMissing) => "storage answers, but its CORS rules do not let this page read it",
+            Some(Reason::CspBlocked) => "a Content Security Policy keeps this page from storage",
+            _ => "storage cannot be reached",
+        };
+        Self {
+            reason,
+            ..Self::new(UploadErrorCode::StorageUnreachable, true, text)
+        }
+    }
+
     pub(crate) fn protocol(what: &str) -> Self {
         Self::new(UploadErrorCode::ProtocolViolation, false, what)
     }
@@ -90,6 +156,7 @@ impl From<Problem> for UploadError {
     fn from(problem: Problem) -> Self {
         Self {
             code: UploadErrorCode::Coordinator(problem.code),
+            reason: None,
             retryable: problem.code.is_retryable(),
             message: problem.detail,
             request_id: problem.request_id,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::{UploadError, UploadErrorCode};
+use crate::error::{Reason, UploadError, UploadErrorCode};
 use crate::io::TransferFailure;
 
 /// What to do about a failed attempt.
@@ -68,18 +68,51 @@ impl TransferFailure {
             },
             (408 | 425 | 429 | 500..=599, _) => Verdict::Outage { retry_after },
             _ => {
-                let mut error = UploadError::new(
-                    UploadErrorCode::StorageRefused,
-                    false,
-                    match s3_code(body) {
-                        Some(code) => ["storage refused the part: ", code].concat(),
-                        None => "storage refused the part".to_owned(),
-                    },
-                );
-                error.status = Some(status);
-                Verdict::Fatal(error)
+                let retryable = false;
+                Verdict::Fatal(self.refused("storage refused the part", retryable))
             }
         }
+    }
+
+    /// The error that ends an upload for this failure, with what storage itself says.
+    pub(crate) fn refused(&self, text: &str, retryable: bool) -> UploadError {
+        let mut error = UploadError::new(UploadErrorCode::StorageRefused, retryable, text);
+        if let Self::Refused { status, body, .. } = self {
+            error.status = Some(*status);
+            error.reason = self.reason();
+            if let Some(code) = s3_code(body) {
+                error.message.push_str(": ");
+                error.message.push_str(code);
+            }
+        }
+        error
+    }
+
+    /// The fault of somebody's set-up that the answer points to.
+    ///
+    /// Source: S3's error codes, as for [`Self::verdict`]; `InvalidRegionName` is R2's.
+    fn reason(&self) -> Option<Reason> {
+        let Self::Refused { body, .. } = self else {
+            return None;
+        };
+        let is_out_of_time = ["expired", "not yet valid", "not valid yet"]
+            .iter()
+            .any(|words| after(body, words).is_some());
+        Some(match s3_code(body)? {
+            "AuthorizationHeaderMalformed"
+            | "AuthorizationQueryParametersError"
+            | "IllegalLocationConstraintException"
+            | "InvalidRegionName"
+            | "PermanentRedirect" => Reason::WrongRegion,
+            "ExpiredRequest" | "RequestTimeTooSkewed" => Reason::ClockSkewed,
+            // A URL that was just signed: others are renewed.
+            "AccessDenied" if is_out_of_time => Reason::ClockSkewed,
+            "AccessDenied" => Reason::AccessDenied,
+            "SignatureDoesNotMatch" => Reason::SignatureMismatch,
+            "NoSuchBucket" => Reason::BucketMissing,
+            "InvalidAccessKeyId" | "ExpiredToken" | "InvalidToken" => Reason::KeyUnknown,
+            _ => return None,
+        })
     }
 }
 
@@ -155,6 +188,38 @@ mod tests {
             TransferFailure::FileChanged.verdict(),
             Verdict::Fatal(_)
         ));
+    }
+
+    #[test]
+    fn codes_that_tell_of_a_wrong_set_up_are_named() {
+        let reason = |status, body: &str| {
+            let body = body.to_owned();
+            let failure = TransferFailure::Refused {
+                status,
+                body,
+                retry_after: None,
+            };
+            failure.refused("refused", true).reason
+        };
+        let coded = |code: &str| format!("<Error><Code>{code}</Code><Message>Words</Message></Error>");
+        for (status, code, expected) in [
+            (400, "AuthorizationHeaderMalformed", Some(Reason::WrongRegion)),
+            (301, "PermanentRedirect", Some(Reason::WrongRegion)),
+            (403, "RequestTimeTooSkewed", Some(Reason::ClockSkewed)),
+            (400, "ExpiredRequest", Some(Reason::ClockSkewed)),
+            (403, "SignatureDoesNotMatch", Some(Reason::SignatureMismatch)),
+            (403, "AccessDenied", Some(Reason::AccessDenied)),
+            (404, "NoSuchBucket", Some(Reason::BucketMissing)),
+            (403, "InvalidAccessKeyId", Some(Reason::KeyUnknown)),
+            (413, "EntityTooLarge", None),
+        ] {
+            assert_eq!(reason(status, &coded(code)), expected, "{code}");
+        }
+        for words in ["Request has expired", "Request is not yet valid"] {
+            let body = format!("<Error><Code>AccessDenied</Code><Message>{words}</Message></Error>");
+            assert_eq!(reason(403, &body), Some(Reason::ClockSkewed), "{words}");
+        }
+        assert_eq!(reason(403, "none of S3's"), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use syncsphere_protocol::{
 };
 
 use crate::checkpoint::Checkpoint;
-use crate::error::UploadError;
+use crate::error::{Reason, UploadError};
 
 /// One file that the page handed over; the shell numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,6 +98,8 @@ pub enum Input {
         /// How.
         failure: TransferFailure,
     },
+    /// What keeps this page from storage, as far as can be found out; answers [`Action::Examine`].
+    Examined(Option<Reason>),
     /// The coordinator answered, or did not.
     Replied {
         /// Answers [`Action::Call`].
@@ -134,6 +136,13 @@ pub struct PartRequest {
     pub fields: Texts<Redacted<String>>,
 }
 
+impl PartRequest {
+    /// Whether the bytes go as the last field of a form.
+    pub(crate) fn is_form(&self) -> bool {
+        !self.fields.is_empty()
+    }
+}
+
 /// Something the shell has to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
@@ -161,6 +170,13 @@ pub enum Action {
     Cancel {
         /// Which.
         attempt: AttemptId,
+    },
+    /// Find out why storage gives this page no answer that can be read; one at a time, answered by
+    /// [`Input::Examined`] with one of [`Reason::CorsMissing`], [`Reason::CspBlocked`], [`Reason::Unreachable`], or
+    /// none of them.
+    Examine {
+        /// A request that was not answered.
+        request: PartRequest,
     },
     /// Ask the coordinator.
     Call {

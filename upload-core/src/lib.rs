@@ -17,6 +17,7 @@ mod backoff;
 mod calls;
 mod checkpoint;
 mod config;
+mod diagnosis;
 mod engine;
 mod error;
 mod failure;
@@ -36,8 +37,8 @@ mod wire;
 
 pub use checkpoint::{Checkpoint, InvalidCheckpoint, KnownPart};
 pub use config::{Concurrency, Config, RetryPolicy};
-pub use engine::{Engine, TimerReason};
-pub use error::{UploadError, UploadErrorCode};
+pub use engine::{Activity, Engine, PartMap, PartState, TimerReason};
+pub use error::{Reason, UploadError, UploadErrorCode};
 pub use io::{
     Action, AttemptId, Call, CallFailure, CallId, Connections, FileDescription, Input, Notice, PartRequest,
     Progress, Reply, TaskId, TaskState, TransferFailure,

@@ -17,8 +17,6 @@ pub(crate) struct Outage {
     round_began: Moment,
     since: Option<Moment>,
     probe_at: Moment,
-    /// Whether storage has ever answered this page in a way that a page can read.
-    answered: bool,
 }
 
 impl Outage {
@@ -43,25 +41,9 @@ impl Outage {
         rest
     }
 
-    /// Storage answered, if only with an error of its own.
-    pub(crate) fn on_answer(&mut self) {
-        self.answered = true;
-    }
-
-    /// Storage took a part.
-    pub(crate) fn on_success(&mut self) {
-        *self = Self {
-            answered: true,
-            ..Self::default()
-        };
-    }
-
-    /// The network is back: forget what its absence did.
+    /// Storage took a part, or the network is back: forget what failed before.
     pub(crate) fn reset(&mut self) {
-        *self = Self {
-            answered: self.answered,
-            ..Self::default()
-        };
+        *self = Self::default();
     }
 
     /// Whether storage counts as down.
@@ -94,18 +76,7 @@ impl Outage {
     pub(crate) fn duration(&self, now: Moment) -> Duration {
         self.since.map_or(Duration::ZERO, |since| now.since(since))
     }
-
-    /// Whether no readable answer has ever come and a fair number of rounds were tried: rather a
-    /// wrong set-up (CORS, address) than an outage.
-    pub(crate) fn looks_misconfigured(&self, now: Moment) -> bool {
-        !self.answered && self.rounds >= MISCONFIGURED_ROUNDS && self.duration(now) >= MISCONFIGURED_TIME
-    }
 }
-
-/// Rounds without any readable answer, and the time they must span, after which a set-up that never
-/// worked counts as wrong. Source: own choice; a router restarts faster than this.
-const MISCONFIGURED_ROUNDS: u32 = 6;
-const MISCONFIGURED_TIME: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -138,21 +109,7 @@ mod tests {
         assert_eq!(outage.cap(6, now), 0);
         assert_eq!(outage.next_probe(now), Some(now + rest));
         assert_eq!(outage.cap(6, now + rest), 1, "one probe at a time");
-        outage.on_success();
+        outage.reset();
         assert_eq!(outage.cap(6, now), 6);
-    }
-
-    #[test]
-    fn only_a_storage_that_never_answered_looks_misconfigured() {
-        let mut never = Outage::default();
-        let mut once = Outage::default();
-        once.on_success();
-        for round in 1..20 {
-            fail(&mut never, round * 10_000, round * 10_000);
-            fail(&mut once, round * 10_000, round * 10_000);
-        }
-        let now = Moment::from_millis(200_000);
-        assert!(never.looks_misconfigured(now));
-        assert!(!once.looks_misconfigured(now));
     }
 }

@@ -136,6 +136,11 @@ impl Parts {
         self.parts.get(part.index())
     }
 
+    /// All of them, in order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Part> {
+        self.parts.iter()
+    }
+
     pub(crate) fn range(&self, part: PartNumber) -> PartRange {
         self.plan
             .range(part)

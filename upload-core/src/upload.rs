@@ -208,6 +208,8 @@ pub(crate) struct Attempt {
     pub purpose: Purpose,
     /// Where a request goes; of no meaning to other purposes.
     pub origin: Origin,
+    /// Whether its request carries a form.
+    pub is_form: bool,
     pub started: Moment,
     /// Bytes handed to the network.
     pub loaded: u64,
@@ -224,6 +226,7 @@ impl Attempt {
             part,
             purpose,
             origin: Origin::default(),
+            is_form: false,
             started: now,
             loaded: 0,
             moved_at: now,

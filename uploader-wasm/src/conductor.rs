@@ -3,7 +3,7 @@ use std::cell::{Cell, RefCell};
 use syncsphere_protocol::{Crc64Nvme, ErrorCode, Problem, Redacted};
 use syncsphere_upload_core::{
     Action, AttemptId, Call, CallFailure, CallId, Checkpoint, Connections, Engine, FileDescription, Input,
-    InvalidCheckpoint, Json, Malformed, Moment, Notice, Reply, TaskId, TaskState, TransferFailure,
+    InvalidCheckpoint, Json, Malformed, Moment, Notice, Reason, Reply, TaskId, TaskState, TransferFailure,
     UploadError, file_record_json,
 };
 use wasm_bindgen::prelude::*;
@@ -104,6 +104,30 @@ impl Conductor {
         self.0.feed(Input::Timeout);
     }
 
+    /// Has the host told, by `activity`, what the engine does at the moment.
+    #[wasm_bindgen(js_name = showActivity)]
+    pub fn show_activity(&self) {
+        let now = self.0.engine.borrow().activity();
+        self.0.host.activity(
+            now.window as u32,
+            now.in_flight as u32,
+            now.waiting as u32,
+            now.retries,
+            now.hedges,
+        );
+    }
+
+    /// Has the host told, by `parts`, where the parts of a task stand; of one that is not under way it
+    /// hears nothing.
+    #[wasm_bindgen(js_name = showParts)]
+    pub fn show_parts(&self, task: u32) {
+        let parts = self.0.engine.borrow().parts(TaskId(task));
+        if let Some(parts) = parts {
+            let states: Vec<u8> = parts.states.into_iter().map(|state| state as u8).collect();
+            self.0.host.parts(task, parts.part_size as f64, &states);
+        }
+    }
+
     /// The coordinator has answered a call. A body that is none of ours, or too long, is told as empty.
     pub fn replied(&self, call: u64, status: u16, body: &str) {
         let body = json::parse(body).unwrap_or(Json::Null);
@@ -121,6 +145,12 @@ impl Conductor {
             _ => CallFailure::Network,
         };
         self.0.replied(call, |_| Err(failure));
+    }
+
+    /// What keeps this page from storage, in the word of `UploadError.reason`; `undefined` where nothing was found.
+    pub fn examined(&self, reason: Option<String>) {
+        let reason = reason.and_then(|word| Reason::of_silence(&word));
+        self.0.feed(Input::Examined(reason));
     }
 
     /// A lane has computed a checksum.
@@ -245,6 +275,7 @@ impl Shell {
                 }
             }
             Action::Cancel { attempt } => self.dispatch.borrow_mut().cancel(attempt),
+            Action::Examine { request } => self.host.examine(&request.method, &request.url),
             Action::Call { call, request } => {
                 let asked = request.request();
                 self.asked.borrow_mut().push((call, request));
@@ -321,6 +352,7 @@ impl Shell {
         self.host.failed(
             task.0,
             error.code.as_str(),
+            error.reason.map(Reason::as_str),
             error.retryable,
             &error.message,
             &error.request_id,

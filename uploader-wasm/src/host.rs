@@ -14,14 +14,20 @@ export interface ConductorHost {
   ask(call: bigint, method: string, path: string, body: string | undefined, idempotencyKey: string | undefined, isSlow: boolean): void;
   /** To call `awake` after so many ms, or not at all; only the last wish counts. */
   wake(after: number | undefined): void;
+  /** Asks why storage does not answer a request in a way that can be read; answered by `examined`. */
+  examine(method: string, url: string): void;
   save(task: number, uploadId: string, checkpoint: string): void;
   forget(task: number): void;
   state(task: number, state: string): void;
   progress(task: number, loaded: number, total: number, rate: number, etaSeconds: number | undefined): void;
+  /** Answers `showActivity`. */
+  activity(window: number, inFlight: number, waiting: number, retries: number, hedges: number): void;
+  /** Answers `showParts`. `states` is a view of the module's memory, good until the call returns. */
+  parts(task: number, partSize: number, states: Uint8Array): void;
   /** The last word on a task: the file record, as JSON. */
   available(task: number, record: string): void;
   /** The last word on a task. */
-  failed(task: number, code: string, retryable: boolean, message: string, requestId: string, status: number | undefined): void;
+  failed(task: number, code: string, reason: string | undefined, retryable: boolean, message: string, requestId: string, status: number | undefined): void;
 }
 
 /** The conductor's end of its line to one lane. No method may throw. */
@@ -54,6 +60,9 @@ extern "C" {
     pub(crate) fn wake(this: &ConductorHost, after: Option<u32>);
 
     #[wasm_bindgen(method)]
+    pub(crate) fn examine(this: &ConductorHost, method: &str, url: &str);
+
+    #[wasm_bindgen(method)]
     pub(crate) fn save(this: &ConductorHost, task: u32, upload_id: &str, checkpoint: &str);
 
     #[wasm_bindgen(method)]
@@ -73,6 +82,19 @@ extern "C" {
     );
 
     #[wasm_bindgen(method)]
+    pub(crate) fn activity(
+        this: &ConductorHost,
+        window: u32,
+        in_flight: u32,
+        waiting: u32,
+        retries: u32,
+        hedges: u32,
+    );
+
+    #[wasm_bindgen(method)]
+    pub(crate) fn parts(this: &ConductorHost, task: u32, part_size: f64, states: &[u8]);
+
+    #[wasm_bindgen(method)]
     pub(crate) fn available(this: &ConductorHost, task: u32, record: &str);
 
     #[wasm_bindgen(method)]
@@ -80,6 +102,7 @@ extern "C" {
         this: &ConductorHost,
         task: u32,
         code: &str,
+        reason: Option<&str>,
         retryable: bool,
         message: &str,
         request_id: &str,

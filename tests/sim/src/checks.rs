@@ -55,7 +55,7 @@ impl Watch {
                     );
                 }
             }
-            Action::Forget { .. } => {}
+            Action::Forget { .. } | Action::Examine { .. } => {}
         }
     }
 

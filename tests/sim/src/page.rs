@@ -188,6 +188,10 @@ impl World {
             Action::Cancel { attempt } => {
                 self.end_sending(attempt);
             }
+            Action::Examine { .. } => {
+                self.count("storage examined");
+                self.later(self.scenario.link.round_trip, Event::Examined(self.generation));
+            }
             Action::Call { call, request } => {
                 let (kind, request) = api::request(&request, &self.token);
                 page.calls.insert(call, kind);

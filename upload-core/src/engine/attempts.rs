@@ -5,7 +5,7 @@ use std::time::Duration;
 use syncsphere_protocol::{Crc64Nvme, PartNumber};
 
 use super::Engine;
-use crate::error::{UploadError, UploadErrorCode};
+use crate::error::UploadError;
 use crate::failure::Verdict;
 use crate::io::{Action, AttemptId, TaskId, TransferFailure};
 use crate::parts::{Part, Proof};
@@ -89,6 +89,7 @@ impl Engine {
             started,
             moved_at,
             longest_silence,
+            is_form,
             ..
         } = attempt;
         let Some(upload) = self.uploads.get_mut(&task) else {
@@ -121,7 +122,8 @@ impl Engine {
         });
         self.sent_bytes = self.sent_bytes.saturating_add(length);
         self.stalls.learn(longest_silence.max(self.now.since(moved_at)));
-        self.outage.on_success();
+        self.outage.reset();
+        self.diagnosis(is_form).on_answer();
         let limited = self.has_part_ready();
         self.window.on_stored(length, in_flight, limited, self.now);
     }
@@ -132,7 +134,7 @@ impl Engine {
         };
         if attempt.purpose == Purpose::Send {
             if !matches!(failure, TransferFailure::Network) {
-                self.outage.on_answer();
+                self.diagnosis(attempt.is_form).on_answer();
             }
             if self.has_rival(&attempt, id) && !matches!(failure.verdict(), Verdict::Fatal(_)) {
                 // The other request for the same part is still on its way.
@@ -160,9 +162,11 @@ impl Engine {
         };
         let failures = upload.parts.count_failure(part);
         if failures >= most {
-            self.fail(task, refused_too_often(failure));
+            let text = "storage refused the same part again and again";
+            self.fail(task, failure.refused(text, true));
             return;
         }
+        self.retries = self.retries.saturating_add(1);
         let crc = upload
             .parts
             .get(part)
@@ -186,7 +190,11 @@ impl Engine {
     /// Leaves a part alone that failed because storage or the network is in trouble.
     fn rest(&mut self, attempt: Attempt, failure: &TransferFailure, retry_after: Option<Duration>) {
         let Attempt {
-            task, part, started, ..
+            task,
+            part,
+            started,
+            is_form,
+            ..
         } = attempt;
         self.window.on_congestion(self.now);
         let mut policy = self.config.retry;
@@ -196,22 +204,14 @@ impl Engine {
         let rest = self
             .outage
             .on_failure(started, retry_after, &policy, &mut self.random, self.now);
-        if self.online && self.outage.looks_misconfigured(self.now) {
-            let text = "storage never gave a readable answer; check the bucket's CORS rules and address";
-            self.fail(
-                task,
-                UploadError::new(UploadErrorCode::StorageUnreachable, true, text),
-            );
+        let patience = self.config.retry.outage_patience;
+        let diagnosis = self.diagnosis(is_form);
+        let (found, verdict) = (diagnosis.found(), diagnosis.verdict());
+        if self.online && (verdict.is_some() || self.outage.duration(self.now) > patience) {
+            self.fail(task, UploadError::storage_unreachable(found));
             return;
         }
-        if self.online && self.outage.duration(self.now) > self.config.retry.outage_patience {
-            let text = "storage cannot be reached";
-            self.fail(
-                task,
-                UploadError::new(UploadErrorCode::StorageUnreachable, true, text),
-            );
-            return;
-        }
+        self.retries = self.retries.saturating_add(1);
         let until = self.now + rest;
         // Where storage has several addresses, another may answer when this one does not.
         let keeps_address = self.origins.count() == 1 || !matches!(failure, TransferFailure::Network);
@@ -227,6 +227,7 @@ impl Engine {
             _ => return,
         };
         upload.parts.set(part, rested);
+        self.examine(task, part);
     }
 
     /// Cuts requests that have shown no progress for longer than healthy ones do.
@@ -362,13 +363,4 @@ impl Engine {
             .set(attempt.part, Part::Sending { crc, lease, attempts });
         has_rival
     }
-}
-
-fn refused_too_often(failure: &TransferFailure) -> UploadError {
-    let text = "storage refused the same part again and again";
-    let mut error = UploadError::new(UploadErrorCode::StorageRefused, true, text);
-    if let TransferFailure::Refused { status, .. } = failure {
-        error.status = Some(*status);
-    }
-    error
 }

@@ -39,6 +39,7 @@ impl Engine {
                 return;
             }
             self.hedged_bytes += length;
+            self.hedges = self.hedges.saturating_add(1);
             self.start_sending(task, part);
         }
     }

@@ -2,16 +2,21 @@
 //!
 //! This file holds the engine's face and the life of a task; its other rooms are
 //! [`schedule`] (what to do next), [`attempts`] (what becomes of hashing and sending), [`hedge`]
-//! (overtaking late requests), [`requests`] and [`replies`] (what the coordinator is asked and what
-//! it answers), [`completion`] (finalizing) and [`report`] (what page and checkpoint are told).
+//! (overtaking late requests), [`examination`] (of a storage that never answered), [`requests`] and
+//! [`replies`] (what the coordinator is asked and what it answers), [`completion`] (finalizing),
+//! [`report`] (what page and checkpoint are told) and [`snapshot`] (what there is to see).
 
 mod attempts;
 mod completion;
+mod examination;
 mod hedge;
 mod replies;
 mod report;
 mod requests;
+#[cfg(test)]
+mod rig;
 mod schedule;
+mod snapshot;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -21,6 +26,7 @@ use syncsphere_protocol::{InvalidPlan, PartPlan, UploadId};
 use crate::calls::{About, Calls};
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
+use crate::diagnosis::Diagnosis;
 use crate::error::{UploadError, UploadErrorCode};
 use crate::io::{Action, AttemptId, Call, CallId, FileDescription, Input, Notice, TaskId, TaskState};
 use crate::list_map::ListMap;
@@ -32,6 +38,8 @@ use crate::stall::StallWatch;
 use crate::time::Moment;
 use crate::upload::{Attempt, Counter, Phase, Purpose, Upload};
 use crate::window::{Window, window};
+
+pub use snapshot::{Activity, PartMap, PartState};
 
 /// Why the engine wants to be woken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,6 +85,8 @@ pub struct Engine {
     window: Box<dyn Window>,
     origins: Origins,
     outage: Outage,
+    /// Of requests without a form, and with one.
+    diagnoses: [Diagnosis; 2],
     stalls: StallWatch,
     /// Bytes a second that one connection has lately carried.
     lane_rate: Option<f64>,
@@ -85,6 +95,9 @@ pub struct Engine {
     /// Bytes sent, and of those the bytes sent a second time to overtake a slow request.
     sent_bytes: u64,
     hedged_bytes: u64,
+    /// Requests to storage that were repeated after a failure, and sent to overtake others.
+    retries: u32,
+    hedges: u32,
     actions: VecDeque<Action>,
 }
 
@@ -115,11 +128,14 @@ impl Engine {
             calls: Calls::default(),
             origins: Origins::default(),
             outage: Outage::default(),
+            diagnoses: Default::default(),
             stalls: StallWatch::default(),
             lane_rate: None,
             gathering_since: None,
             sent_bytes: 0,
             hedged_bytes: 0,
+            retries: 0,
+            hedges: 0,
             actions: VecDeque::new(),
         }
     }
@@ -145,6 +161,7 @@ impl Engine {
             Input::Sent { attempt, loaded } => self.sent(attempt, loaded),
             Input::Stored { attempt } => self.stored(attempt),
             Input::AttemptFailed { attempt, failure } => self.attempt_failed(attempt, &failure),
+            Input::Examined(found) => self.examined(found),
             Input::Replied { call, result } => self.replied(call, result),
             Input::Timeout => {}
         }
@@ -160,11 +177,6 @@ impl Engine {
     /// When to feed [`Input::Timeout`], and why. Changes with every input.
     pub fn poll_timeout(&self) -> Option<(Moment, TimerReason)> {
         self.timers().min()
-    }
-
-    /// How many requests to storage may be in flight now; for display.
-    pub fn window(&self) -> usize {
-        self.window.limit()
     }
 
     fn add(&mut self, task: TaskId, file: FileDescription) {
@@ -249,6 +261,7 @@ impl Engine {
         self.online = online;
         if online {
             self.outage.reset();
+            self.diagnoses.iter_mut().for_each(Diagnosis::reset);
             self.calls.retry_all_now(self.now);
             self.end_all_rests();
         }

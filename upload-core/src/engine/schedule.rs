@@ -329,6 +329,7 @@ impl Engine {
         };
         let id = self.attempt(Attempt {
             origin: lease.origin,
+            is_form: lease.request.is_form(),
             ..Attempt::new(task, part, Purpose::Send, self.now)
         });
         let Some(upload) = self.uploads.get_mut(&task) else {

@@ -1,11 +1,13 @@
 import type { Failure } from "./messages.js";
-import type { UploadErrorCode } from "./types.js";
+import type { UploadErrorCode, UploadErrorReason } from "./types.js";
 
 /** Why an upload ended without a file. Carries no URL, token or file name. */
 export class UploadError extends Error {
   override readonly name = "UploadError";
   /** What programs branch on. */
   readonly code: UploadErrorCode;
+  /** The fault in somebody's set-up behind a code of storage, where it was found out; each has its cure in docs/errors.md. */
+  readonly reason: UploadErrorReason | undefined;
   /** Whether uploading the same file again may succeed. */
   readonly retryable: boolean;
   /** Names the request in the coordinator's log, where one was concerned. */
@@ -16,6 +18,7 @@ export class UploadError extends Error {
   constructor(failure: Failure, options?: ErrorOptions) {
     super(failure.message, options);
     this.code = failure.code;
+    this.reason = failure.reason;
     this.retryable = failure.retryable;
     this.requestId = failure.requestId;
     this.status = failure.status;

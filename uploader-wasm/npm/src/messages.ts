@@ -4,13 +4,16 @@
  * port of its own.
  */
 import type {
+  Activity,
   Change,
   InterruptedUpload,
+  PartStates,
   Progress,
   RetryOptions,
   TaskState,
   UploadElsewhere,
   UploadErrorCode,
+  UploadErrorReason,
 } from "./types.js";
 
 export type Start =
@@ -58,6 +61,8 @@ export type ToConductor =
   | { type: "add"; task: number; file: Blob; handle?: FileSystemFileHandle; description: FileDescription }
   | { type: "restore"; task: number; uploadId: string; file: Blob; description: FileDescription }
   | { type: "pause" | "resume" | "abort"; task: number }
+  /** To hear `parts` of a task, or of task 0, which is none, `activity`; and not to hear it any more. */
+  | { type: "watch" | "unwatch"; task: number }
   | { type: "network"; online: boolean }
   | { type: "token"; id: number; answer: TokenAnswer }
   | { type: "subscribe"; feed: number; since?: number }
@@ -73,6 +78,7 @@ export type TokenAnswer = { token: string } | { offline: boolean };
 /** The errors that end an upload, in a form that can be posted. */
 export interface Failure {
   code: UploadErrorCode;
+  reason?: UploadErrorReason;
   message: string;
   retryable: boolean;
   requestId?: string;
@@ -83,12 +89,14 @@ export interface Failure {
 export type ToTask =
   | { type: "state"; task: number; state: TaskState }
   | { type: "progress"; task: number; progress: Progress }
+  | { type: "parts"; task: number; parts: PartStates }
   | { type: "available"; task: number; record: string }
   | { type: "failed"; task: number; failure: Failure };
 
 export type ToPage =
   | ToTask
   | { type: "token"; id: number }
+  | { type: "activity"; activity: Omit<Activity, "rate"> }
   | { type: "change"; feed: number; change: Change }
   | { type: "feedLive"; feed: number; live: boolean }
   | { type: "feedFailed"; feed: number; failure: Failure }

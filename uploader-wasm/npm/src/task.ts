@@ -1,9 +1,10 @@
 import { UploadError } from "./errors.js";
+import { noticeListeners } from "./listening.js";
 import type { ToTask } from "./messages.js";
 import { TypedEventTarget } from "./typed-events.js";
-import type { FileRecord, Progress, TaskState, UploadTaskEventMap } from "./types.js";
+import type { FileRecord, PartStates, Progress, TaskState, UploadTaskEventMap } from "./types.js";
 
-type Order = (type: "pause" | "resume" | "abort") => void;
+type Order = (type: "pause" | "resume" | "abort" | "watch" | "unwatch") => void;
 
 /** One file on its way. Made by `Uploader.upload`, `uploadAll` and `continue`. */
 export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
@@ -18,6 +19,8 @@ export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
 
   #state: TaskState = "queued";
   #progress: Progress;
+  /** As last told. */
+  #parts: PartStates | undefined;
   #order: Order;
   /** Orders wait until the file has been opened and the task has been handed over. */
   #opened: Promise<void> | undefined;
@@ -38,6 +41,7 @@ export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
       this.#reject = reject;
     });
     this.done.catch(() => {});
+    noticeListeners(this, "parts", (listened) => this.#give(listened ? "watch" : "unwatch"));
     this.#signal = signal;
     signal?.addEventListener("abort", this.#onSignal);
   }
@@ -94,9 +98,12 @@ export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
         return this.#enter(message.state);
       case "progress":
         return this.#advance(message.progress);
+      case "parts":
+        return this.#showParts(message.parts);
       case "available": {
         const record = JSON.parse(message.record) as FileRecord;
         this.#advance({ ...this.#progress, loaded: record.size, total: record.size, etaSeconds: 0 });
+        if (this.#parts) this.#showParts({ ...this.#parts, states: this.#parts.states.map(() => 3) });
         this.#resolve(record);
         return this.#enter("available");
       }
@@ -114,6 +121,11 @@ export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
   #advance(progress: Progress): void {
     this.#progress = progress;
     this.dispatchEvent(new CustomEvent("progress", { detail: progress }));
+  }
+
+  #showParts(parts: PartStates): void {
+    this.#parts = parts;
+    this.dispatchEvent(new CustomEvent("parts", { detail: parts }));
   }
 
   #enter(state: TaskState): void {

@@ -139,18 +139,56 @@ export interface Progress {
   etaSeconds: number | null;
 }
 
+/** What the engine does at the moment, for all uploads of an `Uploader` together. */
+export interface Activity {
+  /** Requests to storage that may be under way at a time: what the network rewards; 0 or 1 while storage is down. */
+  window: number;
+  /** Requests to storage that are under way. */
+  inFlight: number;
+  /** Parts that are ready to be sent and wait for a request to end. */
+  waiting: number;
+  /** Smoothed speed of all uploads in bytes a second. */
+  rate: number;
+  /** Requests to storage that failed and were, or will be, repeated, since the uploader was made. */
+  retries: number;
+  /** Requests to storage that were sent to overtake a late one, since then. */
+  hedges: number;
+}
+
+/** Where the parts of an upload stand. */
+export interface PartStates {
+  /** Size of every part but the last in bytes. It may change once, early, if the coordinator plans otherwise. */
+  partSize: number;
+  /**
+   * One number a part, in the order of the file: 0 waits, 1 is under way, 2 is under way twice since the first
+   * request was late, 3 is stored. A part that failed goes back to 0. Files of a single request, empty ones too,
+   * have one part; no file has more than 10,000.
+   */
+  states: Uint8Array;
+}
+
 /** The events of an `UploadTask`. */
 export interface UploadTaskEventMap {
   /** At most ten times a second. */
   progress: CustomEvent<Progress>;
   /** Once for each change of state. */
   statechange: CustomEvent<{ state: TaskState }>;
+  /**
+   * At most four times a second, when a part has changed its state, and once at the beginning; the last, just before
+   * the state `available`, has all stored. Work is done for it only while somebody listens.
+   */
+  parts: CustomEvent<PartStates>;
 }
 
 /** The events of an `Uploader`. */
 export interface UploaderEventMap {
   /** All its uploads together, at most ten times a second. */
   progress: CustomEvent<Progress>;
+  /**
+   * At most four times a second while requests are under way or a figure has changed, and once at the beginning. Work
+   * is done for it only while somebody listens.
+   */
+  activity: CustomEvent<Activity>;
   /** The uploads of other tabs, whenever anything about them has changed, at most five times a second. */
   elsewhere: CustomEvent<UploadElsewhere[]>;
 }
@@ -303,7 +341,7 @@ export type UploadErrorCode =
   | "file_unreadable"
   // The network's
   | "coordinator_unreachable"
-  /** Storage never answered; where nothing ever got through, suspect the bucket's CORS rules. */
+  /** Storage gave no answer that can be read; `UploadError.reason` says why, where that was found out. */
   | "storage_unreachable"
   | "storage_refused"
   | "protocol_violation"
@@ -318,3 +356,26 @@ export type UploadErrorCode =
   | "aborted"
   /** `close()` was called before the upload had ended. */
   | "closed";
+
+/** The fault in somebody's set-up behind `storage_unreachable` or `storage_refused`; stable, and grows. */
+export type UploadErrorReason =
+  // Behind `storage_unreachable`
+  /** Storage answers, but its CORS rules do not let pages of this origin read that. */
+  | "cors_missing"
+  /** The Content Security Policy of the worker's script leaves storage out. */
+  | "csp_blocked"
+  /** Nobody answers at the address that signed URLs have, while the coordinator finds storage in order. */
+  | "unreachable"
+  // Behind `storage_refused`
+  /** The coordinator signs for another region than the bucket's. */
+  | "wrong_region"
+  /** The coordinator's clock is off: what it signs is over, or not valid yet, at once. */
+  | "clock_skewed"
+  /** Storage computes another signature: the secret is wrong, or something on the way changes requests. */
+  | "signature_mismatch"
+  /** The coordinator's key may not write. */
+  | "access_denied"
+  /** There is no such bucket. */
+  | "bucket_missing"
+  /** Storage does not know the coordinator's key, or no longer. */
+  | "key_unknown";

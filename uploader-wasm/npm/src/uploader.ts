@@ -1,6 +1,7 @@
 import { startCrew, type Crew } from "./crew.js";
 import { UploadError } from "./errors.js";
 import { Feed } from "./feed.js";
+import { noticeListeners } from "./listening.js";
 import type {
   ConductorOptions,
   Failure,
@@ -48,6 +49,8 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
   #conductorOptions: ConductorOptions;
   #crew: Crew | undefined;
   #closed = false;
+  /** Whether anybody listens to `activity`. */
+  #watched = false;
   #numbers = 0;
   #tasks = new Map<number, UploadTask>();
   #elsewhere: UploadElsewhere[] = [];
@@ -63,6 +66,10 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     super();
     this.#conductorOptions = checkOptions(options);
     this.#options = { ...options };
+    noticeListeners(this, "activity", (listened) => {
+      this.#watched = listened;
+      this.#crew?.post({ type: listened ? "watch" : "unwatch", task: 0 });
+    });
     if (typeof Worker === "function" && typeof document === "object") this.#start();
   }
 
@@ -203,6 +210,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
       (message) => this.#receive(message),
       (cause) => this.#end(WORKER_FAILED, cause),
     );
+    if (this.#watched) this.#crew.post({ type: "watch", task: 0 });
     return this.#crew;
   }
 
@@ -242,6 +250,11 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
       case "answer":
         this.#questions.get(message.id)?.resolve(message.value);
         return void this.#questions.delete(message.id);
+      case "activity": {
+        const { rate } = this.#total.progress;
+        const detail = { ...message.activity, rate };
+        return void this.dispatchEvent(new CustomEvent("activity", { detail }));
+      }
       case "elsewhere":
         return this.#showElsewhere(message.uploads);
       case "log":
@@ -257,7 +270,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     task.receive(message, cause);
     if (isFinal(task.state)) this.#tasks.delete(message.task);
     if (message.type === "failed") this.#options.logger?.warn(inOneLine(message.failure));
-    this.#total.update(message.task, task);
+    if (message.type !== "parts") this.#total.update(message.task, task);
   }
 
   #showElsewhere(uploads: UploadElsewhere[]): void {
@@ -303,11 +316,11 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
 }
 
 /** Names neither URL nor token nor file. */
-function inOneLine({ code, message, requestId, status }: Failure): string {
+function inOneLine({ code, reason, message, requestId, status }: Failure): string {
   const details = [status && `HTTP ${status}`, requestId && `request ${requestId}`]
     .filter(Boolean)
     .join(", ");
-  return `upload failed: ${code}: ${message}${details && ` (${details})`}`;
+  return `upload failed: ${code}: ${message}${details && ` (${details})`}, see docs/errors.md#${reason ?? code}`;
 }
 
 interface PromiseWithResolvers {

@@ -1,12 +1,14 @@
 import { Conductor, type LaneLink } from "syncsphere_uploader";
 
 import type { ConductorOptions, FromConductor, FromLane, ToConductor, ToLane } from "../messages.js";
-import type { TaskState, UploadErrorCode } from "../types.js";
+import type { TaskState, UploadErrorCode, UploadErrorReason } from "../types.js";
 import { Coordinator } from "./coordinator.js";
+import { Diagnosis } from "./diagnosis.js";
 import { Elsewhere } from "./elsewhere.js";
 import { Feeds } from "./feeds.js";
 import { Interrupted } from "./interrupted.js";
 import { Tokens } from "./tokens.js";
+import { Watching } from "./watching.js";
 
 /** Puts a conductor between the page and the lanes. */
 export function startConductor(lanes: MessagePort[], options: ConductorOptions): void {
@@ -18,24 +20,38 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
     say({ type: "elsewhere", uploads }),
   );
 
+  const watching = new Watching((subject) =>
+    subject === 0 ? conductor.showActivity() : conductor.showParts(subject),
+  );
+  const end = (task: number) => {
+    elsewhere.end(task);
+    watching.end(task);
+  };
+
   const coordinator = new Coordinator(options.endpoint, tokens);
+  const diagnosis = new Diagnosis(options, say);
   let alarm: ReturnType<typeof setTimeout> | undefined;
   const conductor = new Conductor(
     {
       ask: (call, method, path, body, idempotencyKey, isSlow) =>
         void coordinator.ask({ method, path, body, idempotencyKey, isSlow }).then((answer) => {
           if (typeof answer === "string") conductor.unanswered(call, answer);
-          else conductor.replied(call, answer.status, answer.body);
+          else {
+            void diagnosis.refused(answer.status, answer.body);
+            conductor.replied(call, answer.status, answer.body);
+          }
         }),
       wake: (after) => {
         clearTimeout(alarm);
         if (after !== undefined) alarm = setTimeout(() => conductor.awake(), after);
       },
+      examine: (method, url) =>
+        void diagnosis.examine(method, url).then((reason) => conductor.examined(reason)),
       save: (task, uploadId, checkpoint) => interrupted.save(task, uploadId, checkpoint),
       forget: (task) => interrupted.forget(task),
       state: (task, word) => {
         const state = word as TaskState;
-        if (state === "aborted") elsewhere.end(task);
+        if (state === "aborted") end(task);
         else elsewhere.tell(task, { state });
         say({ type: "state", task, state });
       },
@@ -44,20 +60,31 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
         elsewhere.tell(task, { progress });
         say({ type: "progress", task, progress });
       },
+      activity: (window, inFlight, waiting, retries, hedges) => {
+        const isNews = watching.isNews(0, [window, inFlight, waiting, retries, hedges]);
+        // The speed, which the page adds, is new as long as anything moves.
+        if (isNews || inFlight > 0)
+          say({ type: "activity", activity: { window, inFlight, waiting, retries, hedges } });
+      },
+      parts: (task, partSize, view) => {
+        const states = view.slice();
+        if (watching.isNews(task, states)) say({ type: "parts", task, parts: { partSize, states } });
+      },
       available: (task, record) => {
-        elsewhere.end(task);
+        end(task);
         interrupted.end(task);
         say({ type: "available", task, record });
       },
-      failed: (task, code, retryable, message, requestId, status) => {
+      failed: (task, code, reason, retryable, message, requestId, status) => {
         const failure = {
           code: code as UploadErrorCode,
+          reason: reason as UploadErrorReason | undefined,
           retryable,
           message,
           requestId: requestId || undefined,
           status,
         };
-        elsewhere.end(task);
+        end(task);
         interrupted.end(task);
         say({ type: "failed", task, failure });
       },
@@ -101,6 +128,10 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
       case "resume":
       case "abort":
         return conductor[message.type](message.task);
+      case "watch":
+        return watching.start(message.task);
+      case "unwatch":
+        return watching.end(message.task);
       case "network":
         return network(message.online);
       case "token":

@@ -1,0 +1,133 @@
+//! An engine on a bench: its coordinator grants everything at once, and the test plays storage.
+
+use std::time::Duration;
+
+use syncsphere_protocol::{
+    InitiateReply, InitiateResult, PartToSign, SignPartsReply, SignedPart, Texts, Timestamp, UploadGrant,
+    UploadKind,
+};
+
+use super::Engine;
+use crate::config::{Concurrency, Config};
+use crate::io::{Action, AttemptId, Call, FileDescription, Input, Notice, Reply, TaskId};
+use crate::time::Moment;
+
+pub(super) const PART: u64 = 5 * 1024 * 1024;
+
+pub(super) struct Rig {
+    pub engine: Engine,
+    pub now: Moment,
+    /// Requests to storage that are in flight, oldest first.
+    pub sending: Vec<AttemptId>,
+    pub told: Vec<(TaskId, Notice)>,
+    /// Examinations of storage that were asked for.
+    pub examinations: u32,
+}
+
+impl Rig {
+    /// Two requests at a time, no checksums, parts of [`PART`] bytes.
+    pub(super) fn new() -> Self {
+        let config = Config {
+            concurrency: Concurrency::Fixed(2),
+            part_size: Some(PART),
+            integrity: false,
+            ..Config::default()
+        };
+        Self {
+            engine: Engine::new(config, 1),
+            now: Moment::from_millis(1),
+            sending: Vec::new(),
+            told: Vec::new(),
+            examinations: 0,
+        }
+    }
+
+    /// A file of so many bytes begins.
+    pub(super) fn add(&mut self, task: u32, size: u64) {
+        self.feed(Input::Add {
+            task: TaskId(task),
+            file: FileDescription {
+                size,
+                ..FileDescription::default()
+            },
+        });
+        self.pass(Duration::from_millis(100));
+    }
+
+    /// Time passes, and the engine is woken as it asks.
+    pub(super) fn pass(&mut self, span: Duration) {
+        let until = self.now + span;
+        while let Some((at, _)) = self.engine.poll_timeout().filter(|(at, _)| *at <= until) {
+            self.now = at;
+            self.feed(Input::Timeout);
+        }
+        self.now = until;
+    }
+
+    pub(super) fn feed(&mut self, input: Input) {
+        if let Input::Stored { attempt } | Input::AttemptFailed { attempt, .. } = &input {
+            self.sending.retain(|known| known != attempt);
+        }
+        self.engine.handle_input(input, self.now);
+        while let Some(action) = self.engine.poll_action() {
+            self.perform(action);
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Send { attempt, .. } => self.sending.push(attempt),
+            Action::Cancel { attempt } => self.sending.retain(|known| *known != attempt),
+            Action::Notify { task, notice } => self.told.push((task, notice)),
+            Action::Call { call, request } => {
+                let reply = match *request {
+                    Call::Initiate { body, .. } => Reply::Initiated(InitiateReply {
+                        uploads: body
+                            .files
+                            .iter()
+                            .map(|file| {
+                                let part_size = file.part_size.unwrap_or(PART);
+                                InitiateResult::Granted(Box::new(UploadGrant {
+                                    client_ref: file.client_ref.clone(),
+                                    upload_id: format!("u{}", file.client_ref).parse().expect("an id"),
+                                    file_id: format!("f{}", file.client_ref).parse().expect("an id"),
+                                    kind: UploadKind::Multipart,
+                                    part_size,
+                                    part_count: u16::try_from(file.size.div_ceil(part_size).max(1))
+                                        .expect("few parts"),
+                                    ticket: "ticket".to_owned().into(),
+                                    expires_at: Timestamp::from_unix_millis(0),
+                                    expires_in: 1_000_000,
+                                    urls: signed(&file.parts),
+                                }))
+                            })
+                            .collect(),
+                    }),
+                    Call::SignParts { body, .. } => Reply::Signed(SignPartsReply {
+                        urls: signed(&body.parts),
+                    }),
+                    _ => return,
+                };
+                self.feed(Input::Replied {
+                    call,
+                    result: Ok(reply),
+                });
+            }
+            Action::Examine { .. } => self.examinations += 1,
+            Action::Hash { .. } | Action::Save { .. } | Action::Forget { .. } => {}
+        }
+    }
+}
+
+fn signed(parts: &[PartToSign]) -> Vec<SignedPart> {
+    let sign = |part: &PartToSign| SignedPart {
+        part_number: part.part_number,
+        method: "PUT".to_owned(),
+        url: "https://s3.example/bucket/key?signature".to_owned().into(),
+        headers: Texts::default(),
+        fields: Texts::default(),
+        expires_at: Timestamp::from_unix_millis(0),
+        expires_in: 1_000_000,
+    };
+    parts.iter().map(sign).collect()
+}

@@ -1,0 +1,121 @@
+import type { ConductorOptions, ToPage } from "../messages.js";
+import type { UploadErrorReason } from "../types.js";
+
+/** Longest wait for an answer, in ms. Source: own choice; a busy network is no wrong set-up. */
+const PATIENCE = 10_000;
+
+/**
+ * How long after a request has failed its violation of a policy may be told, in ms.
+ *
+ * Source: own choice; the event is queued when the request is stopped, and comes within one or two.
+ */
+const LATE = 100;
+
+/** The CRC64NVME of no bytes, which is not that of the byte sent. */
+const OF_NOTHING = "AAAAAAAAAAA=";
+
+type Silence = Extract<UploadErrorReason, "cors_missing" | "csp_blocked" | "unreachable">;
+
+/**
+ * Finds out why storage gives no answer that can be read. Browsers do not tell: a refusal by CORS, by a policy and
+ * by the network look the same to the one who asked. What tells them apart is which other requests get through.
+ */
+export class Diagnosis {
+  #options: ConductorOptions;
+  #say: (message: ToPage) => void;
+  /** Addresses that a policy stopped requests to. */
+  #blocked: string[] = [];
+  #found: Silence | undefined;
+  /** Findings and codes that a warning was given of. */
+  #told = new Set<string>();
+
+  constructor(options: ConductorOptions, say: (message: ToPage) => void) {
+    this.#options = options;
+    this.#say = say;
+    addEventListener("securitypolicyviolation", (event) => {
+      const { disposition, blockedURI } = event as SecurityPolicyViolationEvent;
+      if (disposition === "enforce") this.#blocked.push(blockedURI);
+    });
+  }
+
+  /** Why a request of this method to this presigned URL is not answered; `undefined` where nothing is wrong. */
+  async examine(method: string, url: string): Promise<Silence | undefined> {
+    const found = await this.#look(method, url);
+    // Twice the same: that is worth a word, long before patience ends.
+    if (found && found === this.#found && !this.#told.has(found)) {
+      this.#told.add(found);
+      this.#warn(`storage: ${found}, see docs/errors.md#${found}`);
+    }
+    this.#found = found;
+    return found;
+  }
+
+  /** The coordinator could not do what it was asked, and will be asked again for long: says why, once. */
+  async refused(status: number, body: string): Promise<void> {
+    const { code, requestId } = problemIn(body);
+    if (status < 500 || this.#told.has(code)) return;
+    this.#told.add(code);
+    // A request is not told what is wrong with the set-up; whoever asks for the coordinator's health is.
+    const health = await answerTo(`${this.#options.endpoint}/healthz`);
+    const { detail } = problemIn((await health?.text().catch(() => "")) ?? "");
+    this.#warn(`the coordinator answered ${status} ${code} (request ${requestId}): ${detail}`);
+  }
+
+  #warn(message: string): void {
+    this.#say({ type: "log", level: "warn", message });
+  }
+
+  async #look(method: string, url: string): Promise<Silence | undefined> {
+    const { endpoint, integrity } = this.#options;
+    const [reached, readable, health] = await Promise.all([
+      answerTo(url, { method: "HEAD", mode: "no-cors" }),
+      isReadable(method, url, integrity !== "none" && method === "PUT"),
+      answerTo(`${endpoint}/healthz`),
+    ]);
+    if (readable) return undefined;
+    if (!reached) await new Promise((resolve) => setTimeout(resolve, LATE));
+    const origin = url.split("/", 3).join("/");
+    if (this.#blocked.some((address) => address.startsWith(origin))) return "csp_blocked";
+    // Storage that is down is nobody's wrong set-up, and who answers in its place knows no CORS rules.
+    if (!health?.ok) return undefined;
+    return reached ? "cors_missing" : "unreachable";
+  }
+}
+
+/**
+ * Whether a request that needs the same permissions as a part's is answered readably. Its content is one byte, which
+ * neither a signature nor a checksum fits, or a form without a policy.
+ */
+function isReadable(method: string, url: string, withChecksum: boolean): Promise<boolean> {
+  const request = new XMLHttpRequest();
+  // Somebody who listens to the upload makes the browser ask for permission first, for forms too, if there is content.
+  request.upload.onprogress = () => {};
+  return new Promise((resolve) => {
+    request.onloadend = () => resolve(request.status > 0);
+    request.open(method, url);
+    request.timeout = PATIENCE;
+    if (withChecksum) request.setRequestHeader("x-amz-checksum-crc64nvme", OF_NOTHING);
+    const form = new FormData();
+    form.append("file", "");
+    request.send(method === "POST" ? form : new Blob([" "]));
+  });
+}
+
+async function answerTo(url: string, init?: RequestInit): Promise<Response | undefined> {
+  const signal = AbortSignal.timeout(PATIENCE);
+  return fetch(url, { ...init, cache: "no-store", credentials: "omit", signal }).catch(() => undefined);
+}
+
+/** What a problem document says, if it is one; nothing else gets into a log. */
+function problemIn(body: string): Record<"code" | "detail" | "requestId", string> {
+  const found = { code: "", detail: "", requestId: "" };
+  try {
+    const problem = JSON.parse(body) as Partial<Record<string, unknown>>;
+    for (const key of ["code", "detail", "requestId"] as const) {
+      if (typeof problem[key] === "string") found[key] = problem[key].slice(0, 200);
+    }
+  } catch {
+    // Somebody else's answer.
+  }
+  return found;
+}
