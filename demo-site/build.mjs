@@ -9,6 +9,7 @@ import { existsSync } from "node:fs";
 import { join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { en } from "./src/language/en.ts";
 
 const SITE = fileURLToPath(new URL(".", import.meta.url));
 const DIST = join(SITE, "dist");
@@ -19,11 +20,26 @@ async function buildSite() {
   await rm(DIST, { recursive: true, force: true });
   await mkdir(DIST);
   await Promise.all([
-    ...["index.html", "icon.svg"].map((file) => cp(join(SITE, file), join(DIST, file))),
+    cp(join(SITE, "icon.svg"), join(DIST, "icon.svg")),
+    readFile(join(SITE, "index.html"), "utf8").then((html) =>
+      writeFile(join(DIST, "index.html"), inEnglish(html)),
+    ),
     cp(join(PACKAGE, "dist"), join(DIST, "uploader"), { recursive: true }),
     writeFile(join(DIST, "_headers"), HEADERS),
     bundle(entry),
   ]);
+}
+
+/** The page's own texts, for whoever runs no script; the script says them again in the reader's language. */
+function inEnglish(html) {
+  const named = /data-(?:text|label|placeholder)="(\w+)"/g;
+  for (const [, text] of html.matchAll(named)) {
+    if (!Object.hasOwn(en.page, text)) throw new Error(`index.html names a text "${text}" that there is not`);
+  }
+  return html.replace(
+    /(data-text="(\w+)"[^>]*>)(?=<\/)/g,
+    (element, tag, text) => tag + en.page[text].replace(/[&<]/g, (sign) => `&#${sign.charCodeAt(0)};`),
+  );
 }
 
 /**

@@ -1,11 +1,15 @@
+import { quotedName } from "./figures.ts";
+import { counted, fill, type Forms, words } from "./language/words.ts";
+
 /**
- * Tells users of screen readers how uploads end, and nothing else: progress would never let them read on. What happens
- * close together is told in one message.
+ * Tells users of screen readers how uploads end and what a search found, and nothing else: progress would never let them
+ * read on. What happens close together is told in one message.
  */
 export class Announcer {
   readonly #region: HTMLElement;
   #done: string[] = [];
   #failed: string[] = [];
+  #answer = "";
   #timer: number | undefined;
   #quietUntil = 0;
 
@@ -15,12 +19,18 @@ export class Announcer {
   }
 
   uploaded(name: string): void {
-    this.#done.push(name);
+    this.#done.push(fill(words().announceUploaded, { name: quotedName(name) }));
     this.#schedule();
   }
 
   failed(name: string, why: string): void {
-    this.#failed.push(`${name} failed. ${why}`);
+    this.#failed.push(fill(words().announceFailed, { name: quotedName(name), why }));
+    this.#schedule();
+  }
+
+  /** Answers what a person has just done; a newer answer replaces one that was not told yet. */
+  answer(text: string): void {
+    this.#answer = text;
     this.#schedule();
   }
 
@@ -32,9 +42,13 @@ export class Announcer {
   #speak(): void {
     this.#timer = undefined;
     this.#quietUntil = Date.now() + PAUSE_MS;
-    const messages = [...summed(this.#done, "uploads finished", (name) => `${name} uploaded.`)];
-    messages.push(...summed(this.#failed, "uploads failed", (text) => text));
-    this.#region.textContent = messages.join(" ");
+    const messages = [
+      this.#answer,
+      ...summed(this.#done, words().announceManyUploaded),
+      ...summed(this.#failed, words().announceManyFailed),
+    ];
+    this.#region.textContent = messages.filter(Boolean).join(" ");
+    this.#answer = "";
     this.#done = [];
     this.#failed = [];
   }
@@ -46,6 +60,6 @@ const GATHER_MS = 500;
 const PAUSE_MS = 5_000;
 const MOST_NAMED = 2;
 
-function summed(entries: string[], many: string, one: (entry: string) => string): string[] {
-  return entries.length > MOST_NAMED ? [`${entries.length} ${many}.`] : entries.map(one);
+function summed(entries: string[], many: Forms): string[] {
+  return entries.length > MOST_NAMED ? [counted(many, entries.length)] : entries;
 }

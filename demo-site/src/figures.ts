@@ -1,4 +1,4 @@
-const language = document.documentElement.lang;
+import { fill, language, words } from "./language/words.ts";
 
 /** A size in decimal units, as operating systems and networks count: 999 bytes, 12.3 MB, 1.07 GB. */
 export function bytes(count: number): string {
@@ -9,37 +9,45 @@ export function bytes(count: number): string {
 /** `part` of `whole`, both in the unit of the whole, which is named once: 12.3 of 300 MB. */
 export function bytesOf(part: number, whole: number): string {
   const step = stepOf(whole);
-  const scaled = part / 1000 ** step;
-  return `${numberFormat(step, whole / 1000 ** step).format(scaled)} of ${bytes(whole)}`;
+  const scaled = numberFormat(step, whole / 1000 ** step).format(part / 1000 ** step);
+  return fill(words().ofWhole, { part: scaled, whole: bytes(whole) });
 }
 
 /** A speed; nothing where nothing moves. */
 export function speed(bytesPerSecond: number): string {
-  return bytesPerSecond >= 1 ? `${bytes(Math.round(bytesPerSecond))}/s` : "";
+  if (bytesPerSecond < 1) return "";
+  const step = Math.max(1, stepOf(bytesPerSecond));
+  const scaled = bytesPerSecond / 1000 ** step;
+  return cached(`s${step}:${digits(step, scaled)}`, {
+    style: "unit",
+    unit: `${UNITS[step]}-per-second`,
+    unitDisplay: "short",
+    ...fixed(digits(step, scaled)),
+  }).format(scaled);
 }
 
 /** Whole percents. 100 only when all is there. */
 export function percent(part: number, whole: number): string {
   const hundredths = whole > 0 ? Math.floor((part / whole) * 100) : 0;
-  return `${hundredths}%`;
+  return cached("p", { style: "percent", maximumFractionDigits: 0 }).format(hundredths / 100);
 }
 
 /** Time left, as coarse as it is uncertain. */
 export function timeLeft(seconds: number): string {
-  if (seconds < 1) return "1 s left";
-  if (seconds < 90) return `${Math.ceil(seconds)} s left`;
-  const minutes = Math.ceil(seconds / 60);
-  if (minutes < 90) return `${minutes} min left`;
-  const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours} h ${minutes % 60} min left` : `${Math.ceil(hours / 24)} days left`;
+  const list = new Intl.ListFormat(language(), { type: "unit", style: "narrow" });
+  return fill(words().timeLeft, { time: list.format(span(seconds)) });
 }
-
-const moments = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 
 /** A moment in the reader's time zone; empty for what is none. */
 export function moment(rfc3339: string): string {
   const date = new Date(rfc3339);
-  return Number.isNaN(date.getTime()) ? "" : moments.format(date);
+  if (Number.isNaN(date.getTime())) return "";
+  let format = moments.get(language());
+  if (!format) {
+    format = new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "short" });
+    moments.set(language(), format);
+  }
+  return format.format(date);
 }
 
 /**
@@ -48,6 +56,11 @@ export function moment(rfc3339: string): string {
  */
 export function shownName(name: string): string {
   return name.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, "\ufffd");
+}
+
+/** A name inside a sentence, so that neither changes the direction of the other. */
+export function quotedName(name: string): string {
+  return `\u2068${shownName(name)}\u2069`;
 }
 
 const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
@@ -64,16 +77,16 @@ function unitFormat(step: number, scaled: number): Intl.NumberFormat {
     style: "unit",
     unit: UNITS[step] ?? "byte",
     unitDisplay: step === 0 ? "long" : "short",
-    minimumFractionDigits: digits(step, scaled),
-    maximumFractionDigits: digits(step, scaled),
+    ...fixed(digits(step, scaled)),
   });
 }
 
 function numberFormat(step: number, scaled: number): Intl.NumberFormat {
-  return cached(`n${step}:${digits(step, scaled)}`, {
-    minimumFractionDigits: digits(step, scaled),
-    maximumFractionDigits: digits(step, scaled),
-  });
+  return cached(`n${step}:${digits(step, scaled)}`, fixed(digits(step, scaled)));
+}
+
+function fixed(count: number): Intl.NumberFormatOptions {
+  return { minimumFractionDigits: count, maximumFractionDigits: count };
 }
 
 /** Three digits that count. */
@@ -82,10 +95,27 @@ function digits(step: number, scaled: number): number {
   return scaled >= 9.995 ? 1 : 2;
 }
 
-const formats = new Map<string, Intl.NumberFormat>();
+function span(seconds: number): string[] {
+  if (seconds < 90) return [amount(Math.max(1, Math.ceil(seconds)), "second")];
+  const minutes = Math.ceil(seconds / 60);
+  if (minutes < 90) return [amount(minutes, "minute")];
+  const hours = Math.floor(minutes / 60);
+  if (hours >= 48) return [amount(Math.ceil(hours / 24), "day")];
+  const rest = minutes % 60;
+  return [amount(hours, "hour"), ...(rest > 0 ? [amount(rest, "minute")] : [])];
+}
 
+function amount(count: number, unit: string): string {
+  return cached(`t${unit}`, { style: "unit", unit, unitDisplay: "short" }).format(count);
+}
+
+const formats = new Map<string, Intl.NumberFormat>();
+const moments = new Map<string, Intl.DateTimeFormat>();
+
+/** Formats take long to make. */
 function cached(key: string, options: Intl.NumberFormatOptions): Intl.NumberFormat {
-  let format = formats.get(key);
-  if (!format) formats.set(key, (format = new Intl.NumberFormat(language, options)));
+  const place = `${language()} ${key}`;
+  let format = formats.get(place);
+  if (!format) formats.set(place, (format = new Intl.NumberFormat(language(), options)));
   return format;
 }

@@ -1,14 +1,17 @@
 import { Uploader } from "@syncsphere/uploader";
+import { ActivityPanel } from "./activity/activity-panel.ts";
 import { Announcer } from "./announcer.ts";
-import { CoordinatorApi } from "./coordinator-api.ts";
-import { showElsewhere } from "./elsewhere-list.ts";
-import { FileList } from "./file-list.ts";
-import { followWorkspace } from "./workspace-feed.ts";
-import { GuestTokens } from "./guest-tokens.ts";
-import { InterruptedList } from "./interrupted-list.ts";
-import { onFilesChosen } from "./file-picker.ts";
+import { CoordinatorApi } from "./coordinator/coordinator-api.ts";
+import { GuestTokens } from "./coordinator/guest-tokens.ts";
+import { FileList } from "./files/file-list.ts";
+import { onSearch } from "./files/search.ts";
+import { followWorkspace } from "./files/workspace-feed.ts";
+import { openIntake } from "./intake/inputs.ts";
+import { offerLanguages } from "./language/choice.ts";
 import { byId } from "./page.ts";
-import { UploadList } from "./upload-list.ts";
+import { showElsewhere } from "./uploads/elsewhere-list.ts";
+import { InterruptedList } from "./uploads/interrupted-list.ts";
+import { UploadList } from "./uploads/upload-list.ts";
 
 declare global {
   interface Window {
@@ -25,11 +28,18 @@ const api = new CoordinatorApi(tokens);
 const uploader = new Uploader({ endpoint: location.origin, token: () => tokens.renew() });
 window.uploader = uploader;
 
-const uploads = new UploadList(uploader, new Announcer(byId("announcer")));
-const files = new FileList(api);
+offerLanguages(byId("language") as HTMLSelectElement, () => {
+  for (const one of [uploads, activity, interrupted, files]) one.retell();
+});
 
-onFilesChosen((chosen) => uploads.add(chosen));
+const announcer = new Announcer(byId("announcer"));
+const uploads = new UploadList(uploader, announcer);
+const activity = new ActivityPanel(uploader, uploads.rows);
 const interrupted = new InterruptedList(uploader, uploads);
+const files = new FileList(api, announcer);
+
+openIntake(uploads);
+onSearch((start) => void files.search(start));
 void interrupted.refresh();
 showElsewhere(uploader, () => void interrupted.refresh());
 follow();

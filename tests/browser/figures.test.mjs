@@ -1,11 +1,12 @@
 // What the page makes of numbers and names.
 
-import { test } from "node:test";
+import { beforeEach, test } from "node:test";
 import assert from "node:assert/strict";
 
-globalThis.document = { documentElement: { lang: "en" } };
-const { bytes, bytesOf, percent, shownName, speed, timeLeft } =
-  await import("../../demo-site/src/figures.ts");
+import { bytes, bytesOf, percent, shownName, speed, timeLeft } from "../../demo-site/src/figures.ts";
+import { counted, LANGUAGES, speak, words } from "../../demo-site/src/language/words.ts";
+
+beforeEach(() => speak("en"));
 
 test("sizes have three digits that count, and roll over to the next unit in time", () => {
   const cases = [
@@ -38,10 +39,11 @@ test("100 percent are claimed only when all is there", () => {
 test("speed and time left are as coarse as they are uncertain", () => {
   assert.equal(speed(0), "");
   assert.equal(speed(48_234_567), "48.2 MB/s");
-  assert.equal(timeLeft(0.2), "1 s left");
-  assert.equal(timeLeft(89), "89 s left");
+  assert.equal(speed(300), "0.30 kB/s");
+  assert.equal(timeLeft(0.2), "1 sec left");
+  assert.equal(timeLeft(89), "89 sec left");
   assert.equal(timeLeft(91), "2 min left");
-  assert.equal(timeLeft(2 * 3600 + 60), "2 h 1 min left");
+  assert.equal(timeLeft(2 * 3600 + 60), "2 hr 1 min left");
   assert.equal(timeLeft(3 * 86_400), "3 days left");
 });
 
@@ -49,3 +51,43 @@ test("characters that reorder or hide a name become visible, other scripts stay"
   assert.equal(shownName("photo\u202egpj.exe\n"), "photo\ufffdgpj.exe\ufffd");
   assert.equal(shownName("مرحبا 👩‍👩‍👧.txt"), "مرحبا 👩‍👩‍👧.txt");
 });
+
+test("figures and plurals are those of the language", () => {
+  speak("de");
+  assert.equal(bytesOf(12_345_678, 30_000_000), "12,3 von 30,0 MB");
+  assert.equal(percent(1, 2), "50\u00a0%");
+  assert.equal(timeLeft(2 * 3600 + 60), "noch 2 Std., 1 Min.");
+  assert.equal(counted(words().filesFound, 1), "1 Datei gefunden.");
+  assert.equal(counted(words().filesFound, 1234), "1.234 Dateien gefunden.");
+  speak("ar");
+  assert.equal(counted(words().fileCount, 2), "ملفان");
+  assert.equal(counted(words().fileCount, 3), "3 ملفات");
+  assert.equal(counted(words().fileCount, 11), "11 ملفًا");
+  assert.equal(counted(words().fileCount, 100), "100 ملف");
+});
+
+test("every language says all that English says, with the same places to fill", () => {
+  for (const [tag, translation] of Object.entries(LANGUAGES)) {
+    compare(LANGUAGES.en, translation, tag);
+  }
+});
+
+/** Plural forms may leave the count out, as "one file" does, but the last resort may not. */
+function compare(english, translated, place) {
+  if (typeof english === "string") {
+    assert.ok(translated.trim(), place);
+    assert.deepEqual(places(translated), places(english), place);
+  } else if ("other" in english) {
+    assert.deepEqual(places(translated.other), places(english.other), place);
+    for (const form of Object.values(translated)) {
+      for (const one of places(form)) assert.ok(places(english.other).includes(one), place);
+    }
+  } else {
+    assert.deepEqual(Object.keys(translated), Object.keys(english), place);
+    for (const key of Object.keys(english)) compare(english[key], translated[key], `${place}.${key}`);
+  }
+}
+
+function places(text) {
+  return (text.match(/\{\w+\}/g) ?? []).toSorted();
+}

@@ -2,9 +2,9 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdtemp, open, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, open, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before } from "node:test";
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -86,11 +86,12 @@ class Stack {
 
   /**
    * The demo page in a browser profile of its own, which goes when the test ends; by then the page must not have
-   * thrown. `page.seen()` tells what its rows showed over time.
+   * thrown. `page.seen()` tells what its rows showed over time, unless they are not
+   * `watched`, which costs more with each row.
    */
-  async openPage(t, { workspace = this.workspace(), ...options } = {}) {
+  async openPage(t, { workspace = this.workspace(), watched = true, ...options } = {}) {
     const context = await this.browser.newContext(options);
-    await context.addInitScript(recordRows);
+    if (watched) await context.addInitScript(recordRows);
     const page = await context.newPage();
     page.setDefaultTimeout(60_000);
     const problems = [];
@@ -125,6 +126,25 @@ class Stack {
     await out.close();
     return { path, name, size, sha256: hash.digest("hex") };
   }
+}
+
+/** A folder with files at these paths below it, of so many bytes each. */
+export async function folderOf(stack, name, paths) {
+  const folder = join(await mkdtemp(join(stack.folder, "d-")), name);
+  await mkdir(folder);
+  for (const [path, size] of Object.entries(paths)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), Buffer.alloc(size, path));
+  }
+  return folder;
+}
+
+/** A file of zeros that takes no room on the disk. */
+export async function sparseFile(stack, name, size) {
+  const path = join(await mkdtemp(join(stack.folder, "s-")), name);
+  await writeFile(path, "");
+  await truncate(path, size);
+  return { path, name, size };
 }
 
 /** Sets files on the page's input, as a person picks them. */

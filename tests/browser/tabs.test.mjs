@@ -53,8 +53,10 @@ test("the page shows what another tab is busy with, and offers it once that tab 
     "all uploads have a bar of their own",
   );
   const summary = () => page.locator("#upload-summary").textContent();
-  const wanted = /^0 of 2 uploaded · \d+% · .+\/s · .+ left$/;
-  await until(async () => wanted.test(await summary()), "percentage, speed and time left of all are told");
+  const wanted = /^0 of 2 uploaded · \d+% · .+ left$/;
+  await until(async () => wanted.test(await summary()), "percentage and time left of all are told");
+  const speed = () => page.locator("#speed-now").textContent();
+  await until(async () => /^[\d.]+ [kM]B\/s$/.test(await speed()), "and their speed");
 
   await page.close();
   const offered = other.getByTestId("interrupted").filter({ hasText: "first.bin" });

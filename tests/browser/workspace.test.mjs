@@ -40,6 +40,38 @@ test("a long list comes page by page, and stays live", async (t) => {
   );
 });
 
+test("files are searched by the beginning of their names, page by page, and stay live", async (t) => {
+  const workspace = stack.workspace();
+  await open(workspace, 0, 120);
+  const page = await stack.openPage(t, { workspace });
+  const rows = page.getByTestId("file");
+  const names = () => rows.evaluateAll((all) => all.map(({ dataset }) => dataset.name));
+  const field = page.getByRole("searchbox", { name: "Search for files" });
+  await field.fill("file 11");
+  await until(async () => (await rows.count()) === 11, "only those are left");
+  const found = ["file 11", ...Array.from({ length: 10 }, (_, n) => `file 11${n}`)];
+  assert.deepEqual(await names(), found);
+  await page.locator("#announcer").getByText("11 files found.").waitFor();
+
+  await open(workspace, 1170, 1);
+  await open(workspace, 999, 1);
+  await fileRow(page, "file 1170").waitFor();
+  assert.deepEqual(await names(), found.toSpliced(found.indexOf("file 118"), 0, "file 1170"));
+
+  await field.fill("file");
+  await fileRow(page, "file 0").waitFor();
+  assert.equal(await rows.count(), 100);
+  await page.getByRole("button", { name: "Show more files" }).click();
+  await fileRow(page, "file 999").waitFor();
+  assert.equal(await rows.count(), 122);
+
+  await field.fill("nothing");
+  await page.getByText("No file has a name that begins with \u2068nothing\u2069.").waitFor();
+  await field.fill("");
+  await fileRow(page, "file 999").waitFor();
+  assert.deepEqual((await names()).slice(0, 3), ["file 999", "file 1170", "file 119"]);
+});
+
 test("a file that someone deletes goes from every open page", async (t) => {
   const page = await stack.openPage(t);
   const file = await stack.file("fleeting.txt", 10);

@@ -1,14 +1,15 @@
 import type { InterruptedUpload, Uploader } from "@syncsphere/uploader";
-import { bytesOf, shownName } from "./figures.ts";
-import { byId, control, copyTemplate, nameControls, part, setText } from "./page.ts";
+import { bytesOf, shownName } from "../figures.ts";
+import { sentence } from "../language/problems.ts";
+import { words } from "../language/words.ts";
+import { byId, control, copyTemplate, nameControls, part, setText } from "../page.ts";
 import type { UploadList } from "./upload-list.ts";
-import { sentence } from "./wording.ts";
 
 /** What earlier pages, and other tabs that are gone, left unfinished: offers to go on with it, or to forget it. */
 export class InterruptedList {
   readonly #uploader: Uploader;
   readonly #uploads: UploadList;
-  readonly #rows = new Map<string, HTMLElement>();
+  readonly #rows = new Map<string, Row>();
 
   constructor(uploader: Uploader, uploads: UploadList) {
     this.#uploader = uploader;
@@ -24,20 +25,24 @@ export class InterruptedList {
     this.#showIfAny();
   }
 
-  #add({ uploadId, name, size, loaded, needsFile }: InterruptedUpload): void {
+  /** Says everything again, in the page's language. */
+  retell(): void {
+    for (const row of this.#rows.values()) tell(row);
+  }
+
+  #add(upload: InterruptedUpload): void {
+    const { uploadId, name, size, needsFile } = upload;
     const element = copyTemplate("interrupted-template");
     const picker = control<HTMLInputElement>(element, "continue-file");
     element.dataset.name = name;
     element.dataset.uploadId = uploadId;
     part(element, "name").textContent = shownName(name);
-    setText(part(element, "amount"), bytesOf(loaded, size));
-    setText(part(element, "hint"), needsFile ? "Choose the same file again to go on" : "");
     nameControls(element, shownName(name));
 
     const goOn = (file?: File) =>
       this.#settle(uploadId, element, async () => {
         const task = await this.#uploader.continue(uploadId, file);
-        this.#uploads.follow(name, size, () => task);
+        this.#uploads.follow(name, size, task, file);
       });
     control(element, "continue").addEventListener("click", () => void (needsFile ? picker.click() : goOn()));
     picker.addEventListener("change", () => {
@@ -49,7 +54,8 @@ export class InterruptedList {
       "click",
       () => void this.#settle(uploadId, element, () => this.#uploader.discard(uploadId)),
     );
-    this.#rows.set(uploadId, element);
+    tell({ element, upload });
+    this.#rows.set(uploadId, { element, upload });
     byId("interrupted-list").append(element);
   }
 
@@ -70,11 +76,21 @@ export class InterruptedList {
   }
 
   #remove(uploadId: string): void {
-    this.#rows.get(uploadId)?.remove();
+    this.#rows.get(uploadId)?.element.remove();
     this.#rows.delete(uploadId);
   }
 
   #showIfAny(): void {
     byId("interrupted").hidden = this.#rows.size === 0;
   }
+}
+
+interface Row {
+  element: HTMLElement;
+  upload: InterruptedUpload;
+}
+
+function tell({ element, upload: { loaded, size, needsFile } }: Row): void {
+  setText(part(element, "amount"), bytesOf(loaded, size));
+  setText(part(element, "hint"), needsFile ? words().chooseSameFile : "");
 }

@@ -1,6 +1,6 @@
 import type { Uploader } from "@syncsphere/uploader";
-import { shownName } from "./figures.ts";
-import { byId, copyTemplate, part } from "./page.ts";
+import { shownName } from "../figures.ts";
+import { byId, copyTemplate, part } from "../page.ts";
 import { ProgressFigures } from "./progress-figures.ts";
 
 /** Shows what other tabs are busy with. `onEnded` is called when they are done with an upload, or gone. */

@@ -2,7 +2,7 @@ import type { FileRecord } from "@syncsphere/uploader";
 import type { GuestTokens } from "./guest-tokens.ts";
 import { RequestFailed } from "./request-failed.ts";
 
-/** A page of the workspace's files, newest first; `nextCursor` leads to older ones. */
+/** A page of the workspace's files; `nextCursor` leads to the next one. */
 export interface FilePage {
   files: FileRecord[];
   nextCursor?: string;
@@ -16,8 +16,12 @@ export class CoordinatorApi {
     this.#tokens = tokens;
   }
 
-  async files(cursor?: string): Promise<FilePage> {
-    return this.#get<FilePage>(cursor ? `/v1/files?cursor=${encodeURIComponent(cursor)}` : "/v1/files");
+  /** Newest first; by name those whose names begin with `start`, where that is not empty. */
+  async files(start: string, cursor?: string): Promise<FilePage> {
+    const query = new URLSearchParams();
+    if (start) query.set("name", start);
+    if (cursor) query.set("cursor", cursor);
+    return this.#get<FilePage>(`/v1/files?${query}`);
   }
 
   /** Sequence number of the workspace's newest change. */

@@ -1,7 +1,8 @@
 import type { Uploader } from "@syncsphere/uploader";
-import type { CoordinatorApi } from "./coordinator-api.ts";
+import type { CoordinatorApi } from "../coordinator/coordinator-api.ts";
+import { words } from "../language/words.ts";
+import { byId } from "../page.ts";
 import type { FileList } from "./file-list.ts";
-import { byId } from "./page.ts";
 
 /**
  * Keeps the list of files as the workspace has it, until something fails for good.
@@ -20,7 +21,7 @@ export async function followWorkspace(
     if (change.type === "reset") await files.reload();
     else files.apply(change.file);
   }
-  throw new Error("The list is not live any more. Reload the page.");
+  throw new Error(words().feedEnded);
 }
 
 function showLive(live: boolean): void {

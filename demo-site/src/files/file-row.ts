@@ -1,9 +1,10 @@
 import type { FileRecord } from "@syncsphere/uploader";
-import { type CoordinatorApi, contentPath } from "./coordinator-api.ts";
+import { type CoordinatorApi, contentPath } from "../coordinator/coordinator-api.ts";
 import { save } from "./download.ts";
-import { bytes, moment, shownName } from "./figures.ts";
-import { control, copyTemplate, nameControls, part, setText } from "./page.ts";
-import { STATUS_WORDS, sentence } from "./wording.ts";
+import { bytes, moment, shownName } from "../figures.ts";
+import { sentence } from "../language/problems.ts";
+import { words } from "../language/words.ts";
+import { control, copyTemplate, part, setText, showName } from "../page.ts";
 
 /** One file of the workspace on the page. */
 export class FileRow {
@@ -20,17 +21,13 @@ export class FileRow {
     this.#api = api;
     this.#record = record;
     const { name, path, fileId, createdAt } = record;
-    const place = path ? `${path}/` : "";
     this.element.dataset.name = name;
     this.element.dataset.fileId = fileId;
-    part(this.element, "folder").textContent = shownName(place);
-    part(this.element, "name").textContent = shownName(name);
-    nameControls(this.element, shownName(name));
+    showName(this.element, shownName(name), shownName(path));
     this.#time.dateTime = createdAt;
-    this.#time.textContent = moment(createdAt);
     for (const event of ["click", "auxclick"])
       this.#download.addEventListener(event, (click) => this.#fetch(click));
-    this.#show();
+    this.retell();
   }
 
   get record(): FileRecord {
@@ -41,13 +38,15 @@ export class FileRow {
   update(record: FileRecord): void {
     if (record.seq <= this.#record.seq) return;
     this.#record = record;
-    this.#show();
+    this.retell();
   }
 
-  #show(): void {
-    const { status, size, fileId } = this.#record;
+  /** Says everything again, in the page's language. */
+  retell(): void {
+    const { status, size, fileId, createdAt } = this.#record;
     this.element.dataset.status = status;
-    setText(this.#state, STATUS_WORDS[status]);
+    setText(this.#state, words().statuses[status]);
+    setText(this.#time, moment(createdAt));
     setText(this.#size, bytes(size));
     this.#download.hidden = status !== "available";
     this.#download.href = contentPath(fileId);

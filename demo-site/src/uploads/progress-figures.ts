@@ -1,7 +1,7 @@
 import type { Progress, TaskState } from "@syncsphere/uploader";
-import { bytes, bytesOf, percent, speed, timeLeft } from "./figures.ts";
-import { part, setText } from "./page.ts";
-import { STATE_WORDS } from "./wording.ts";
+import { bytes, bytesOf, percent, speed, timeLeft } from "../figures.ts";
+import { words } from "../language/words.ts";
+import { part, setText } from "../page.ts";
 
 /** The bar of a row, and the line below it that says how far the upload is. */
 export class ProgressFigures {
@@ -30,6 +30,7 @@ export class ProgressFigures {
     const moving = state === "uploading";
     const whole = state === "available";
     const underWay = !hasEnded(state);
+    setText(this.#state, words().states[state]);
     setText(this.#percent, underWay ? percent(loaded, total) : "");
     setText(this.#amount, underWay ? bytesOf(loaded, total) : bytes(total));
     setText(this.#rate, moving ? speed(rate) : "");
@@ -40,7 +41,6 @@ export class ProgressFigures {
 
     if (this.#row.dataset.state === state) return false;
     this.#row.dataset.state = state;
-    setText(this.#state, STATE_WORDS[state]);
     return true;
   }
 }
@@ -48,4 +48,9 @@ export class ProgressFigures {
 /** Whether nothing more happens to an upload in this state. */
 export function hasEnded(state: TaskState): boolean {
   return state === "available" || state === "failed" || state === "aborted";
+}
+
+/** Whether an upload in this state can be paused. */
+export function canPause(state: TaskState): boolean {
+  return state === "queued" || state === "uploading" || state === "offline";
 }

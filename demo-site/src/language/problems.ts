@@ -1,0 +1,19 @@
+import type { UploadErrorCode } from "@syncsphere/uploader";
+import { words } from "./words.ts";
+
+/** One sentence for a person, with the code for whoever is asked for help. */
+export function sentence(error: unknown): string {
+  const { problems, somethingWrong } = words();
+  const code = codeOf(error);
+  if (code && Object.hasOwn(problems, code)) return `${problems[code as UploadErrorCode]} (${code})`;
+  if (error instanceof TypeError || (error instanceof DOMException && error.name === "TimeoutError")) {
+    return `${problems.coordinator_unreachable} (coordinator_unreachable)`;
+  }
+  const text = error instanceof Error && error.message ? error.message : somethingWrong;
+  return code ? `${text} (${code})` : text;
+}
+
+function codeOf(error: unknown): string | undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" ? code : undefined;
+}
