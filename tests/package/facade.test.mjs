@@ -156,7 +156,7 @@ test("a page loads no more than it was promised", async () => {
   const gzip = gzipSync(page, { level: 9 }).length;
   assert.ok(gzip < 8_000, `the page's script has ${gzip} bytes, gzipped`);
   const all = [page, ...others].reduce((sum, file) => sum + brotliCompressSync(file).length, 0);
-  assert.ok(all < 61_500, `everything together has ${all} bytes, brotli`);
+  assert.ok(all < 61_100, `everything together has ${all} bytes, brotli`);
 });
 
 function newTask(size, signal) {
