@@ -7,17 +7,7 @@ import { createRequire } from "node:module";
 import { before, test } from "node:test";
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import {
-  ARTIFACTS,
-  folderOf,
-  loads,
-  pick,
-  reaches,
-  sparseFile,
-  uploadRow,
-  until,
-  useStack,
-} from "./harness.mjs";
+import { ARTIFACTS, folderOf, loads, pick, reaches, sparseFile, uploadRow, useStack } from "./harness.mjs";
 
 const SHOWN = fileURLToPath(new URL("../../docs/screenshots/", import.meta.url));
 const MIB = 1024 * 1024;
@@ -150,10 +140,9 @@ async function showEveryState(page) {
   await pick(page, moving);
   const row = uploadRow(page, moving.name);
   await row.getByText("/s").waitFor();
-  await until(
-    async () => /^(2[4-9]|[3-9]\d) of/.test(await row.locator("figcaption").textContent()),
-    "two dozen are stored",
-  );
+  // How many parts there are depends on the speed.
+  await loads(page, moving.name, 240 * MIB);
+  await row.getByText(/^[1-9]\d* of \d+ parts stored/).waitFor();
   await page.evaluate(() => scrollTo(0, 0));
 }
 
