@@ -68,6 +68,8 @@ test("a bucket that exposes no header stops nothing", async (t) => {
     ends.map(({ status }) => status),
     ["available", "available"],
   );
+  const told = ends[0].lines.split("\n").filter((line) => line.includes("ETag"));
+  assert.equal(told.length, 1, ends[0].lines);
 });
 
 test("a policy that leaves storage out is named, and ends uploads soon", async (t) => {

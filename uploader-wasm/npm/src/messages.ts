@@ -141,7 +141,7 @@ export type FromLane =
   | { type: "hashed"; attempt: bigint; crc64nvme: bigint }
   | { type: "sent"; attempt: bigint; loaded: number }
   /** `protocol` is the one that carried the part, as ALPN names it, where the browser tells. */
-  | { type: "stored"; attempt: bigint; protocol: string | undefined }
+  | { type: "stored"; attempt: bigint; protocol: string | undefined; hidesEtag: boolean }
   | {
       type: "attemptFailed";
       attempt: bigint;

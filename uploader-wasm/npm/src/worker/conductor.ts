@@ -94,7 +94,12 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
     crypto.getRandomValues(new BigUint64Array(1))[0] ?? 0n,
   );
 
-  for (const lane of lanes) lane.onmessage = ({ data }: MessageEvent<FromLane>) => hear(conductor, data);
+  for (const lane of lanes) {
+    lane.onmessage = ({ data }: MessageEvent<FromLane>) => {
+      if (data.type === "stored" && data.hidesEtag) diagnosis.etagHidden();
+      hear(conductor, data);
+    };
+  }
   const network = (online: boolean) => {
     feeds.network(online);
     conductor.network(online);

@@ -61,6 +61,17 @@ export class Diagnosis {
     this.#warn(`the coordinator answered ${status} ${code} (request ${requestId}): ${detail}`);
   }
 
+  /** A part was stored whose ETag this page may not see: worth a word to developers, once. */
+  etagHidden(): void {
+    if (this.#told.has("ETag")) return;
+    this.#told.add("ETag");
+    this.#say({
+      type: "log",
+      level: "debug",
+      message: "the bucket does not expose ETag; uploads do not need it",
+    });
+  }
+
   #warn(message: string): void {
     this.#say({ type: "log", level: "warn", message });
   }

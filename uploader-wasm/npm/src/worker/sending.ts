@@ -18,7 +18,8 @@ export interface PartRequest {
 
 /** How a request ended. */
 export type Outcome =
-  | { type: "stored"; protocol: string | undefined }
+  /** `hidesEtag`: a part was stored whose ETag the bucket's CORS rules do not expose. */
+  | { type: "stored"; protocol: string | undefined; hidesEtag: boolean }
   | { type: "refused"; status: number; body: string; retryAfter: number | undefined }
   /** There was no answer that may be read. */
   | { type: "network" };
@@ -55,7 +56,10 @@ export async function send(
   await ended;
   const { status } = xhr;
   if (status === 0) return { type: "network" };
-  if (status >= 200 && status < 300) return { type: "stored", protocol: protocolOf(url) };
+  if (status >= 200 && status < 300) {
+    const hidesEtag = method === "PUT" && !/^etag:/im.test(xhr.getAllResponseHeaders());
+    return { type: "stored", protocol: protocolOf(url), hidesEtag };
+  }
   return {
     type: "refused",
     status,
