@@ -213,8 +213,11 @@ impl Engine {
         }
         self.retries = self.retries.saturating_add(1);
         let until = self.now + rest;
-        // Where storage has several addresses, another may answer when this one does not.
-        let keeps_address = self.origins.count() == 1 || !matches!(failure, TransferFailure::Network);
+        // Where storage has several addresses, another may answer when this one does not; but where none ever has, the
+        // request is what an examination needs.
+        let keeps_address = self.origins.count() == 1
+            || !matches!(failure, TransferFailure::Network)
+            || !self.diagnosis(is_form).was_answered();
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };
