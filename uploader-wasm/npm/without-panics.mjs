@@ -33,5 +33,6 @@ for (let index = 0; index < module.getNumFunctions(); index++) {
 // Names are the compiler's own affair; should it change them all, this is the place that has to follow.
 if (emptied === 0) throw new Error("no function of a panic was found by its name");
 const binary = Buffer.from(module.emitBinary());
-for (const { 0: path, index } of binary.toString("latin1").matchAll(SOURCE)) binary.fill(0, index, index + path.length);
+for (const { 0: path, index } of binary.toString("latin1").matchAll(SOURCE))
+  binary.fill(0, index, index + path.length);
 await writeFile(to, binary);
