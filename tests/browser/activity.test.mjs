@@ -95,9 +95,14 @@ test("a retried part is counted, and a file of one request has one part", async 
     while (!activity.some(({ retries }) => retries === 1))
       await new Promise((resolve) => setTimeout(resolve, 20));
     await uploader.close();
-    return { first: parts[0], last: parts.at(-1), length: parts.length };
+    return parts;
   });
-  assert.deepEqual([outcome.first, outcome.last], [0, 3]);
+  // What is seen on the way is a matter of speed.
+  assert.equal(outcome.at(-1), 3);
+  assert.ok(
+    outcome.every((state) => [0, 1, 3].includes(state)),
+    `${outcome}`,
+  );
 });
 
 test("nothing is said of parts and activity to a page where nobody listens", async (t) => {
