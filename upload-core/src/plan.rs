@@ -54,12 +54,10 @@ pub(crate) fn plan(
     )
 }
 
-/// The part size not far from `target` that fills every round of `lanes` parts. Each round costs a lane two round
-/// trips without bytes, so there are rather fewer than more; but no file of several has all its luck in one.
+/// The part size nearest to `target` that fills every round of `lanes` parts.
 fn balanced(size: u64, target: u64, lanes: u64) -> u64 {
     let most = (size / MIN_PART_SIZE).clamp(1, MAX_PART_COUNT);
-    let parts = size.div_ceil(target.max(1));
-    let rounds = (parts / lanes).max(parts.div_ceil(lanes).min(2));
+    let rounds = size.div_ceil(target.max(1)).div_ceil(lanes);
     let count = (rounds * lanes).min(most);
     size.div_ceil(count)
         .next_multiple_of(ALIGNMENT)
@@ -90,13 +88,6 @@ mod tests {
             let last = plan.part_numbers().next_back().and_then(|part| plan.range(part));
             let shortfall = plan.part_size() - last.map_or(0, |range| range.length);
             assert!(shortfall <= u64::from(plan.part_count()) * ALIGNMENT, "{size}");
-        }
-    }
-
-    #[test]
-    fn there_are_rather_fewer_rounds_than_more() {
-        for (size, parts) in [(90 * MIB, 6), (100 * MIB, 12), (256 * MIB, 12), (300 * MIB, 18)] {
-            assert_eq!(plan(size, 6, None, None).map(|plan| plan.part_count()), Ok(parts));
         }
     }
 
