@@ -44,7 +44,15 @@ await benchCase({
         times(slowdown(name)),
         met(standings.results(`${name}, faults`)),
       ]),
-      goals: [atMost("ours within 15 % of the clean run", slowdown("ours"), 1.15, times(slowdown("ours")))],
+      goals: [
+        atMost(
+          "ours within 15 % of the clean run",
+          slowdown("ours"),
+          1.15,
+          times(slowdown("ours")),
+          "a part that is lost goes again whole, on one connection, after rounds that are full without it; peers' last rounds are not full, so they have room for it",
+        ),
+      ],
       othersLoad: standings.othersLoad(),
       raw: standings.raw(),
     };
