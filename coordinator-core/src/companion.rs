@@ -3,9 +3,9 @@
 //! Their clients can set no header of ours, so a request is let in by a token in its address that is good for nothing else,
 //! by a cookie of the page's own origin, or, where a client can set headers after all, by the usual one.
 
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use serde_json::json;
-use syncsphere_protocol::ErrorCode;
+use syncsphere_protocol::{ErrorCode, Problem};
 
 use crate::auth::{Gate, Principal, Scope, bearer_of, cookie_of};
 use crate::operations::Desk;
@@ -90,19 +90,15 @@ fn sent_along<'a, S, W>(desk: &Desk<'_, S, W>, request: &'a Request<Vec<u8>>) ->
 
 /// A refusal as Companion tells it: `error` where the request is wrong, and the `message` that its clients show.
 fn refused(refusal: Refusal, request_id: &str) -> Response<Vec<u8>> {
-    let code = refusal.code();
-    let mut response = reply::problem(refusal.clone(), request_id);
-    let (problem, _) = refusal.into_parts();
-    let mut body = json!({ "message": problem.detail, "code": code, "requestId": request_id });
-    if code == ErrorCode::InvalidRequest
-        && let Some(members) = body.as_object_mut()
-    {
-        members.insert("error".to_owned(), problem.detail.into());
-    }
-    *response.body_mut() = body.to_string().into_bytes();
-    response.headers_mut().insert(
-        http::header::CONTENT_TYPE,
-        http::HeaderValue::from_static("application/json"),
-    );
-    response
+    let media_type = HeaderValue::from_static("application/json");
+    reply::refused(refusal, request_id, media_type, |problem| {
+        let Problem { code, detail, .. } = problem;
+        let mut body = json!({ "message": detail, "code": code, "requestId": request_id });
+        if *code == ErrorCode::InvalidRequest
+            && let Some(members) = body.as_object_mut()
+        {
+            members.insert("error".to_owned(), json!(detail));
+        }
+        body.to_string().into_bytes()
+    })
 }

@@ -9,7 +9,7 @@ use http::header::{
 use http::uri::Authority;
 use http::{HeaderMap, Request, Response, StatusCode};
 use serde::Serialize;
-use syncsphere_protocol::{ErrorCode, WorkspaceId};
+use syncsphere_protocol::{ErrorCode, Problem, WorkspaceId};
 
 use crate::config::ConfigError;
 use crate::refusal::{Refusal, internal, invalid};
@@ -75,13 +75,24 @@ pub(crate) fn json_text(body: &str) -> Response<Vec<u8>> {
 
 /// A problem+json reply. Source: RFC 9457.
 pub(crate) fn problem(refusal: Refusal, request_id: &str) -> Response<Vec<u8>> {
+    let media_type = HeaderValue::from_static("application/problem+json");
+    refused(refusal, request_id, media_type, |problem| {
+        serde_json::to_vec(problem).unwrap_or_default()
+    })
+}
+
+/// The reply to what is refused, in the form that `write` gives it: besides its body, all refusals are told alike.
+pub(crate) fn refused(
+    refusal: Refusal,
+    request_id: &str,
+    media_type: HeaderValue,
+    write: impl FnOnce(&Problem) -> Vec<u8>,
+) -> Response<Vec<u8>> {
     let allowed = refusal.allowed_methods().map(HeaderValue::from_str);
     let (mut problem, cause) = refusal.into_parts();
     problem.request_id = request_id.to_owned();
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = serde_json::to_vec(&problem).unwrap_or_default();
-    let media_type = HeaderValue::from_static("application/problem+json");
-    let mut response = respond(status, media_type, body);
+    let mut response = respond(status, media_type, write(&problem));
     if let Some(seconds) = problem.retry_after {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }

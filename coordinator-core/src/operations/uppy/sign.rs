@@ -59,12 +59,9 @@ fn wanted<S, W>(desk: &Desk<'_, S, W>, request: &S3SignRequest) -> Result<Wanted
 }
 
 fn whole<S, W>(desk: &Desk<'_, S, W>, ticket: &Ticket) -> Result<S3SignReply, Refusal> {
-    let signed = signed(desk, ticket, whole_file()?)?;
     Ok(S3SignReply {
-        url: signed.url,
         key: Some(ticket.key.clone()),
-        headers: signed.headers,
-        fields: signed.fields,
+        ..part(desk, ticket, whole_file()?)?
     })
 }
 

@@ -146,22 +146,21 @@ pub(super) fn error(refusal: Refusal, request_id: &str) -> Response<Vec<u8>> {
         message: &'a str,
         request_id: &'a str,
     }
-    // What every refusal carries besides: the cause for the log, and when to come again.
-    let code = refusal.code();
-    let (status, name) = code_of(&refusal);
-    let mut response = reply::problem(refusal.clone(), request_id);
-    let (problem, _) = refusal.into_parts();
-    let body = Reply {
-        code: name,
-        message: &problem.detail,
-        request_id,
-    };
-    *response.body_mut() = text(&body).unwrap_or_default().into_bytes();
-    *response.status_mut() = match code {
-        ErrorCode::InvalidRequest => StatusCode::from_u16(problem.status).unwrap_or(status),
-        _ => status,
-    };
-    response.headers_mut().insert(CONTENT_TYPE, XML);
+    let is_invalid = refusal.code() == ErrorCode::InvalidRequest;
+    let (status, code) = code_of(&refusal);
+    let mut response = reply::refused(refusal, request_id, XML, |problem| {
+        let message = &problem.detail;
+        let body = Reply {
+            code,
+            message,
+            request_id,
+        };
+        text(&body).unwrap_or_default().into_bytes()
+    });
+    // S3 has other numbers than we; what is invalid says by its own whether it was the method.
+    if !is_invalid {
+        *response.status_mut() = status;
+    }
     response
 }
 
