@@ -323,22 +323,26 @@ fn a_night_asleep_is_no_outage() {
     }
 }
 
-#[test]
-fn more_connections_are_used_where_they_carry_more() {
+/// How long a gibibyte takes over a line that twelve connections fill, in milliseconds.
+fn over_a_wide_line(seed: u64, connections: Connections, addresses: u8) -> u64 {
     let link = Link {
         rate_each: 1_000.0,
         rate_total: 12_000.0,
         ..LINKS[1]
     };
-    let run = |connections| {
-        let outcome = World::run(Scenario {
-            link,
-            connections,
-            ..Scenario::calm(18, vec![1024 * MIB])
-        });
-        all_available(&outcome);
-        outcome.took
-    };
+    let outcome = World::run(Scenario {
+        link,
+        connections,
+        addresses,
+        ..Scenario::calm(seed, vec![1024 * MIB])
+    });
+    all_available(&outcome);
+    outcome.took
+}
+
+#[test]
+fn more_connections_are_used_where_they_carry_more() {
+    let run = |connections| over_a_wide_line(18, connections, 1);
     let (six, many) = (run(Connections::Http1), run(Connections::Multiplexed));
     assert!(many * 13 < six * 10, "{many} ms against {six} ms");
 }
@@ -361,20 +365,7 @@ fn a_paused_upload_holds_nobody_up() {
 
 #[test]
 fn storage_under_two_addresses_is_reached_over_twice_the_connections() {
-    let link = Link {
-        rate_each: 1_000.0,
-        rate_total: 12_000.0,
-        ..LINKS[1]
-    };
-    let run = |addresses| {
-        let outcome = World::run(Scenario {
-            link,
-            addresses,
-            ..Scenario::calm(24, vec![1024 * MIB])
-        });
-        all_available(&outcome);
-        outcome.took
-    };
+    let run = |addresses| over_a_wide_line(24, Connections::Http1, addresses);
     let (one, two) = (run(1), run(2));
     assert!(two * 15 < one * 10, "{two} ms against {one} ms");
 }
