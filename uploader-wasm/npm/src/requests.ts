@@ -2,13 +2,8 @@
 import { UploadError } from "./index.js";
 import type { Failure } from "./messages.js";
 import { checkToken, resolveEndpoint } from "./options.js";
+import { PATIENCE, PATIENCE_FOR_COMPLETE } from "./patience.js";
 import type { UploadErrorCode, UploaderOptions } from "./types.js";
-
-/** Longest wait for most answers, in ms. Source: `PATIENCE` of `worker/coordinator.ts`. */
-const PATIENCE = 60_000;
-
-/** Longest wait for the answer to Complete, in ms. Source: `PATIENCE_FOR_COMPLETE` of `worker/coordinator.ts`. */
-const PATIENCE_FOR_COMPLETE = 300_000;
 
 /**
  * Longest answer that is looked at, in UTF-16 units.

@@ -1,6 +1,7 @@
 import { UploadError } from "./errors.js";
 import { noticeListeners } from "./listening.js";
 import type { ToTask } from "./messages.js";
+import { isFinal } from "./states.js";
 import { TypedEventTarget } from "./typed-events.js";
 import type { FileRecord, PartStates, Progress, TaskState, UploadTaskEventMap } from "./types.js";
 
@@ -134,9 +135,4 @@ export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
     if (isFinal(state)) this.#signal?.removeEventListener("abort", this.#onSignal);
     this.dispatchEvent(new CustomEvent("statechange", { detail: { state } }));
   }
-}
-
-/** Whether nothing can follow a state. */
-export function isFinal(state: TaskState): boolean {
-  return state === "available" || state === "failed" || state === "aborted";
 }

@@ -1,4 +1,5 @@
-import { isFinal, type UploadTask } from "./task.js";
+import { isFinal } from "./states.js";
+import type { UploadTask } from "./task.js";
 import type { Progress } from "./types.js";
 
 /** Shortest time between two reports, in ms. Source: `UploaderEventMap.progress`. */

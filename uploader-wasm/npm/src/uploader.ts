@@ -11,7 +11,8 @@ import type {
   ToPage,
 } from "./messages.js";
 import { checkOptions } from "./options.js";
-import { isFinal, UploadTask } from "./task.js";
+import { isFinal } from "./states.js";
+import { UploadTask } from "./task.js";
 import { TotalProgress } from "./total.js";
 import { TypedEventTarget } from "./typed-events.js";
 import type {

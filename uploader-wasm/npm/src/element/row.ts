@@ -1,4 +1,5 @@
 import type { UploadError, UploadTask } from "../index.js";
+import { isFinal } from "../states.js";
 import type { FileRecord, TaskState } from "../types.js";
 import { button, make } from "./dom.js";
 import { fill, type UploadElementTexts } from "./texts.js";
@@ -62,7 +63,7 @@ export class UploadRow {
 
   /** Whether it is neither uploaded nor given up. */
   get isUnderWay(): boolean {
-    return !this.#file && !["available", "failed", "aborted"].includes(this.state);
+    return !isFinal(this.state);
   }
 
   get task(): UploadTask | undefined {

@@ -1,19 +1,5 @@
+import { PATIENCE, PATIENCE_FOR_COMPLETE } from "../patience.js";
 import type { Tokens } from "./tokens.js";
-
-/**
- * Longest wait for most answers, in ms.
- *
- * Source: own choice; initiating 100 files makes the coordinator call storage 100 times.
- */
-const PATIENCE = 60_000;
-
-/**
- * Longest wait for the answer to Complete, in ms.
- *
- * Source: assembling many parts "can take several minutes",
- * https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
- */
-const PATIENCE_FOR_COMPLETE = 300_000;
 
 /**
  * Longest answer that is looked at.
