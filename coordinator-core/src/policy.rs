@@ -2,7 +2,7 @@
 //! that follows.
 
 use syncsphere_protocol::{
-    ErrorCode, FileId, MAX_PART_SIZE, MIB, PartPlan, Redacted, Texts, UploadKind, WorkspaceId,
+    ErrorCode, FileId, MAX_PART_SIZE, MIB, PartPlan, Redacted, Tail, Texts, UploadKind, WorkspaceId,
     default_part_size,
 };
 use unicode_normalization::UnicodeNormalization;
@@ -129,10 +129,12 @@ pub(crate) fn metadata(given: Option<&Texts>) -> Result<Redacted<Texts>, Refusal
     }
 }
 
-/// How a file of `size` bytes travels. A wished part size is taken where it makes a plan.
+/// How a file of `size` bytes travels. A wished part size is taken where it makes a plan, and a wished tail with it where
+/// storage takes parts of two sizes.
 pub(crate) fn plan(
     size: u64,
     wished: Option<u64>,
+    tail: Option<Tail>,
     limit: u64,
     provider: Provider,
 ) -> Result<(UploadKind, PartPlan), Refusal> {
@@ -143,9 +145,12 @@ pub(crate) fn plan(
         Provider::R2 => MAX_PART_SIZE_R2,
         Provider::Aws | Provider::Generic => MAX_PART_SIZE,
     };
+    // Source: <https://developers.cloudflare.com/r2/objects/multipart-objects/>, R2's parts are of one size
+    let tail = tail.filter(|_| provider != Provider::R2);
     let wished = wished
         .filter(|wished| *wished <= largest_part)
-        .and_then(|wished| PartPlan::new(size, wished).ok());
+        .and_then(|wished| PartPlan::new(size, wished).ok())
+        .map(|plan| plan.with_tail(tail).unwrap_or(plan));
     let plan = match wished {
         Some(plan) => plan,
         None => PartPlan::new(size, default_part_size(size).min(largest_part))
@@ -356,7 +361,7 @@ mod tests {
     #[test]
     fn plans_follow_wishes_that_can_be_met() {
         let kind_and_part_size = |size, wished| {
-            let (kind, plan) = plan(size, wished, u64::MAX, Provider::Generic).unwrap();
+            let (kind, plan) = plan(size, wished, None, u64::MAX, Provider::Generic).unwrap();
             (kind, plan.part_size())
         };
         assert_eq!(kind_and_part_size(0, None), (UploadKind::Single, 16 * MIB));
@@ -370,13 +375,34 @@ mod tests {
             (UploadKind::Multipart, 5 * MIB)
         );
         assert_eq!(kind_and_part_size(100, Some(1)), (UploadKind::Single, 16 * MIB));
-        let r2 = plan(1, Some(MAX_PART_SIZE), u64::MAX, Provider::R2).unwrap();
+        let r2 = plan(1, Some(MAX_PART_SIZE), None, u64::MAX, Provider::R2).unwrap();
         assert_eq!(r2.1.part_size(), 16 * MIB);
     }
 
     #[test]
+    fn a_tail_is_given_where_storage_takes_two_sizes() {
+        let tail_of = |part_size, tail, provider| {
+            let plan = plan(100 * MIB, part_size, Some(tail), u64::MAX, provider)
+                .unwrap()
+                .1;
+            plan.tail()
+        };
+        let tail = |after| Tail {
+            after,
+            part_size: 6 * MIB,
+        };
+        let wished = Some(16 * MIB);
+        assert_eq!(tail_of(wished, tail(4), Provider::Aws), Some(tail(4)));
+        assert_eq!(tail_of(wished, tail(4), Provider::Generic), Some(tail(4)));
+        assert_eq!(tail_of(wished, tail(4), Provider::R2), None);
+        // What makes no plan is a wish that cannot be met, like a part size.
+        assert_eq!(tail_of(wished, tail(9), Provider::Aws), None);
+        assert_eq!(tail_of(None, tail(4), Provider::Aws), None);
+    }
+
+    #[test]
     fn files_over_a_limit_are_refused_with_the_limit() {
-        let code = |size, limit| plan(size, None, limit, Provider::Aws).unwrap_err().code();
+        let code = |size, limit| plan(size, None, None, limit, Provider::Aws).unwrap_err().code();
         assert_eq!(code(11, 10), ErrorCode::FileTooLarge);
         assert_eq!(code(u64::MAX, u64::MAX), ErrorCode::FileTooLarge);
     }

@@ -28,7 +28,7 @@ pub use files::{ContentLink, FileChecksum, FileList, FileRecord, FileStatus};
 pub use ids::{FileId, InvalidId, UploadId, WorkspaceId};
 pub use parts::{
     InvalidPartNumber, InvalidPlan, MAX_OBJECT_SIZE, MAX_PART_COUNT, MAX_PART_SIZE, MIB, MIN_PART_SIZE,
-    PartNumber, PartPlan, PartRange, SINGLE_REQUEST_LIMIT, default_part_size,
+    PartNumber, PartPlan, PartRange, SINGLE_REQUEST_LIMIT, Tail, default_part_size,
 };
 pub use problem::{ErrorCode, Problem};
 pub use redacted::Redacted;

@@ -107,14 +107,27 @@ pub struct PartRange {
     pub length: u64,
 }
 
-/// How a file is cut: parts of one size, and a last one with the rest.
+/// How a file is cut: parts of one size, then, where there is a tail, parts of a smaller one, and a last one with the rest.
 ///
-/// Equal sizes are no matter of taste: Cloudflare R2 refuses anything else at Complete.
+/// Without a tail all sizes are equal, which is no matter of taste where Cloudflare R2 refuses anything else at Complete.
 /// Source: <https://developers.cloudflare.com/r2/objects/multipart-objects/>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartPlan {
     size: u64,
     part_size: u64,
+    tail: Option<Tail>,
+}
+
+/// The smaller parts at the end of a file. They come last, so that connections end together: what one of them lost on the
+/// way, by a part that had to be sent again, the others make up for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Tail {
+    /// How many parts of the ordinary size come before it, at least 1.
+    pub after: u16,
+    /// The size of every part of it but the last, in bytes; no larger than the parts before it.
+    pub part_size: u64,
 }
 
 /// Why a size and a part size make no plan.
@@ -127,6 +140,8 @@ pub enum InvalidPlan {
     PartSizeOutOfRange,
     /// The file would need more than 10,000 parts.
     TooManyParts,
+    /// The tail begins before the second part or behind the file, or its parts are of no size for a tail.
+    TailOutOfRange,
 }
 
 impl InvalidPlan {
@@ -136,6 +151,9 @@ impl InvalidPlan {
             Self::FileTooLarge => "the file is larger than 53687091200000 bytes",
             Self::PartSizeOutOfRange => "a part size is 5242880 to 5368709120 bytes",
             Self::TooManyParts => "the file would need more than 10000 parts of this size",
+            Self::TailOutOfRange => {
+                "a tail begins within the file, after its first part, and has smaller parts"
+            }
         }
     }
 }
@@ -153,7 +171,27 @@ impl PartPlan {
         if size.div_ceil(part_size) > MAX_PART_COUNT {
             return Err(InvalidPlan::TooManyParts);
         }
-        Ok(Self { size, part_size })
+        Ok(Self {
+            size,
+            part_size,
+            tail: None,
+        })
+    }
+
+    /// The same plan with a tail, or without one.
+    pub fn with_tail(self, tail: Option<Tail>) -> Result<Self, InvalidPlan> {
+        let plan = Self { tail, ..self };
+        let Some(Tail { after, part_size }) = tail else {
+            return Ok(plan);
+        };
+        let is_within = after > 0 && plan.tail_offset(after) < self.size;
+        if !is_within || !(MIN_PART_SIZE..=self.part_size).contains(&part_size) {
+            return Err(InvalidPlan::TailOutOfRange);
+        }
+        if plan.count() > MAX_PART_COUNT {
+            return Err(InvalidPlan::TooManyParts);
+        }
+        Ok(plan)
     }
 
     /// The plan that [`default_part_size`] gives.
@@ -166,15 +204,34 @@ impl PartPlan {
         self.size
     }
 
-    /// The size of every part but the last, in bytes.
+    /// The size of every part before the tail, in bytes, and of every part but the last where there is none.
     pub fn part_size(&self) -> u64 {
         self.part_size
     }
 
+    /// The smaller parts at the end, where there are any.
+    pub fn tail(&self) -> Option<Tail> {
+        self.tail
+    }
+
     /// How many parts there are, 1 to 10,000.
     pub fn part_count(&self) -> u16 {
-        // `new` holds the quotient at 10,000 or below.
-        u16::try_from(self.size.div_ceil(self.part_size).max(1)).unwrap_or(u16::MAX)
+        // Both ways to make a plan hold the number at 10,000 or below.
+        u16::try_from(self.count()).unwrap_or(u16::MAX)
+    }
+
+    fn count(&self) -> u64 {
+        match self.tail {
+            None => self.size.div_ceil(self.part_size).max(1),
+            Some(Tail { after, part_size }) => {
+                let rest = self.size.saturating_sub(self.tail_offset(after));
+                u64::from(after) + rest.div_ceil(part_size)
+            }
+        }
+    }
+
+    fn tail_offset(&self, after: u16) -> u64 {
+        u64::from(after).saturating_mul(self.part_size)
     }
 
     /// Where a part lies, or `None` if the plan has no such part.
@@ -182,10 +239,17 @@ impl PartPlan {
         if part.get() > self.part_count() {
             return None;
         }
-        let offset = u64::from(part.get() - 1) * self.part_size;
+        let before = part.get() - 1;
+        let (offset, part_size) = match self.tail {
+            Some(tail) if before >= tail.after => (
+                self.tail_offset(tail.after) + u64::from(before - tail.after) * tail.part_size,
+                tail.part_size,
+            ),
+            _ => (u64::from(before) * self.part_size, self.part_size),
+        };
         Some(PartRange {
             offset,
-            length: self.part_size.min(self.size - offset),
+            length: part_size.min(self.size - offset),
         })
     }
 
@@ -269,20 +333,56 @@ mod tests {
         assert!(names(InvalidPlan::TooManyParts, &[MAX_PART_COUNT]));
     }
 
+    #[test]
+    fn a_tail_has_smaller_parts_within_the_file() {
+        let plan = PartPlan::new(100 * MIB, 16 * MIB).expect("seven parts");
+        let with = |after, part_size| plan.with_tail(Some(Tail { after, part_size }));
+        assert_eq!(with(4, 6 * MIB).map(|plan| plan.part_count()), Ok(10));
+        assert_eq!(with(6, 16 * MIB).map(|plan| plan.part_count()), Ok(7));
+        for (after, part_size) in [(0, 6 * MIB), (7, 6 * MIB), (4, 5 * MIB - 1), (4, 17 * MIB)] {
+            assert_eq!(with(after, part_size), Err(InvalidPlan::TailOutOfRange));
+        }
+        let large = PartPlan::new(MIN_PART_SIZE * 20_000, MAX_PART_SIZE).expect("20 parts");
+        let many = Tail {
+            after: 1,
+            part_size: MIN_PART_SIZE,
+        };
+        assert_eq!(large.with_tail(Some(many)), Err(InvalidPlan::TooManyParts));
+    }
+
+    /// Checks that a plan's parts lie side by side, from the file's first byte to its last.
+    fn covers(plan: PartPlan) -> Result<(), TestCaseError> {
+        let mut end = 0;
+        for part in plan.part_numbers() {
+            let range = plan.range(part).expect("own parts have a range");
+            prop_assert_eq!(range.offset, end);
+            prop_assert!(range.length <= plan.part_size());
+            end += range.length;
+            prop_assert!(range.length >= MIN_PART_SIZE || end == plan.size());
+        }
+        prop_assert_eq!(end, plan.size());
+        let beyond = PartNumber::from_index(usize::from(plan.part_count()));
+        prop_assert!(beyond.is_err() || plan.range(beyond.expect("checked")).is_none());
+        Ok(())
+    }
+
     proptest! {
         #[test]
         fn a_default_plan_covers_every_file_exactly(size in 0..=MAX_OBJECT_SIZE) {
-            let plan = PartPlan::for_size(size).expect("every size up to the limit has a plan");
-            let mut end = 0;
-            for part in plan.part_numbers() {
-                let range = plan.range(part).expect("own parts have a range");
-                prop_assert_eq!(range.offset, end);
-                prop_assert!(range.length <= plan.part_size());
-                end += range.length;
+            covers(PartPlan::for_size(size).expect("every size up to the limit has a plan"))?;
+        }
+
+        #[test]
+        fn so_does_one_with_a_tail(
+            size in prop_oneof![0..=MAX_OBJECT_SIZE, 0..=1024 * MIB],
+            part_size in MIN_PART_SIZE..=64 * MIB,
+            after: u16,
+            tail_size in prop_oneof![any::<u64>(), 0..=64 * MIB],
+        ) {
+            let tail = Tail { after, part_size: tail_size };
+            if let Ok(plan) = PartPlan::new(size, part_size).and_then(|plan| plan.with_tail(Some(tail))) {
+                covers(plan)?;
             }
-            prop_assert_eq!(end, size);
-            let beyond = PartNumber::from_index(usize::from(plan.part_count()));
-            prop_assert!(beyond.is_err() || plan.range(beyond.expect("checked")).is_none());
         }
     }
 }

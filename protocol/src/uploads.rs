@@ -4,7 +4,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
-    Crc64Nvme, FileId, FileRecord, FileStatus, PartNumber, Problem, Redacted, Texts, Timestamp, UploadId,
+    Crc64Nvme, FileId, FileRecord, FileStatus, PartNumber, Problem, Redacted, Tail, Texts, Timestamp,
+    UploadId,
 };
 
 /// Most files in one initiate request. Source: `docs/api.md`, section "Uploads".
@@ -55,6 +56,10 @@ pub struct NewFile {
     /// The part size the client would like, in bytes; the reply's `partSize` rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_size: Option<u64>,
+    /// Smaller parts at the end that the client would like, after ones of that size; the reply's `tail` rules. Left out
+    /// where storage takes parts of one size only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<Tail>,
     /// Parts whose URLs should come in the reply, at most 100 in the whole request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartToSign>,
@@ -111,6 +116,7 @@ impl<'de> Deserialize<'de> for InitiateResult {
             file_id: Option<FileId>,
             kind: Option<UploadKind>,
             part_size: Option<u64>,
+            tail: Option<Tail>,
             part_count: Option<u16>,
             ticket: Option<Redacted<String>>,
             expires_at: Option<Timestamp>,
@@ -130,6 +136,7 @@ impl<'de> Deserialize<'de> for InitiateResult {
             file_id: either.file_id.ok_or_else(|| missing("fileId"))?,
             kind: either.kind.ok_or_else(|| missing("kind"))?,
             part_size: either.part_size.ok_or_else(|| missing("partSize"))?,
+            tail: either.tail,
             part_count: either.part_count.ok_or_else(|| missing("partCount"))?,
             ticket: either.ticket.ok_or_else(|| missing("ticket"))?,
             expires_at: either.expires_at.ok_or_else(|| missing("expiresAt"))?,
@@ -176,8 +183,11 @@ pub struct UploadGrant {
     pub file_id: FileId,
     /// How the bytes travel.
     pub kind: UploadKind,
-    /// The size of every part but the last, in bytes.
+    /// The size of every part but the last, in bytes; with a tail, of every part before it.
     pub part_size: u64,
+    /// The smaller parts at the end, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<Tail>,
     /// How many parts there are.
     pub part_count: u16,
     /// Opaque capability for this upload; send it back with every further call.
@@ -264,8 +274,11 @@ pub struct UploadStatus {
     pub kind: UploadKind,
     /// Size in bytes.
     pub size: u64,
-    /// The size of every part but the last, in bytes.
+    /// The size of every part but the last, in bytes; with a tail, of every part before it.
     pub part_size: u64,
+    /// The smaller parts at the end, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<Tail>,
     /// How many parts there are.
     pub part_count: u16,
     /// The parts that storage holds, in order; empty once the upload has ended.
@@ -388,6 +401,10 @@ mod tests {
                     file_id: "x1".parse()?,
                     kind: UploadKind::Single,
                     part_size: 16,
+                    tail: Some(Tail {
+                        after: 1,
+                        part_size: 8,
+                    }),
                     part_count: 1,
                     ticket: "t".into(),
                     expires_at: Timestamp::from_unix_millis(0),

@@ -1,11 +1,16 @@
 //! What is kept of an upload so that a later page can go on with it.
 
-use syncsphere_protocol::{Crc64Nvme, PartNumber, PartPlan, Redacted, UploadId, UploadKind};
+use syncsphere_protocol::{Crc64Nvme, PartNumber, PartPlan, Redacted, Tail, UploadId, UploadKind};
 
-use crate::wire::{Json, Malformed, Object, Writer, checksum, part_number, upload_id, upload_kind};
+use crate::wire::{
+    Json, Malformed, Object, Writer, checksum, part_number, tail, upload_id, upload_kind, write_tail,
+};
 
-/// Version of the format that this engine writes. A newer one is refused, never guessed at.
-const VERSION: u64 = 1;
+/// Newest version of the format that this engine knows. A newer one is refused, never guessed at.
+const VERSION: u64 = 2;
+
+/// Version of a checkpoint without a tail, which earlier releases can read.
+const VERSION_WITHOUT_TAIL: u64 = 1;
 
 /// A task as it was when its last part was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +21,10 @@ pub struct Checkpoint {
     pub kind: UploadKind,
     /// Size of the file in bytes.
     pub size: u64,
-    /// Size of every part but the last, in bytes.
+    /// Size of every part but the last, in bytes; with a tail, of every part before it.
     pub part_size: u64,
+    /// The smaller parts at the end, where there are any.
+    pub tail: Option<Tail>,
     /// The file's name, to find it again.
     pub name: Redacted<String>,
     /// The file's modification time, to know it again.
@@ -65,6 +72,7 @@ impl Checkpoint {
             kind,
             size: plan.size(),
             part_size: plan.part_size(),
+            tail: plan.tail(),
             name,
             last_modified,
             parts,
@@ -74,11 +82,13 @@ impl Checkpoint {
     /// The text to keep.
     pub fn to_json(&self) -> String {
         let mut json = Writer::new();
-        json.whole("version", VERSION);
+        let version = self.tail.map_or(VERSION_WITHOUT_TAIL, |_| VERSION);
+        json.whole("version", version);
         json.text("uploadId", self.upload_id.as_str());
         json.text("kind", self.kind.as_str());
         json.whole("size", self.size);
         json.whole("partSize", self.part_size);
+        write_tail(&mut json, self.tail);
         json.text("name", &self.name);
         if let Some(time) = self.last_modified {
             json.integer("lastModified", time);
@@ -110,6 +120,7 @@ impl Checkpoint {
             kind: upload_kind(&mut json)?,
             size: json.whole("size")?,
             part_size: json.whole("partSize")?,
+            tail: json.optional("tail", tail)?,
             name: json.text("name")?.into(),
             last_modified: json.optional("lastModified", Json::integer)?,
             parts: json.list("parts", |json| {
@@ -131,7 +142,9 @@ impl Checkpoint {
 
     /// The plan of the upload, if the checkpoint agrees with itself.
     pub fn plan(&self) -> Result<PartPlan, InvalidCheckpoint> {
-        let plan = PartPlan::new(self.size, self.part_size).map_err(|_| InvalidCheckpoint::Damaged)?;
+        let plan = PartPlan::new(self.size, self.part_size)
+            .and_then(|plan| plan.with_tail(self.tail))
+            .map_err(|_| InvalidCheckpoint::Damaged)?;
         let all_in_plan = self.parts.iter().all(|known| plan.range(known.part).is_some());
         if all_in_plan {
             Ok(plan)
@@ -161,7 +174,19 @@ mod tests {
     use super::*;
 
     fn example() -> Checkpoint {
-        let plan = PartPlan::new(40 << 20, 16 << 20).expect("three parts");
+        of(PartPlan::new(40 << 20, 16 << 20).expect("three parts"))
+    }
+
+    fn with_tail() -> Checkpoint {
+        let tail = Tail {
+            after: 1,
+            part_size: 12 << 20,
+        };
+        let plan = PartPlan::new(40 << 20, 16 << 20).and_then(|plan| plan.with_tail(Some(tail)));
+        of(plan.expect("three parts"))
+    }
+
+    fn of(plan: PartPlan) -> Checkpoint {
         let known = |number, stored| KnownPart {
             part: PartNumber::try_from(number).expect("1 to 3"),
             crc: Some(Crc64Nvme::from_u64(number)),
@@ -187,6 +212,9 @@ mod tests {
             Ok(checkpoint.clone())
         );
         assert_eq!(checkpoint.loaded(), (16 << 20) + (8 << 20));
+        let tailed = with_tail();
+        assert_eq!(Checkpoint::from_json(&tailed.to_json()), Ok(tailed.clone()));
+        assert_eq!(tailed.loaded(), (16 << 20) + (12 << 20));
     }
 
     #[test]
@@ -204,8 +232,13 @@ mod tests {
     }
 
     #[test]
+    fn earlier_releases_refuse_what_they_would_misread() {
+        assert!(with_tail().to_json().starts_with(r#"{"version":2,"#));
+    }
+
+    #[test]
     fn a_newer_or_damaged_checkpoint_is_refused() {
-        let newer = example().to_json().replace("\"version\":1", "\"version\":2");
+        let newer = example().to_json().replace("\"version\":1", "\"version\":3");
         assert_eq!(
             Checkpoint::from_json(&newer),
             Err(InvalidCheckpoint::FromTheFuture)
@@ -213,6 +246,8 @@ mod tests {
         let beyond = example().to_json().replace("\"part\":3", "\"part\":4");
         assert_eq!(Checkpoint::from_json(&beyond), Err(InvalidCheckpoint::Damaged));
         assert_eq!(Checkpoint::from_json("{}"), Err(InvalidCheckpoint::Damaged));
+        let void = with_tail().to_json().replace("\"after\":1", "\"after\":3");
+        assert_eq!(Checkpoint::from_json(&void), Err(InvalidCheckpoint::Damaged));
     }
 
     #[test]

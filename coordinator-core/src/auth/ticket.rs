@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use syncsphere_protocol::{ErrorCode, FileId, PartPlan, Redacted, UploadId, UploadKind, WorkspaceId};
+use syncsphere_protocol::{ErrorCode, FileId, PartPlan, Redacted, Tail, UploadId, UploadKind, WorkspaceId};
 
 use super::keys::SigningKeys;
 use super::principal::Principal;
@@ -27,6 +27,8 @@ pub(crate) struct Ticket {
     pub kind: UploadKind,
     pub size: u64,
     pub part_size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<Tail>,
     /// Where the client has not named the file's size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_end: Option<OpenEnd>,
@@ -47,6 +49,7 @@ impl Ticket {
             kind: upload.kind,
             size: upload.file.size,
             part_size: upload.part_size,
+            tail: upload.tail,
             open_end: upload.open_end,
             expires_ms: upload.expires_ms,
         }
@@ -112,7 +115,9 @@ impl Ticket {
     }
 
     pub(crate) fn plan(&self) -> Result<PartPlan, Refusal> {
-        PartPlan::new(self.size, self.part_size).map_err(|error| internal(error.to_string()))
+        PartPlan::new(self.size, self.part_size)
+            .and_then(|plan| plan.with_tail(self.tail))
+            .map_err(|error| internal(error.to_string()))
     }
 }
 
@@ -142,6 +147,7 @@ mod tests {
             kind: UploadKind::Multipart,
             size: 1,
             part_size: 5 * 1024 * 1024,
+            tail: None,
             open_end: None,
             expires_ms: 2_000,
         }

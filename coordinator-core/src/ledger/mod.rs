@@ -24,7 +24,7 @@ mod upload_commands;
 
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{
-    ChangesPage, Crc64Nvme, DatabaseStatus, FileId, FileRecord, Redacted, UploadId, UploadKind,
+    ChangesPage, Crc64Nvme, DatabaseStatus, FileId, FileRecord, Redacted, Tail, UploadId, UploadKind,
 };
 
 pub use apply::{Applied, apply};
@@ -204,8 +204,11 @@ pub struct UploadDraft {
     pub file: FileDraft,
     /// How the bytes travel.
     pub kind: UploadKind,
-    /// The size of every part but the last, in bytes.
+    /// The size of every part but the last, in bytes; with a tail, of every part before it.
     pub part_size: u64,
+    /// The smaller parts at the end, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<Tail>,
     /// When the upload is given up, in milliseconds since 1970.
     pub expires_ms: i64,
     /// Where the file's size is not known yet, and 0 until then: what it may come to.

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{
-    Crc64Nvme, FileChecksum, FileId, FileRecord, FileStatus, Redacted, Texts, Timestamp, UploadId,
+    Crc64Nvme, FileChecksum, FileId, FileRecord, FileStatus, Redacted, Tail, Texts, Timestamp, UploadId,
     UploadKind, WorkspaceId,
 };
 
@@ -77,8 +77,11 @@ pub struct Upload {
     pub file: FileDraft,
     /// How the bytes travel.
     pub kind: UploadKind,
-    /// The size of every part but the last, in bytes.
+    /// The size of every part but the last, in bytes; with a tail, of every part before it.
     pub part_size: u64,
+    /// The smaller parts at the end, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<Tail>,
     /// When the upload is given up, in milliseconds since 1970.
     pub expires_ms: i64,
     /// Where the client did not name the file's size, which is 0 then until storage tells it.

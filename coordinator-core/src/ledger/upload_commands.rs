@@ -86,6 +86,7 @@ impl<S: Store> Ledger<'_, S> {
             file: draft.file,
             kind: draft.kind,
             part_size: draft.part_size,
+            tail: draft.tail,
             expires_ms: draft.expires_ms,
             open_end: draft.open_end,
             storage_upload_id: None,

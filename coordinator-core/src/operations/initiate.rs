@@ -124,7 +124,13 @@ fn draft<S, W>(
     let name = policy::file_name(&file.name)?;
     let path = policy::folder(file.path.as_ref().map_or("", |path| path.as_str()))?;
     let limit = desk.largest_file(principal);
-    let (kind, plan) = policy::plan(file.size, file.part_size, limit, desk.config.bucket.provider)?;
+    let (kind, plan) = policy::plan(
+        file.size,
+        file.part_size,
+        file.tail,
+        limit,
+        desk.config.bucket.provider,
+    )?;
     check_parts(&file.parts, &plan)?;
     let content_type = allowed_type(principal, file.content_type.as_deref())?;
     let id = |kind| desk.cx.id(kind, index);
@@ -133,6 +139,7 @@ fn draft<S, W>(
         upload_id: id("upload").parse().map_err(|_| internal("an id of our own"))?,
         kind,
         part_size: plan.part_size(),
+        tail: plan.tail(),
         expires_ms: desk.cx.now_ms.saturating_add(desk.config.upload_ttl_ms()),
         open_end: None,
         file: FileDraft {
@@ -301,6 +308,7 @@ fn grant<S, W>(
         file_id: upload.file.file_id.clone(),
         kind: upload.kind,
         part_size: upload.part_size,
+        tail: upload.tail,
         part_count: ticket.plan()?.part_count(),
         expires_at: Timestamp::from_unix_millis(upload.expires_ms),
         expires_in: u64::try_from(remaining.div_euclid(1000)).unwrap_or(0),

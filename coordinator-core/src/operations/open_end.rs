@@ -126,6 +126,7 @@ fn draft<S, W>(desk: &Desk<'_, S, W>, principal: &Principal, wanted: Wanted) -> 
         upload_id: wanted.upload_id,
         kind: wanted.kind,
         part_size: MIN_PART_SIZE,
+        tail: None,
         expires_ms,
         open_end: Some(OpenEnd {
             max_size: desk.largest_file(principal),

@@ -31,6 +31,12 @@ pub(crate) fn sign_parts<S, W>(
     })
 }
 
+/// After this long, in milliseconds, parts take their turns at other addresses of storage.
+///
+/// Source: own choice; longer than a page takes to ask for its first URLs, shorter than its longest wait for an answer
+/// that does not come.
+const TURNS_CHANGE_MS: i64 = 2_000;
+
 /// One URL for each part, in the order asked. The parts have been checked against the plan.
 pub(super) fn sign<S, W>(
     desk: &Desk<'_, S, W>,
@@ -48,9 +54,12 @@ pub(super) fn sign<S, W>(
     let expires_ms = (now_ms.div_euclid(1_000) + lifetime_ms / 1_000).saturating_mul(1_000);
     let plan = ticket.plan()?;
     let bucket = &desk.config.bucket;
-    // By chance for each request, so that a part that failed at one address is likely to get another; in turn within it.
-    let [chance, ..] = desk.cx.random;
-    let first_turn = ticket.key.bytes().chain([chance]).map(usize::from).sum::<usize>();
+    // Parts take turns over several requests too, or one address would get more of them than it has connections; but not
+    // for long, so that a part that failed at one address soon gets another.
+    // Counted back from the upload's end, so that none of its first parts sees them change.
+    let left_ms = ticket.expires_ms.saturating_sub(now_ms).saturating_sub(1);
+    let round = left_ms.div_euclid(TURNS_CHANGE_MS).unsigned_abs() & 0xff;
+    let first_turn = ticket.key.bytes().map(usize::from).sum::<usize>() + usize::try_from(round).unwrap_or(0);
     parts
         .iter()
         .map(|part| {

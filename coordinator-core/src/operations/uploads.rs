@@ -1,16 +1,16 @@
 use syncsphere_protocol::{
-    AbortReply, FileRecord, FileStatus, PartNumber, PartPlan, StoredPart, Timestamp, UploadId, UploadKind,
+    AbortReply, FileRecord, FileStatus, PartNumber, StoredPart, Timestamp, UploadId, UploadKind,
     UploadStatus, WorkspaceId,
 };
 
 use super::chores::sweep;
 use super::claims::Claims;
-use super::finalize::{finalize, upload_and_file};
+use super::finalize::{finalize, plan_of, upload_and_file};
 use super::{Desk, no_such_upload, out_of_turn};
 use crate::auth::{Principal, Ticket};
 use crate::ledger::{Command, Reply, Upload};
 use crate::ports::{Storage, Workspaces};
-use crate::refusal::{Refusal, internal};
+use crate::refusal::Refusal;
 use crate::s3::S3Failure;
 
 /// Where an upload stands and what storage holds of it. Whoever may upload in the workspace gets a
@@ -36,8 +36,7 @@ pub(crate) async fn status<S: Storage, W: Workspaces>(
     // What it would be good for takes a known size.
     let has_ticket = file.status == FileStatus::Uploading && upload.open_end.is_none();
     let ticket = Ticket::for_upload(&upload, &principal.subject);
-    let plan =
-        PartPlan::new(upload.file.size, upload.part_size).map_err(|error| internal(error.to_string()))?;
+    let plan = plan_of(&upload)?;
     Ok(UploadStatus {
         upload_id: upload.upload_id,
         file_id: upload.file.file_id,
@@ -45,6 +44,7 @@ pub(crate) async fn status<S: Storage, W: Workspaces>(
         kind: upload.kind,
         size: upload.file.size,
         part_size: upload.part_size,
+        tail: upload.tail,
         part_count: plan.part_count(),
         parts,
         ticket: match has_ticket {

@@ -21,6 +21,7 @@ pub fn draft(number: usize, expires_ms: i64) -> UploadDraft {
             UploadKind::Single
         },
         part_size: 5 * 1024 * 1024,
+        tail: None,
         expires_ms,
         open_end: None,
         file: FileDraft {

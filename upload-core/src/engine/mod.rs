@@ -21,7 +21,7 @@ mod snapshot;
 use std::collections::VecDeque;
 use std::fmt;
 
-use syncsphere_protocol::{InvalidPlan, PartPlan, UploadId};
+use syncsphere_protocol::{InvalidPlan, PartPlan, UploadGrant, UploadId};
 
 use crate::calls::{About, Calls};
 use crate::checkpoint::Checkpoint;
@@ -90,6 +90,8 @@ pub struct Engine {
     stalls: StallWatch,
     /// Bytes a second that one connection has lately carried.
     lane_rate: Option<f64>,
+    /// Whether files may end in smaller parts: true until storage turns out to take parts of one size only.
+    tails: bool,
     /// Since when small files wait to be finalized together.
     gathering_since: Option<Moment>,
     /// Bytes sent, and of those the bytes sent a second time to overtake a slow request.
@@ -131,6 +133,7 @@ impl Engine {
             diagnoses: Default::default(),
             stalls: StallWatch::default(),
             lane_rate: None,
+            tails: true,
             gathering_since: None,
             sent_bytes: 0,
             hedged_bytes: 0,
@@ -183,7 +186,8 @@ impl Engine {
         if self.uploads.contains_key(&task) {
             return;
         }
-        match plan(file.size, self.lanes(), self.config.part_size, self.lane_rate) {
+        let wished = self.config.part_size;
+        match plan(file.size, self.lanes(), wished, self.lane_rate, self.tails) {
             Ok(plan) => {
                 let upload = Upload::new(file, plan, Phase::Queued);
                 self.queue.push(task, upload.class());
@@ -354,7 +358,9 @@ fn refusal(error: InvalidPlan) -> UploadError {
 }
 
 /// The plan that the coordinator granted, where it is not the one asked for.
-fn regrant(size: u64, part_size: u64, part_count: u16) -> Option<PartPlan> {
-    let plan = PartPlan::new(size, part_size).ok()?;
-    (plan.part_count() == part_count).then_some(plan)
+fn regrant(size: u64, grant: &UploadGrant) -> Option<PartPlan> {
+    let plan = PartPlan::new(size, grant.part_size)
+        .and_then(|plan| plan.with_tail(grant.tail))
+        .ok()?;
+    (plan.part_count() == grant.part_count).then_some(plan)
 }

@@ -156,19 +156,21 @@ impl Engine {
             return;
         };
         let asked = upload.parts.plan();
-        let is_as_asked = grant.part_size == asked.part_size() && grant.part_count == asked.part_count();
+        let given = regrant(upload.file.size, &grant);
         upload.phase = Phase::Transferring(Session::granted(&grant));
         upload.unsaved = true;
-        if is_as_asked {
+        if given == Some(asked) {
             self.take_leases(task, grant.urls, asked_at);
             return;
         }
+        // Some storage takes parts of one size only; what is planned from now on is granted as it is.
+        self.tails &= asked.tail().is_none() || grant.tail.is_some();
         // The coordinator has another plan: what was hashed and signed under ours is void.
         self.cancel_attempts(task);
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };
-        match regrant(upload.file.size, grant.part_size, grant.part_count) {
+        match given {
             Some(plan) => upload.parts = Parts::new(plan),
             None => self.fail(
                 task,
@@ -266,6 +268,7 @@ impl Engine {
         let plan = upload.parts.plan();
         let fits = status.size == plan.size()
             && status.part_size == plan.part_size()
+            && status.tail == plan.tail()
             && status.part_count == plan.part_count();
         let Some(ticket) = status.ticket.filter(|_| fits) else {
             self.fail(

@@ -202,6 +202,7 @@ fn new_file(task: TaskId, upload: &Upload, parts: Vec<PartToSign>) -> NewFile {
         path: file.path.clone(),
         metadata: file.metadata.clone(),
         part_size: Some(upload.parts.plan().part_size()),
+        tail: upload.parts.plan().tail(),
         parts,
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use syncsphere_protocol::{
-    InitiateReply, InitiateResult, PartToSign, SignPartsReply, SignedPart, Texts, Timestamp, UploadGrant,
-    UploadKind,
+    InitiateReply, InitiateResult, PartPlan, PartToSign, SignPartsReply, SignedPart, Texts, Timestamp,
+    UploadGrant, UploadKind,
 };
 
 use super::Engine;
@@ -93,8 +93,11 @@ impl Rig {
                                     file_id: format!("f{}", file.client_ref).parse().expect("an id"),
                                     kind: UploadKind::Multipart,
                                     part_size,
-                                    part_count: u16::try_from(file.size.div_ceil(part_size).max(1))
-                                        .expect("few parts"),
+                                    tail: file.tail,
+                                    part_count: PartPlan::new(file.size, part_size)
+                                        .and_then(|plan| plan.with_tail(file.tail))
+                                        .expect("the engine's own plan")
+                                        .part_count(),
                                     ticket: "ticket".to_owned().into(),
                                     expires_at: Timestamp::from_unix_millis(0),
                                     expires_in: 1_000_000,

@@ -3,7 +3,7 @@
 use syncsphere_protocol::{
     AbortReply, CompleteBatchReply, CompleteResult, Crc64Nvme, ErrorCode, FileChecksum, FileId, FileRecord,
     FileStatus, InitiateReply, InitiateResult, PartNumber, Problem, Redacted, SignPartsReply, SignedPart,
-    StoredPart, Timestamp, UploadGrant, UploadId, UploadKind, UploadStatus, WorkspaceId,
+    StoredPart, Tail, Timestamp, UploadGrant, UploadId, UploadKind, UploadStatus, WorkspaceId,
 };
 
 use super::json::{Json, Malformed, Object};
@@ -49,6 +49,7 @@ pub(super) fn status(json: Json) -> Read<UploadStatus> {
         kind: upload_kind(&mut json)?,
         size: json.whole("size")?,
         part_size: json.whole("partSize")?,
+        tail: json.optional("tail", tail)?,
         part_count: count(json.whole("partCount")?)?,
         parts: json.list("parts", stored_part)?,
         ticket: json.optional("ticket", Json::text)?.map(Into::into),
@@ -115,6 +116,14 @@ pub(crate) fn checksum(json: Json) -> Read<Crc64Nvme> {
     Crc64Nvme::try_from(json.text()?).map_err(|_| Malformed)
 }
 
+pub(crate) fn tail(json: Json) -> Read<Tail> {
+    let mut json = json.object()?;
+    Ok(Tail {
+        after: count(json.whole("after")?)?,
+        part_size: json.whole("partSize")?,
+    })
+}
+
 fn initiate_result(json: Json) -> Read<InitiateResult> {
     let mut json = json.object()?;
     let client_ref = json.text("clientRef")?;
@@ -127,6 +136,7 @@ fn initiate_result(json: Json) -> Read<InitiateResult> {
         file_id: file_id(&mut json)?,
         kind: upload_kind(&mut json)?,
         part_size: json.whole("partSize")?,
+        tail: json.optional("tail", tail)?,
         part_count: count(json.whole("partCount")?)?,
         ticket: json.text("ticket")?.into(),
         expires_at: timestamp(&mut json, "expiresAt")?,

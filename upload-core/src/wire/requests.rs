@@ -2,7 +2,7 @@
 
 use syncsphere_protocol::{
     CompleteBatchRequest, CompleteRequest, CompletedPart, Crc64Nvme, FileRecord, InitiateRequest, NewFile,
-    PartToSign, SignPartsRequest,
+    PartToSign, SignPartsRequest, Tail,
 };
 
 use super::writer::Writer;
@@ -75,8 +75,18 @@ fn new_file(json: &mut Writer, file: &NewFile) {
     if let Some(size) = file.part_size {
         json.whole("partSize", size);
     }
+    write_tail(json, file.tail);
     if !file.parts.is_empty() {
         json.list("parts", &file.parts, part_to_sign);
+    }
+}
+
+pub(crate) fn write_tail(json: &mut Writer, tail: Option<Tail>) {
+    if let Some(Tail { after, part_size }) = tail {
+        json.object("tail", |json| {
+            json.whole("after", after.into());
+            json.whole("partSize", part_size);
+        });
     }
 }
 

@@ -6,7 +6,7 @@ use syncsphere_protocol::{
     AbortReply, CompleteBatchReply, CompleteBatchRequest, CompleteRequest, CompleteResult, CompletedPart,
     Crc64Nvme, ErrorCode, FileChecksum, FileRecord, FileStatus, InitiateReply, InitiateRequest,
     InitiateResult, NewFile, PartNumber, PartToSign, Problem, Redacted, SignPartsReply, SignPartsRequest,
-    SignedPart, StoredPart, Timestamp, UploadGrant, UploadKind, UploadStatus, UploadToComplete,
+    SignedPart, StoredPart, Tail, Timestamp, UploadGrant, UploadKind, UploadStatus, UploadToComplete,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -357,6 +357,11 @@ fn signed_part(number: u64) -> SignedPart {
     }
 }
 
+const TAIL: Tail = Tail {
+    after: 9_998,
+    part_size: 5_242_880,
+};
+
 fn grant() -> UploadGrant {
     UploadGrant {
         client_ref: AWKWARD.to_owned(),
@@ -364,6 +369,7 @@ fn grant() -> UploadGrant {
         file_id: "f1".parse().expect("an id"),
         kind: UploadKind::Multipart,
         part_size: 16_777_216,
+        tail: Some(TAIL),
         part_count: 10_000,
         ticket: "t".into(),
         expires_at: Timestamp::from_unix_millis(0),
@@ -380,6 +386,7 @@ fn upload_status(kind: UploadKind, status: FileStatus) -> UploadStatus {
         kind,
         size: 9_007_199_254_740_991,
         part_size: 5_242_880,
+        tail: Some(TAIL).filter(|_| kind == UploadKind::Multipart),
         part_count: 2,
         parts: [Some(crc()), None]
             .map(|crc64nvme| StoredPart {
@@ -456,6 +463,7 @@ fn new_file() -> NewFile {
         path: Some("a/b".into()),
         metadata: Some(metadata()),
         part_size: Some(16_777_216),
+        tail: Some(TAIL),
         parts: parts_to_sign(),
     }
 }
@@ -470,6 +478,7 @@ fn sparse_new_file() -> NewFile {
         path: None,
         metadata: None,
         part_size: None,
+        tail: None,
         parts: Vec::new(),
     }
 }

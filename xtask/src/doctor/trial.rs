@@ -23,6 +23,7 @@ pub fn trial_file(content: &[u8], part_size: Option<u64>, crc: Option<Crc64Nvme>
         path: None,
         metadata: None,
         part_size,
+        tail: None,
         parts: match (crc, first) {
             (Some(crc), Ok(part_number)) => vec![PartToSign {
                 part_number,

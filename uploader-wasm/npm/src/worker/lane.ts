@@ -1,6 +1,6 @@
 /** A lane: reads, checksums and sends slices of files on behalf of the conductor. */
 import type { BodySource, FromLane, ToLane } from "../messages.js";
-import { checkReadable, checksumOf, copyOf, readFailure } from "./reading.js";
+import { checkReadable, checksumOf, copyOf, practise, readFailure } from "./reading.js";
 import { send } from "./sending.js";
 
 type Order<Type> = Extract<ToLane, { type: Type }>;
@@ -26,11 +26,12 @@ class Lane {
   /** The attempts that have not been answered, with their requests; nobody waits for any other. */
   #wanted = new Map<bigint, XMLHttpRequest | undefined>();
   /** Slices are hashed one at a time: together they would only all end late. */
-  #hashing = Promise.resolve();
+  #hashing: Promise<void>;
 
   constructor(say: (message: FromLane) => void, bodies: BodySource) {
     this.#say = say;
     this.#bodies = bodies;
+    this.#hashing = practise(() => this.#wanted.size > 0);
   }
 
   /** Computes the CRC64NVME of a slice; answered by `hashed` or `attemptFailed`. */
