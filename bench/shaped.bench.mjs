@@ -17,7 +17,6 @@ await benchCase({
     await arena.close();
 
     const ideal = size / (6 * LINE.storage.perConnection);
-    const efficiency = ideal / standings.median("ours");
     const against = (name) => standings.ratio(name, "ours");
     return {
       note:
@@ -39,31 +38,38 @@ await benchCase({
         times(against(name)),
         standings.spread(name, 0, (result) => result.firstPutMs),
       ]),
-      goals: [
-        atLeast("at least 5 × Uppy 6.3", against("uppy6"), 5, times(against("uppy6"))),
-        atLeast("at least 1.15 × Uppy 5.1", against("uppy5"), 1.15, times(against("uppy5"))),
-        atLeast(
-          "at least 3 × lib-storage",
-          against("lib-storage"),
-          3,
-          times(against("lib-storage")),
-          "lib-storage is given its best settings here, six parts at a time instead of four: six full connections would be 2.5 × it",
-        ),
-        atLeast(
-          "92 % of what six connections can carry, aim 95",
-          efficiency,
-          0.92,
-          `${(100 * efficiency).toFixed(1)} %`,
-        ),
-        atLeast(
-          "storage under two names: at least 3 × lib-storage",
-          standings.ratio("lib-storage", "oursByTwoNames"),
-          3,
-          times(standings.ratio("lib-storage", "oursByTwoNames")),
-        ),
-      ],
+      goals: [ours, oursByTwoNames].flatMap(({ name }) => goals(standings, name, ideal)),
       othersLoad: standings.othersLoad(),
       raw: standings.raw(),
     };
   },
 });
+
+function goals(standings, ours, ideal) {
+  const suffix = ours === "ours" ? "" : ", storage under two names";
+  const faster = (goal, peer, least, reason) => {
+    const ratio = standings.ratio(peer, ours);
+    return atLeast(goal + suffix, ratio, least, times(ratio), reason);
+  };
+  const efficiency = ideal / standings.median(ours);
+  return [
+    faster("at least 5 × Uppy 6.3", "uppy6", 5),
+    faster("at least 1.15 × Uppy 5.1", "uppy5", 1.15, ROUNDS),
+    faster(
+      "at least 3 × lib-storage",
+      "lib-storage",
+      3,
+      "lib-storage is given its best settings here, six parts at a time instead of four: six full connections would be 2.5 × it",
+    ),
+    atLeast(
+      `92 % of what six connections can carry, aim 95${suffix}`,
+      efficiency,
+      0.92,
+      `${(100 * efficiency).toFixed(1)} %`,
+      ROUNDS,
+    ),
+  ];
+}
+
+const ROUNDS =
+  "each of four rounds of parts costs a connection two round trips, the preflight's and the answer's, and some 30 ms of storage; two rounds are of smaller parts, which is what a line with faults needs: three rounds of equal parts were measured at 91.5 % and 1.13 ×";

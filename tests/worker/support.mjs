@@ -174,8 +174,13 @@ export async function assertProblem(response, code) {
   return problem;
 }
 
-export function partOf({ partSize }, bytes, partNumber) {
-  return bytes.subarray((partNumber - 1) * partSize, partNumber * partSize);
+export function partOf({ partSize, tail }, bytes, partNumber) {
+  const before = partNumber - 1;
+  if (tail === undefined || before < tail.after) {
+    return bytes.subarray(before * partSize, partNumber * partSize);
+  }
+  const start = tail.after * partSize + (before - tail.after) * tail.partSize;
+  return bytes.subarray(start, start + tail.partSize);
 }
 
 export function allParts({ partCount }) {

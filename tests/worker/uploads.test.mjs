@@ -30,6 +30,37 @@ describe("an upload's whole life", () => {
     assert.deepEqual(await download(client, file), bytes);
   });
 
+  test("a file may end in smaller parts, each held to its length", async () => {
+    const client = await stack.guest();
+    const bytes = noise(2 * 8 * MIB + 2 * PART + 1);
+    const tail = { after: 2, partSize: PART };
+    const grant = await client.open(bytes, { partSize: 8 * MIB, tail });
+    assert.deepEqual([grant.partSize, grant.tail, grant.partCount], [8 * MIB, tail, 5]);
+    const parts = await client.sendParts(grant, bytes, [1, 2, 3, 4, 5].toReversed());
+
+    const status = await client.ask("GET", `/v1/uploads/${grant.uploadId}`);
+    assert.deepEqual([status.partSize, status.tail, status.partCount], [8 * MIB, tail, 5]);
+    const sizes = status.parts.map(({ size }) => size);
+    assert.deepEqual(sizes, [8 * MIB, 8 * MIB, PART, PART, 1]);
+    const [url] = await client.sign(grant, [{ partNumber: 3 }]);
+    assert.equal((await put(url, partOf(grant, bytes, 1))).status, 403);
+
+    const file = await client.complete(grant, { crc64nvme: await crc64nvme(bytes), parts });
+    assert.deepEqual(await download(client, file), bytes);
+  });
+
+  test("a tail that fits no file is a wish that is not met", async () => {
+    const client = await stack.guest();
+    for (const tail of [
+      { after: 0, partSize: PART },
+      { after: 9, partSize: PART },
+      { after: 1, partSize: PART - 1 },
+    ]) {
+      const grant = await client.open(noise(2 * PART + 1), { partSize: PART, tail });
+      assert.deepEqual([grant.tail, grant.partCount], [undefined, 3]);
+    }
+  });
+
   for (const size of [0, 1, 100_000]) {
     test(`a file of ${size} bytes goes as one request`, async () => {
       const client = await stack.guest();

@@ -177,6 +177,14 @@ impl Parts {
         }
     }
 
+    /// Whether a part is smaller than one that is being hashed: it would be ready sooner and be sent first, and the larger
+    /// one would end last, alone.
+    pub(crate) fn would_overtake(&self, part: PartNumber) -> bool {
+        let length = self.range(part).length;
+        self.open()
+            .any(|(number, state)| matches!(state, Part::Hashing) && self.range(number).length > length)
+    }
+
     /// The parts that are neither untouched nor done for good, in order. Short, since parts are
     /// worked on in order and only a window ahead.
     pub(crate) fn open(&self) -> impl Iterator<Item = (PartNumber, &Part)> {
@@ -274,6 +282,8 @@ impl Parts {
 
 #[cfg(test)]
 mod tests {
+    use syncsphere_protocol::Tail;
+
     use super::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -325,5 +335,21 @@ mod tests {
         assert!(lease.is_usable(Moment::from_millis(90_999)));
         assert!(!lease.is_usable(Moment::from_millis(91_000)));
         assert!(!format!("{lease:?}").contains("secret"));
+    }
+
+    #[test]
+    fn a_smaller_part_waits_while_a_larger_one_is_hashed() {
+        let tail = Tail {
+            after: 2,
+            part_size: 6 << 20,
+        };
+        let plan = PartPlan::new(40 << 20, 16 << 20).and_then(|plan| plan.with_tail(Some(tail)));
+        let mut parts = Parts::new(plan.expect("four parts"));
+        let [second, third, last] = [2, 3, 4].map(|number| PartNumber::try_from(number).expect("1 to 4"));
+        parts.set(second, Part::Hashing);
+        assert!(parts.would_overtake(third));
+        parts.set(second, Part::Hashed { crc: None });
+        parts.set(third, Part::Hashing);
+        assert!(!parts.would_overtake(second) && parts.would_overtake(last));
     }
 }

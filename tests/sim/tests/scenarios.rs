@@ -381,3 +381,42 @@ fn an_address_of_storage_that_is_dead_holds_nobody_up_for_good() {
     assert!(count(&outcome, "address dead") > 0, "{outcome:?}");
     assert!(outcome.took < 300_000, "{outcome:?}");
 }
+
+/// How many times as long 256 MiB take where storage refuses some parts as where it does not, on average.
+fn slowdown_by_refusals(part_size: Option<u64>) -> f64 {
+    let link = Link {
+        round_trip: 50,
+        rate_each: 5_000.0,
+        rate_total: 40_000.0,
+        ..LINKS[1]
+    };
+    let took = |part_refused: f64| -> u64 {
+        let run = |seed| {
+            let calm = Scenario::calm(seed, vec![256 * MIB]);
+            let outcome = World::run(Scenario {
+                link,
+                faults: Faults {
+                    part_refused,
+                    ..Faults::default()
+                },
+                config: Config {
+                    part_size,
+                    ..calm.config.clone()
+                },
+                ..calm
+            });
+            all_available(&outcome);
+            outcome.took
+        };
+        (0..40).map(run).sum()
+    };
+    took(0.05) as f64 / took(0.0) as f64
+}
+
+#[test]
+fn what_one_connection_loses_the_others_make_up_for() {
+    let equal = slowdown_by_refusals(Some((256 * MIB).div_ceil(18)));
+    let with_tail = slowdown_by_refusals(None);
+    assert!(with_tail < 1.17, "{with_tail}");
+    assert!(equal > 1.22, "{equal}");
+}

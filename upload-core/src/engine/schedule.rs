@@ -222,7 +222,7 @@ impl Engine {
                 && let Some(upload) = self.uploads.get_mut(&task)
                 && let Some(part) = upload.parts.next_waiting()
             {
-                if is_ahead_of_larger(upload, part) {
+                if upload.parts.would_overtake(part) {
                     break;
                 }
                 if self.config.integrity {
@@ -348,16 +348,6 @@ impl Engine {
             request,
         });
     }
-}
-
-/// Whether a part is smaller than one that is being hashed: it would be ready sooner and be sent first, and the larger one
-/// would end last, alone.
-fn is_ahead_of_larger(upload: &Upload, part: PartNumber) -> bool {
-    let length = upload.parts.range(part).length;
-    upload
-        .parts
-        .open()
-        .any(|(number, state)| matches!(state, Part::Hashing) && upload.parts.range(number).length > length)
 }
 
 pub(super) fn count(upload: &Upload, is: impl Fn(&Part) -> bool) -> usize {

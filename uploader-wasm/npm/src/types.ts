@@ -157,7 +157,10 @@ export interface Activity {
 
 /** Where the parts of an upload stand. */
 export interface PartStates {
-  /** Size of every part but the last in bytes. It may change once, early, if the coordinator plans otherwise. */
+  /**
+   * Size of the first part in bytes; large files end in smaller parts. It may change once, early, if the coordinator
+   * plans otherwise.
+   */
   partSize: number;
   /**
    * One number a part, in the order of the file: 0 waits, 1 is under way, 2 is under way twice since the first
