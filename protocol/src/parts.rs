@@ -178,6 +178,11 @@ impl PartPlan {
         })
     }
 
+    /// The plan that these three describe, as they stand in tickets, ledgers, checkpoints and replies.
+    pub fn of(size: u64, part_size: u64, tail: Option<Tail>) -> Result<Self, InvalidPlan> {
+        Self::new(size, part_size)?.with_tail(tail)
+    }
+
     /// The same plan with a tail, or without one.
     pub fn with_tail(self, tail: Option<Tail>) -> Result<Self, InvalidPlan> {
         let plan = Self { tail, ..self };

@@ -142,9 +142,8 @@ impl Checkpoint {
 
     /// The plan of the upload, if the checkpoint agrees with itself.
     pub fn plan(&self) -> Result<PartPlan, InvalidCheckpoint> {
-        let plan = PartPlan::new(self.size, self.part_size)
-            .and_then(|plan| plan.with_tail(self.tail))
-            .map_err(|_| InvalidCheckpoint::Damaged)?;
+        let plan =
+            PartPlan::of(self.size, self.part_size, self.tail).map_err(|_| InvalidCheckpoint::Damaged)?;
         let all_in_plan = self.parts.iter().all(|known| plan.range(known.part).is_some());
         if all_in_plan {
             Ok(plan)

@@ -88,7 +88,7 @@ fn tailed(size: u64, target: u64, lanes: u64) -> Option<PartPlan> {
         after,
         part_size: tail_size,
     };
-    PartPlan::new(size, part_size).ok()?.with_tail(Some(tail)).ok()
+    PartPlan::of(size, part_size, Some(tail)).ok()
 }
 
 /// The part size nearest to `target` that fills every round of `lanes` parts.

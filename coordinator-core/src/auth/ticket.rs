@@ -115,9 +115,7 @@ impl Ticket {
     }
 
     pub(crate) fn plan(&self) -> Result<PartPlan, Refusal> {
-        PartPlan::new(self.size, self.part_size)
-            .and_then(|plan| plan.with_tail(self.tail))
-            .map_err(|error| internal(error.to_string()))
+        PartPlan::of(self.size, self.part_size, self.tail).map_err(|error| internal(error.to_string()))
     }
 }
 

@@ -368,10 +368,8 @@ fn is_about_parts(code: &str) -> bool {
     )
 }
 
-pub(super) fn plan_of(upload: &Upload) -> Result<PartPlan, Refusal> {
-    PartPlan::new(upload.file.size, upload.part_size)
-        .and_then(|plan| plan.with_tail(upload.tail))
-        .map_err(|error| internal(error.to_string()))
+fn plan_of(upload: &Upload) -> Result<PartPlan, Refusal> {
+    PartPlan::of(upload.file.size, upload.part_size, upload.tail).map_err(|error| internal(error.to_string()))
 }
 
 pub(super) fn parts_missing(parts: impl IntoIterator<Item = PartNumber>) -> Refusal {

@@ -5,7 +5,7 @@ use syncsphere_protocol::{
 
 use super::chores::sweep;
 use super::claims::Claims;
-use super::finalize::{finalize, plan_of, upload_and_file};
+use super::finalize::{finalize, upload_and_file};
 use super::{Desk, no_such_upload, out_of_turn};
 use crate::auth::{Principal, Ticket};
 use crate::ledger::{Command, Reply, Upload};
@@ -36,7 +36,6 @@ pub(crate) async fn status<S: Storage, W: Workspaces>(
     // What it would be good for takes a known size.
     let has_ticket = file.status == FileStatus::Uploading && upload.open_end.is_none();
     let ticket = Ticket::for_upload(&upload, &principal.subject);
-    let plan = plan_of(&upload)?;
     Ok(UploadStatus {
         upload_id: upload.upload_id,
         file_id: upload.file.file_id,
@@ -45,7 +44,7 @@ pub(crate) async fn status<S: Storage, W: Workspaces>(
         size: upload.file.size,
         part_size: upload.part_size,
         tail: upload.tail,
-        part_count: plan.part_count(),
+        part_count: ticket.plan()?.part_count(),
         parts,
         ticket: match has_ticket {
             true => Some(ticket.seal(&desk.config.auth.keys)?),

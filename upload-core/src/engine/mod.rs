@@ -359,8 +359,6 @@ fn refusal(error: InvalidPlan) -> UploadError {
 
 /// The plan that the coordinator granted, where it is not the one asked for.
 fn regrant(size: u64, grant: &UploadGrant) -> Option<PartPlan> {
-    let plan = PartPlan::new(size, grant.part_size)
-        .and_then(|plan| plan.with_tail(grant.tail))
-        .ok()?;
+    let plan = PartPlan::of(size, grant.part_size, grant.tail).ok()?;
     (plan.part_count() == grant.part_count).then_some(plan)
 }

@@ -94,8 +94,7 @@ impl Rig {
                                     kind: UploadKind::Multipart,
                                     part_size,
                                     tail: file.tail,
-                                    part_count: PartPlan::new(file.size, part_size)
-                                        .and_then(|plan| plan.with_tail(file.tail))
+                                    part_count: PartPlan::of(file.size, part_size, file.tail)
                                         .expect("the engine's own plan")
                                         .part_count(),
                                     ticket: "ticket".to_owned().into(),
