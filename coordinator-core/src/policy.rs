@@ -2,7 +2,7 @@
 //! that follows.
 
 use syncsphere_protocol::{
-    ErrorCode, FileId, MAX_PART_SIZE, MIB, PartPlan, Redacted, Tail, Texts, UploadKind, WorkspaceId,
+    ErrorCode, FileId, MAX_PART_SIZE, MIB, PartPlan, Redacted, StringMap, Tail, UploadKind, WorkspaceId,
     default_part_size,
 };
 use unicode_normalization::UnicodeNormalization;
@@ -112,7 +112,7 @@ pub(crate) fn is_media_range(text: &str) -> bool {
 }
 
 /// The metadata, checked for number and length.
-pub(crate) fn metadata(given: Option<&Texts>) -> Result<Redacted<Texts>, Refusal> {
+pub(crate) fn metadata(given: Option<&StringMap>) -> Result<Redacted<StringMap>, Refusal> {
     let given = given.cloned().unwrap_or_default();
     let fits = |(key, value): (&String, &String)| {
         (1..=MAX_METADATA_KEY).contains(&key.len())

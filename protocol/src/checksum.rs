@@ -51,7 +51,7 @@ impl Crc64Nvme {
     /// The checksum of this content followed by `next`, which has `next_length` bytes.
     ///
     /// Costs one polynomial product for each 1 among the length's binary digits.
-    pub fn followed_by(self, next: Self, next_length: u64) -> Self {
+    pub fn combine(self, next: Self, next_length: u64) -> Self {
         // crc(A‖B) = crc(A)·x^(8·|B|) + crc(B); the initial value and the final XOR cancel out.
         Self(multiply(self.0, x_to_8_times(next_length)) ^ next.0)
     }
@@ -199,7 +199,7 @@ mod tests {
             ["L/E4WYn8v98=", "xW1l19VobYM=", "cK5MnNaWrW4="]
         );
         let whole = parts.into_iter().fold(Crc64Nvme::EMPTY, |whole, part| {
-            whole.followed_by(part, FIVE_MIB as u64)
+            whole.combine(part, FIVE_MIB as u64)
         });
         assert_eq!(whole.to_string(), "i+6LR0y3eFo=");
     }
@@ -226,7 +226,7 @@ mod tests {
         #[test]
         fn combining_equals_hashing_the_whole(content: Vec<u8>, at in any::<prop::sample::Index>()) {
             let (head, tail) = content.split_at(at.index(content.len() + 1));
-            prop_assert_eq!(crc_of(head).followed_by(crc_of(tail), tail.len() as u64), crc_of(&content));
+            prop_assert_eq!(crc_of(head).combine(crc_of(tail), tail.len() as u64), crc_of(&content));
         }
 
         #[test]

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Crc64Nvme, FileId, Redacted, Texts, Timestamp, WorkspaceId};
+use crate::{Crc64Nvme, FileId, Redacted, StringMap, Timestamp, WorkspaceId};
 
 /// Where a file stands. `uploading → available | aborted | expired`, `available → deleted`;
 /// nothing else can happen.
@@ -79,7 +79,7 @@ pub struct FileRecord {
     /// Who started the upload: the token's `sub`.
     pub owner: Redacted<String>,
     /// Whatever the client attached.
-    pub metadata: Redacted<Texts>,
+    pub metadata: Redacted<StringMap>,
     /// When the upload was initiated.
     pub created_at: Timestamp,
     /// When the record last changed.

@@ -15,7 +15,7 @@ mod ids;
 mod parts;
 mod problem;
 mod redacted;
-mod texts;
+mod string_map;
 mod timestamp;
 mod token;
 mod uploads;
@@ -32,7 +32,7 @@ pub use parts::{
 };
 pub use problem::{ErrorCode, Problem};
 pub use redacted::Redacted;
-pub use texts::Texts;
+pub use string_map::StringMap;
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use token::{TokenError, TokenReply};
 pub use uploads::{

@@ -4,7 +4,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
-    Crc64Nvme, FileId, FileRecord, FileStatus, PartNumber, Problem, Redacted, Tail, Texts, Timestamp,
+    Crc64Nvme, FileId, FileRecord, FileStatus, PartNumber, Problem, Redacted, StringMap, Tail, Timestamp,
     UploadId,
 };
 
@@ -52,7 +52,7 @@ pub struct NewFile {
     pub path: Option<Redacted<String>>,
     /// Anything the client wants kept with the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<Redacted<Texts>>,
+    pub metadata: Option<Redacted<StringMap>>,
     /// The part size the client would like, in bytes; the reply's `partSize` rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_size: Option<u64>,
@@ -212,10 +212,10 @@ pub struct SignedPart {
     /// The presigned URL, or the form's.
     pub url: Redacted<String>,
     /// Headers that must go with the request exactly as given.
-    pub headers: Texts,
+    pub headers: StringMap,
     /// Fields of the form, before the last one, which is named `file` and holds the bytes.
-    #[serde(default, skip_serializing_if = "Texts::is_empty")]
-    pub fields: Texts<Redacted<String>>,
+    #[serde(default, skip_serializing_if = "StringMap::is_empty")]
+    pub fields: StringMap<Redacted<String>>,
     /// When storage stops accepting it.
     pub expires_at: Timestamp,
     /// The same as seconds from now, for clients whose clock is wrong.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{PartNumber, Redacted, Texts, Timestamp};
+use crate::{PartNumber, Redacted, StringMap, Timestamp};
 
 /// Body of `POST /v1/s3/sign`: what Uppy hands to `signRequest`. Members besides these are ignored, since Uppy may get more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,11 +50,11 @@ pub struct S3SignReply {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Redacted<String>>,
     /// Headers that must go with the request exactly as given.
-    #[serde(default, skip_serializing_if = "Texts::is_empty")]
-    pub headers: Texts,
+    #[serde(default, skip_serializing_if = "StringMap::is_empty")]
+    pub headers: StringMap,
     /// Where a whole file goes as a form to that address: its fields, before the last one, which is named `file`.
-    #[serde(default, skip_serializing_if = "Texts::is_empty")]
-    pub fields: Texts<Redacted<String>>,
+    #[serde(default, skip_serializing_if = "StringMap::is_empty")]
+    pub fields: StringMap<Redacted<String>>,
 }
 
 /// Body of `POST /v1/companion/token`.

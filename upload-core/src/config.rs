@@ -37,7 +37,7 @@ pub struct RetryPolicy {
     pub max_delay: Duration,
     /// How long an outage of coordinator or storage may last, while the browser believes itself
     /// online, before the upload fails.
-    pub outage_patience: Duration,
+    pub outage_timeout: Duration,
 }
 
 impl Default for Config {
@@ -57,7 +57,7 @@ impl Default for RetryPolicy {
             max_attempts: 8,
             base_delay: Duration::from_millis(500),
             max_delay: Duration::from_secs(20),
-            outage_patience: Duration::from_secs(3600),
+            outage_timeout: Duration::from_secs(3600),
         }
     }
 }

@@ -65,7 +65,7 @@ pub enum Reason {
 
 impl Reason {
     /// All that a shell can find out where storage gives no answer that can be read.
-    const OF_SILENCE: [Self; 3] = [Self::CorsMissing, Self::CspBlocked, Self::Unreachable];
+    const OF_NO_ANSWER: [Self; 3] = [Self::CorsMissing, Self::CspBlocked, Self::Unreachable];
 
     /// The reason as the page's API writes it.
     pub fn as_str(self) -> &'static str {
@@ -83,8 +83,8 @@ impl Reason {
     }
 
     /// What an examination found, in the API's word.
-    pub fn of_silence(word: &str) -> Option<Self> {
-        Self::OF_SILENCE
+    pub fn of_no_answer(word: &str) -> Option<Self> {
+        Self::OF_NO_ANSWER
             .into_iter()
             .find(|reason| reason.as_str() == word)
     }

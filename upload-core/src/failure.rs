@@ -7,11 +7,11 @@ use crate::io::TransferFailure;
 
 /// What to do about a failed attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum FailureClass {
     /// Read the part's bytes anew and send them again; counts against the part's attempts.
-    Again,
+    Retry,
     /// Ask for a new URL, then send again; counts against the part's attempts.
-    Renew {
+    RenewUrl {
         /// Whether storage said that the URL's time was over. Where it only refused, a new URL is
         /// not likely to help.
         expired: bool,
@@ -33,11 +33,11 @@ impl TransferFailure {
     /// Source: S3's error codes at
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>; Cloudflare R2's at
     /// <https://developers.cloudflare.com/r2/api/error-codes/>
-    pub(crate) fn verdict(&self) -> Verdict {
+    pub(crate) fn class(&self) -> FailureClass {
         let (status, body, retry_after) = match self {
-            Self::Network => return Verdict::Outage { retry_after: None },
-            Self::FileChanged => return Verdict::Fatal(UploadError::file_changed()),
-            Self::FileUnreadable => return Verdict::Fatal(UploadError::file_unreadable()),
+            Self::Network => return FailureClass::Outage { retry_after: None },
+            Self::FileChanged => return FailureClass::Fatal(UploadError::file_changed()),
+            Self::FileUnreadable => return FailureClass::Fatal(UploadError::file_unreadable()),
             Self::Refused {
                 status,
                 body,
@@ -46,10 +46,10 @@ impl TransferFailure {
         };
         let retry_after = retry_after.map(|seconds| Duration::from_secs(seconds.into()));
         match (status, s3_code(body)) {
-            (_, Some("NoSuchUpload")) => Verdict::Resync,
+            (_, Some("NoSuchUpload")) => FailureClass::Resync,
             // R2 says ExpiredRequest with 400; AWS says AccessDenied with 403 and tells in words.
             (_, Some("ExpiredRequest" | "ExpiredToken" | "RequestTimeTooSkewed")) => {
-                Verdict::Renew { expired: true }
+                FailureClass::RenewUrl { expired: true }
             }
             (
                 400,
@@ -61,15 +61,15 @@ impl TransferFailure {
                     | "ClientDisconnect"
                     | "XAmzContentChecksumMismatch",
                 ),
-            ) => Verdict::Again,
+            ) => FailureClass::Retry,
             // Providers word expiry in many ways, so any such refusal earns a fresh URL.
-            (401 | 403, _) => Verdict::Renew {
+            (401 | 403, _) => FailureClass::RenewUrl {
                 expired: after(body, "expired").is_some(),
             },
-            (408 | 425 | 429 | 500..=599, _) => Verdict::Outage { retry_after },
+            (408 | 425 | 429 | 500..=599, _) => FailureClass::Outage { retry_after },
             _ => {
                 let retryable = false;
-                Verdict::Fatal(self.refused("storage refused the part", retryable))
+                FailureClass::Fatal(self.refused("storage refused the part", retryable))
             }
         }
     }
@@ -90,7 +90,7 @@ impl TransferFailure {
 
     /// The fault of somebody's set-up that the answer points to.
     ///
-    /// Source: S3's error codes, as for [`Self::verdict`]; `InvalidRegionName` is R2's.
+    /// Source: S3's error codes, as for [`Self::class`]; `InvalidRegionName` is R2's.
     fn reason(&self) -> Option<Reason> {
         let Self::Refused { body, .. } = self else {
             return None;
@@ -136,40 +136,40 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn refused(status: u16, body: &str) -> Verdict {
+    fn refused(status: u16, body: &str) -> FailureClass {
         let body = body.to_owned();
         TransferFailure::Refused {
             status,
             body,
             retry_after: None,
         }
-        .verdict()
+        .class()
     }
 
     #[test]
     fn expired_urls_are_renewed_in_both_providers_words() {
         let aws = "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>";
         let r2 = "<Error><Code>ExpiredRequest</Code></Error>";
-        assert_eq!(refused(403, aws), Verdict::Renew { expired: true });
-        assert_eq!(refused(400, r2), Verdict::Renew { expired: true });
+        assert_eq!(refused(403, aws), FailureClass::RenewUrl { expired: true });
+        assert_eq!(refused(400, r2), FailureClass::RenewUrl { expired: true });
         let skewed = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
-        assert_eq!(refused(403, skewed), Verdict::Renew { expired: true });
+        assert_eq!(refused(403, skewed), FailureClass::RenewUrl { expired: true });
         let denied = "<Error><Code>AccessDenied</Code></Error>";
-        assert_eq!(refused(403, denied), Verdict::Renew { expired: false });
+        assert_eq!(refused(403, denied), FailureClass::RenewUrl { expired: false });
     }
 
     #[test]
     fn damage_is_sent_again_and_overload_is_waited_out() {
         assert_eq!(
             refused(400, "<Error><Code>BadDigest</Code></Error>"),
-            Verdict::Again
+            FailureClass::Retry
         );
         for status in [408, 429, 500, 502, 503, 504] {
-            assert_eq!(refused(status, ""), Verdict::Outage { retry_after: None });
+            assert_eq!(refused(status, ""), FailureClass::Outage { retry_after: None });
         }
         assert_eq!(
-            TransferFailure::Network.verdict(),
-            Verdict::Outage { retry_after: None }
+            TransferFailure::Network.class(),
+            FailureClass::Outage { retry_after: None }
         );
     }
 
@@ -177,16 +177,16 @@ mod tests {
     fn a_lost_upload_is_asked_about_and_a_refusal_is_final() {
         assert_eq!(
             refused(404, "<Error><Code>NoSuchUpload</Code></Error>"),
-            Verdict::Resync
+            FailureClass::Resync
         );
         assert!(matches!(
             refused(404, "<Error><Code>NoSuchBucket</Code></Error>"),
-            Verdict::Fatal(_)
+            FailureClass::Fatal(_)
         ));
-        assert!(matches!(refused(413, ""), Verdict::Fatal(_)));
+        assert!(matches!(refused(413, ""), FailureClass::Fatal(_)));
         assert!(matches!(
-            TransferFailure::FileChanged.verdict(),
-            Verdict::Fatal(_)
+            TransferFailure::FileChanged.class(),
+            FailureClass::Fatal(_)
         ));
     }
 
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn a_hostile_body_cannot_smuggle_text_into_the_message() {
         let body = "<Code><script>alert(1)</script></Code>";
-        let Verdict::Fatal(error) = refused(418, body) else {
+        let FailureClass::Fatal(error) = refused(418, body) else {
             panic!("418 is final")
         };
         assert_eq!(error.message, "storage refused the part");

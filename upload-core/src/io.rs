@@ -2,8 +2,8 @@
 
 use syncsphere_protocol::{
     AbortReply, CompleteBatchReply, CompleteBatchRequest, CompleteRequest, Crc64Nvme, FileRecord,
-    InitiateReply, InitiateRequest, PartRange, Problem, Redacted, SignPartsReply, SignPartsRequest, Texts,
-    UploadId, UploadStatus,
+    InitiateReply, InitiateRequest, PartRange, Problem, Redacted, SignPartsReply, SignPartsRequest,
+    StringMap, UploadId, UploadStatus,
 };
 
 use crate::checkpoint::Checkpoint;
@@ -35,7 +35,7 @@ pub struct FileDescription {
     /// Folder inside the workspace.
     pub path: Option<Redacted<String>>,
     /// Anything the page wants kept with the file.
-    pub metadata: Option<Redacted<Texts>>,
+    pub metadata: Option<Redacted<StringMap>>,
 }
 
 /// Something that happened outside.
@@ -131,9 +131,9 @@ pub struct PartRequest {
     /// Presigned URL, or the form's.
     pub url: Redacted<String>,
     /// Headers to send.
-    pub headers: Texts,
+    pub headers: StringMap,
     /// The form's fields, before its last one, `file`, which is the bytes.
-    pub fields: Texts<Redacted<String>>,
+    pub fields: StringMap<Redacted<String>>,
 }
 
 impl PartRequest {

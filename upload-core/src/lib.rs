@@ -14,7 +14,6 @@
 //! After the moment that [`Engine::poll_timeout`] named, the shell feeds [`Input::Timeout`].
 
 mod backoff;
-mod calls;
 mod checkpoint;
 mod config;
 mod diagnosis;
@@ -22,16 +21,17 @@ mod engine;
 mod error;
 mod failure;
 mod io;
-mod list_map;
-mod meter;
 mod origins;
 mod outage;
 mod parts;
+mod pending_calls;
 mod plan;
 mod queue;
-mod stall;
+mod rate_estimator;
+mod stall_detector;
 mod time;
 mod upload;
+mod vec_map;
 mod window;
 mod wire;
 

@@ -7,9 +7,9 @@ use crate::time::Moment;
 
 /// Rounds of failures without a success between them after which storage counts as down. One round
 /// is what a single event, such as a lost connection, does to all parts in flight.
-const ROUNDS_TO_BRAKE: u32 = 2;
+const ROUNDS_TO_BE_DOWN: u32 = 2;
 
-/// The shared brake: once storage counts as down, one part at a time probes it.
+/// The state of storage, shared by all uploads, as a circuit breaker keeps it: once storage counts as down, one part at a time probes it.
 #[derive(Debug, Default)]
 pub(crate) struct Outage {
     rounds: u32,
@@ -20,7 +20,7 @@ pub(crate) struct Outage {
 }
 
 impl Outage {
-    /// An attempt that began at `started` failed; gives how long its part should rest.
+    /// An attempt that began at `started` failed; gives how long its part should wait.
     pub(crate) fn on_failure(
         &mut self,
         started: Moment,
@@ -34,11 +34,11 @@ impl Outage {
             self.rounds = self.rounds.saturating_add(1);
             self.round_began = now;
         }
-        let rest = policy.delay(self.rounds, server_asks, random);
-        if self.is_braking() {
-            self.probe_at = self.probe_at.max(now + rest);
+        let delay = policy.delay(self.rounds, server_asks, random);
+        if self.is_down() {
+            self.probe_at = self.probe_at.max(now + delay);
         }
-        rest
+        delay
     }
 
     /// Storage took a part, or the network is back: forget what failed before.
@@ -47,13 +47,13 @@ impl Outage {
     }
 
     /// Whether storage counts as down.
-    pub(crate) fn is_braking(&self) -> bool {
-        self.rounds >= ROUNDS_TO_BRAKE
+    pub(crate) fn is_down(&self) -> bool {
+        self.rounds >= ROUNDS_TO_BE_DOWN
     }
 
     /// How many requests may be in flight of the `limit` that the window allows.
     pub(crate) fn cap(&self, limit: usize, now: Moment) -> usize {
-        match self.is_braking() {
+        match self.is_down() {
             true if now < self.probe_at => 0,
             true => limit.min(1),
             false => limit,
@@ -62,11 +62,11 @@ impl Outage {
 
     /// When the next probe may go.
     pub(crate) fn next_probe(&self, now: Moment) -> Option<Moment> {
-        (self.is_braking() && self.probe_at > now).then_some(self.probe_at)
+        (self.is_down() && self.probe_at > now).then_some(self.probe_at)
     }
 
     /// So much of the time since the last failure was slept through.
-    pub(crate) fn forgive(&mut self, slept: Duration) {
+    pub(crate) fn discount(&mut self, slept: Duration) {
         if let Some(since) = &mut self.since {
             *since += slept;
         }
@@ -96,19 +96,19 @@ mod tests {
         for _ in 0..6 {
             fail(&mut outage, 0, 1000);
         }
-        assert!(!outage.is_braking());
+        assert!(!outage.is_down());
         assert_eq!(outage.cap(6, Moment::from_millis(1000)), 6);
     }
 
     #[test]
-    fn two_rounds_brake_and_a_success_releases() {
+    fn two_rounds_count_as_down_and_a_success_ends_it() {
         let mut outage = Outage::default();
         fail(&mut outage, 0, 1000);
-        let rest = fail(&mut outage, 2000, 3000);
+        let delay = fail(&mut outage, 2000, 3000);
         let now = Moment::from_millis(3000);
         assert_eq!(outage.cap(6, now), 0);
-        assert_eq!(outage.next_probe(now), Some(now + rest));
-        assert_eq!(outage.cap(6, now + rest), 1, "one probe at a time");
+        assert_eq!(outage.next_probe(now), Some(now + delay));
+        assert_eq!(outage.cap(6, now + delay), 1, "one probe at a time");
         outage.reset();
         assert_eq!(outage.cap(6, now), 6);
     }

@@ -6,9 +6,9 @@ use syncsphere_protocol::{Crc64Nvme, PartNumber, PartPlan, PartRange, SignedPart
 
 use crate::checkpoint::KnownPart;
 use crate::io::{AttemptId, PartRequest};
-use crate::list_map::ListMap;
 use crate::origins::{Origin, Origins};
 use crate::time::Moment;
+use crate::vec_map::VecMap;
 
 /// Permission to send one part until a moment.
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ pub(crate) enum Part {
     /// It can be sent.
     Ready { crc: Option<Crc64Nvme>, lease: Lease },
     /// It failed and is left alone for a while.
-    Resting {
+    BackingOff {
         crc: Option<Crc64Nvme>,
         lease: Option<Lease>,
         until: Moment,
@@ -75,18 +75,21 @@ pub(crate) enum Part {
         attempts: Vec<AttemptId>,
     },
     /// Storage has it.
-    Stored { crc: Option<Crc64Nvme>, proof: Proof },
+    Stored {
+        crc: Option<Crc64Nvme>,
+        verification: Verification,
+    },
 }
 
 /// How a stored part's bytes are known to be the file's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Proof {
-    /// This page read them and sent them, or nobody asked for proof.
-    Seen,
+pub(crate) enum Verification {
+    /// This page read them and sent them, or nobody asked for verification.
+    Verified,
     /// An earlier page stored them: the file must be read again to know that it has not changed.
-    Owed,
+    Due,
     /// That is being done.
-    Checking,
+    Running,
 }
 
 impl Part {
@@ -96,7 +99,7 @@ impl Part {
             Self::Hashed { crc }
             | Self::Signing { crc }
             | Self::Ready { crc, .. }
-            | Self::Resting { crc, .. }
+            | Self::BackingOff { crc, .. }
             | Self::Sending { crc, .. }
             | Self::Stored { crc, .. } => *crc,
         }
@@ -108,8 +111,8 @@ impl Part {
 pub(crate) struct Parts {
     plan: PartPlan,
     parts: Vec<Part>,
-    failures: ListMap<PartNumber, u32>,
-    /// Every part before it is stored and proven.
+    failures: VecMap<PartNumber, u32>,
+    /// Every part before it is stored and verified.
     first_open: usize,
     /// Every part from here on is waiting.
     first_untouched: usize,
@@ -121,7 +124,7 @@ impl Parts {
         Self {
             plan,
             parts: vec![Part::Waiting; usize::from(plan.part_count())],
-            failures: ListMap::new(),
+            failures: VecMap::new(),
             first_open: 0,
             first_untouched: 0,
             stored_bytes: 0,
@@ -169,7 +172,7 @@ impl Parts {
         while matches!(
             self.parts.get(self.first_open),
             Some(Part::Stored {
-                proof: Proof::Seen,
+                verification: Verification::Verified,
                 ..
             })
         ) {
@@ -233,7 +236,7 @@ impl Parts {
         self.stored_bytes
     }
 
-    /// Whether every part is stored and proven.
+    /// Whether every part is stored and verified.
     pub(crate) fn all_done(&self) -> bool {
         self.first_open >= self.parts.len()
     }
@@ -251,7 +254,7 @@ impl Parts {
         numbered
             .into_iter()
             .try_fold(Crc64Nvme::EMPTY, |whole, (number, part)| {
-                Some(whole.followed_by(part.crc()?, self.range(number).length))
+                Some(whole.combine(part.crc()?, self.range(number).length))
             })
     }
 
@@ -267,7 +270,7 @@ impl Parts {
                         state,
                         Part::Signing { .. }
                             | Part::Ready { .. }
-                            | Part::Resting { .. }
+                            | Part::BackingOff { .. }
                             | Part::Sending { .. }
                     );
                 may_be_out.then(|| KnownPart {
@@ -292,8 +295,11 @@ mod tests {
         PartNumber::try_from(n).expect("a part number")
     }
 
-    fn stored(proof: Proof) -> Part {
-        Part::Stored { crc: None, proof }
+    fn stored(verification: Verification) -> Part {
+        Part::Stored {
+            crc: None,
+            verification,
+        }
     }
 
     #[test]
@@ -302,8 +308,8 @@ mod tests {
         assert_eq!(parts.next_waiting(), Some(number(1)));
         parts.set(number(1), Part::Hashing);
         assert_eq!(parts.next_waiting(), Some(number(2)));
-        parts.set(number(2), stored(Proof::Seen));
-        parts.set(number(2), stored(Proof::Seen));
+        parts.set(number(2), stored(Verification::Verified));
+        parts.set(number(2), stored(Verification::Verified));
         assert_eq!(parts.stored_bytes(), 16 << 20);
         parts.set(number(1), Part::Waiting);
         assert_eq!(
@@ -311,11 +317,11 @@ mod tests {
             Some(number(1)),
             "a part to be read again comes first"
         );
-        parts.set(number(1), stored(Proof::Seen));
-        parts.set(number(3), stored(Proof::Owed));
+        parts.set(number(1), stored(Verification::Verified));
+        parts.set(number(3), stored(Verification::Due));
         assert_eq!(parts.stored_bytes(), 40 << 20);
-        assert!(!parts.all_done(), "part 3 still owes its proof");
-        parts.set(number(3), stored(Proof::Seen));
+        assert!(!parts.all_done(), "part 3 is still to be verified");
+        parts.set(number(3), stored(Verification::Verified));
         assert!(parts.all_done());
         assert_eq!(parts.next_waiting(), None);
     }
@@ -326,8 +332,8 @@ mod tests {
             part_number: number(1),
             method: "PUT".to_owned(),
             url: "https://s3.example/secret".into(),
-            headers: syncsphere_protocol::Texts::default(),
-            fields: syncsphere_protocol::Texts::default(),
+            headers: syncsphere_protocol::StringMap::default(),
+            fields: syncsphere_protocol::StringMap::default(),
             expires_at: syncsphere_protocol::Timestamp::from_unix_millis(0),
             expires_in: 100,
         };

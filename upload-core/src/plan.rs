@@ -28,17 +28,17 @@ const LARGEST_BY_SPEED: u64 = 64 * 1024 * 1024;
 const TAIL_ROUNDS: u64 = 2;
 const TAIL_SHARE: u64 = 3;
 
-/// Plans a file of `size` bytes that `lanes` connections will carry.
+/// Plans a file of `size` bytes that `connections` connections will carry.
 ///
 /// `wished` is the page's own part size, raised where 10,000 parts would not suffice. Otherwise
-/// the size follows from the file and from `lane_rate`, the bytes a second that one connection has
-/// lately carried, and the parts are made so that every round keeps all lanes busy: all equal, or, with `tails`, ordinary
+/// the size follows from the file and from `connection_rate`, the bytes a second that one connection has
+/// lately carried, and the parts are made so that every round keeps all connections busy: all equal, or, with `tails`, ordinary
 /// ones first and then smaller ones. A file that one request should carry gets a part size no smaller than itself.
 pub(crate) fn plan(
     size: u64,
-    lanes: u16,
+    connections: u16,
     wished: Option<u64>,
-    lane_rate: Option<f64>,
+    connection_rate: Option<f64>,
     tails: bool,
 ) -> Result<PartPlan, InvalidPlan> {
     let needed = size.div_ceil(MAX_PART_COUNT);
@@ -48,24 +48,27 @@ pub(crate) fn plan(
     if size <= SINGLE_REQUEST_LIMIT {
         return PartPlan::new(size, size.max(MIN_PART_SIZE));
     }
-    let target = match lane_rate {
+    let target = match connection_rate {
         // Going through f64 loses nothing that matters in a part size, and `as` saturates.
         Some(rate) => ((rate * SECONDS_A_PART) as u64)
             .clamp(SMALLEST_BY_SPEED, LARGEST_BY_SPEED)
             .min(default_part_size(size).max(SMALLEST_BY_SPEED)),
         None => default_part_size(size),
     };
-    let lanes = u64::from(lanes.max(1));
-    if tails && let Some(plan) = tailed(size, target, lanes) {
+    let connections = u64::from(connections.max(1));
+    if tails && let Some(plan) = tailed(size, target, connections) {
         return Ok(plan);
     }
-    PartPlan::new(size, balanced(size, target, lanes).max(needed).min(MAX_PART_SIZE))
+    PartPlan::new(
+        size,
+        balanced(size, target, connections).max(needed).min(MAX_PART_SIZE),
+    )
 }
 
 /// Whole rounds of parts of about `target` bytes, then [`TAIL_ROUNDS`] of smaller ones; `None` where the file is too small
 /// for both, or would have too many parts.
-fn tailed(size: u64, target: u64, lanes: u64) -> Option<PartPlan> {
-    let for_a_lane = size.div_ceil(lanes);
+fn tailed(size: u64, target: u64, connections: u64) -> Option<PartPlan> {
+    let for_a_lane = size.div_ceil(connections);
     // In shares of a part, to the nearest whole round.
     let shares = for_a_lane.checked_mul(TAIL_SHARE)?.div_ceil(target.max(1));
     let rounds = (shares.saturating_sub(TAIL_ROUNDS) + TAIL_SHARE / 2) / TAIL_SHARE;
@@ -74,10 +77,10 @@ fn tailed(size: u64, target: u64, lanes: u64) -> Option<PartPlan> {
     let part_size = (for_a_lane * TAIL_SHARE / (rounds * TAIL_SHARE + TAIL_ROUNDS))
         .min(least_tail / rounds)
         .next_multiple_of(ALIGNMENT);
-    let after = u16::try_from(rounds * lanes).ok()?;
+    let after = u16::try_from(rounds * connections).ok()?;
     let rest = size.checked_sub(u64::from(after) * part_size)?;
     let tail_size = rest
-        .div_ceil(TAIL_ROUNDS * lanes)
+        .div_ceil(TAIL_ROUNDS * connections)
         .next_multiple_of(ALIGNMENT)
         .max(MIN_PART_SIZE);
     // A tail of parts nearly as large as the others would only be more parts.
@@ -91,11 +94,11 @@ fn tailed(size: u64, target: u64, lanes: u64) -> Option<PartPlan> {
     PartPlan::of(size, part_size, Some(tail)).ok()
 }
 
-/// The part size nearest to `target` that fills every round of `lanes` parts.
-fn balanced(size: u64, target: u64, lanes: u64) -> u64 {
+/// The part size nearest to `target` that fills every round of `connections` parts.
+fn balanced(size: u64, target: u64, connections: u64) -> u64 {
     let most = (size / MIN_PART_SIZE).clamp(1, MAX_PART_COUNT);
-    let rounds = size.div_ceil(target.max(1)).div_ceil(lanes);
-    let count = (rounds * lanes).min(most);
+    let rounds = size.div_ceil(target.max(1)).div_ceil(connections);
+    let count = (rounds * connections).min(most);
     size.div_ceil(count)
         .next_multiple_of(ALIGNMENT)
         .max(MIN_PART_SIZE)
@@ -175,12 +178,12 @@ mod tests {
         #[test]
         fn every_size_has_a_plan(
             size in prop_oneof![0..=MAX_OBJECT_SIZE, 0..=1024 * MIB],
-            lanes in 0..64_u16,
+            connections in 0..64_u16,
             wished in proptest::option::of(any::<u64>()),
             rate in proptest::option::of(any::<f64>()),
             tails: bool,
         ) {
-            let plan = plan(size, lanes, wished, rate, tails).expect("within the object limit");
+            let plan = plan(size, connections, wished, rate, tails).expect("within the object limit");
             prop_assert_eq!(plan.size(), size);
         }
 

@@ -19,14 +19,14 @@ pub(crate) enum Class {
 /// files have a line of their own, and can be taken before large ones that came earlier.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    single: Line,
-    multipart: Line,
+    single: Fifo,
+    multipart: Fifo,
     /// Files that ever came.
     came: u64,
 }
 
 /// Files with their place in the order of arrival.
-type Line = VecDeque<(u64, TaskId)>;
+type Fifo = VecDeque<(u64, TaskId)>;
 
 impl Queue {
     pub(crate) fn push(&mut self, task: TaskId, class: Class) {
@@ -67,11 +67,11 @@ impl Queue {
 }
 
 /// Where the first file of a line that `may_begin` stands, and when it came.
-fn first(line: &Line, may_begin: impl Fn(TaskId) -> bool) -> Option<(usize, u64)> {
-    let (at, (came, _)) = line.iter().enumerate().find(|(_, (_, task))| may_begin(*task))?;
+fn first(fifo: &Fifo, may_begin: impl Fn(TaskId) -> bool) -> Option<(usize, u64)> {
+    let (at, (came, _)) = fifo.iter().enumerate().find(|(_, (_, task))| may_begin(*task))?;
     Some((at, *came))
 }
 
-fn take_at(line: &mut Line, at: usize) -> Option<TaskId> {
-    line.remove(at).map(|(_, task)| task)
+fn take_at(fifo: &mut Fifo, at: usize) -> Option<TaskId> {
+    fifo.remove(at).map(|(_, task)| task)
 }

@@ -6,10 +6,10 @@ use syncsphere_protocol::{PartNumber, PartPlan, Redacted, UploadGrant, UploadId,
 
 use crate::checkpoint::Checkpoint;
 use crate::io::{AttemptId, CallId, FileDescription, Progress, TaskId, TaskState};
-use crate::meter::Meter;
 use crate::origins::Origin;
 use crate::parts::Parts;
 use crate::queue::Class;
+use crate::rate_estimator::RateEstimator;
 use crate::time::Moment;
 
 /// How far an upload is.
@@ -74,9 +74,9 @@ pub(crate) struct Upload {
     /// Since when the coordinator has put off opening it.
     pub refused_since: Option<Moment>,
     pub parts: Parts,
-    pub meter: Meter,
+    pub rate: RateEstimator,
     /// What the page was last told.
-    pub told: Told,
+    pub reported: Reported,
     /// When the last checkpoint was kept, and whether there is news since.
     pub saved_at: Option<Moment>,
     pub unsaved: bool,
@@ -84,7 +84,7 @@ pub(crate) struct Upload {
 
 /// What the page was last told of an upload.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct Reported {
     pub state: Option<TaskState>,
     pub progress: Option<Progress>,
     pub progress_at: Option<Moment>,
@@ -99,8 +99,8 @@ impl Upload {
             began: Moment::default(),
             refused_since: None,
             parts: Parts::new(plan),
-            meter: Meter::new(),
-            told: Told::default(),
+            rate: RateEstimator::new(),
+            reported: Reported::default(),
             saved_at: None,
             unsaved: false,
         }
@@ -195,7 +195,7 @@ pub(crate) enum Purpose {
     /// To learn the checksum of a part that is going to be sent.
     Hash,
     /// To see that a part which an earlier page stored still is what the file holds.
-    Prove,
+    Verify,
     /// To send a part.
     Send,
 }
@@ -214,7 +214,7 @@ pub(crate) struct Attempt {
     /// Bytes handed to the network.
     pub loaded: u64,
     /// When that last grew.
-    pub moved_at: Moment,
+    pub last_progress_at: Moment,
     /// The longest that it did not.
     pub longest_silence: Duration,
 }
@@ -229,7 +229,7 @@ impl Attempt {
             is_form: false,
             started: now,
             loaded: 0,
-            moved_at: now,
+            last_progress_at: now,
             longest_silence: Duration::ZERO,
         }
     }
@@ -237,9 +237,9 @@ impl Attempt {
 
 /// Numbers attempts and calls.
 #[derive(Debug, Default)]
-pub(crate) struct Counter(u64);
+pub(crate) struct IdGenerator(u64);
 
-impl Counter {
+impl IdGenerator {
     pub(crate) fn attempt(&mut self) -> AttemptId {
         self.0 += 1;
         AttemptId(self.0)

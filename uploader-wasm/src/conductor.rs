@@ -9,7 +9,7 @@ use syncsphere_upload_core::{
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;
 
-use crate::dispatch::Dispatch;
+use crate::dispatcher::Dispatcher;
 use crate::host::{ConductorHost, LaneLink, performance};
 use crate::json;
 use crate::options::Options;
@@ -38,7 +38,7 @@ impl Conductor {
         // For as long as its worker lives: nothing would be gained by code that frees it.
         Ok(Self(Box::leak(Box::new(Shell {
             engine: RefCell::new(Engine::new(options.config, seed)),
-            dispatch: RefCell::new(Dispatch::new(lanes)),
+            dispatcher: RefCell::new(Dispatcher::new(lanes)),
             files: js_sys::Map::new(),
             endpoint: options.endpoint,
             asked: RefCell::default(),
@@ -149,7 +149,7 @@ impl Conductor {
 
     /// What keeps this page from storage, in the word of `UploadError.reason`; `undefined` where nothing was found.
     pub fn examined(&self, reason: Option<String>) {
-        let reason = reason.and_then(|word| Reason::of_silence(&word));
+        let reason = reason.and_then(|word| Reason::of_no_answer(&word));
         self.0.feed(Input::Examined(reason));
     }
 
@@ -209,7 +209,7 @@ impl Conductor {
 
 struct Shell {
     engine: RefCell<Engine>,
-    dispatch: RefCell<Dispatch>,
+    dispatcher: RefCell<Dispatcher>,
     /// By task. A JavaScript map, for it holds JavaScript objects and costs no code to load.
     files: js_sys::Map,
     endpoint: String,
@@ -235,7 +235,7 @@ impl Shell {
     }
 
     fn answered(&self, attempt: AttemptId, input: impl FnOnce(AttemptId) -> Input) {
-        self.dispatch.borrow_mut().ended(attempt);
+        self.dispatcher.borrow_mut().ended(attempt);
         self.feed(input(attempt));
     }
 
@@ -257,7 +257,7 @@ impl Shell {
         match action {
             Action::Hash { attempt, task, range } => {
                 if let Some(file) = self.file(task) {
-                    self.dispatch.borrow_mut().hash(attempt, &file, range);
+                    self.dispatcher.borrow_mut().hash(attempt, &file, range);
                 }
             }
             Action::Send {
@@ -268,13 +268,13 @@ impl Shell {
             } => {
                 let shared = self.storage.get() == Connections::Http1 && self.is_own_origin(&request.url);
                 if let Some(file) = self.file(task) {
-                    self.dispatch.borrow_mut().send(attempt, &file, range, request);
+                    self.dispatcher.borrow_mut().send(attempt, &file, range, request);
                 }
                 if shared {
                     self.learn(Connections::Http1Shared);
                 }
             }
-            Action::Cancel { attempt } => self.dispatch.borrow_mut().cancel(attempt),
+            Action::Cancel { attempt } => self.dispatcher.borrow_mut().cancel(attempt),
             Action::Examine { request } => self.host.examine(&request.method, &request.url),
             Action::Call { call, request } => {
                 let asked = request.request();
@@ -389,7 +389,7 @@ fn read_description(json: Json, size: u64) -> Result<FileDescription, Malformed>
         content_type: json.text("contentType")?,
         last_modified: json.optional("lastModified", Json::integer)?,
         path: json.optional("path", Json::text)?.map(Redacted),
-        metadata: json.optional("metadata", Json::texts)?.map(Redacted),
+        metadata: json.optional("metadata", Json::string_map)?.map(Redacted),
     })
 }
 

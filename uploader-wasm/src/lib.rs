@@ -9,7 +9,7 @@
 
 mod checksum;
 mod conductor;
-mod dispatch;
+mod dispatcher;
 mod host;
 mod json;
 mod options;

@@ -44,7 +44,7 @@ fn read_retry(mut json: Object, default: &RetryPolicy) -> Result<RetryPolicy, Ma
     Ok(RetryPolicy {
         base_delay: millis("baseDelay", default.base_delay)?,
         max_delay: millis("maxDelay", default.max_delay)?,
-        outage_patience: millis("outagePatience", default.outage_patience)?,
+        outage_timeout: millis("outagePatience", default.outage_timeout)?,
         max_attempts: match json.optional("maxAttempts", Json::whole)? {
             Some(count) => u32::try_from(count).map_err(|_| Malformed)?.max(1),
             None => default.max_attempts,

@@ -24,7 +24,7 @@ fn published_vectors_hold() {
         ["L/E4WYn8v98=", "xW1l19VobYM=", "cK5MnNaWrW4="]
     );
     let whole = parts.into_iter().fold(Crc64Nvme::EMPTY, |whole, part| {
-        whole.followed_by(part, 5 * MIB as u64)
+        whole.combine(part, 5 * MIB as u64)
     });
     assert_eq!(whole.to_string(), "i+6LR0y3eFo=");
 }
@@ -36,7 +36,7 @@ fn it_goes_on_from_any_byte() {
     for at in 0..=bytes.len() {
         let (head, tail) = bytes.split_at(at);
         assert_eq!(crc64nvme(crc64nvme(0, head), tail), whole, "from byte {at}");
-        let combined = checksum(head).followed_by(checksum(tail), tail.len() as u64);
+        let combined = checksum(head).combine(checksum(tail), tail.len() as u64);
         assert_eq!(combined.to_u64(), whole, "combined at byte {at}");
     }
 }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{
-    Crc64Nvme, FileChecksum, FileId, FileRecord, FileStatus, Redacted, Tail, Texts, Timestamp, UploadId,
+    Crc64Nvme, FileChecksum, FileId, FileRecord, FileStatus, Redacted, StringMap, Tail, Timestamp, UploadId,
     UploadKind, WorkspaceId,
 };
 
@@ -28,7 +28,7 @@ pub struct FileDraft {
     /// Who uploads it.
     pub owner: Redacted<String>,
     /// What the client attached.
-    pub metadata: Redacted<Texts>,
+    pub metadata: Redacted<StringMap>,
     /// The object's key in storage.
     pub key: Redacted<String>,
 }

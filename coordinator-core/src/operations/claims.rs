@@ -122,7 +122,7 @@ fn combine(parts: &BTreeMap<PartNumber, PartClaim>, plan: &PartPlan) -> Option<C
         return None;
     }
     parts.iter().try_fold(Crc64Nvme::EMPTY, |whole, (number, claim)| {
-        Some(whole.followed_by(claim.crc64nvme?, plan.range(*number)?.length))
+        Some(whole.combine(claim.crc64nvme?, plan.range(*number)?.length))
     })
 }
 

@@ -2,7 +2,7 @@
 //! may have so much.
 
 use syncsphere_protocol::{
-    CompletedPart, FileId, FileRecord, FileStatus, MIN_PART_SIZE, Redacted, StoredPart, Texts, UploadId,
+    CompletedPart, FileId, FileRecord, FileStatus, MIN_PART_SIZE, Redacted, StoredPart, StringMap, UploadId,
     UploadKind,
 };
 
@@ -25,7 +25,7 @@ pub(super) struct Wanted {
     pub name: Redacted<String>,
     pub path: Redacted<String>,
     pub content_type: Option<String>,
-    pub metadata: Texts,
+    pub metadata: StringMap,
 }
 
 /// Begins an upload. Asked again with the same ids, or within what `idempotency` names, it gives the same one.

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use syncsphere_protocol::{
-    MAX_PARTS_PER_SIGNING, PartToSign, Redacted, SignPartsReply, SignPartsRequest, SignedPart, Texts,
+    MAX_PARTS_PER_SIGNING, PartToSign, Redacted, SignPartsReply, SignPartsRequest, SignedPart, StringMap,
     Timestamp, UploadId, UploadKind,
 };
 
@@ -109,7 +109,7 @@ pub(super) fn sign<S, W>(
         .collect()
 }
 
-fn named<V: From<String>>(pairs: Vec<(&'static str, String)>) -> Texts<V> {
+fn named<V: From<String>>(pairs: Vec<(&'static str, String)>) -> StringMap<V> {
     pairs
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.into()))

@@ -17,18 +17,18 @@
 )]
 
 mod corpus;
-mod damage;
+mod mutation;
 mod world;
 
 pub use corpus::seeds;
-pub use damage::{damaged, foreign};
+pub use mutation::{foreign, mutated};
 pub use world::{
-    Answers, CANARY, HonestStorage, OTHER_TICKET_SECRET, PART, Reply, SHARED_SECRET, START_MS, World,
+    CANARY, HonestStorage, OTHER_TICKET_SECRET, PART, Reply, SHARED_SECRET, START_MS, StorageStub, World,
     issuer_key, vars,
 };
 
 /// How each target is run: how often, and where proptest keeps what it has found.
-pub fn thoroughness(cases: u32) -> proptest::test_runner::Config {
+pub fn proptest_config(cases: u32) -> proptest::test_runner::Config {
     use proptest::test_runner::{Config, FileFailurePersistence};
     let wanted = std::env::var("FUZZ_CASES")
         .ok()

@@ -63,7 +63,7 @@ pub fn issuer_key() -> SigningKey {
 }
 
 /// What answers in storage's place.
-pub trait Answers {
+pub trait StorageStub {
     /// The answer to one request.
     fn answer(&self, request: &Request<Vec<u8>>) -> Result<Response<Vec<u8>>, StorageFailure>;
 }
@@ -72,7 +72,7 @@ pub trait Answers {
 /// smallest size and one byte.
 pub struct HonestStorage;
 
-impl Answers for HonestStorage {
+impl StorageStub for HonestStorage {
     fn answer(&self, request: &Request<Vec<u8>>) -> Result<Response<Vec<u8>>, StorageFailure> {
         let query = request.uri().query().unwrap_or_default();
         let body = match request.method().as_str() {
@@ -126,7 +126,7 @@ impl World {
     }
 }
 
-impl<S: Answers> World<S> {
+impl<S: StorageStub> World<S> {
     /// One with this storage.
     pub fn with(storage: S) -> Self {
         let mut world = Self {
@@ -210,7 +210,7 @@ impl<S: Answers> World<S> {
     }
 }
 
-impl<S: Answers> World<S> {
+impl<S: StorageStub> World<S> {
     /// Looks for multipart uploads that no ledger knows, as the workspace of that chore does, and gives how
     /// many were listed, found strays and aborted.
     pub fn look_for_strays(&self) -> Option<(usize, usize, usize)> {
@@ -283,7 +283,7 @@ fn is_foreign_error(text: &str, json: &Value) -> bool {
 
 struct Port<S>(S);
 
-impl<S: Answers> Storage for Port<S> {
+impl<S: StorageStub> Storage for Port<S> {
     async fn send(
         &self,
         request: Request<Vec<u8>>,

@@ -18,7 +18,7 @@ use serde_json::Value;
 use sha2::Sha256;
 use syncsphere_coordinator_core::{Config, VARIABLES};
 use syncsphere_fuzz::{
-    CANARY, SHARED_SECRET, START_MS, World, damaged, foreign, issuer_key, seeds, thoroughness, vars,
+    CANARY, SHARED_SECRET, START_MS, World, foreign, issuer_key, mutated, proptest_config, seeds, vars,
 };
 use syncsphere_protocol::WorkspaceId;
 
@@ -39,7 +39,7 @@ fn tokens(header: &[u8], claims: &[u8]) -> [String; 2] {
 }
 
 /// Asks for the list of files with this token; whether it was let in.
-fn is_let_in<S: syncsphere_fuzz::Answers>(world: &World<S>, token: &[u8]) -> bool {
+fn is_let_in<S: syncsphere_fuzz::StorageStub>(world: &World<S>, token: &[u8]) -> bool {
     let bearer = [b"Bearer ", token].concat();
     let reply = world.try_send("GET", "/v1/files", &[("authorization", &bearer)], b"");
     let status = reply.map_or(401, |reply| reply.status);
@@ -154,11 +154,11 @@ fn the_right_tokens_are_let_in() {
 }
 
 proptest! {
-    #![proptest_config(thoroughness(300))]
+    #![proptest_config(proptest_config(300))]
 
     #[test]
     fn a_token_is_let_in_only_as_it_was_signed(
-        header in damaged(seeds("headers")), claims in damaged(seeds("claims")), sound in 0..3_u8,
+        header in mutated(seeds("headers")), claims in mutated(seeds("claims")), sound in 0..3_u8,
     ) {
         let world = World::honest();
         // One of the two stays as it should be, or hardly anything would get far.

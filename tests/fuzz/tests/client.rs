@@ -11,7 +11,7 @@
 use proptest::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use syncsphere_fuzz::{foreign, seeds, thoroughness};
+use syncsphere_fuzz::{foreign, proptest_config, seeds};
 use syncsphere_protocol::{ChangesPage, Frame, InitiateReply, Problem, SignPartsReply, UploadStatus};
 use syncsphere_upload_core::Checkpoint;
 
@@ -75,7 +75,7 @@ fn the_corpus_is_understood() {
 }
 
 proptest! {
-    #![proptest_config(thoroughness(1000))]
+    #![proptest_config(proptest_config(1000))]
 
     #[test]
     fn whatever_is_kept_as_a_checkpoint(bytes in foreign(seeds("checkpoint"))) {

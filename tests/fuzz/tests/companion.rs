@@ -10,7 +10,7 @@
 
 use proptest::prelude::*;
 use serde_json::Value;
-use syncsphere_fuzz::{PART, Reply, World, foreign, seeds, thoroughness};
+use syncsphere_fuzz::{PART, Reply, World, foreign, proptest_config, seeds};
 
 const WHERE: &str = "/v1/companion/s3/multipart";
 
@@ -143,7 +143,7 @@ fn the_corpus_is_answered() {
 }
 
 proptest! {
-    #![proptest_config(thoroughness(200))]
+    #![proptest_config(proptest_config(200))]
 
     #[test]
     fn whatever_is_begun(body in foreign(seeds("companion-create"))) {

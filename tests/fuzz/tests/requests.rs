@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 use serde_json::Value;
-use syncsphere_fuzz::{Reply, World, foreign, seeds, thoroughness};
+use syncsphere_fuzz::{Reply, World, foreign, proptest_config, seeds};
 use syncsphere_protocol::{
     CompleteBatchRequest, CompleteRequest, ErrorCode, FileStatus, InitiateRequest, PartNumber,
     SignPartsRequest,
@@ -246,7 +246,7 @@ fn cursors_are_what_the_corpus_says_they_are() {
 }
 
 proptest! {
-    #![proptest_config(thoroughness(250))]
+    #![proptest_config(proptest_config(250))]
 
     #[test]
     fn whatever_is_made_a_cursor(place in foreign(seeds("cursors")), by_name in any::<bool>()) {

@@ -13,7 +13,7 @@ use std::cell::{Cell, RefCell};
 use http::{Request, Response};
 use proptest::prelude::*;
 use syncsphere_coordinator_core::StorageFailure;
-use syncsphere_fuzz::{Answers, HonestStorage, PART, World, foreign, seeds, thoroughness};
+use syncsphere_fuzz::{HonestStorage, PART, StorageStub, World, foreign, proptest_config, seeds};
 
 /// Answers honestly but for one kind of request.
 #[derive(Default)]
@@ -60,7 +60,7 @@ impl About {
     }
 }
 
-impl Answers for Liar {
+impl StorageStub for Liar {
     fn answer(&self, request: &Request<Vec<u8>>) -> Result<Response<Vec<u8>>, StorageFailure> {
         self.asked.set(self.asked.get() + 1);
         if request.method() == "DELETE" {
@@ -271,7 +271,7 @@ fn the_corpus_of_listed_uploads_holds_one_that_is_nobodys() {
 }
 
 proptest! {
-    #![proptest_config(thoroughness(200))]
+    #![proptest_config(proptest_config(200))]
 
     #[test]
     fn whatever_uploads_are_said_to_be_there(lie in lie(About::Uploads, "listed-uploads")) {

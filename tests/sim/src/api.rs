@@ -67,7 +67,7 @@ pub(crate) fn coordinator(scenario: &Scenario, epoch_ms: i64) -> (Coordinator, S
         random: [7; 32],
         request_id: "token".to_owned(),
     };
-    let response = at_once(coordinator.handle(request, context, &Nowhere, &Nowhere, &PlainEntrance));
+    let response = now_or_never(coordinator.handle(request, context, &NoPorts, &NoPorts, &PlainEntrance));
     let token: TokenReply = serde_json::from_slice(response.body()).expect("a guest gets a token");
     let token = token.access_token.into_inner();
     (coordinator, token, verifier)
@@ -164,7 +164,7 @@ pub(crate) fn storage_error(status: u16, code: &str) -> http::Response<Vec<u8>> 
 }
 
 /// Polls a future that waits for nothing.
-fn at_once<T>(future: impl Future<Output = T>) -> T {
+fn now_or_never<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut TaskContext::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
         Poll::Pending => panic!("a token needs neither storage nor ledger"),
@@ -172,9 +172,9 @@ fn at_once<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Ports that lead nowhere.
-struct Nowhere;
+struct NoPorts;
 
-impl Storage for Nowhere {
+impl Storage for NoPorts {
     async fn send(
         &self,
         _: http::Request<Vec<u8>>,
@@ -185,7 +185,7 @@ impl Storage for Nowhere {
     }
 }
 
-impl Workspaces for Nowhere {
+impl Workspaces for NoPorts {
     async fn call(&self, _: &WorkspaceId, _: ledger::Call) -> Result<ledger::Reply, WorkspaceFailure> {
         Err(WorkspaceFailure {
             cause: "nowhere".to_owned(),

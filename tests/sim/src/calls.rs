@@ -5,12 +5,12 @@ use syncsphere_coordinator_core::{Context, StorageFailure, WorkspaceFailure};
 use syncsphere_upload_core::{CallId, Input, Reply};
 
 use crate::api;
-use crate::edge::{Ask, Outgoing, Slot};
-use crate::world::{CALL_PATIENCE, Event, World};
+use crate::edge::{Oneshot, Outgoing, PortCall};
+use crate::simulation::{CALL_TIMEOUT, Event, Simulation};
 
-impl World {
+impl Simulation {
     /// A call sets out for the coordinator.
-    pub(crate) fn call_sets_out(&mut self, call: CallId, request: http::Request<Vec<u8>>) {
+    pub(crate) fn send_call(&mut self, call: CallId, request: http::Request<Vec<u8>>) {
         self.outcome.calls += 1;
         self.request_count += 1;
         self.requests.insert(self.request_count, request);
@@ -21,7 +21,7 @@ impl World {
         } else if self.chance(self.scenario.faults.call_lost) {
             self.count("call lost");
             self.requests.remove(&self.request_count);
-            self.later(CALL_PATIENCE, Event::CallTimesOut(page, call));
+            self.later(CALL_TIMEOUT, Event::CallTimesOut(page, call));
         } else {
             self.later(
                 self.half_trip(),
@@ -41,11 +41,11 @@ impl World {
         };
         self.routes.insert(number, (page, call));
         self.edge.start(number, request, context);
-        self.go_on(number);
+        self.poll_request(number);
     }
 
-    /// Lets a coordinator request go on, and sends on its way what it asks of the world.
-    pub(crate) fn go_on(&mut self, task: u64) {
+    /// Lets a coordinator request go on, and sends on its way what it asks of its ports.
+    pub(crate) fn poll_request(&mut self, task: u64) {
         let (response, outgoing) = self.edge.poll(task);
         for outgoing in outgoing {
             if self.chance(self.scenario.faults.edge_crash / 4.0) && self.edge.crash(task) {
@@ -57,7 +57,7 @@ impl World {
             }
             let faults = self.scenario.faults;
             let reply_lost =
-                matches!(outgoing.ask, Ask::Storage { .. }) && self.chance(faults.storage_reply_lost);
+                matches!(outgoing.ask, PortCall::Storage { .. }) && self.chance(faults.storage_reply_lost);
             self.later(3, Event::Port(Box::new(outgoing), reply_lost));
         }
         if let Some(response) = response {
@@ -77,7 +77,7 @@ impl World {
         };
         if self.network_gone > 0 || self.chance(self.scenario.faults.call_reply_lost) {
             self.count("call reply lost");
-            self.later(CALL_PATIENCE, Event::CallTimesOut(page, call));
+            self.later(CALL_TIMEOUT, Event::CallTimesOut(page, call));
         } else {
             self.later(self.half_trip(), Event::CallAnswered(page, call, answer));
         }
@@ -87,7 +87,7 @@ impl World {
     pub(crate) fn port(&mut self, outgoing: Outgoing, reply_lost: bool) {
         let Outgoing { task, ask } = outgoing;
         match ask {
-            Ask::Ledger {
+            PortCall::Ledger {
                 workspace,
                 call,
                 slot,
@@ -98,10 +98,10 @@ impl World {
                     .map_err(|_| WorkspaceFailure {
                         cause: "infallible".to_owned(),
                     });
-                crate::checks::feed_is_sound(store);
+                crate::invariants::feed_is_sound(store);
                 self.answer_port(task, slot, reply);
             }
-            Ask::Storage { request, slot } => {
+            PortCall::Storage { request, slot } => {
                 let faults = self.scenario.faults;
                 let is_completion = request.method() == "POST" && !request.body().is_empty();
                 let answer = if self.storage_down > 0 {
@@ -125,7 +125,7 @@ impl World {
         }
     }
 
-    pub(crate) fn answer_port<T: 'static>(&mut self, task: u64, slot: Slot<T>, answer: T) {
+    pub(crate) fn answer_port<T: 'static>(&mut self, task: u64, slot: Oneshot<T>, answer: T) {
         self.later(
             3,
             Event::PortAnswered(task, Box::new(move || slot.answer(answer))),

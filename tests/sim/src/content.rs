@@ -29,7 +29,7 @@ pub fn checksum(seed: u64, range: PartRange) -> Crc64Nvme {
             let length = (BLOCK - within).min(end - at);
             (zeros(length), length)
         };
-        whole = whole.followed_by(piece, length);
+        whole = whole.combine(piece, length);
         at += length;
     }
     whole
@@ -57,9 +57,9 @@ fn zeros(length: u64) -> Crc64Nvme {
     let mut left = length;
     while left != 0 {
         if left & 1 == 1 {
-            whole = whole.followed_by(power, power_length);
+            whole = whole.combine(power, power_length);
         }
-        power = power.followed_by(power, power_length);
+        power = power.combine(power, power_length);
         power_length *= 2;
         left >>= 1;
     }

@@ -1,5 +1,5 @@
 //! Runs the real coordinator: its requests are futures whose ways out, storage and ledger, the
-//! world answers when their time has come, or never.
+//! simulation answers when their time has come, or never.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -16,14 +16,14 @@ use syncsphere_coordinator_core::{
 use syncsphere_protocol::WorkspaceId;
 
 /// Where an answer is put for the future that waits for it.
-pub struct Slot<T>(Rc<RefCell<Waiting<T>>>);
+pub struct Oneshot<T>(Rc<RefCell<Waiting<T>>>);
 
 struct Waiting<T> {
     answer: Option<T>,
     waker: Option<Waker>,
 }
 
-impl<T> Slot<T> {
+impl<T> Oneshot<T> {
     fn new() -> (Self, Self) {
         let waiting = Rc::new(RefCell::new(Waiting {
             answer: None,
@@ -53,17 +53,17 @@ pub struct Outgoing {
     /// The request that it belongs to.
     pub task: u64,
     /// What is asked.
-    pub ask: Ask,
+    pub ask: PortCall,
 }
 
-/// What a coordinator request asks of the world.
-pub enum Ask {
+/// What a coordinator request asks of its ports.
+pub enum PortCall {
     /// Storage.
     Storage {
         /// The signed request.
         request: http::Request<Vec<u8>>,
         /// Takes the answer.
-        slot: Slot<Result<http::Response<Vec<u8>>, StorageFailure>>,
+        slot: Oneshot<Result<http::Response<Vec<u8>>, StorageFailure>>,
     },
     /// A workspace's ledger.
     Ledger {
@@ -72,7 +72,7 @@ pub enum Ask {
         /// The command.
         call: Call,
         /// Takes the answer.
-        slot: Slot<Result<Reply, WorkspaceFailure>>,
+        slot: Oneshot<Result<Reply, WorkspaceFailure>>,
     },
 }
 
@@ -114,7 +114,7 @@ impl Edge {
     }
 
     /// Lets a request go on as far as it can; gives its response once it has one, and everything it
-    /// asks of the world meanwhile.
+    /// asks of its ports meanwhile.
     pub fn poll(&mut self, task: u64) -> (Option<http::Response<Vec<u8>>>, Vec<Outgoing>) {
         let Some(future) = self.running.get_mut(&task) else {
             return (None, Vec::new());
@@ -139,8 +139,8 @@ impl Edge {
 struct Ports(Rc<Shared>);
 
 impl Ports {
-    async fn ask<T>(&self, ask: impl FnOnce(Slot<T>) -> Ask) -> T {
-        let (ours, theirs) = Slot::new();
+    async fn ask<T>(&self, ask: impl FnOnce(Oneshot<T>) -> PortCall) -> T {
+        let (ours, theirs) = Oneshot::new();
         let outgoing = Outgoing {
             task: self.0.current.get(),
             ask: ask(theirs),
@@ -157,14 +157,14 @@ impl Storage for Ports {
         _patience: Duration,
         _reply_limit: usize,
     ) -> Result<http::Response<Vec<u8>>, StorageFailure> {
-        self.ask(|slot| Ask::Storage { request, slot }).await
+        self.ask(|slot| PortCall::Storage { request, slot }).await
     }
 }
 
 impl Workspaces for Ports {
     async fn call(&self, workspace: &WorkspaceId, call: Call) -> Result<Reply, WorkspaceFailure> {
         let workspace = workspace.clone();
-        self.ask(|slot| Ask::Ledger {
+        self.ask(|slot| PortCall::Ledger {
             workspace,
             call,
             slot,

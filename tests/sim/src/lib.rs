@@ -14,16 +14,16 @@
 
 mod api;
 mod calls;
-mod checks;
 mod content;
 mod edge;
+mod invariants;
 mod page;
 mod pipe;
 mod scenario;
 mod signature;
+mod simulation;
 mod storage;
-mod transit;
-mod world;
+mod transfers;
 
-pub use scenario::{Faults, Happening, LINKS, Link, Scenario};
-pub use world::{Outcome, World};
+pub use scenario::{Faults, Incident, LINKS, Link, Scenario};
+pub use simulation::{Outcome, Simulation};

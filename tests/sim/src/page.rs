@@ -8,8 +8,8 @@ use syncsphere_upload_core::{
 };
 
 use crate::api::{self, CallKind};
-use crate::checks::Watch;
-use crate::world::{Event, Sending, World};
+use crate::invariants::EngineInvariants;
+use crate::simulation::{Event, Sending, Simulation};
 
 /// Time to hash a mebibyte, in milliseconds.
 const HASH_MS_PER_MIB: u64 = 1;
@@ -18,14 +18,14 @@ const HASH_MS_PER_MIB: u64 = 1;
 #[derive(Debug)]
 pub struct Page {
     engine: Engine,
-    watch: Watch,
+    invariants: EngineInvariants,
     pub(crate) calls: BTreeMap<CallId, CallKind>,
     /// What each file was when the page got it.
     given: BTreeMap<usize, (u64, i64)>,
     wake_at: Option<u64>,
 }
 
-impl World {
+impl Simulation {
     /// A page opens and takes up every file that has not ended: where an earlier page left a
     /// checkpoint, from there.
     pub(crate) fn open_page(&mut self) {
@@ -36,7 +36,7 @@ impl World {
         let seed = self.random.u64(..);
         self.page = Some(Page {
             engine: Engine::new(self.scenario.config.clone(), seed),
-            watch: Watch::default(),
+            invariants: EngineInvariants::default(),
             calls: BTreeMap::new(),
             given: BTreeMap::new(),
             wake_at: None,
@@ -102,7 +102,7 @@ impl World {
         if self.done.contains_key(&file) {
             return;
         }
-        page.watch.aborted(task(file));
+        page.invariants.aborted(task(file));
         self.count("aborted");
         self.feed(Input::Abort(task(file)));
     }
@@ -112,7 +112,7 @@ impl World {
         let now = Moment::from_millis(self.now - self.lag);
         let Some(page) = &mut self.page else { return };
         if let Input::Stored { attempt } | Input::AttemptFailed { attempt, .. } = &input {
-            page.watch.attempt_ended(*attempt);
+            page.invariants.attempt_ended(*attempt);
         }
         page.engine.handle_input(input, now);
         while let Some(action) = self.page.as_mut().and_then(|page| page.engine.poll_action()) {
@@ -143,7 +143,7 @@ impl World {
             Concurrency::Fixed(most) | Concurrency::Adaptive { max: most } => usize::from(most.max(1)),
         };
         let Some(page) = &mut self.page else { return };
-        page.watch.action(&action, most);
+        page.invariants.action(&action, most);
         match action {
             Action::Hash { attempt, task, range } => {
                 let file = file(task);
@@ -173,7 +173,7 @@ impl World {
                     self.wall_ms() - (self.lag as i64) < expiry,
                     "a request starts on an expired URL"
                 );
-                self.set_out(
+                self.start_sending(
                     attempt,
                     Sending {
                         file,
@@ -195,7 +195,7 @@ impl World {
             Action::Call { call, request } => {
                 let (kind, request) = api::request(&request, &self.token);
                 page.calls.insert(call, kind);
-                self.call_sets_out(call, request);
+                self.send_call(call, request);
             }
             Action::Save { task, checkpoint } => {
                 let text = checkpoint.to_json();
@@ -205,7 +205,7 @@ impl World {
             Action::Forget { task } => {
                 self.kept.remove(&file(task));
             }
-            Action::Notify { task, notice } => self.told(task, &notice),
+            Action::Notify { task, notice } => self.notified(task, &notice),
         }
     }
 
@@ -233,7 +233,7 @@ impl World {
         self.feed(input);
     }
 
-    fn told(&mut self, task: TaskId, notice: &Notice) {
+    fn notified(&mut self, task: TaskId, notice: &Notice) {
         match notice {
             Notice::State(TaskState::Offline) => self.count("offline"),
             Notice::Failed(error) => {

@@ -100,7 +100,7 @@ pub struct Faults {
 
 /// Something that happens at a moment, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Happening {
+pub enum Incident {
     /// The page is closed or crashes, and a new one goes on after this many milliseconds.
     Crash(u64),
     /// The network is gone for this long; the flag says whether the browser notices.
@@ -132,7 +132,7 @@ pub struct Scenario {
     /// What may go wrong.
     pub faults: Faults,
     /// What does happen, and when.
-    pub happenings: Vec<(u64, Happening)>,
+    pub incidents: Vec<(u64, Incident)>,
     /// The engine's configuration.
     pub config: Config,
     /// Life of a presigned URL in seconds.
@@ -157,7 +157,7 @@ impl Scenario {
             files,
             link: LINKS[1],
             faults: Faults::default(),
-            happenings: Vec::new(),
+            incidents: Vec::new(),
             config: Config {
                 concurrency: Concurrency::Adaptive { max: 12 },
                 ..Config::default()
@@ -186,21 +186,21 @@ impl Scenario {
         if random.u8(0..6) == 0 {
             files.extend(std::iter::repeat_with(|| random.u64(0..100_000)).take(30));
         }
-        let mut happenings = Vec::new();
+        let mut incidents = Vec::new();
         for _ in 0..random.usize(0..4) {
             let file = random.usize(0..files.len());
             let span = random.u64(100..60_000);
-            let happening = match random.u8(0..8) {
-                0 => Happening::Crash(span),
-                1 => Happening::NetworkGone(span, random.bool()),
-                2 => Happening::StorageDown(span),
-                3 => Happening::CoordinatorDown(span),
-                4 => Happening::Sleep(span * 100, random.bool()),
-                5 => Happening::Pause(file, span),
-                6 => Happening::Abort(file),
-                _ => Happening::Edit(file),
+            let incident = match random.u8(0..8) {
+                0 => Incident::Crash(span),
+                1 => Incident::NetworkGone(span, random.bool()),
+                2 => Incident::StorageDown(span),
+                3 => Incident::CoordinatorDown(span),
+                4 => Incident::Sleep(span * 100, random.bool()),
+                5 => Incident::Pause(file, span),
+                6 => Incident::Abort(file),
+                _ => Incident::Edit(file),
             };
-            happenings.push((random.u64(0..60_000), happening));
+            incidents.push((random.u64(0..60_000), incident));
         }
         let mut chance = |most: f64| {
             if random.u8(0..3) == 0 {
@@ -242,7 +242,7 @@ impl Scenario {
             files,
             link: random.choice(LINKS).unwrap_or(LINKS[1]),
             faults,
-            happenings,
+            incidents,
             config,
             url_ttl: random.u64(20..900),
             speaks_r2: random.bool(),

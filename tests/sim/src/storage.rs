@@ -243,7 +243,7 @@ impl FakeStorage {
                 return from(error(400, "EntityTooSmall", "a part is too small"));
             }
             size += part.size;
-            crc = crc.followed_by(part.crc, part.size);
+            crc = crc.combine(part.crc, part.size);
         }
         let claimed = request
             .headers()

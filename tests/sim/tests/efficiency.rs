@@ -2,7 +2,7 @@
 
 #![allow(missing_docs)]
 
-use syncsphere_sim::{LINKS, Link, Outcome, Scenario, World};
+use syncsphere_sim::{LINKS, Link, Outcome, Scenario, Simulation};
 use syncsphere_upload_core::TaskState;
 
 /// Seconds that each run would take on a perfect engine.
@@ -11,7 +11,7 @@ const IDEAL_SECONDS: u64 = 120;
 fn run(link: Link, seed: u64) -> (Outcome, f64) {
     let carried = link.rate_total.min(link.rate_each * 6.0);
     let size = (carried * 1000.0) as u64 * IDEAL_SECONDS;
-    let outcome = World::run(Scenario {
+    let outcome = Simulation::run(Scenario {
         link,
         ..Scenario::calm(seed, vec![size])
     });

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use syncsphere_sim::{Scenario, World};
+use syncsphere_sim::{Scenario, Simulation};
 
 /// What the runs, together, must have reached; a run that never gets there tests nothing.
 const MUST_HAPPEN: [&str; 22] = [
@@ -47,7 +47,7 @@ fn every_invariant_holds_whatever_happens() {
     let mut failed = Vec::new();
     for seed in from..from + runs {
         let scenario = Scenario::random(seed);
-        match catch_unwind(AssertUnwindSafe(|| World::run(scenario))) {
+        match catch_unwind(AssertUnwindSafe(|| Simulation::run(scenario))) {
             Ok(outcome) => {
                 for (what, times) in outcome.counts {
                     *counts.entry(what).or_default() += times;
@@ -74,5 +74,5 @@ fn one_seed() {
         .unwrap_or(0);
     let scenario = Scenario::random(seed);
     println!("{scenario:#?}");
-    println!("{:#?}", World::run(scenario));
+    println!("{:#?}", Simulation::run(scenario));
 }

@@ -2,7 +2,7 @@
 
 #![allow(missing_docs)]
 
-use syncsphere_sim::{Faults, Happening, LINKS, Link, Outcome, Scenario, World};
+use syncsphere_sim::{Faults, Incident, LINKS, Link, Outcome, Scenario, Simulation};
 use syncsphere_upload_core::{Concurrency, Config, Connections, TaskState};
 
 const MIB: u64 = 1024 * 1024;
@@ -21,7 +21,7 @@ fn count(outcome: &Outcome, what: &str) -> u64 {
 #[test]
 fn files_of_awkward_sizes_arrive() {
     let sizes = vec![0, 1, 5 * MIB, 16 * MIB, 16 * MIB + 1, 300 * MIB];
-    let outcome = World::run(Scenario::calm(1, sizes.clone()));
+    let outcome = Simulation::run(Scenario::calm(1, sizes.clone()));
     all_available(&outcome);
     assert_eq!(
         outcome.bytes_arrived,
@@ -32,14 +32,14 @@ fn files_of_awkward_sizes_arrive() {
 
 #[test]
 fn ten_gibibytes_arrive_in_few_calls() {
-    let outcome = World::run(Scenario::calm(2, vec![10 * 1024 * MIB]));
+    let outcome = Simulation::run(Scenario::calm(2, vec![10 * 1024 * MIB]));
     all_available(&outcome);
     assert!(outcome.calls < 40, "{outcome:?}");
 }
 
 #[test]
 fn many_small_files_share_their_calls() {
-    let outcome = World::run(Scenario::calm(3, vec![64 * 1024; 1000]));
+    let outcome = Simulation::run(Scenario::calm(3, vec![64 * 1024; 1000]));
     all_available(&outcome);
     assert!(outcome.calls <= 28, "{} calls", outcome.calls);
 }
@@ -47,7 +47,7 @@ fn many_small_files_share_their_calls() {
 #[test]
 fn whole_objects_go_as_forms_where_storage_takes_them() {
     let sizes = vec![0, 1, 64 * 1024, 16 * MIB, 40 * MIB];
-    let outcome = World::run(Scenario {
+    let outcome = Simulation::run(Scenario {
         forms: true,
         ..Scenario::calm(23, sizes.clone())
     });
@@ -57,16 +57,16 @@ fn whole_objects_go_as_forms_where_storage_takes_them() {
         4,
         "all but the one in parts: {outcome:?}"
     );
-    let without = World::run(Scenario::calm(23, sizes));
+    let without = Simulation::run(Scenario::calm(23, sizes));
     assert_eq!(count(&without, "form sent"), 0);
 }
 
 #[test]
 fn forms_are_renewed_when_they_expire() {
-    let outcome = World::run(Scenario {
+    let outcome = Simulation::run(Scenario {
         forms: true,
         url_ttl: 5,
-        happenings: vec![(100, Happening::Sleep(60_000, true))],
+        incidents: vec![(100, Incident::Sleep(60_000, true))],
         ..Scenario::calm(24, vec![15 * MIB; 3])
     });
     all_available(&outcome);
@@ -78,7 +78,7 @@ fn small_files_do_not_wait_for_a_large_one() {
     let mut sizes = vec![200 * MIB];
     sizes.extend([64 * 1024; 20]);
     let size: u64 = sizes.iter().sum();
-    let outcome = World::run(Scenario {
+    let outcome = Simulation::run(Scenario {
         link,
         ..Scenario::calm(21, sizes)
     });
@@ -97,7 +97,7 @@ fn a_large_file_does_not_wait_for_small_ones() {
     let mut sizes = vec![64 * 1024; 500];
     sizes.push(50 * MIB);
     sizes.extend([64 * 1024; 1000]);
-    let outcome = World::run(Scenario {
+    let outcome = Simulation::run(Scenario {
         link: LINKS[2],
         ..Scenario::calm(22, sizes)
     });
@@ -114,7 +114,7 @@ fn a_large_file_does_not_wait_for_small_ones() {
 fn a_link_is_used_to_the_full() {
     for link in LINKS.iter().filter(|link| link.resets == 0.0) {
         let size = (link.rate_total * 20_000.0) as u64;
-        let outcome = World::run(Scenario {
+        let outcome = Simulation::run(Scenario {
             link: *link,
             ..Scenario::calm(4, vec![size])
         });
@@ -131,7 +131,7 @@ fn damaged_parts_are_refused_and_sent_again() {
         part_damaged: 0.2,
         ..Faults::default()
     };
-    let outcome = World::run(Scenario {
+    let outcome = Simulation::run(Scenario {
         faults,
         ..Scenario::calm(5, vec![200 * MIB])
     });
@@ -141,9 +141,9 @@ fn damaged_parts_are_refused_and_sent_again() {
 
 #[test]
 fn a_refused_part_is_retried_and_an_outage_waited_out() {
-    let happenings = vec![(2_000, Happening::StorageDown(120_000))];
-    let outcome = World::run(Scenario {
-        happenings,
+    let incidents = vec![(2_000, Incident::StorageDown(120_000))];
+    let outcome = Simulation::run(Scenario {
+        incidents,
         ..Scenario::calm(6, vec![200 * MIB])
     });
     all_available(&outcome);
@@ -162,9 +162,9 @@ fn a_refused_part_is_retried_and_an_outage_waited_out() {
 #[test]
 fn hours_without_a_network_are_survived() {
     let hours = 5 * 3600 * 1000;
-    let happenings = vec![(1_000, Happening::NetworkGone(hours, true))];
-    let outcome = World::run(Scenario {
-        happenings,
+    let incidents = vec![(1_000, Incident::NetworkGone(hours, true))];
+    let outcome = Simulation::run(Scenario {
+        incidents,
         ..Scenario::calm(7, vec![100 * MIB])
     });
     all_available(&outcome);
@@ -179,7 +179,7 @@ fn urls_are_renewed_when_they_expire() {
         url_ttl: 5,
         ..Scenario::calm(8, vec![60 * MIB])
     };
-    let outcome = World::run(scenario);
+    let outcome = Simulation::run(scenario);
     all_available(&outcome);
 }
 
@@ -189,7 +189,7 @@ fn a_stalled_part_is_cut_and_sent_again() {
         part_stalled: 0.15,
         ..Faults::default()
     };
-    let outcome = World::run(Scenario {
+    let outcome = Simulation::run(Scenario {
         faults,
         ..Scenario::calm(9, vec![300 * MIB])
     });
@@ -205,7 +205,7 @@ fn a_straggler_is_overtaken() {
         ..Faults::default()
     };
     let hedged = (0..40).find_map(|seed| {
-        let outcome = World::run(Scenario {
+        let outcome = Simulation::run(Scenario {
             faults,
             ..Scenario::calm(seed, vec![300 * MIB])
         });
@@ -217,13 +217,13 @@ fn a_straggler_is_overtaken() {
 
 #[test]
 fn after_a_crash_only_parts_in_flight_are_sent_again() {
-    let happenings = vec![(5_000, Happening::Crash(1_000))];
+    let incidents = vec![(5_000, Incident::Crash(1_000))];
     let config = Config {
         part_size: Some(8 * MIB),
         ..Config::default()
     };
-    let outcome = World::run(Scenario {
-        happenings,
+    let outcome = Simulation::run(Scenario {
+        incidents,
         config,
         ..Scenario::calm(11, vec![400 * MIB])
     });
@@ -235,9 +235,9 @@ fn after_a_crash_only_parts_in_flight_are_sent_again() {
 
 #[test]
 fn a_file_that_changed_is_told_and_never_mixed() {
-    let happenings = vec![(2_000, Happening::Edit(0))];
-    let outcome = World::run(Scenario {
-        happenings,
+    let incidents = vec![(2_000, Incident::Edit(0))];
+    let outcome = Simulation::run(Scenario {
+        incidents,
         ..Scenario::calm(12, vec![300 * MIB])
     });
     assert_eq!(outcome.ends, [Some(TaskState::Failed)]);
@@ -246,9 +246,9 @@ fn a_file_that_changed_is_told_and_never_mixed() {
 
 #[test]
 fn an_edit_between_two_pages_is_noticed() {
-    let happenings = vec![(3_000, Happening::Crash(2_000)), (4_000, Happening::Edit(0))];
-    let outcome = World::run(Scenario {
-        happenings,
+    let incidents = vec![(3_000, Incident::Crash(2_000)), (4_000, Incident::Edit(0))];
+    let outcome = Simulation::run(Scenario {
+        incidents,
         ..Scenario::calm(13, vec![300 * MIB])
     });
     assert_eq!(count(&outcome, "file_changed"), 1, "{outcome:?}");
@@ -256,9 +256,9 @@ fn an_edit_between_two_pages_is_noticed() {
 
 #[test]
 fn pause_keeps_what_is_stored_and_abort_ends() {
-    let happenings = vec![(1_500, Happening::Pause(0, 60_000)), (1_000, Happening::Abort(1))];
-    let outcome = World::run(Scenario {
-        happenings,
+    let incidents = vec![(1_500, Incident::Pause(0, 60_000)), (1_000, Incident::Abort(1))];
+    let outcome = Simulation::run(Scenario {
+        incidents,
         ..Scenario::calm(14, vec![200 * MIB, 200 * MIB])
     });
     assert_eq!(
@@ -278,7 +278,7 @@ fn lost_and_late_answers_of_complete_are_resolved() {
         ..Faults::default()
     };
     for seed in 0..50 {
-        let outcome = World::run(Scenario {
+        let outcome = Simulation::run(Scenario {
             faults,
             ..Scenario::calm(seed, vec![40 * MIB, 3])
         });
@@ -292,7 +292,7 @@ fn a_fixed_window_is_respected() {
         concurrency: Concurrency::Fixed(1),
         ..Config::default()
     };
-    let outcome = World::run(Scenario {
+    let outcome = Simulation::run(Scenario {
         config,
         ..Scenario::calm(15, vec![100 * MIB])
     });
@@ -301,9 +301,9 @@ fn a_fixed_window_is_respected() {
 
 #[test]
 fn urls_that_died_while_the_clock_stood_still_are_renewed() {
-    let happenings = vec![(2_000, Happening::Sleep(3_600_000, true))];
-    let outcome = World::run(Scenario {
-        happenings,
+    let incidents = vec![(2_000, Incident::Sleep(3_600_000, true))];
+    let outcome = Simulation::run(Scenario {
+        incidents,
         ..Scenario::calm(16, vec![300 * MIB])
     });
     all_available(&outcome);
@@ -313,9 +313,9 @@ fn urls_that_died_while_the_clock_stood_still_are_renewed() {
 #[test]
 fn a_night_asleep_is_no_outage() {
     for clock_stops in [false, true] {
-        let happenings = vec![(2_000, Happening::Sleep(8 * 3_600_000, clock_stops))];
-        let outcome = World::run(Scenario {
-            happenings,
+        let incidents = vec![(2_000, Incident::Sleep(8 * 3_600_000, clock_stops))];
+        let outcome = Simulation::run(Scenario {
+            incidents,
             ..Scenario::calm(17, vec![300 * MIB])
         });
         all_available(&outcome);
@@ -330,7 +330,7 @@ fn over_a_wide_line(seed: u64, connections: Connections, addresses: u8) -> u64 {
         rate_total: 12_000.0,
         ..LINKS[1]
     };
-    let outcome = World::run(Scenario {
+    let outcome = Simulation::run(Scenario {
         link,
         connections,
         addresses,
@@ -349,13 +349,13 @@ fn more_connections_are_used_where_they_carry_more() {
 
 #[test]
 fn a_paused_upload_holds_nobody_up() {
-    let happenings = vec![
-        (1_500, Happening::Pause(0, 3_600_000)),
-        (1_500, Happening::Pause(1, 3_600_000)),
+    let incidents = vec![
+        (1_500, Incident::Pause(0, 3_600_000)),
+        (1_500, Incident::Pause(1, 3_600_000)),
     ];
     let files = vec![100 * MIB, 100 * MIB, 100 * MIB, 1];
-    let outcome = World::run(Scenario {
-        happenings: happenings.clone(),
+    let outcome = Simulation::run(Scenario {
+        incidents: incidents.clone(),
         ..Scenario::calm(19, files.clone())
     });
     all_available(&outcome);
@@ -372,7 +372,7 @@ fn storage_under_two_addresses_is_reached_over_twice_the_connections() {
 
 #[test]
 fn an_address_of_storage_that_is_dead_holds_nobody_up_for_good() {
-    let outcome = World::run(Scenario {
+    let outcome = Simulation::run(Scenario {
         addresses: 2,
         one_is_dead: true,
         ..Scenario::calm(25, vec![300 * MIB, 1, 2, 3])
@@ -393,7 +393,7 @@ fn slowdown_by_refusals(part_size: Option<u64>) -> f64 {
     let took = |part_refused: f64| -> u64 {
         let run = |seed| {
             let calm = Scenario::calm(seed, vec![256 * MIB]);
-            let outcome = World::run(Scenario {
+            let outcome = Simulation::run(Scenario {
                 link,
                 faults: Faults {
                     part_refused,

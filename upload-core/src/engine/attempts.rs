@@ -6,15 +6,15 @@ use syncsphere_protocol::{Crc64Nvme, PartNumber};
 
 use super::Engine;
 use crate::error::UploadError;
-use crate::failure::Verdict;
+use crate::failure::FailureClass;
 use crate::io::{Action, AttemptId, TaskId, TransferFailure};
-use crate::parts::{Part, Proof};
+use crate::parts::{Part, Verification};
 use crate::time::Moment;
 use crate::upload::{Attempt, Phase, Purpose};
 
 /// Weight of the newest part in the smoothed speed of a connection. Source: own choice; the last
 /// five parts or so decide.
-const LANE_RATE_WEIGHT: f64 = 0.3;
+const CONNECTION_RATE_WEIGHT: f64 = 0.3;
 
 /// How often storage may refuse a part without saying that its URL's time was over.
 ///
@@ -25,7 +25,7 @@ const MAX_DENIALS: u32 = 3;
 /// probe at a time is no burden.
 ///
 /// Source: own choice.
-const LONGEST_BLIND_WAIT: Duration = Duration::from_secs(4);
+const MAX_DELAY_WITHOUT_ANSWER: Duration = Duration::from_secs(4);
 
 /// A timer that is late by more than this means that the computer slept or the tab was frozen:
 /// silence until then proves nothing.
@@ -36,7 +36,7 @@ const SLEEP: Duration = Duration::from_secs(20);
 
 /// Without a timer, the engine waits for an answer of the coordinator, which takes no longer.
 ///
-/// Source: the patience of the coordinator with a storage that assembles an object.
+/// Source: the timeout of the coordinator for a storage that assembles an object.
 const LONGEST_CALL: Duration = Duration::from_secs(300);
 
 impl Engine {
@@ -50,14 +50,14 @@ impl Engine {
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };
-        if purpose == Purpose::Prove {
+        if purpose == Purpose::Verify {
             match upload.parts.get(part).and_then(Part::crc) {
                 Some(sent) if sent != crc => self.fail(task, UploadError::file_changed()),
                 _ => upload.parts.set(
                     part,
                     Part::Stored {
                         crc: Some(crc),
-                        proof: Proof::Seen,
+                        verification: Verification::Verified,
                     },
                 ),
             }
@@ -73,8 +73,8 @@ impl Engine {
         };
         if loaded > attempt.loaded {
             attempt.loaded = loaded;
-            attempt.longest_silence = attempt.longest_silence.max(now.since(attempt.moved_at));
-            attempt.moved_at = now;
+            attempt.longest_silence = attempt.longest_silence.max(now.since(attempt.last_progress_at));
+            attempt.last_progress_at = now;
         }
     }
 
@@ -87,7 +87,7 @@ impl Engine {
             task,
             part,
             started,
-            moved_at,
+            last_progress_at,
             longest_silence,
             is_form,
             ..
@@ -96,7 +96,7 @@ impl Engine {
             return;
         };
         let crc = upload.parts.get(part).and_then(Part::crc);
-        let rivals = match upload.parts.get(part) {
+        let duplicates = match upload.parts.get(part) {
             Some(Part::Sending { attempts, .. }) => attempts.clone(),
             _ => Vec::new(),
         };
@@ -105,23 +105,24 @@ impl Engine {
             part,
             Part::Stored {
                 crc,
-                proof: Proof::Seen,
+                verification: Verification::Verified,
             },
         );
         upload.unsaved = true;
-        for rival in rivals.into_iter().filter(|rival| *rival != id) {
-            self.attempts.remove(&rival);
-            self.push(Action::Cancel { attempt: rival });
+        for duplicate in duplicates.into_iter().filter(|duplicate| *duplicate != id) {
+            self.attempts.remove(&duplicate);
+            self.push(Action::Cancel { attempt: duplicate });
         }
 
         let took = self.now.since(started).as_secs_f64().max(0.001);
         let rate = length as f64 / took;
-        self.lane_rate = Some(match self.lane_rate {
-            Some(known) => known + LANE_RATE_WEIGHT * (rate - known),
+        self.connection_rate = Some(match self.connection_rate {
+            Some(known) => known + CONNECTION_RATE_WEIGHT * (rate - known),
             None => rate,
         });
         self.sent_bytes = self.sent_bytes.saturating_add(length);
-        self.stalls.learn(longest_silence.max(self.now.since(moved_at)));
+        self.stalls
+            .observe(longest_silence.max(self.now.since(last_progress_at)));
         self.outage.reset();
         self.diagnosis(is_form).on_answer();
         let limited = self.has_part_ready();
@@ -136,21 +137,23 @@ impl Engine {
             if !matches!(failure, TransferFailure::Network) {
                 self.diagnosis(attempt.is_form).on_answer();
             }
-            if self.has_rival(&attempt, id) && !matches!(failure.verdict(), Verdict::Fatal(_)) {
+            if self.has_duplicate(&attempt, id) && !matches!(failure.class(), FailureClass::Fatal(_)) {
                 // The other request for the same part is still on its way.
                 return;
             }
         }
         let most = self.config.retry.max_attempts;
-        match failure.verdict() {
-            Verdict::Fatal(error) => self.fail(attempt.task, error),
+        match failure.class() {
+            FailureClass::Fatal(error) => self.fail(attempt.task, error),
             // Only storage can be out of order; a file that cannot be hashed cannot be read.
             _ if attempt.purpose != Purpose::Send => self.fail(attempt.task, UploadError::file_unreadable()),
-            Verdict::Outage { retry_after } => self.rest(attempt, failure, retry_after),
-            Verdict::Resync => self.resync(attempt.task),
-            Verdict::Again => self.repeat(attempt, failure, false, most),
-            Verdict::Renew { expired: true } => self.repeat(attempt, failure, true, most),
-            Verdict::Renew { expired: false } => self.repeat(attempt, failure, true, most.min(MAX_DENIALS)),
+            FailureClass::Outage { retry_after } => self.back_off(attempt, failure, retry_after),
+            FailureClass::Resync => self.resync(attempt.task),
+            FailureClass::Retry => self.repeat(attempt, failure, false, most),
+            FailureClass::RenewUrl { expired: true } => self.repeat(attempt, failure, true, most),
+            FailureClass::RenewUrl { expired: false } => {
+                self.repeat(attempt, failure, true, most.min(MAX_DENIALS))
+            }
         }
     }
 
@@ -179,7 +182,7 @@ impl Engine {
         };
         upload.parts.set(
             part,
-            Part::Resting {
+            Part::BackingOff {
                 crc,
                 lease: None,
                 until,
@@ -188,7 +191,7 @@ impl Engine {
     }
 
     /// Leaves a part alone that failed because storage or the network is in trouble.
-    fn rest(&mut self, attempt: Attempt, failure: &TransferFailure, retry_after: Option<Duration>) {
+    fn back_off(&mut self, attempt: Attempt, failure: &TransferFailure, retry_after: Option<Duration>) {
         let Attempt {
             task,
             part,
@@ -199,20 +202,20 @@ impl Engine {
         self.window.on_congestion(self.now);
         let mut policy = self.config.retry;
         if matches!(failure, TransferFailure::Network) {
-            policy.max_delay = policy.max_delay.min(LONGEST_BLIND_WAIT);
+            policy.max_delay = policy.max_delay.min(MAX_DELAY_WITHOUT_ANSWER);
         }
-        let rest = self
+        let delay = self
             .outage
             .on_failure(started, retry_after, &policy, &mut self.random, self.now);
-        let patience = self.config.retry.outage_patience;
+        let timeout = self.config.retry.outage_timeout;
         let diagnosis = self.diagnosis(is_form);
         let (found, verdict) = (diagnosis.found(), diagnosis.verdict());
-        if self.online && (verdict.is_some() || self.outage.duration(self.now) > patience) {
+        if self.online && (verdict.is_some() || self.outage.duration(self.now) > timeout) {
             self.fail(task, UploadError::storage_unreachable(found));
             return;
         }
         self.retries = self.retries.saturating_add(1);
-        let until = self.now + rest;
+        let until = self.now + delay;
         // Where storage has several addresses, another may answer when this one does not; but where none ever has, the
         // request is what an examination needs.
         let keeps_address = self.origins.count() == 1
@@ -221,23 +224,23 @@ impl Engine {
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };
-        let rested = match upload.parts.get(part) {
-            Some(Part::Sending { crc, lease, .. }) => Part::Resting {
+        let waiting = match upload.parts.get(part) {
+            Some(Part::Sending { crc, lease, .. }) => Part::BackingOff {
                 crc: *crc,
                 lease: keeps_address.then(|| lease.clone()),
                 until,
             },
             _ => return,
         };
-        upload.parts.set(part, rested);
+        upload.parts.set(part, waiting);
         self.examine(task, part);
     }
 
     /// Cuts requests that have shown no progress for longer than healthy ones do.
     pub(super) fn cut_stalled(&mut self) {
-        let patience = self.stalls.patience();
+        let timeout = self.stalls.timeout();
         let is_stalled = |attempt: &Attempt| {
-            attempt.purpose == Purpose::Send && self.now.since(attempt.moved_at) >= patience
+            attempt.purpose == Purpose::Send && self.now.since(attempt.last_progress_at) >= timeout
         };
         let stalled: Vec<AttemptId> = self
             .attempts
@@ -248,7 +251,7 @@ impl Engine {
         if stalled.is_empty() {
             return;
         }
-        self.stalls.relax();
+        self.stalls.back_off();
         for id in stalled {
             self.push(Action::Cancel { attempt: id });
             self.attempt_failed(id, &TransferFailure::Network);
@@ -257,7 +260,7 @@ impl Engine {
 
     /// After a sleep, takes the time slept out of every reckoning of silence and failure: nobody
     /// could have answered.
-    pub(super) fn notice_sleep(&mut self, now: Moment) {
+    pub(super) fn discount_sleep(&mut self, now: Moment) {
         if now.since(self.now) < SLEEP {
             return;
         }
@@ -270,30 +273,30 @@ impl Engine {
         }
         for attempt in self.attempts.values_mut() {
             attempt.started += overslept;
-            attempt.moved_at += overslept;
+            attempt.last_progress_at += overslept;
         }
-        self.outage.forgive(overslept);
-        self.calls.forgive(overslept);
+        self.outage.discount(overslept);
+        self.calls.discount(overslept);
     }
 
-    /// Ends all rests: the network is back.
-    pub(super) fn end_all_rests(&mut self) {
+    /// Ends all waits of parts: the network is back.
+    pub(super) fn end_all_backoffs(&mut self) {
         let now = self.now;
         for task in self.active.clone() {
             let Some(upload) = self.uploads.get_mut(&task) else {
                 continue;
             };
-            let resting: Vec<PartNumber> = upload
+            let waiting: Vec<PartNumber> = upload
                 .parts
                 .open()
-                .filter(|(_, part)| matches!(part, Part::Resting { .. }))
+                .filter(|(_, part)| matches!(part, Part::BackingOff { .. }))
                 .map(|(number, _)| number)
                 .collect();
-            for number in resting {
-                if let Some(Part::Resting { crc, lease, .. }) = upload.parts.get(number).cloned() {
+            for number in waiting {
+                if let Some(Part::BackingOff { crc, lease, .. }) = upload.parts.get(number).cloned() {
                     upload.parts.set(
                         number,
-                        Part::Resting {
+                        Part::BackingOff {
                             crc,
                             lease,
                             until: now,
@@ -323,10 +326,10 @@ impl Engine {
                     Some(Part::Sending { crc, lease, .. }) => Part::Ready { crc, lease },
                     Some(Part::Stored {
                         crc,
-                        proof: Proof::Checking,
+                        verification: Verification::Running,
                     }) => Part::Stored {
                         crc,
-                        proof: Proof::Owed,
+                        verification: Verification::Due,
                     },
                     _ => continue,
                 };
@@ -352,7 +355,7 @@ impl Engine {
     }
 
     /// Whether another request for the attempt's part is in flight.
-    fn has_rival(&mut self, attempt: &Attempt, id: AttemptId) -> bool {
+    fn has_duplicate(&mut self, attempt: &Attempt, id: AttemptId) -> bool {
         let Some(upload) = self.uploads.get_mut(&attempt.task) else {
             return false;
         };
@@ -360,10 +363,10 @@ impl Engine {
             return false;
         };
         let attempts: Vec<AttemptId> = attempts.into_iter().filter(|other| *other != id).collect();
-        let has_rival = !attempts.is_empty();
+        let has_duplicate = !attempts.is_empty();
         upload
             .parts
             .set(attempt.part, Part::Sending { crc, lease, attempts });
-        has_rival
+        has_duplicate
     }
 }

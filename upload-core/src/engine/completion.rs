@@ -8,10 +8,10 @@ use syncsphere_protocol::{
 };
 
 use super::Engine;
-use crate::calls::About;
 use crate::error::{UploadError, UploadErrorCode};
 use crate::io::{Action, Call, CallFailure, CallId, Notice, TaskId, TaskState};
 use crate::parts::Part;
+use crate::pending_calls::CallSubject;
 use crate::time::Moment;
 use crate::upload::{Phase, Upload};
 
@@ -20,11 +20,11 @@ use crate::upload::{Phase, Upload};
 ///
 /// Source: own choice; half a second is soon enough in a list of files that grows, and in the simulator a
 /// thousand files cost 26 requests in all, 42 with a fifth of a second. The last ones wait for nothing.
-const ENOUGH_GATHERED: usize = MAX_UPLOADS_PER_COMPLETION;
-const LONGEST_GATHERING: Duration = Duration::from_millis(500);
+const FULL_BATCH: usize = MAX_UPLOADS_PER_COMPLETION;
+const LONGEST_BATCHING: Duration = Duration::from_millis(500);
 
 impl Engine {
-    /// Finalizes uploads whose parts are all stored and proven: large files at once, small ones
+    /// Finalizes uploads whose parts are all stored and verified: large files at once, small ones
     /// together with others that end at about the same time.
     pub(super) fn complete(&mut self) {
         let mut small = Vec::new();
@@ -40,7 +40,7 @@ impl Engine {
                 Some(UploadKind::Single) => small.push(task),
                 Some(UploadKind::Multipart) => {
                     if let Some((upload_id, body)) = self.completion(task) {
-                        let call = self.call(Call::Complete { upload_id, body }, About::Upload(task));
+                        let call = self.call(Call::Complete { upload_id, body }, CallSubject::Upload(task));
                         self.completing(task, call);
                     }
                 }
@@ -48,15 +48,15 @@ impl Engine {
             }
         }
         if small.is_empty() {
-            self.gathering_since = None;
+            self.batching_since = None;
             return;
         }
-        let since = *self.gathering_since.get_or_insert(self.now);
-        let is_time = self.now.since(since) >= LONGEST_GATHERING;
-        if !is_time && small.len() < ENOUGH_GATHERED && self.in_flight() > 0 {
+        let since = *self.batching_since.get_or_insert(self.now);
+        let is_time = self.now.since(since) >= LONGEST_BATCHING;
+        if !is_time && small.len() < FULL_BATCH && self.in_flight() > 0 {
             return;
         }
-        self.gathering_since = None;
+        self.batching_since = None;
         for tasks in small.chunks(MAX_UPLOADS_PER_COMPLETION) {
             let completions = tasks.iter().filter_map(|task| self.completion(*task));
             let uploads = completions.map(|(upload_id, body)| UploadToComplete {
@@ -68,7 +68,10 @@ impl Engine {
             let body = CompleteBatchRequest {
                 uploads: uploads.collect(),
             };
-            let call = self.call(Call::CompleteBatch { body }, About::Completion(tasks.to_vec()));
+            let call = self.call(
+                Call::CompleteBatch { body },
+                CallSubject::Completion(tasks.to_vec()),
+            );
             for task in tasks {
                 self.completing(*task, call);
             }
@@ -76,8 +79,8 @@ impl Engine {
     }
 
     /// When small files have waited long enough to be finalized.
-    pub(super) fn next_gathering(&self) -> Option<Moment> {
-        self.gathering_since.map(|since| since + LONGEST_GATHERING)
+    pub(super) fn next_batch(&self) -> Option<Moment> {
+        self.batching_since.map(|since| since + LONGEST_BATCHING)
     }
 
     /// What finalizing an upload takes.
@@ -131,9 +134,9 @@ impl Engine {
     fn finish(&mut self, task: TaskId, record: Box<FileRecord>) {
         if let Some(upload) = self.uploads.get_mut(&task) {
             let size = upload.file.size;
-            upload.meter.update(size, self.now);
+            upload.rate.update(size, self.now);
         }
-        self.tell_progress(task);
+        self.report_progress(task);
         self.remove(task);
         self.push(Action::Forget { task });
         self.notify(task, Notice::State(TaskState::Available));
@@ -172,11 +175,11 @@ impl Engine {
         let Some((upload_id, body)) = self.completion(task) else {
             return;
         };
-        let call = self.counter.call();
+        let call = self.ids.call();
         self.calls.insert(
             call,
             Call::Complete { upload_id, body },
-            About::Upload(task),
+            CallSubject::Upload(task),
             self.now,
         );
         self.completing(task, call);

@@ -21,7 +21,7 @@ impl Engine {
     /// has answered such a request before or has just been examined.
     pub(super) fn examine(&mut self, task: TaskId, part: PartNumber) {
         let part = self.uploads.get(&task).and_then(|upload| upload.parts.get(part));
-        let Some(Part::Resting {
+        let Some(Part::BackingOff {
             lease: Some(lease), ..
         }) = part
         else {
@@ -30,7 +30,7 @@ impl Engine {
         let request = lease.request.clone();
         let now = self.now;
         let is_due =
-            self.online && self.outage.is_braking() && !self.diagnoses.iter().any(Diagnosis::is_awaited);
+            self.online && self.outage.is_down() && !self.diagnoses.iter().any(Diagnosis::is_awaited);
         if is_due && self.diagnosis(request.is_form()).begins(now) {
             self.push(Action::Examine { request });
         }
@@ -52,7 +52,7 @@ impl Engine {
         let never_answered = !self.diagnoses.iter().any(Diagnosis::was_answered);
         let is_hopeless = |upload: &Upload| {
             let is_stuck = |part: &Part| {
-                matches!(part, Part::Resting { lease: Some(lease), .. }
+                matches!(part, Part::BackingOff { lease: Some(lease), .. }
                     if lease.request.is_form() == is_form)
             };
             !upload.paused
@@ -77,7 +77,7 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    use super::super::rig::{PART, Rig};
+    use super::super::harness::{Harness, PART};
     use super::*;
     use crate::error::UploadErrorCode;
     use crate::io::{Input, Notice, TaskState, TransferFailure};
@@ -86,31 +86,31 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     /// Storage answers nothing for so long, and examinations find this.
-    fn silence(rig: &mut Rig, span: Duration, found: Option<Reason>) {
-        let until = rig.now + span;
-        while rig.now < until {
-            let (failing, examinations) = (rig.sending.clone(), rig.examinations);
+    fn silence(harness: &mut Harness, span: Duration, found: Option<Reason>) {
+        let until = harness.now + span;
+        while harness.now < until {
+            let (failing, examinations) = (harness.sending.clone(), harness.examinations);
             for attempt in failing {
                 let failure = TransferFailure::Network;
-                rig.feed(Input::AttemptFailed { attempt, failure });
+                harness.feed(Input::AttemptFailed { attempt, failure });
             }
-            if rig.examinations > examinations {
-                rig.feed(Input::Examined(found));
+            if harness.examinations > examinations {
+                harness.feed(Input::Examined(found));
             }
-            rig.pass(SECOND);
+            harness.pass(SECOND);
         }
     }
 
-    fn ends(rig: &Rig) -> Vec<(u32, UploadErrorCode, Option<Reason>)> {
-        let failed = rig.told.iter().filter_map(|(task, notice)| match notice {
+    fn ends(harness: &Harness) -> Vec<(u32, UploadErrorCode, Option<Reason>)> {
+        let failed = harness.told.iter().filter_map(|(task, notice)| match notice {
             Notice::Failed(error) => Some((task.0, error.code, error.reason)),
             _ => None,
         });
         failed.collect()
     }
 
-    fn last_state(rig: &Rig, task: u32) -> Option<TaskState> {
-        let of_task = rig.told.iter().rev().filter(|(of, _)| of.0 == task);
+    fn last_state(harness: &Harness, task: u32) -> Option<TaskState> {
+        let of_task = harness.told.iter().rev().filter(|(of, _)| of.0 == task);
         let mut states = of_task.filter_map(|(_, notice)| match notice {
             Notice::State(state) => Some(*state),
             _ => None,
@@ -119,13 +119,13 @@ mod tests {
     }
 
     /// Storage takes everything again.
-    fn recover(rig: &mut Rig, span: Duration) {
-        let until = rig.now + span;
-        while rig.now < until {
-            for attempt in rig.sending.clone() {
-                rig.feed(Input::Stored { attempt });
+    fn recover(harness: &mut Harness, span: Duration) {
+        let until = harness.now + span;
+        while harness.now < until {
+            for attempt in harness.sending.clone() {
+                harness.feed(Input::Stored { attempt });
             }
-            rig.pass(SECOND);
+            harness.pass(SECOND);
         }
     }
 
@@ -133,74 +133,74 @@ mod tests {
     fn what_cors_forbids_ends_within_seconds_and_what_comes_later_soon() {
         let unreachable = UploadErrorCode::StorageUnreachable;
         for reason in [Reason::CorsMissing, Reason::CspBlocked] {
-            let mut rig = Rig::new();
-            rig.add(1, 3 * PART);
-            rig.add(2, PART);
-            rig.add(3, PART);
-            rig.feed(Input::Pause(TaskId(3)));
-            silence(&mut rig, 10 * SECOND, Some(reason));
+            let mut harness = Harness::new();
+            harness.add(1, 3 * PART);
+            harness.add(2, PART);
+            harness.add(3, PART);
+            harness.feed(Input::Pause(TaskId(3)));
+            silence(&mut harness, 10 * SECOND, Some(reason));
             assert_eq!(
-                ends(&rig),
+                ends(&harness),
                 [(1, unreachable, Some(reason)), (2, unreachable, Some(reason))]
             );
-            assert_eq!(last_state(&rig, 3), Some(TaskState::Paused));
+            assert_eq!(last_state(&harness, 3), Some(TaskState::Paused));
 
-            rig.feed(Input::Resume(TaskId(3)));
-            silence(&mut rig, 10 * SECOND, Some(reason));
-            assert_eq!(ends(&rig).len(), 3);
+            harness.feed(Input::Resume(TaskId(3)));
+            silence(&mut harness, 10 * SECOND, Some(reason));
+            assert_eq!(ends(&harness).len(), 3);
             // Somebody sets the rules.
-            rig.add(4, PART);
-            recover(&mut rig, 10 * SECOND);
-            assert_eq!(last_state(&rig, 4), Some(TaskState::Completing));
+            harness.add(4, PART);
+            recover(&mut harness, 10 * SECOND);
+            assert_eq!(last_state(&harness, 4), Some(TaskState::Completing));
         }
     }
 
     #[test]
     fn one_finding_alone_ends_nothing() {
-        let mut rig = Rig::new();
-        rig.add(1, PART);
-        silence(&mut rig, 3 * SECOND, Some(Reason::CorsMissing));
-        assert_eq!(rig.examinations, 1);
-        silence(&mut rig, 60 * SECOND, None);
-        assert!(rig.examinations > 3);
-        assert_eq!(ends(&rig), []);
-        recover(&mut rig, 10 * SECOND);
-        assert_eq!(last_state(&rig, 1), Some(TaskState::Completing));
+        let mut harness = Harness::new();
+        harness.add(1, PART);
+        silence(&mut harness, 3 * SECOND, Some(Reason::CorsMissing));
+        assert_eq!(harness.examinations, 1);
+        silence(&mut harness, 60 * SECOND, None);
+        assert!(harness.examinations > 3);
+        assert_eq!(ends(&harness), []);
+        recover(&mut harness, 10 * SECOND);
+        assert_eq!(last_state(&harness, 1), Some(TaskState::Completing));
     }
 
     #[test]
-    fn a_storage_that_nobody_reaches_is_waited_for_as_long_as_patience_says() {
-        let mut rig = Rig::new();
-        rig.add(1, PART);
-        silence(&mut rig, HOUR - 10 * SECOND, Some(Reason::Unreachable));
-        assert_eq!(last_state(&rig, 1), Some(TaskState::Offline));
-        assert!(rig.examinations < 80, "{} examinations", rig.examinations);
-        silence(&mut rig, 30 * SECOND, Some(Reason::Unreachable));
+    fn a_storage_that_nobody_reaches_is_waited_for_as_long_as_the_timeout_says() {
+        let mut harness = Harness::new();
+        harness.add(1, PART);
+        silence(&mut harness, HOUR - 10 * SECOND, Some(Reason::Unreachable));
+        assert_eq!(last_state(&harness, 1), Some(TaskState::Offline));
+        assert!(harness.examinations < 80, "{} examinations", harness.examinations);
+        silence(&mut harness, 30 * SECOND, Some(Reason::Unreachable));
         let expected = (1, UploadErrorCode::StorageUnreachable, Some(Reason::Unreachable));
-        assert_eq!(ends(&rig), [expected]);
+        assert_eq!(ends(&harness), [expected]);
     }
 
     #[test]
     fn without_a_network_hours_pass_and_nothing_is_examined() {
-        let mut rig = Rig::new();
-        rig.add(1, PART);
-        rig.feed(Input::Network { online: false });
-        silence(&mut rig, 10 * HOUR, Some(Reason::CorsMissing));
-        assert_eq!(rig.examinations, 0);
-        assert_eq!(ends(&rig), []);
-        rig.feed(Input::Network { online: true });
-        recover(&mut rig, 10 * SECOND);
-        assert_eq!(last_state(&rig, 1), Some(TaskState::Completing));
+        let mut harness = Harness::new();
+        harness.add(1, PART);
+        harness.feed(Input::Network { online: false });
+        silence(&mut harness, 10 * HOUR, Some(Reason::CorsMissing));
+        assert_eq!(harness.examinations, 0);
+        assert_eq!(ends(&harness), []);
+        harness.feed(Input::Network { online: true });
+        recover(&mut harness, 10 * SECOND);
+        assert_eq!(last_state(&harness, 1), Some(TaskState::Completing));
     }
 
     #[test]
     fn storage_that_has_answered_is_not_examined() {
-        let mut rig = Rig::new();
-        rig.add(1, 2 * PART);
-        let attempt = rig.sending[0];
-        rig.feed(Input::Stored { attempt });
-        silence(&mut rig, 60 * SECOND, Some(Reason::CorsMissing));
-        assert_eq!(rig.examinations, 0);
-        assert_eq!(last_state(&rig, 1), Some(TaskState::Offline));
+        let mut harness = Harness::new();
+        harness.add(1, 2 * PART);
+        let attempt = harness.sending[0];
+        harness.feed(Input::Stored { attempt });
+        silence(&mut harness, 60 * SECOND, Some(Reason::CorsMissing));
+        assert_eq!(harness.examinations, 0);
+        assert_eq!(last_state(&harness, 1), Some(TaskState::Offline));
     }
 }

@@ -15,7 +15,7 @@ const HEDGE_PERCENT: u64 = 2;
 const HEDGE_FACTOR: f64 = 2.0;
 
 /// A request this late is no matter of chance on a healthy network: it is hedged whatever the share.
-const SICK_FACTOR: f64 = 4.0;
+const ALWAYS_HEDGE_FACTOR: f64 = 4.0;
 
 /// A request is never judged before it has been under way for this long.
 const HEDGE_GRACE: Duration = Duration::from_secs(2);
@@ -25,7 +25,7 @@ impl Engine {
     pub(super) fn hedge(&mut self) {
         while let Some((lateness, attempt)) = self.latest_straggler()
             && self.online
-            && !self.outage.is_braking()
+            && !self.outage.is_down()
             && self.window.limit() > self.in_flight()
         {
             let Attempt { task, part, .. } = attempt;
@@ -35,7 +35,7 @@ impl Engine {
             let length = upload.parts.range(part).length;
             let within_share = self.hedged_bytes + length <= self.sent_bytes / 100 * HEDGE_PERCENT;
             let usable = matches!(upload.parts.get(part), Some(Part::Sending { lease, .. }) if lease.is_usable(self.now) && self.has_room(lease.origin));
-            if !usable || !(within_share || lateness >= SICK_FACTOR) {
+            if !usable || !(within_share || lateness >= ALWAYS_HEDGE_FACTOR) {
                 return;
             }
             self.hedged_bytes += length;
@@ -47,7 +47,7 @@ impl Engine {
     /// The request, alone for its part, that a new one would overtake by the widest margin, and how
     /// many times as long as a new one it will still take; only where no part is left to begin with.
     fn latest_straggler(&self) -> Option<(f64, Attempt)> {
-        let rate = self.lane_rate?;
+        let rate = self.connection_rate?;
         let tail = self.queue.is_empty()
             && self
                 .active_uploads()
@@ -74,7 +74,7 @@ impl Engine {
             } else {
                 f64::INFINITY
             };
-            let silent = self.now.since(attempt.moved_at).as_secs_f64();
+            let silent = self.now.since(attempt.last_progress_at).as_secs_f64();
             let fresh = length / rate.max(1.0);
             let lateness = left.max(silent) / fresh.max(0.001);
             (lateness >= HEDGE_FACTOR).then_some(lateness)
@@ -86,7 +86,7 @@ impl Engine {
     }
 
     /// While slots are free and requests are in flight, lateness is looked at each second.
-    pub(super) fn next_hedge_look(&self) -> Option<Moment> {
+    pub(super) fn next_hedge_check(&self) -> Option<Moment> {
         let in_flight = self.in_flight();
         let may_hedge = in_flight > 0 && in_flight < self.window.limit() && self.queue.is_empty();
         may_hedge.then(|| self.now + Duration::from_secs(1))

@@ -9,12 +9,12 @@
 mod attempts;
 mod completion;
 mod examination;
+#[cfg(test)]
+mod harness;
 mod hedge;
 mod replies;
 mod report;
 mod requests;
-#[cfg(test)]
-mod rig;
 mod schedule;
 mod snapshot;
 
@@ -23,20 +23,20 @@ use std::fmt;
 
 use syncsphere_protocol::{InvalidPlan, PartPlan, UploadGrant, UploadId};
 
-use crate::calls::{About, Calls};
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::diagnosis::Diagnosis;
 use crate::error::{UploadError, UploadErrorCode};
 use crate::io::{Action, AttemptId, Call, CallId, FileDescription, Input, Notice, TaskId, TaskState};
-use crate::list_map::ListMap;
 use crate::origins::{Origin, Origins};
 use crate::outage::Outage;
+use crate::pending_calls::{CallSubject, PendingCalls};
 use crate::plan::plan;
 use crate::queue::Queue;
-use crate::stall::StallWatch;
+use crate::stall_detector::StallDetector;
 use crate::time::Moment;
-use crate::upload::{Attempt, Counter, Phase, Purpose, Upload};
+use crate::upload::{Attempt, IdGenerator, Phase, Purpose, Upload};
+use crate::vec_map::VecMap;
 use crate::window::{Window, window};
 
 pub use snapshot::{Activity, PartMap, PartState};
@@ -72,28 +72,28 @@ pub enum TimerReason {
 pub struct Engine {
     config: Config,
     random: fastrand::Rng,
-    counter: Counter,
+    ids: IdGenerator,
     now: Moment,
     online: bool,
-    uploads: ListMap<TaskId, Upload>,
+    uploads: VecMap<TaskId, Upload>,
     /// Uploads that wait for their turn.
     queue: Queue,
     /// Uploads under way, in the order in which they began.
     active: Vec<TaskId>,
-    attempts: ListMap<AttemptId, Attempt>,
-    calls: Calls,
+    attempts: VecMap<AttemptId, Attempt>,
+    calls: PendingCalls,
     window: Box<dyn Window>,
     origins: Origins,
     outage: Outage,
     /// Of requests without a form, and with one.
     diagnoses: [Diagnosis; 2],
-    stalls: StallWatch,
+    stalls: StallDetector,
     /// Bytes a second that one connection has lately carried.
-    lane_rate: Option<f64>,
+    connection_rate: Option<f64>,
     /// Whether files may end in smaller parts: true until storage turns out to take parts of one size only.
     tails: bool,
     /// Since when small files wait to be finalized together.
-    gathering_since: Option<Moment>,
+    batching_since: Option<Moment>,
     /// Bytes sent, and of those the bytes sent a second time to overtake a slow request.
     sent_bytes: u64,
     hedged_bytes: u64,
@@ -120,21 +120,21 @@ impl Engine {
             window: window(config.concurrency),
             config,
             random: fastrand::Rng::with_seed(seed),
-            counter: Counter::default(),
+            ids: IdGenerator::default(),
             now: Moment::default(),
             online: true,
-            uploads: ListMap::new(),
+            uploads: VecMap::new(),
             queue: Queue::default(),
             active: Vec::new(),
-            attempts: ListMap::new(),
-            calls: Calls::default(),
+            attempts: VecMap::new(),
+            calls: PendingCalls::default(),
             origins: Origins::default(),
             outage: Outage::default(),
             diagnoses: Default::default(),
-            stalls: StallWatch::default(),
-            lane_rate: None,
+            stalls: StallDetector::default(),
+            connection_rate: None,
             tails: true,
-            gathering_since: None,
+            batching_since: None,
             sent_bytes: 0,
             hedged_bytes: 0,
             retries: 0,
@@ -145,7 +145,7 @@ impl Engine {
 
     /// Takes one thing that happened. Then drain [`Engine::poll_action`].
     pub fn handle_input(&mut self, input: Input, now: Moment) {
-        self.notice_sleep(now);
+        self.discount_sleep(now);
         self.now = self.now.max(now);
         match input {
             Input::Add { task, file } => self.add(task, file),
@@ -187,14 +187,20 @@ impl Engine {
             return;
         }
         let wished = self.config.part_size;
-        match plan(file.size, self.lanes(), wished, self.lane_rate, self.tails) {
+        match plan(
+            file.size,
+            self.expected_connections(),
+            wished,
+            self.connection_rate,
+            self.tails,
+        ) {
             Ok(plan) => {
                 let upload = Upload::new(file, plan, Phase::Queued);
                 self.queue.push(task, upload.class());
                 self.uploads.insert(task, upload);
-                self.tell_state(task);
+                self.report_state(task);
             }
-            Err(error) => self.notify(task, Notice::Failed(Box::new(refusal(error)))),
+            Err(error) => self.notify(task, Notice::Failed(Box::new(no_plan_error(error)))),
         }
     }
 
@@ -232,9 +238,9 @@ impl Engine {
             return;
         }
         upload.paused = true;
-        upload.meter.interrupt();
+        upload.rate.interrupt();
         self.cancel_attempts(task);
-        self.tell_state(task);
+        self.report_state(task);
     }
 
     fn resume(&mut self, task: TaskId) {
@@ -242,7 +248,7 @@ impl Engine {
             return;
         };
         upload.paused = false;
-        self.tell_state(task);
+        self.report_state(task);
     }
 
     fn abort(&mut self, task: TaskId) {
@@ -254,7 +260,7 @@ impl Engine {
         self.push(Action::Forget { task });
         if let Some(upload_id) = upload_id {
             // The page hears of the abort once storage is being freed.
-            self.call(Call::Abort { upload_id }, About::Abort(task));
+            self.call(Call::Abort { upload_id }, CallSubject::Abort(task));
         } else {
             // An initiation under way is aborted when its answer comes.
             self.notify(task, Notice::State(TaskState::Aborted));
@@ -267,7 +273,7 @@ impl Engine {
             self.outage.reset();
             self.diagnoses.iter_mut().for_each(Diagnosis::reset);
             self.calls.retry_all_now(self.now);
-            self.end_all_rests();
+            self.end_all_backoffs();
         }
     }
 
@@ -290,7 +296,7 @@ impl Engine {
 
     /// Has the coordinator free an upload that no task cares for any more.
     fn free(&mut self, upload_id: UploadId) {
-        self.call(Call::Abort { upload_id }, About::Leftover);
+        self.call(Call::Abort { upload_id }, CallSubject::Cleanup);
     }
 
     /// Forgets a task: its attempts are cancelled and answers to its calls will be ignored.
@@ -303,9 +309,9 @@ impl Engine {
         self.active.retain(|active| *active != task);
     }
 
-    fn call(&mut self, request: Call, about: About) -> CallId {
-        let call = self.counter.call();
-        self.calls.insert(call, request.clone(), about, self.now);
+    fn call(&mut self, request: Call, subject: CallSubject) -> CallId {
+        let call = self.ids.call();
+        self.calls.insert(call, request.clone(), subject, self.now);
         self.push(Action::Call {
             call,
             request: Box::new(request),
@@ -314,7 +320,7 @@ impl Engine {
     }
 
     fn attempt(&mut self, attempt: Attempt) -> AttemptId {
-        let id = self.counter.attempt();
+        let id = self.ids.attempt();
         self.attempts.insert(id, attempt);
         id
     }
@@ -346,19 +352,19 @@ impl Engine {
     }
 
     /// Requests that will carry a new file's parts at a time, as far as can be told.
-    fn lanes(&self) -> u16 {
+    fn expected_connections(&self) -> u16 {
         u16::try_from(self.window.limit()).unwrap_or(u16::MAX)
     }
 }
 
-fn refusal(error: InvalidPlan) -> UploadError {
+fn no_plan_error(error: InvalidPlan) -> UploadError {
     use syncsphere_protocol::ErrorCode;
     let code = UploadErrorCode::Coordinator(ErrorCode::FileTooLarge);
     UploadError::new(code, false, error.as_str())
 }
 
 /// The plan that the coordinator granted, where it is not the one asked for.
-fn regrant(size: u64, grant: &UploadGrant) -> Option<PartPlan> {
+fn granted_plan(size: u64, grant: &UploadGrant) -> Option<PartPlan> {
     let plan = PartPlan::of(size, grant.part_size, grant.tail).ok()?;
     (plan.part_count() == grant.part_count).then_some(plan)
 }

@@ -8,12 +8,12 @@ use syncsphere_protocol::{
 };
 
 use super::requests::client_ref as name_of;
-use super::{Engine, regrant};
-use crate::calls::{About, Failed, Pending};
+use super::{Engine, granted_plan};
 use crate::checkpoint::Checkpoint;
 use crate::error::{UploadError, UploadErrorCode};
 use crate::io::{Action, Call, CallFailure, CallId, Notice, Reply, TaskId, TaskState};
-use crate::parts::{Lease, Part, Parts, Proof};
+use crate::parts::{Lease, Part, Parts, Verification};
+use crate::pending_calls::{AfterFailure, CallSubject, PendingCall};
 use crate::time::Moment;
 use crate::upload::{Phase, Session};
 
@@ -36,26 +36,32 @@ impl Engine {
                     .calls
                     .fail(call, failure, &policy, &mut self.random, self.online, self.now);
                 match failed {
-                    Some(Failed::GivenUp(pending, error)) => self.given_up(*pending, error),
+                    Some(AfterFailure::GivenUp(pending, error)) => self.given_up(*pending, error),
                     // The page should not wait for an abort that storage will only see later.
-                    Some(Failed::Waits) => self.release_abort(call),
+                    Some(AfterFailure::Retries) => self.release_abort(call),
                     None => {}
                 }
             }
         }
     }
 
-    fn answered(&mut self, pending: Pending, reply: Reply) {
-        let Pending { about, asked_at, .. } = pending;
-        match (about, reply) {
-            (About::Initiation(tasks), Reply::Initiated(reply)) => self.initiated(&tasks, reply, asked_at),
-            (About::Upload(task), Reply::Signed(reply)) => self.signed(task, reply, asked_at),
-            (About::Upload(task), Reply::Completed(record)) => self.completed(task, record),
-            (About::Completion(tasks), Reply::CompletedBatch(reply)) => self.completed_batch(tasks, reply),
-            (About::Upload(task), Reply::Status(status)) => self.status(task, *status),
-            (About::Abort(task), _) => self.notify(task, Notice::State(TaskState::Aborted)),
-            (About::Leftover, _) => {}
-            (About::Initiation(tasks) | About::Completion(tasks), _) => {
+    fn answered(&mut self, pending: PendingCall, reply: Reply) {
+        let PendingCall {
+            subject, asked_at, ..
+        } = pending;
+        match (subject, reply) {
+            (CallSubject::Initiation(tasks), Reply::Initiated(reply)) => {
+                self.initiated(&tasks, reply, asked_at)
+            }
+            (CallSubject::Upload(task), Reply::Signed(reply)) => self.signed(task, reply, asked_at),
+            (CallSubject::Upload(task), Reply::Completed(record)) => self.completed(task, record),
+            (CallSubject::Completion(tasks), Reply::CompletedBatch(reply)) => {
+                self.completed_batch(tasks, reply)
+            }
+            (CallSubject::Upload(task), Reply::Status(status)) => self.status(task, *status),
+            (CallSubject::Abort(task), _) => self.notify(task, Notice::State(TaskState::Aborted)),
+            (CallSubject::Cleanup, _) => {}
+            (CallSubject::Initiation(tasks) | CallSubject::Completion(tasks), _) => {
                 for task in tasks {
                     self.fail(
                         task,
@@ -63,7 +69,7 @@ impl Engine {
                     );
                 }
             }
-            (About::Upload(task), _) => {
+            (CallSubject::Upload(task), _) => {
                 self.fail(
                     task,
                     UploadError::protocol("the coordinator answered something else"),
@@ -73,23 +79,23 @@ impl Engine {
     }
 
     /// A call that will not be tried again.
-    fn given_up(&mut self, pending: Pending, error: UploadError) {
-        match (pending.about, pending.request) {
-            (About::Initiation(tasks), _) => {
+    fn given_up(&mut self, pending: PendingCall, error: UploadError) {
+        match (pending.subject, pending.request) {
+            (CallSubject::Initiation(tasks), _) => {
                 for task in tasks {
                     self.fail(task, error.clone());
                 }
             }
-            (About::Abort(task), _) => self.notify(task, Notice::State(TaskState::Aborted)),
-            (About::Leftover, _) => {}
-            (About::Upload(task), Call::Complete { .. }) => self.completion_refused(task, error),
-            (About::Completion(tasks), _) => {
+            (CallSubject::Abort(task), _) => self.notify(task, Notice::State(TaskState::Aborted)),
+            (CallSubject::Cleanup, _) => {}
+            (CallSubject::Upload(task), Call::Complete { .. }) => self.completion_refused(task, error),
+            (CallSubject::Completion(tasks), _) => {
                 for task in tasks {
                     self.completion_refused(task, error.clone());
                 }
             }
-            (About::Upload(task), Call::SignParts { .. }) => self.disagreed(task, error),
-            (About::Upload(task), _) => self.fail(task, error),
+            (CallSubject::Upload(task), Call::SignParts { .. }) => self.disagreed(task, error),
+            (CallSubject::Upload(task), _) => self.fail(task, error),
         }
     }
 
@@ -128,7 +134,7 @@ impl Engine {
             return;
         };
         let since = *upload.refused_since.get_or_insert(now);
-        if now.since(since) > self.config.retry.outage_patience {
+        if now.since(since) > self.config.retry.outage_timeout {
             self.fail(task, problem.into());
             return;
         }
@@ -141,7 +147,7 @@ impl Engine {
             let until = now + self.config.retry.delay(failures, asked, &mut self.random);
             upload.parts.set(
                 number,
-                Part::Resting {
+                Part::BackingOff {
                     crc,
                     lease: None,
                     until,
@@ -156,7 +162,7 @@ impl Engine {
             return;
         };
         let asked = upload.parts.plan();
-        let given = regrant(upload.file.size, &grant);
+        let given = granted_plan(upload.file.size, &grant);
         upload.phase = Phase::Transferring(Session::granted(&grant));
         upload.unsaved = true;
         if given == Some(asked) {
@@ -301,8 +307,10 @@ impl Engine {
             let crc = before.crc();
             let state = match before {
                 // A single request is only told to be stored by the end of the whole upload.
-                Part::Stored { proof, .. } if status.kind == UploadKind::Multipart && holds(number) => {
-                    Part::Stored { crc, proof }
+                Part::Stored { verification, .. }
+                    if status.kind == UploadKind::Multipart && holds(number) =>
+                {
+                    Part::Stored { crc, verification }
                 }
                 _ if crc.is_some() && matches!(upload.phase, Phase::Resyncing(..)) => Part::Hashed { crc },
                 _ => continue,
@@ -315,20 +323,24 @@ impl Engine {
 
     fn release_abort(&mut self, call: CallId) {
         if let Some(pending) = self.calls.get_mut(call)
-            && let About::Abort(task) = pending.about
+            && let CallSubject::Abort(task) = pending.subject
         {
-            pending.about = About::Leftover;
+            pending.subject = CallSubject::Cleanup;
             self.notify(task, Notice::State(TaskState::Aborted));
         }
     }
 }
 
-/// The parts of a checkpoint that storage may hold. Their bytes are proven by reading them again,
+/// The parts of a checkpoint that storage may hold. Their bytes are verified by reading them again,
 /// unless integrity is off and there is nothing to compare them with.
 fn known_from(checkpoint: &Checkpoint) -> Vec<(PartNumber, Part)> {
     let part = |crc: Option<Crc64Nvme>| {
-        let proof = if crc.is_some() { Proof::Owed } else { Proof::Seen };
-        Part::Stored { crc, proof }
+        let verification = if crc.is_some() {
+            Verification::Due
+        } else {
+            Verification::Verified
+        };
+        Part::Stored { crc, verification }
     };
     checkpoint
         .parts

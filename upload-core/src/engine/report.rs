@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{Engine, TimerReason};
 use crate::io::{Action, Notice, TaskId};
-use crate::list_map::ListMap;
 use crate::time::Moment;
 use crate::upload::Purpose;
+use crate::vec_map::VecMap;
 
 /// Shortest time between two progress notices of one task.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -19,9 +19,9 @@ impl Engine {
     pub(super) fn report(&mut self) {
         for task in self.active.clone() {
             self.measure(task);
-            self.tell_state(task);
+            self.report_state(task);
             if self.progress_due(task).is_some_and(|at| at <= self.now) {
-                self.tell_progress(task);
+                self.report_progress(task);
             }
             if self.checkpoint_due(task).is_some_and(|at| at <= self.now) {
                 self.save(task);
@@ -38,26 +38,26 @@ impl Engine {
         })
     }
 
-    pub(super) fn tell_state(&mut self, task: TaskId) {
-        let outage = !self.online || self.outage.is_braking() || self.calls.is_out();
+    pub(super) fn report_state(&mut self, task: TaskId) {
+        let outage = !self.online || self.outage.is_down() || self.calls.is_failing();
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };
         let state = upload.state(outage);
-        if upload.told.state != Some(state) {
-            upload.told.state = Some(state);
+        if upload.reported.state != Some(state) {
+            upload.reported.state = Some(state);
             self.notify(task, Notice::State(state));
         }
     }
 
-    pub(super) fn tell_progress(&mut self, task: TaskId) {
+    pub(super) fn report_progress(&mut self, task: TaskId) {
         let now = self.now;
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };
-        let progress = upload.meter.progress(upload.file.size);
-        upload.told.progress = Some(progress);
-        upload.told.progress_at = Some(now);
+        let progress = upload.rate.progress(upload.file.size);
+        upload.reported.progress = Some(progress);
+        upload.reported.progress_at = Some(now);
         self.notify(task, Notice::Progress(progress));
     }
 
@@ -67,7 +67,7 @@ impl Engine {
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };
-        let mut in_flight = ListMap::new();
+        let mut in_flight = VecMap::new();
         for attempt in self.attempts.values() {
             if attempt.task == task && attempt.purpose == Purpose::Send {
                 let most = upload.parts.range(attempt.part).length;
@@ -77,15 +77,23 @@ impl Engine {
         }
         let loaded = upload.parts.stored_bytes() + in_flight.values().sum::<u64>();
         if !upload.paused {
-            upload.meter.update(loaded, self.now);
+            upload.rate.update(loaded, self.now);
         }
     }
 
     fn progress_due(&self, task: TaskId) -> Option<Moment> {
         let upload = self.uploads.get(&task)?;
-        let news = upload.meter.progress(upload.file.size);
-        let is_news = upload.told.progress.is_none_or(|told| told.loaded != news.loaded);
-        is_news.then(|| upload.told.progress_at.map_or(self.now, |at| at + PROGRESS_EVERY))
+        let news = upload.rate.progress(upload.file.size);
+        let is_news = upload
+            .reported
+            .progress
+            .is_none_or(|told| told.loaded != news.loaded);
+        is_news.then(|| {
+            upload
+                .reported
+                .progress_at
+                .map_or(self.now, |at| at + PROGRESS_EVERY)
+        })
     }
 
     fn checkpoint_due(&self, task: TaskId) -> Option<Moment> {

@@ -8,9 +8,9 @@ use syncsphere_protocol::{
 
 use super::Engine;
 use super::schedule::{WINDOWS_AHEAD, count};
-use crate::calls::About;
 use crate::io::{Call, TaskId};
 use crate::parts::Part;
+use crate::pending_calls::CallSubject;
 use crate::queue::Class;
 use crate::time::Moment;
 use crate::upload::{Phase, Upload};
@@ -23,8 +23,8 @@ const INITIATIONS_AT_ONCE: usize = 2;
 /// come with the grant, where they would cost a round trip later.
 ///
 /// Source: measured, first part byte of a page's later uploads with the coordinator 100 ms away: 164 ms with a
-/// patience of 30 ms, 151 ms with 10 (`bench/RESULTS.md`).
-const OPENING_PATIENCE: Duration = Duration::from_millis(10);
+/// delay of 30 ms, 151 ms with 10 (`bench/RESULTS.md`).
+const OPENING_DELAY: Duration = Duration::from_millis(10);
 
 impl Engine {
     /// Opens, in one request, all uploads whose first part is ready to be signed.
@@ -72,7 +72,7 @@ impl Engine {
                 idempotency_key,
                 body: InitiateRequest { files },
             };
-            self.call(request, About::Initiation(tasks.clone()));
+            self.call(request, CallSubject::Initiation(tasks.clone()));
             for task in tasks {
                 if let Some(upload) = self.uploads.get_mut(&task) {
                     upload.phase = Phase::Initiating;
@@ -91,7 +91,7 @@ impl Engine {
         let hashed = hashed(upload);
         is_opening(upload)
             && hashed > 0
-            && (hashed >= wanted || self.now.since(upload.began) >= OPENING_PATIENCE)
+            && (hashed >= wanted || self.now.since(upload.began) >= OPENING_DELAY)
     }
 
     /// When a file has waited long enough for more of its parts to be hashed.
@@ -99,12 +99,12 @@ impl Engine {
         let waiting = self
             .active_uploads()
             .filter(|upload| is_opening(upload) && hashed(upload) > 0);
-        let ends = waiting.map(|upload| upload.began + OPENING_PATIENCE);
+        let ends = waiting.map(|upload| upload.began + OPENING_DELAY);
         ends.filter(|at| *at > self.now).min()
     }
 
     /// Asks how uploads stand that an earlier page left, or that storage and engine see differently.
-    pub(super) fn ask_after_restored(&mut self) {
+    pub(super) fn request_status(&mut self) {
         for task in self.active.clone() {
             let Some(upload) = self.uploads.get(&task).filter(|upload| !upload.paused) else {
                 continue;
@@ -118,7 +118,7 @@ impl Engine {
             let Some(upload_id) = upload.upload_id().cloned() else {
                 continue;
             };
-            let asked = self.call(Call::Status { upload_id }, About::Upload(task));
+            let asked = self.call(Call::Status { upload_id }, CallSubject::Upload(task));
             if let Some(upload) = self.uploads.get_mut(&task)
                 && let Phase::Restoring { call, .. } | Phase::Resyncing(_, call) = &mut upload.phase
             {
@@ -146,7 +146,7 @@ impl Engine {
             let (upload_id, ticket) = (session.upload_id.clone(), session.ticket.clone());
             let parts = take_hashed(upload, MAX_PARTS_PER_SIGNING);
             let body = SignPartsRequest { ticket, parts };
-            let call = self.call(Call::SignParts { upload_id, body }, About::Upload(task));
+            let call = self.call(Call::SignParts { upload_id, body }, CallSubject::Upload(task));
             if let Some(session) = self.uploads.get_mut(&task).and_then(Upload::transferring) {
                 session.signing = Some(call);
             }

@@ -8,7 +8,7 @@ use syncsphere_protocol::{MAX_FILES_PER_INITIATE, PartNumber};
 
 use super::{Engine, TimerReason};
 use crate::io::{Action, TaskId};
-use crate::parts::{Part, Proof};
+use crate::parts::{Part, Verification};
 use crate::queue::Class;
 use crate::time::Moment;
 use crate::upload::{Attempt, Phase, Purpose, Upload};
@@ -34,11 +34,11 @@ impl Engine {
     pub(super) fn advance(&mut self) {
         self.cut_stalled();
         self.repeat_calls();
-        self.wake_rested();
+        self.end_due_backoffs();
         self.begin_uploads();
         self.start_hashing();
         self.initiate();
-        self.ask_after_restored();
+        self.request_status();
         self.sign();
         self.send();
         self.hedge();
@@ -47,19 +47,19 @@ impl Engine {
 
     /// When to look again, and why.
     pub(super) fn timers(&self) -> impl Iterator<Item = (Moment, TimerReason)> {
-        let rests = self
+        let retries = self
             .active_uploads()
             .flat_map(|upload| upload.parts.open())
             .filter_map(|(_, part)| match part {
-                Part::Resting { until, .. } => Some((*until, TimerReason::RetryPart)),
+                Part::BackingOff { until, .. } => Some((*until, TimerReason::RetryPart)),
                 _ => None,
             });
-        let patience = self.stalls.patience();
+        let timeout = self.stalls.timeout();
         let sends = self
             .attempts
             .values()
             .filter(|attempt| attempt.purpose == Purpose::Send);
-        let stalls = sends.map(move |attempt| (attempt.moved_at + patience, TimerReason::Stalled));
+        let stalls = sends.map(move |attempt| (attempt.last_progress_at + timeout, TimerReason::Stalled));
         // Without a network, calls wait for its return, not for a time.
         let calls = self.calls.next_retry().filter(|_| self.online);
         let calls = calls.map(|at| (at, TimerReason::RetryCall));
@@ -67,15 +67,15 @@ impl Engine {
             .outage
             .next_probe(self.now)
             .map(|at| (at, TimerReason::ProbeStorage));
-        let hedge = self.next_hedge_look().map(|at| (at, TimerReason::Hedge));
+        let hedge = self.next_hedge_check().map(|at| (at, TimerReason::Hedge));
         let opening = self.next_opening().map(|at| (at, TimerReason::Initiate));
-        let gathering = self.next_gathering().map(|at| (at, TimerReason::Complete));
-        rests
+        let batch = self.next_batch().map(|at| (at, TimerReason::Complete));
+        retries
             .chain(stalls)
             .chain(calls)
             .chain(probe)
             .chain(hedge)
-            .chain(gathering)
+            .chain(batch)
             .chain(opening)
             .chain(self.report_timers())
     }
@@ -111,18 +111,18 @@ impl Engine {
         }
     }
 
-    /// Parts whose rest is over, or whose URL has grown old, go back to where they can start again.
-    fn wake_rested(&mut self) {
+    /// Parts whose wait is over, or whose URL has grown old, go back to where they can start again.
+    fn end_due_backoffs(&mut self) {
         let (now, integrity) = (self.now, self.config.integrity);
         for task in &self.active {
             let Some(upload) = self.uploads.get_mut(task) else {
                 continue;
             };
-            let woken: Vec<(PartNumber, Part)> = upload
+            let due: Vec<(PartNumber, Part)> = upload
                 .parts
                 .open()
                 .filter_map(|(number, part)| match part {
-                    Part::Resting {
+                    Part::BackingOff {
                         crc,
                         lease: Some(lease),
                         until,
@@ -133,10 +133,10 @@ impl Engine {
                             lease: lease.clone(),
                         },
                     )),
-                    Part::Resting { crc: None, until, .. } if *until <= now && integrity => {
+                    Part::BackingOff { crc: None, until, .. } if *until <= now && integrity => {
                         Some((number, Part::Waiting))
                     }
-                    Part::Resting { crc, until, .. } if *until <= now => {
+                    Part::BackingOff { crc, until, .. } if *until <= now => {
                         Some((number, Part::Hashed { crc: *crc }))
                     }
                     Part::Ready { crc, lease } if !lease.is_usable(now) => {
@@ -145,7 +145,7 @@ impl Engine {
                     _ => None,
                 })
                 .collect();
-            for (number, part) in woken {
+            for (number, part) in due {
                 upload.parts.set(number, part);
             }
         }
@@ -245,14 +245,14 @@ impl Engine {
                     matches!(
                         part,
                         Part::Stored {
-                            proof: Proof::Owed,
+                            verification: Verification::Due,
                             ..
                         }
                     )
                 })
             {
                 hashing += 1;
-                self.start(task, part, Purpose::Prove);
+                self.start(task, part, Purpose::Verify);
             }
         }
     }
@@ -273,7 +273,7 @@ impl Engine {
         let state = match upload.parts.get(part) {
             Some(Part::Stored { crc, .. }) => Part::Stored {
                 crc: *crc,
-                proof: Proof::Checking,
+                verification: Verification::Running,
             },
             _ => Part::Hashing,
         };

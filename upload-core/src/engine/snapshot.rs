@@ -33,7 +33,7 @@ pub struct PartMap {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum PartState {
-    /// Not on its way: being prepared, or resting after a failure, or neither.
+    /// Not on its way: being prepared, or waiting after a failure, or neither.
     Waiting = 0,
     /// On its way.
     InFlight = 1,
@@ -79,77 +79,81 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    use super::super::rig::{PART, Rig};
+    use super::super::harness::{Harness, PART};
     use super::*;
     use crate::io::{Input, TransferFailure};
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn states(rig: &Rig) -> Vec<u8> {
-        let parts = rig.engine.parts(TaskId(1)).expect("the task is under way");
+    fn states(harness: &Harness) -> Vec<u8> {
+        let parts = harness.engine.parts(TaskId(1)).expect("the task is under way");
         parts.states.into_iter().map(|state| state as u8).collect()
     }
 
     #[test]
     fn a_part_waits_travels_is_overtaken_and_ends() {
-        let mut rig = Rig::new();
-        assert_eq!(rig.engine.parts(TaskId(1)), None);
-        rig.add(1, 2 * PART + 1);
+        let mut harness = Harness::new();
+        assert_eq!(harness.engine.parts(TaskId(1)), None);
+        harness.add(1, 2 * PART + 1);
         assert_eq!(
-            rig.engine.parts(TaskId(1)).map(|parts| parts.part_size),
+            harness.engine.parts(TaskId(1)).map(|parts| parts.part_size),
             Some(PART)
         );
-        assert_eq!(states(&rig), [1, 1, 0]);
+        assert_eq!(states(&harness), [1, 1, 0]);
         let full = Activity {
             window: 2,
             in_flight: 2,
             waiting: 1,
             ..Activity::default()
         };
-        assert_eq!(rig.engine.activity(), full);
+        assert_eq!(harness.engine.activity(), full);
 
-        rig.pass(SECOND);
-        let (first, late) = (rig.sending[0], rig.sending[1]);
-        rig.feed(Input::Stored { attempt: first });
-        assert_eq!(states(&rig), [3, 1, 1]);
-        let last = *rig.sending.last().expect("the third is in flight");
-        rig.feed(Input::Stored { attempt: last });
-        rig.pass(SECOND.mul_f64(1.5));
-        assert_eq!(states(&rig), [3, 2, 3], "the second is late");
-        assert_eq!(rig.engine.activity().in_flight, 2);
-        assert_eq!(rig.engine.activity().hedges, 1);
+        harness.pass(SECOND);
+        let (first, late) = (harness.sending[0], harness.sending[1]);
+        harness.feed(Input::Stored { attempt: first });
+        assert_eq!(states(&harness), [3, 1, 1]);
+        let last = *harness.sending.last().expect("the third is in flight");
+        harness.feed(Input::Stored { attempt: last });
+        harness.pass(SECOND.mul_f64(1.5));
+        assert_eq!(states(&harness), [3, 2, 3], "the second is late");
+        assert_eq!(harness.engine.activity().in_flight, 2);
+        assert_eq!(harness.engine.activity().hedges, 1);
 
         let failure = TransferFailure::Network;
-        rig.feed(Input::AttemptFailed {
+        harness.feed(Input::AttemptFailed {
             attempt: late,
             failure: failure.clone(),
         });
-        assert_eq!(states(&rig), [3, 1, 3], "the other request is still on its way");
-        assert_eq!(rig.engine.activity().retries, 0);
-        let attempt = rig.sending[0];
-        rig.feed(Input::AttemptFailed { attempt, failure });
-        assert_eq!(states(&rig), [3, 0, 3]);
-        assert_eq!(rig.engine.activity().retries, 1);
-        rig.pass(30 * SECOND);
-        let attempt = rig.sending[0];
-        rig.feed(Input::Stored { attempt });
-        assert_eq!(states(&rig), [3, 3, 3]);
+        assert_eq!(
+            states(&harness),
+            [3, 1, 3],
+            "the other request is still on its way"
+        );
+        assert_eq!(harness.engine.activity().retries, 0);
+        let attempt = harness.sending[0];
+        harness.feed(Input::AttemptFailed { attempt, failure });
+        assert_eq!(states(&harness), [3, 0, 3]);
+        assert_eq!(harness.engine.activity().retries, 1);
+        harness.pass(30 * SECOND);
+        let attempt = harness.sending[0];
+        harness.feed(Input::Stored { attempt });
+        assert_eq!(states(&harness), [3, 3, 3]);
     }
 
     #[test]
     fn an_empty_file_has_one_part() {
-        let mut rig = Rig::new();
-        rig.add(1, 0);
-        assert_eq!(states(&rig), [1]);
+        let mut harness = Harness::new();
+        harness.add(1, 0);
+        assert_eq!(states(&harness), [1]);
     }
 
     #[test]
     fn what_is_paused_does_not_wait() {
-        let mut rig = Rig::new();
-        rig.add(1, 4 * PART);
-        rig.feed(Input::Pause(TaskId(1)));
-        assert_eq!(states(&rig), [0, 0, 0, 0]);
-        assert_eq!(rig.engine.activity().waiting, 0);
-        assert_eq!(rig.engine.activity().in_flight, 0);
+        let mut harness = Harness::new();
+        harness.add(1, 4 * PART);
+        harness.feed(Input::Pause(TaskId(1)));
+        assert_eq!(states(&harness), [0, 0, 0, 0]);
+        assert_eq!(harness.engine.activity().waiting, 0);
+        assert_eq!(harness.engine.activity().in_flight, 0);
     }
 }

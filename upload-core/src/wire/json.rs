@@ -60,7 +60,7 @@ impl Json {
     }
 
     /// The object that this is, whose fields are all strings.
-    pub fn texts<V: From<String>, C: FromIterator<(String, V)>>(self) -> Result<C, Malformed> {
+    pub fn string_map<V: From<String>, C: FromIterator<(String, V)>>(self) -> Result<C, Malformed> {
         let fields = self.object()?.0.into_iter();
         fields
             .map(|(name, value)| Ok((name, value.text()?.into())))

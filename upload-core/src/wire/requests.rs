@@ -53,7 +53,7 @@ pub fn file_record_json(file: &FileRecord) -> String {
     json.object("checksum", |json| checksum(json, file.checksum.crc64nvme));
     json.text_if_any("etag", file.etag.as_deref());
     json.text("owner", &file.owner);
-    json.object("metadata", |json| texts(json, file.metadata.iter()));
+    json.object("metadata", |json| string_map(json, file.metadata.iter()));
     json.text("createdAt", file.created_at.as_str());
     json.text("updatedAt", file.updated_at.as_str());
     json.whole("seq", file.seq);
@@ -70,7 +70,7 @@ fn new_file(json: &mut Writer, file: &NewFile) {
     }
     json.text_if_any("path", file.path.as_ref().map(|path| path.as_str()));
     if let Some(metadata) = &file.metadata {
-        json.object("metadata", |json| texts(json, metadata.iter()));
+        json.object("metadata", |json| string_map(json, metadata.iter()));
     }
     if let Some(size) = file.part_size {
         json.whole("partSize", size);
@@ -113,7 +113,7 @@ fn checksum(json: &mut Writer, crc: Option<Crc64Nvme>) {
     }
 }
 
-fn texts<'a>(json: &mut Writer, fields: impl Iterator<Item = (&'a String, &'a String)>) {
+fn string_map<'a>(json: &mut Writer, fields: impl Iterator<Item = (&'a String, &'a String)>) {
     for (name, value) in fields {
         json.text(name, value);
     }

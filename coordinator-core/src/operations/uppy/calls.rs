@@ -1,7 +1,7 @@
 //! Calls that a client makes of the coordinator as if it were S3. The address is the permission.
 
 use http::{Method, Request, Response, StatusCode};
-use syncsphere_protocol::{ErrorCode, FileStatus, StoredPart, Texts, UploadKind};
+use syncsphere_protocol::{ErrorCode, FileStatus, StoredPart, StringMap, UploadKind};
 
 use super::xml;
 use crate::auth::{Creation, S3Call, S3CallKind, Ticket};
@@ -78,7 +78,7 @@ async fn create<S: Storage, W: Workspaces>(
                     .to_owned(),
             ),
         },
-        metadata: Texts::default(),
+        metadata: StringMap::default(),
     };
     let upload = open_end::begin(desk, &principal, wanted, None).await?;
     let ticket = Ticket::for_upload(&upload, &principal.subject);

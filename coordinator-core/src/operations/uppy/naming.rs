@@ -1,6 +1,6 @@
 //! What files are called by clients that think in keys and in fields of their own.
 
-use syncsphere_protocol::{Redacted, Texts};
+use syncsphere_protocol::{Redacted, StringMap};
 
 use crate::policy;
 use crate::refusal::Refusal;
@@ -33,7 +33,9 @@ fn without_uuid(name: &str) -> &str {
 }
 
 /// What Uppy's `file.meta` tells besides name and type: the folder, where the file was dropped with one, and the rest.
-pub(super) fn folder_and_metadata(meta: impl Iterator<Item = (String, String)>) -> (Redacted<String>, Texts) {
+pub(super) fn folder_and_metadata(
+    meta: impl Iterator<Item = (String, String)>,
+) -> (Redacted<String>, StringMap) {
     let mut folder = Redacted::default();
     let mut others = Vec::new();
     for (name, value) in meta {

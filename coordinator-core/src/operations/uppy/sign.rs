@@ -1,4 +1,6 @@
-use syncsphere_protocol::{PartNumber, Redacted, S3Method, S3SignReply, S3SignRequest, Texts, UploadKind};
+use syncsphere_protocol::{
+    PartNumber, Redacted, S3Method, S3SignReply, S3SignRequest, StringMap, UploadKind,
+};
 
 use super::naming::name_and_folder;
 use super::{signed, whole_file};
@@ -54,7 +56,7 @@ fn wanted<S, W>(desk: &Desk<'_, S, W>, request: &S3SignRequest) -> Result<Wanted
         name,
         path,
         content_type: request.content_type.clone(),
-        metadata: Texts::default(),
+        metadata: StringMap::default(),
     })
 }
 
@@ -104,8 +106,8 @@ fn call<S, W>(desk: &Desk<'_, S, W>, what: S3CallKind) -> Result<S3SignReply, Re
     Ok(S3SignReply {
         url: Redacted(format!("calls/{}", permission.0)),
         key: None,
-        headers: Texts::default(),
-        fields: Texts::default(),
+        headers: StringMap::default(),
+        fields: StringMap::default(),
     })
 }
 

@@ -1,4 +1,4 @@
-//! The world of one run: a virtual clock, the network between page, coordinator and storage, and
+//! One run: a virtual clock, the network between page, coordinator and storage, and
 //! everything that goes wrong on it.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use crate::api;
 use crate::edge::{Edge, Outgoing};
 use crate::page::Page;
 use crate::pipe::Pipe;
-use crate::scenario::{Happening, Scenario};
+use crate::scenario::{Incident, Scenario};
 use crate::storage::FakeStorage;
 
 /// The wall clock at the start of every run, in milliseconds since 1970 (2026-11-24).
@@ -21,7 +21,7 @@ const EPOCH_MS: i64 = 1_795_500_000_000;
 const LONGEST_RUN: u64 = 12 * 3600 * 1000;
 
 /// How long the page's shell waits for the coordinator, in milliseconds.
-pub(crate) const CALL_PATIENCE: u64 = 30_000;
+pub(crate) const CALL_TIMEOUT: u64 = 30_000;
 
 /// How often requests report their progress, in milliseconds.
 pub(crate) const PROGRESS_EVERY: u64 = 1_000;
@@ -38,7 +38,7 @@ pub struct DiskFile {
 }
 
 pub(crate) enum Event {
-    Happens(Happening),
+    Incident(Incident),
     NetworkBack,
     StorageUp,
     CoordinatorUp,
@@ -105,8 +105,8 @@ pub struct Outcome {
     pub forecasts: Vec<(u64, f64)>,
 }
 
-/// The world.
-pub struct World {
+/// One run: its clock, its events and everything on it.
+pub struct Simulation {
     pub(crate) scenario: Scenario,
     pub(crate) random: fastrand::Rng,
     pub(crate) now: u64,
@@ -117,7 +117,7 @@ pub struct World {
     versions: Vec<(u64, u64)>,
     pub(crate) page: Option<Page>,
     pub(crate) generation: u32,
-    /// How far the page's clock is behind the world's.
+    /// How far the page's clock is behind the simulation's.
     pub(crate) lag: u64,
     asleep_until: u64,
     pub(crate) kept: BTreeMap<usize, String>,
@@ -139,27 +139,27 @@ pub struct World {
     pub(crate) outcome: Outcome,
 }
 
-impl World {
+impl Simulation {
     /// Runs a scenario to its end and checks every invariant on the way.
     ///
     /// # Panics
     ///
     /// Where an invariant is broken or the run gets stuck.
     pub fn run(scenario: Scenario) -> Outcome {
-        let mut world = Self::new(scenario);
-        while !world.is_over() {
-            let Some(((at, _), event)) = world.events.pop_first() else {
-                panic!("stuck: nothing left to wait for, page {:?}", world.page);
+        let mut simulation = Self::new(scenario);
+        while !simulation.is_over() {
+            let Some(((at, _), event)) = simulation.events.pop_first() else {
+                panic!("stuck: nothing left to wait for, page {:?}", simulation.page);
             };
             assert!(
                 at < LONGEST_RUN,
                 "stuck: the run does not end, files {:?}",
-                world.done
+                simulation.done
             );
-            world.now = at;
-            world.take(event);
+            simulation.now = at;
+            simulation.handle(event);
         }
-        world.finish()
+        simulation.finish()
     }
 
     fn new(scenario: Scenario) -> Self {
@@ -174,7 +174,7 @@ impl World {
                 modified: 1,
             })
             .collect();
-        let mut world = Self {
+        let mut simulation = Self {
             random: fastrand::Rng::with_seed(scenario.seed),
             now: 0,
             events: BTreeMap::new(),
@@ -204,20 +204,20 @@ impl World {
             outcome: Outcome::default(),
             scenario,
         };
-        for (at, happening) in world.scenario.happenings.clone() {
-            world.at(at, Event::Happens(happening));
+        for (at, incident) in simulation.scenario.incidents.clone() {
+            simulation.at(at, Event::Incident(incident));
         }
-        let (gone, every) = world.scenario.link.flap;
+        let (gone, every) = simulation.scenario.link.flap;
         if every > 0 {
             for round in 1..40 {
-                world.at(
+                simulation.at(
                     round * every,
-                    Event::Happens(Happening::NetworkGone(gone, round % 2 == 0)),
+                    Event::Incident(Incident::NetworkGone(gone, round % 2 == 0)),
                 );
             }
         }
-        world.open_page();
-        world
+        simulation.open_page();
+        simulation
     }
 
     fn is_over(&self) -> bool {
@@ -230,8 +230,8 @@ impl World {
             .map(|end| (end.map(|(state, _)| state), end.map(|(_, at)| at)))
             .unzip();
         for ledger in self.ledgers.values() {
-            crate::checks::feed_is_sound(ledger);
-            crate::checks::available_means_stored(ledger, &self.storage, &self.versions);
+            crate::invariants::feed_is_sound(ledger);
+            crate::invariants::available_means_stored(ledger, &self.storage, &self.versions);
         }
         self.outcome
     }
@@ -262,13 +262,13 @@ impl World {
         self.scenario.link.round_trip.div_ceil(2)
     }
 
-    fn take(&mut self, event: Event) {
+    fn handle(&mut self, event: Event) {
         if self.now < self.asleep_until && !event.is_elsewhere() {
             self.at(self.asleep_until, event);
             return;
         }
         match event {
-            Event::Happens(happening) => self.happens(happening),
+            Event::Incident(incident) => self.incident(incident),
             Event::NetworkBack => {
                 self.network_gone -= 1;
                 if self.network_gone == 0 {
@@ -315,19 +315,19 @@ impl World {
             Event::Port(outgoing, reply_lost) => self.port(*outgoing, reply_lost),
             Event::PortAnswered(task, answer) => {
                 answer();
-                self.go_on(task);
+                self.poll_request(task);
             }
         }
     }
 
-    fn happens(&mut self, happening: Happening) {
-        match happening {
-            Happening::Crash(span) => {
+    fn incident(&mut self, incident: Incident) {
+        match incident {
+            Incident::Crash(span) => {
                 self.count("page crashed");
                 self.close_page();
                 self.later(span, Event::PageOpens);
             }
-            Happening::NetworkGone(span, told) => {
+            Incident::NetworkGone(span, told) => {
                 self.count("network gone");
                 self.network_gone += 1;
                 self.later(span, Event::NetworkBack);
@@ -339,27 +339,27 @@ impl World {
                     self.fail_sending(attempt, TransferFailure::Network);
                 }
             }
-            Happening::StorageDown(span) => {
+            Incident::StorageDown(span) => {
                 self.storage_down += 1;
                 self.later(span, Event::StorageUp);
             }
-            Happening::CoordinatorDown(span) => {
+            Incident::CoordinatorDown(span) => {
                 self.coordinator_down += 1;
                 self.later(span, Event::CoordinatorUp);
             }
-            Happening::Sleep(span, clock_stops) => {
+            Incident::Sleep(span, clock_stops) => {
                 self.sleep(span);
                 if clock_stops {
                     self.lag += span;
                 }
             }
-            Happening::Pause(file, span) => {
+            Incident::Pause(file, span) => {
                 self.count("paused");
                 self.feed_task(file, Input::Pause);
                 self.later(span, Event::Resume(file));
             }
-            Happening::Abort(file) => self.abort(file),
-            Happening::Edit(file) => {
+            Incident::Abort(file) => self.abort(file),
+            Incident::Edit(file) => {
                 let Some(on_disk) = self.disk.get_mut(file) else {
                     return;
                 };

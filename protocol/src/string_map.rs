@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 /// A sorted list, since every kind of tree is 5 KB more for each page to download. Those that are many in number come in
 /// order already.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Texts<V = String>(Vec<(String, V)>);
+pub struct StringMap<V = String>(Vec<(String, V)>);
 
-impl<V> Texts<V> {
+impl<V> StringMap<V> {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -36,31 +36,31 @@ impl<V> Texts<V> {
     }
 }
 
-impl<V> Default for Texts<V> {
+impl<V> Default for StringMap<V> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
 /// Of a name that comes twice, the last value counts.
-impl<V> FromIterator<(String, V)> for Texts<V> {
+impl<V> FromIterator<(String, V)> for StringMap<V> {
     fn from_iter<I: IntoIterator<Item = (String, V)>>(fields: I) -> Self {
-        let mut texts = Self::default();
+        let mut map = Self::default();
         for (name, value) in fields {
-            match texts.place(&name) {
-                Err(place) => texts.0.insert(place, (name, value)),
+            match map.place(&name) {
+                Err(place) => map.0.insert(place, (name, value)),
                 Ok(place) => {
-                    if let Some(known) = texts.0.get_mut(place) {
+                    if let Some(known) = map.0.get_mut(place) {
                         known.1 = value;
                     }
                 }
             }
         }
-        texts
+        map
     }
 }
 
-impl<V> IntoIterator for Texts<V> {
+impl<V> IntoIterator for StringMap<V> {
     type Item = (String, V);
     type IntoIter = std::vec::IntoIter<(String, V)>;
 
@@ -69,13 +69,13 @@ impl<V> IntoIterator for Texts<V> {
     }
 }
 
-impl<V: Serialize> Serialize for Texts<V> {
+impl<V: Serialize> Serialize for StringMap<V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.iter())
     }
 }
 
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Texts<V> {
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for StringMap<V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // By a tree, for what is foreign may be long and in any order.
         let fields = BTreeMap::<String, V>::deserialize(deserializer)?;
@@ -84,7 +84,7 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Texts<V> {
 }
 
 #[cfg(feature = "schema")]
-impl<V: schemars::JsonSchema> schemars::JsonSchema for Texts<V> {
+impl<V: schemars::JsonSchema> schemars::JsonSchema for StringMap<V> {
     fn inline_schema() -> bool {
         true
     }
@@ -109,16 +109,16 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_a_map_in_order(fields: Vec<(String, u8)>) {
-            let texts: Texts<u8> = fields.iter().cloned().collect();
+            let map: StringMap<u8> = fields.iter().cloned().collect();
             let tree: BTreeMap<String, u8> = fields.iter().cloned().collect();
-            prop_assert!(texts.iter().eq(tree.iter()));
-            prop_assert_eq!(texts.len(), tree.len());
+            prop_assert!(map.iter().eq(tree.iter()));
+            prop_assert_eq!(map.len(), tree.len());
             for (name, _) in &fields {
-                prop_assert_eq!(texts.get(name), tree.get(name));
+                prop_assert_eq!(map.get(name), tree.get(name));
             }
-            let json = serde_json::to_string(&texts)?;
+            let json = serde_json::to_string(&map)?;
             prop_assert_eq!(&json, &serde_json::to_string(&tree)?);
-            prop_assert_eq!(serde_json::from_str::<Texts<u8>>(&json)?, texts);
+            prop_assert_eq!(serde_json::from_str::<StringMap<u8>>(&json)?, map);
         }
     }
 }

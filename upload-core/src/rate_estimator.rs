@@ -7,31 +7,31 @@ use crate::time::Moment;
 /// person walking out of the house.
 const RATE_SECONDS: f64 = 4.0;
 
-/// Time over which the pace that forecasts rest on is smoothed, in seconds.
+/// Time over which the rate that forecasts rest on is smoothed, in seconds.
 ///
 /// Source: own choice; a forecast that jumps is believed less than one that lags.
-const PACE_SECONDS: f64 = 20.0;
+const FORECAST_SECONDS: f64 = 20.0;
 
 /// Shortest time between two samples in seconds: below it, the jitter of timers dominates.
 const SAMPLE_SECONDS: f64 = 0.25;
 
-/// Measures how fast a file travels.
+/// Estimates how fast a file travels, and how long the rest will take.
 #[derive(Debug)]
-pub(crate) struct Meter {
+pub(crate) struct RateEstimator {
     /// Highest byte count shown so far: what is shown never falls, even where a failed attempt
     /// takes bytes back.
     shown: u64,
-    rate: Smoothed,
-    pace: Smoothed,
+    rate: Ewma,
+    forecast_rate: Ewma,
     last: Option<(Moment, u64)>,
 }
 
-impl Meter {
+impl RateEstimator {
     pub(crate) fn new() -> Self {
         Self {
             shown: 0,
-            rate: Smoothed::over(RATE_SECONDS),
-            pace: Smoothed::over(PACE_SECONDS),
+            rate: Ewma::over(RATE_SECONDS),
+            forecast_rate: Ewma::over(FORECAST_SECONDS),
             last: None,
         }
     }
@@ -49,7 +49,7 @@ impl Meter {
         }
         let bytes = loaded.saturating_sub(before) as f64;
         self.rate.sample(bytes, seconds);
-        self.pace.sample(bytes, seconds);
+        self.forecast_rate.sample(bytes, seconds);
         self.last = Some((now, loaded));
     }
 
@@ -64,26 +64,26 @@ impl Meter {
     /// What to show for a file of `total` bytes.
     pub(crate) fn progress(&self, total: u64) -> Progress {
         let left = total.saturating_sub(self.shown) as f64;
-        let pace = self.pace.value();
+        let forecast_rate = self.forecast_rate.value();
         Progress {
             loaded: self.shown,
             total,
             rate: self.rate.value(),
-            eta_seconds: (pace > 1.0).then(|| left / pace),
+            eta_seconds: (forecast_rate > 1.0).then(|| left / forecast_rate),
         }
     }
 }
 
-/// Bytes a second, the more recent the heavier, and never biased by how short the past is.
+/// An exponentially weighted moving average of bytes a second, never biased by how short the past is.
 #[derive(Debug)]
-struct Smoothed {
+struct Ewma {
     /// Time in seconds after which a sample's weight has fallen to 1/e.
     over: f64,
     weighted: f64,
     weight: f64,
 }
 
-impl Smoothed {
+impl Ewma {
     fn over(seconds: f64) -> Self {
         Self {
             over: seconds,
@@ -117,21 +117,21 @@ mod tests {
 
     #[test]
     fn what_is_shown_never_falls() {
-        let mut meter = Meter::new();
-        meter.update(100, Moment::default());
-        meter.update(40, Moment::from_millis(1000));
-        assert_eq!(meter.progress(200).loaded, 100);
+        let mut estimator = RateEstimator::new();
+        estimator.update(100, Moment::default());
+        estimator.update(40, Moment::from_millis(1000));
+        assert_eq!(estimator.progress(200).loaded, 100);
     }
 
     #[test]
     fn a_steady_speed_is_told_as_it_is() {
-        let mut meter = Meter::new();
+        let mut estimator = RateEstimator::new();
         let mut now = Moment::default();
         for step in 0..100_u64 {
-            meter.update(step * 1_000_000, now);
+            estimator.update(step * 1_000_000, now);
             now += Duration::from_millis(500);
         }
-        let progress = meter.progress(200_000_000);
+        let progress = estimator.progress(200_000_000);
         assert!((progress.rate - 2e6).abs() < 1e4, "{}", progress.rate);
         let left = progress.eta_seconds.expect("there is a speed");
         assert!((left - 50.5).abs() < 1.0, "{left}");
@@ -139,6 +139,6 @@ mod tests {
 
     #[test]
     fn without_a_speed_there_is_no_forecast() {
-        assert_eq!(Meter::new().progress(10).eta_seconds, None);
+        assert_eq!(RateEstimator::new().progress(10).eta_seconds, None);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use syncsphere_protocol::{
-    InitiateReply, InitiateResult, PartPlan, PartToSign, SignPartsReply, SignedPart, Texts, Timestamp,
+    InitiateReply, InitiateResult, PartPlan, PartToSign, SignPartsReply, SignedPart, StringMap, Timestamp,
     UploadGrant, UploadKind,
 };
 
@@ -14,7 +14,7 @@ use crate::time::Moment;
 
 pub(super) const PART: u64 = 5 * 1024 * 1024;
 
-pub(super) struct Rig {
+pub(super) struct Harness {
     pub engine: Engine,
     pub now: Moment,
     /// Requests to storage that are in flight, oldest first.
@@ -24,7 +24,7 @@ pub(super) struct Rig {
     pub examinations: u32,
 }
 
-impl Rig {
+impl Harness {
     /// Two requests at a time, no checksums, parts of [`PART`] bytes.
     pub(super) fn new() -> Self {
         let config = Config {
@@ -126,8 +126,8 @@ fn signed(parts: &[PartToSign]) -> Vec<SignedPart> {
         part_number: part.part_number,
         method: "PUT".to_owned(),
         url: "https://s3.example/bucket/key?signature".to_owned().into(),
-        headers: Texts::default(),
-        fields: Texts::default(),
+        headers: StringMap::default(),
+        fields: StringMap::default(),
         expires_at: Timestamp::from_unix_millis(0),
         expires_in: 1_000_000,
     };

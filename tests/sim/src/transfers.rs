@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use syncsphere_upload_core::{AttemptId, Concurrency, Connections, Input, TransferFailure};
 
 use crate::api::addresses;
+use crate::simulation::{Event, PROGRESS_EVERY, Sending, Simulation};
 use crate::storage::Put;
-use crate::world::{Event, PROGRESS_EVERY, Sending, World};
 
-impl World {
+impl Simulation {
     /// A part sets out: its preflight travels first.
-    pub(crate) fn set_out(&mut self, attempt: AttemptId, sending: Sending) {
+    pub(crate) fn start_sending(&mut self, attempt: AttemptId, sending: Sending) {
         self.connections_suffice(&sending);
         let is_dead = self.scenario.one_is_dead && self.is_last_of_several(&sending);
         self.sending.insert(attempt, sending);

@@ -1,10 +1,10 @@
-//! How right input is damaged.
+//! how right input is mutated.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-/// Most bytes that damage makes of anything. Source: own choice; every limit of the API lies below or
+/// Most bytes that mutation makes of anything. Source: own choice; every limit of the API lies below or
 /// is reached by repetition.
 const MOST: usize = 256 * 1024;
 
@@ -29,7 +29,7 @@ const OPENINGS: [&[u8]; 4] = [b"[", b"{\"a\":", b"<a>", b"&#x41;"];
 const SEPARATORS: &[u8] = b",{}[]<>&;.:=";
 
 #[derive(Debug, Clone)]
-enum Damage {
+enum Mutation {
     Truncate(Index),
     Flip(Index, u8),
     Delete(Index, u8),
@@ -41,39 +41,39 @@ enum Damage {
     DoubleField(Index),
 }
 
-/// Copies of the seeds with one to five damages each.
-pub fn damaged(seeds: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
-    (any::<Index>(), vec(damage(), 1..=5)).prop_map(move |(which, damages)| {
+/// Copies of the seeds with one to five mutations each.
+pub fn mutated(seeds: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+    (any::<Index>(), vec(mutation(), 1..=5)).prop_map(move |(which, mutations)| {
         let mut bytes = seeds[which.index(seeds.len())].clone();
-        for damage in damages {
-            damage.apply(&mut bytes, &seeds);
+        for mutation in mutations {
+            mutation.apply(&mut bytes, &seeds);
             bytes.truncate(MOST);
         }
         bytes
     })
 }
 
-/// Damaged copies of the seeds for the most part, and bytes of no origin.
+/// Mutated copies of the seeds for the most part, and bytes of no origin.
 pub fn foreign(seeds: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![4 => damaged(seeds), 1 => vec(any::<u8>(), 0..512)]
+    prop_oneof![4 => mutated(seeds), 1 => vec(any::<u8>(), 0..512)]
 }
 
-fn damage() -> impl Strategy<Value = Damage> {
+fn mutation() -> impl Strategy<Value = Mutation> {
     let at = any::<Index>;
     prop_oneof![
-        at().prop_map(Damage::Truncate),
-        (at(), 0..8_u8).prop_map(|(at, bit)| Damage::Flip(at, bit)),
-        (at(), 1..32_u8).prop_map(|(at, length)| Damage::Delete(at, length)),
-        (at(), vec(any::<u8>(), 1..8)).prop_map(|(at, bytes)| Damage::Insert(at, bytes)),
-        (at(), 1..32_u8, 1..400_u16).prop_map(|(at, length, times)| Damage::Repeat(at, length, times)),
-        (at(), at(), at()).prop_map(|(seed, from, to)| Damage::Splice(seed, from, to)),
-        (at(), at()).prop_map(|(at, number)| Damage::Number(at, number)),
-        (at(), at(), 1..2_000_u16).prop_map(|(at, opening, depth)| Damage::Nest(at, opening, depth)),
-        at().prop_map(Damage::DoubleField),
+        at().prop_map(Mutation::Truncate),
+        (at(), 0..8_u8).prop_map(|(at, bit)| Mutation::Flip(at, bit)),
+        (at(), 1..32_u8).prop_map(|(at, length)| Mutation::Delete(at, length)),
+        (at(), vec(any::<u8>(), 1..8)).prop_map(|(at, bytes)| Mutation::Insert(at, bytes)),
+        (at(), 1..32_u8, 1..400_u16).prop_map(|(at, length, times)| Mutation::Repeat(at, length, times)),
+        (at(), at(), at()).prop_map(|(seed, from, to)| Mutation::Splice(seed, from, to)),
+        (at(), at()).prop_map(|(at, number)| Mutation::Number(at, number)),
+        (at(), at(), 1..2_000_u16).prop_map(|(at, opening, depth)| Mutation::Nest(at, opening, depth)),
+        at().prop_map(Mutation::DoubleField),
     ]
 }
 
-impl Damage {
+impl Mutation {
     fn apply(&self, bytes: &mut Vec<u8>, seeds: &[Vec<u8>]) {
         // One beyond the end is a place, too.
         let place = |at: &Index, bytes: &[u8]| at.index(bytes.len() + 1);

@@ -5,15 +5,15 @@
 /// may be many thousands; they come in order, and since the values are boxed, closing the gap that one
 /// leaves moves a few bytes of each.
 #[derive(Debug, Clone)]
-pub(crate) struct ListMap<K, V>(Vec<(K, Box<V>)>);
+pub(crate) struct VecMap<K, V>(Vec<(K, Box<V>)>);
 
-impl<K, V> Default for ListMap<K, V> {
+impl<K, V> Default for VecMap<K, V> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<K: Ord + Copy, V> ListMap<K, V> {
+impl<K: Ord + Copy, V> VecMap<K, V> {
     pub const fn new() -> Self {
         Self(Vec::new())
     }
@@ -87,7 +87,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_a_map(steps: Vec<(bool, u8, u32)>) {
-            let mut list = ListMap::new();
+            let mut list = VecMap::new();
             let mut tree = BTreeMap::new();
             for (insert, key, value) in steps {
                 let key = key % 16;

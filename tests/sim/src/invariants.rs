@@ -11,14 +11,14 @@ use crate::storage::FakeStorage;
 
 /// Watches one page's engine. Every method panics where a promise is broken, since a run is a test.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub struct EngineInvariants {
     shown: BTreeMap<TaskId, u64>,
     ended: BTreeMap<TaskId, TaskState>,
     aborted: BTreeSet<TaskId>,
     sending: BTreeSet<AttemptId>,
 }
 
-impl Watch {
+impl EngineInvariants {
     /// A page gives a task up: from now on nothing but its end may be heard of it.
     pub fn aborted(&mut self, task: TaskId) {
         self.aborted.insert(task);

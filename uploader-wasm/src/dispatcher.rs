@@ -5,14 +5,14 @@ use web_sys::Blob;
 use crate::host::LaneLink;
 
 /// Gives each attempt to the lane that has least to do, and knows which lane has it.
-pub(crate) struct Dispatch {
-    lanes: Vec<Occupied>,
+pub(crate) struct Dispatcher {
+    lanes: Vec<Lane>,
     /// As many as the engine has in flight, so few that a search is quick and a map would only be
     /// more code to load.
     attempts: Vec<Assignment>,
 }
 
-struct Occupied {
+struct Lane {
     link: LaneLink,
     hashing: usize,
     sending: usize,
@@ -32,9 +32,9 @@ enum Work {
     Sending,
 }
 
-impl Dispatch {
+impl Dispatcher {
     pub fn new(links: Vec<LaneLink>) -> Self {
-        let lanes = links.into_iter().map(|link| Occupied {
+        let lanes = links.into_iter().map(|link| Lane {
             link,
             hashing: 0,
             sending: 0,
@@ -89,7 +89,7 @@ impl Dispatch {
     }
 
     fn assign(&mut self, attempt: AttemptId, work: Work) -> Option<&LaneLink> {
-        let by_load = |(_, lane): &(usize, &mut Occupied)| match work {
+        let by_load = |(_, lane): &(usize, &mut Lane)| match work {
             Work::Hashing => (lane.hashing, lane.sending),
             Work::Sending => (lane.sending, lane.hashing),
         };
@@ -103,7 +103,7 @@ impl Dispatch {
         Some(&lane.link)
     }
 
-    fn release(&mut self, attempt: AttemptId) -> Option<&Occupied> {
+    fn release(&mut self, attempt: AttemptId) -> Option<&Lane> {
         let index = self.attempts.iter().position(|known| known.attempt == attempt)?;
         let assignment = self.attempts.swap_remove(index);
         let lane = self.lanes.get_mut(assignment.lane)?;
@@ -113,7 +113,7 @@ impl Dispatch {
     }
 }
 
-impl Occupied {
+impl Lane {
     fn count(&mut self, work: Work) -> &mut usize {
         match work {
             Work::Hashing => &mut self.hashing,

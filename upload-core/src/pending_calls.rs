@@ -5,12 +5,12 @@ use std::time::Duration;
 use crate::config::RetryPolicy;
 use crate::error::{UploadError, UploadErrorCode};
 use crate::io::{Call, CallFailure, CallId, TaskId};
-use crate::list_map::ListMap;
 use crate::time::Moment;
+use crate::vec_map::VecMap;
 
 /// Whom an answer concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum About {
+pub(crate) enum CallSubject {
     /// These uploads, in the order of the request.
     Initiation(Vec<TaskId>),
     /// Several uploads that are finalized together.
@@ -18,16 +18,16 @@ pub(crate) enum About {
     /// One upload.
     Upload(TaskId),
     /// No task any more: an upload that ended and only has to be freed in storage.
-    Leftover,
+    Cleanup,
     /// A task that waits to hear that its abort went through.
     Abort(TaskId),
 }
 
 /// A call that has not been answered yet.
 #[derive(Debug)]
-pub(crate) struct Pending {
+pub(crate) struct PendingCall {
     pub request: Call,
-    pub about: About,
+    pub subject: CallSubject,
     /// When it was last sent.
     pub asked_at: Moment,
     failures: u32,
@@ -38,24 +38,24 @@ pub(crate) struct Pending {
 
 /// What becomes of a call that failed.
 #[derive(Debug)]
-pub(crate) enum Failed {
+pub(crate) enum AfterFailure {
     /// It is going to be tried again.
-    Waits,
+    Retries,
     /// It is over.
-    GivenUp(Box<Pending>, UploadError),
+    GivenUp(Box<PendingCall>, UploadError),
 }
 
 /// All calls that have not been answered.
 #[derive(Debug, Default)]
-pub(crate) struct Calls {
-    pending: ListMap<CallId, Pending>,
+pub(crate) struct PendingCalls {
+    pending: VecMap<CallId, PendingCall>,
 }
 
-impl Calls {
-    pub(crate) fn insert(&mut self, call: CallId, request: Call, about: About, now: Moment) {
-        let pending = Pending {
+impl PendingCalls {
+    pub(crate) fn insert(&mut self, call: CallId, request: Call, subject: CallSubject, now: Moment) {
+        let pending = PendingCall {
             request,
-            about,
+            subject,
             asked_at: now,
             failures: 0,
             failing_since: None,
@@ -65,11 +65,11 @@ impl Calls {
     }
 
     /// Takes a call out because it was answered, or because nobody wants the answer any more.
-    pub(crate) fn take(&mut self, call: CallId) -> Option<Pending> {
+    pub(crate) fn take(&mut self, call: CallId) -> Option<PendingCall> {
         self.pending.remove(&call)
     }
 
-    pub(crate) fn get_mut(&mut self, call: CallId) -> Option<&mut Pending> {
+    pub(crate) fn get_mut(&mut self, call: CallId) -> Option<&mut PendingCall> {
         self.pending.get_mut(&call)
     }
 
@@ -78,7 +78,7 @@ impl Calls {
         if self
             .pending
             .get(&call)
-            .is_some_and(|pending| pending.about == About::Upload(task))
+            .is_some_and(|pending| pending.subject == CallSubject::Upload(task))
         {
             self.pending.remove(&call);
         }
@@ -87,12 +87,12 @@ impl Calls {
     pub(crate) fn initiations(&self) -> usize {
         self.pending
             .values()
-            .filter(|pending| matches!(pending.about, About::Initiation(_)))
+            .filter(|pending| matches!(pending.subject, CallSubject::Initiation(_)))
             .count()
     }
 
     /// Whether the coordinator has been failing lately.
-    pub(crate) fn is_out(&self) -> bool {
+    pub(crate) fn is_failing(&self) -> bool {
         self.pending
             .values()
             .any(|pending| pending.failures >= FAILURES_TO_SHOW)
@@ -107,11 +107,11 @@ impl Calls {
         random: &mut fastrand::Rng,
         online: bool,
         now: Moment,
-    ) -> Option<Failed> {
+    ) -> Option<AfterFailure> {
         let mut pending = self.pending.remove(&call)?;
         let (error, server_asks) = match failure {
             CallFailure::Problem(problem) if !problem.code.is_retryable() => {
-                return Some(Failed::GivenUp(Box::new(pending), problem.into()));
+                return Some(AfterFailure::GivenUp(Box::new(pending), problem.into()));
             }
             CallFailure::Problem(problem) => {
                 let asked = problem
@@ -122,7 +122,7 @@ impl Calls {
             CallFailure::Unreadable { status } if (400..500).contains(&status) && status != 429 => {
                 let mut error = UploadError::protocol("the coordinator's answer is not of this protocol");
                 error.status = Some(status);
-                return Some(Failed::GivenUp(Box::new(pending), error));
+                return Some(AfterFailure::GivenUp(Box::new(pending), error));
             }
             CallFailure::Unreadable { .. } | CallFailure::Network | CallFailure::TimedOut => {
                 let text = "the coordinator cannot be reached";
@@ -137,17 +137,17 @@ impl Calls {
         if !online {
             // Time without a network is nobody's failure.
             pending.failing_since = None;
-        } else if now.since(since) > policy.outage_patience {
-            return Some(Failed::GivenUp(Box::new(pending), error));
+        } else if now.since(since) > policy.outage_timeout {
+            return Some(AfterFailure::GivenUp(Box::new(pending), error));
         }
         pending.retry_at = Some(now + policy.delay(pending.failures, server_asks, random));
         self.pending.insert(call, pending);
-        Some(Failed::Waits)
+        Some(AfterFailure::Retries)
     }
 
     /// The next call whose wait is over; it counts as sent now.
     pub(crate) fn next_due(&mut self, now: Moment) -> Option<(CallId, Call)> {
-        let is_due = |pending: &Pending| pending.retry_at.is_some_and(|at| at <= now);
+        let is_due = |pending: &PendingCall| pending.retry_at.is_some_and(|at| at <= now);
         let (call, pending) = self.pending.iter_mut().find(|(_, pending)| is_due(pending))?;
         pending.retry_at = None;
         pending.asked_at = now;
@@ -164,7 +164,7 @@ impl Calls {
     }
 
     /// So much of the time since the last failure was slept through.
-    pub(crate) fn forgive(&mut self, slept: Duration) {
+    pub(crate) fn discount(&mut self, slept: Duration) {
         for since in self
             .pending
             .values_mut()
