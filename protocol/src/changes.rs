@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{FileRecord, FileStatus, Timestamp};
+use crate::files::{FileRecord, FileStatus};
+use crate::timestamp::Timestamp;
 
 /// What happened to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,6 +1,10 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Crc64Nvme, FileId, Redacted, StringMap, Timestamp, WorkspaceId};
+use crate::checksum::Crc64Nvme;
+use crate::ids::{FileId, WorkspaceId};
+use crate::redacted::Redacted;
+use crate::string_map::StringMap;
+use crate::timestamp::Timestamp;
 
 /// Where a file stands. `uploading → available | aborted | expired`, `available → deleted`;
 /// nothing else can happen.

@@ -9,12 +9,14 @@
 
 mod changes;
 mod checksum;
+mod completion;
 mod database;
 mod files;
 mod ids;
 mod parts;
 mod problem;
 mod redacted;
+mod signing;
 mod string_map;
 mod timestamp;
 mod token;
@@ -23,6 +25,10 @@ mod uppy;
 
 pub use changes::{Change, ChangeKind, ChangesPage, Frame};
 pub use checksum::{Crc64Nvme, InvalidChecksum};
+pub use completion::{
+    CompleteBatchReply, CompleteBatchRequest, CompleteRequest, CompleteResult, CompletedPart,
+    MAX_UPLOADS_PER_COMPLETION, UploadToComplete,
+};
 pub use database::DatabaseStatus;
 pub use files::{ContentLink, FileChecksum, FileList, FileRecord, FileStatus};
 pub use ids::{FileId, InvalidId, UploadId, WorkspaceId};
@@ -32,13 +38,12 @@ pub use parts::{
 };
 pub use problem::{ErrorCode, Problem};
 pub use redacted::Redacted;
+pub use signing::{MAX_PARTS_PER_SIGNING, PartToSign, SignPartsReply, SignPartsRequest, SignedPart};
 pub use string_map::StringMap;
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use token::{TokenError, TokenReply};
 pub use uploads::{
-    AbortReply, CompleteBatchReply, CompleteBatchRequest, CompleteRequest, CompleteResult, CompletedPart,
-    InitiateReply, InitiateRequest, InitiateResult, MAX_FILES_PER_INITIATE, MAX_PARTS_PER_SIGNING,
-    MAX_UPLOADS_PER_COMPLETION, NewFile, PartToSign, SignPartsReply, SignPartsRequest, SignedPart,
-    StoredPart, UploadGrant, UploadKind, UploadStatus, UploadToComplete,
+    AbortReply, InitiateReply, InitiateRequest, InitiateResult, MAX_FILES_PER_INITIATE, NewFile, StoredPart,
+    UploadGrant, UploadKind, UploadStatus,
 };
 pub use uppy::{CompanionToken, CompanionTokenRequest, S3Method, S3SignReply, S3SignRequest};

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::PartNumber;
+use crate::parts::PartNumber;
 
 /// Stable error codes of the HTTP API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -176,7 +176,7 @@ impl Problem {
     /// The same problem naming the first parts concerned.
     pub fn with_parts(mut self, parts: impl IntoIterator<Item = PartNumber>) -> Self {
         /// Most parts named in one problem. Source: own choice, one signing batch.
-        const MAX_NAMED_PARTS: usize = crate::MAX_PARTS_PER_SIGNING;
+        const MAX_NAMED_PARTS: usize = crate::signing::MAX_PARTS_PER_SIGNING;
         self.parts = parts.into_iter().take(MAX_NAMED_PARTS).collect();
         self
     }

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Redacted, WorkspaceId};
+use crate::ids::WorkspaceId;
+use crate::redacted::Redacted;
 
 /// Successful reply of the token endpoint.
 ///

@@ -1,24 +1,20 @@
-//! Bodies of the upload endpoints.
+//! Bodies of the endpoints that open an upload, tell how it stands, and give it up.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{
-    Crc64Nvme, FileId, FileRecord, FileStatus, PartNumber, Problem, Redacted, StringMap, Tail, Timestamp,
-    UploadId,
-};
+use crate::checksum::Crc64Nvme;
+use crate::files::{FileRecord, FileStatus};
+use crate::ids::{FileId, UploadId};
+use crate::parts::{PartNumber, Tail};
+use crate::problem::Problem;
+use crate::redacted::Redacted;
+use crate::signing::{PartToSign, SignedPart};
+use crate::string_map::StringMap;
+use crate::timestamp::Timestamp;
 
 /// Most files in one initiate request. Source: `docs/api.md`, section "Uploads".
 pub const MAX_FILES_PER_INITIATE: usize = 100;
-
-/// Most uploads in one request to complete several. Source: `docs/api.md`, section "Uploads".
-pub const MAX_UPLOADS_PER_COMPLETION: usize = 100;
-
-/// Most parts in one signing request.
-///
-/// Source: a presigned URL costs a worker about 50 µs cold, and Cloudflare's free plan allows 10 ms
-/// of CPU a request: <https://developers.cloudflare.com/workers/platform/limits/>
-pub const MAX_PARTS_PER_SIGNING: usize = 100;
 
 /// Body of `POST /v1/uploads`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,18 +59,6 @@ pub struct NewFile {
     /// Parts whose URLs should come in the reply, at most 100 in the whole request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartToSign>,
-}
-
-/// A part that a URL is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct PartToSign {
-    /// Which part.
-    pub part_number: PartNumber,
-    /// The part's checksum. Where given, the URL accepts exactly these bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub crc64nvme: Option<Crc64Nvme>,
 }
 
 /// Reply of `POST /v1/uploads`: one result for each file, in the order asked.
@@ -200,49 +184,6 @@ pub struct UploadGrant {
     pub urls: Vec<SignedPart>,
 }
 
-/// Permission to send exactly one part once or more often until it expires.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct SignedPart {
-    /// Which part.
-    pub part_number: PartNumber,
-    /// HTTP method: `PUT` with the bytes as the body, or `POST` with a form (`multipart/form-data`).
-    pub method: String,
-    /// The presigned URL, or the form's.
-    pub url: Redacted<String>,
-    /// Headers that must go with the request exactly as given.
-    pub headers: StringMap,
-    /// Fields of the form, before the last one, which is named `file` and holds the bytes.
-    #[serde(default, skip_serializing_if = "StringMap::is_empty")]
-    pub fields: StringMap<Redacted<String>>,
-    /// When storage stops accepting it.
-    pub expires_at: Timestamp,
-    /// The same as seconds from now, for clients whose clock is wrong.
-    pub expires_in: u64,
-}
-
-/// Body of `POST /v1/uploads/{uploadId}/parts`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct SignPartsRequest {
-    /// The upload's ticket.
-    pub ticket: Redacted<String>,
-    /// 1 to 100 parts.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 100)))]
-    pub parts: Vec<PartToSign>,
-}
-
-/// Reply of `POST /v1/uploads/{uploadId}/parts`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct SignPartsReply {
-    /// One URL for each part asked for, in the order asked.
-    pub urls: Vec<SignedPart>,
-}
-
 /// A part that storage holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -292,88 +233,6 @@ pub struct UploadStatus {
     pub file: FileRecord,
 }
 
-/// A part as the client believes it was stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct CompletedPart {
-    /// Which part.
-    pub part_number: PartNumber,
-    /// The ETag that storage answered, where the client could read it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub etag: Option<String>,
-    /// The checksum of the bytes that the client sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub crc64nvme: Option<Crc64Nvme>,
-}
-
-/// Body of `POST /v1/uploads/{uploadId}/complete`. The reply is the [`FileRecord`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct CompleteRequest {
-    /// The upload's ticket.
-    pub ticket: Redacted<String>,
-    /// Checksum of the whole file; storage and coordinator both compare it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub crc64nvme: Option<Crc64Nvme>,
-    /// The parts, where the client wants them compared one by one. What storage lists is the truth
-    /// all the same.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parts: Option<Vec<CompletedPart>>,
-}
-
-/// Body of `POST /v1/uploads/complete`: several uploads in one request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct CompleteBatchRequest {
-    /// 1 to 100 uploads, none of them twice.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 100)))]
-    pub uploads: Vec<UploadToComplete>,
-}
-
-/// One upload of a [`CompleteBatchRequest`]; the fields are those of a [`CompleteRequest`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct UploadToComplete {
-    /// Which upload.
-    pub upload_id: UploadId,
-    /// Its ticket.
-    pub ticket: Redacted<String>,
-    /// Checksum of the whole file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub crc64nvme: Option<Crc64Nvme>,
-    /// The parts, where the client wants them compared one by one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parts: Option<Vec<CompletedPart>>,
-}
-
-/// Reply of `POST /v1/uploads/complete`: one result for each upload, in the order asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct CompleteBatchReply {
-    /// The results.
-    pub uploads: Vec<CompleteResult>,
-}
-
-/// What became of one upload: exactly one of `file` and `error` is there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct CompleteResult {
-    /// Which upload.
-    pub upload_id: UploadId,
-    /// The finalized file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<Box<FileRecord>>,
-    /// Why it could not be finalized; the others are not touched by it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<Problem>,
-}
-
 /// Reply of `DELETE /v1/uploads/{uploadId}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -413,7 +272,7 @@ mod tests {
                 })),
                 InitiateResult::Refused {
                     client_ref: "f2".to_owned(),
-                    error: Problem::new(crate::ErrorCode::FileTooLarge, "too large"),
+                    error: Problem::new(crate::problem::ErrorCode::FileTooLarge, "too large"),
                 },
             ],
         };

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{PartNumber, Redacted, StringMap, Timestamp};
+use crate::parts::PartNumber;
+use crate::redacted::Redacted;
+use crate::string_map::StringMap;
+use crate::timestamp::Timestamp;
 
 /// Body of `POST /v1/s3/sign`: what Uppy hands to `signRequest`. Members besides these are ignored, since Uppy may get more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

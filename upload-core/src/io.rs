@@ -107,7 +107,7 @@ pub enum Input {
         /// What it said.
         result: Result<Reply, CallFailure>,
     },
-    /// The moment that [`crate::Engine::poll_timeout`] named has come. Harmless at any other time.
+    /// The moment that `Engine::poll_timeout` named has come. Harmless at any other time.
     Timeout,
 }
 

@@ -1,0 +1,95 @@
+//! Bodies of the endpoints that finalize uploads.
+
+use serde::{Deserialize, Serialize};
+
+use crate::checksum::Crc64Nvme;
+use crate::files::FileRecord;
+use crate::ids::UploadId;
+use crate::parts::PartNumber;
+use crate::problem::Problem;
+use crate::redacted::Redacted;
+
+/// Most uploads in one request to complete several. Source: `docs/api.md`, section "Uploads".
+pub const MAX_UPLOADS_PER_COMPLETION: usize = 100;
+
+/// A part as the client believes it was stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CompletedPart {
+    /// Which part.
+    pub part_number: PartNumber,
+    /// The ETag that storage answered, where the client could read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// The checksum of the bytes that the client sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<Crc64Nvme>,
+}
+
+/// Body of `POST /v1/uploads/{uploadId}/complete`. The reply is the [`FileRecord`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CompleteRequest {
+    /// The upload's ticket.
+    pub ticket: Redacted<String>,
+    /// Checksum of the whole file; storage and coordinator both compare it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<Crc64Nvme>,
+    /// The parts, where the client wants them compared one by one. What storage lists is the truth
+    /// all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Vec<CompletedPart>>,
+}
+
+/// Body of `POST /v1/uploads/complete`: several uploads in one request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CompleteBatchRequest {
+    /// 1 to 100 uploads, none of them twice.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 100)))]
+    pub uploads: Vec<UploadToComplete>,
+}
+
+/// One upload of a [`CompleteBatchRequest`]; the fields are those of a [`CompleteRequest`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct UploadToComplete {
+    /// Which upload.
+    pub upload_id: UploadId,
+    /// Its ticket.
+    pub ticket: Redacted<String>,
+    /// Checksum of the whole file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<Crc64Nvme>,
+    /// The parts, where the client wants them compared one by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Vec<CompletedPart>>,
+}
+
+/// Reply of `POST /v1/uploads/complete`: one result for each upload, in the order asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CompleteBatchReply {
+    /// The results.
+    pub uploads: Vec<CompleteResult>,
+}
+
+/// What became of one upload: exactly one of `file` and `error` is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CompleteResult {
+    /// Which upload.
+    pub upload_id: UploadId,
+    /// The finalized file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<Box<FileRecord>>,
+    /// Why it could not be finalized; the others are not touched by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Problem>,
+}
