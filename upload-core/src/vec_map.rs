@@ -14,15 +14,18 @@ impl<K, V> Default for VecMap<K, V> {
 }
 
 impl<K: Ord + Copy, V> VecMap<K, V> {
-    pub const fn new() -> Self {
+    /// Without entries.
+    pub(crate) const fn new() -> Self {
         Self(Vec::new())
     }
 
-    pub fn len(&self) -> usize {
+    /// Entries.
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub fn insert(&mut self, key: K, value: V) {
+    /// Puts in an entry; it replaces one of the same key.
+    pub(crate) fn insert(&mut self, key: K, value: V) {
         match self.position(key) {
             Ok(_) => {
                 if let Some(known) = self.get_mut(&key) {
@@ -33,39 +36,46 @@ impl<K: Ord + Copy, V> VecMap<K, V> {
         }
     }
 
-    pub fn remove(&mut self, key: &K) -> Option<V> {
+    /// Takes out an entry.
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         let place = self.position(*key).ok()?;
         Some(*self.0.remove(place).1)
     }
 
-    pub fn contains_key(&self, key: &K) -> bool {
+    /// Whether there is an entry of this key.
+    pub(crate) fn contains_key(&self, key: &K) -> bool {
         self.position(*key).is_ok()
     }
 
-    pub fn get(&self, key: &K) -> Option<&V> {
+    /// The value of a key.
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
         let place = self.position(*key).ok()?;
         self.0.get(place).map(|(_, value)| &**value)
     }
 
-    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+    /// The value of a key, to be changed.
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         let place = self.position(*key).ok()?;
         self.0.get_mut(place).map(|(_, value)| &mut **value)
     }
 
     /// In the order of their keys.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> {
         self.0.iter().map(|(key, value)| (key, &**value))
     }
 
-    pub fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = (&K, &mut V)> {
+    /// In the order of their keys, with values to be changed.
+    pub(crate) fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = (&K, &mut V)> {
         self.0.iter_mut().map(|(key, value)| (&*key, &mut **value))
     }
 
-    pub fn values(&self) -> impl DoubleEndedIterator<Item = &V> {
+    /// In the order of their keys.
+    pub(crate) fn values(&self) -> impl DoubleEndedIterator<Item = &V> {
         self.0.iter().map(|(_, value)| &**value)
     }
 
-    pub fn values_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut V> {
+    /// In the order of their keys, to be changed.
+    pub(crate) fn values_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut V> {
         self.0.iter_mut().map(|(_, value)| &mut **value)
     }
 
