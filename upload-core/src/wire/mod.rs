@@ -7,6 +7,8 @@
 //! what `serde` does with the same type.
 
 mod calls;
+#[cfg(test)]
+mod fixtures;
 mod json;
 mod replies;
 mod requests;
