@@ -2,21 +2,11 @@
 
 #![allow(missing_docs)]
 
-use syncsphere_sim::{Faults, Incident, LINKS, Link, Outcome, Scenario, Simulation};
-use syncsphere_upload_core::{Concurrency, Config, Connections, TaskState};
+mod common;
 
-const MIB: u64 = 1024 * 1024;
-
-fn all_available(outcome: &Outcome) {
-    assert!(
-        outcome.ends.iter().all(|end| *end == Some(TaskState::Available)),
-        "{outcome:?}"
-    );
-}
-
-fn count(outcome: &Outcome, what: &str) -> u64 {
-    outcome.counts.get(what).copied().unwrap_or(0)
-}
+use common::{MIB, all_available, count};
+use syncsphere_sim::{Faults, Incident, LINKS, Scenario, Simulation};
+use syncsphere_upload_core::{Config, TaskState};
 
 #[test]
 fn files_of_awkward_sizes_arrive() {
@@ -70,59 +60,6 @@ fn forms_are_renewed_when_they_expire() {
         ..Scenario::calm(24, vec![15 * MIB; 3])
     });
     all_available(&outcome);
-}
-
-#[test]
-fn small_files_do_not_wait_for_a_large_one() {
-    let link = LINKS[2];
-    let mut sizes = vec![200 * MIB];
-    sizes.extend([64 * 1024; 20]);
-    let size: u64 = sizes.iter().sum();
-    let outcome = Simulation::run(Scenario {
-        link,
-        ..Scenario::calm(21, sizes)
-    });
-    all_available(&outcome);
-    let last_small = outcome.ended_at.iter().skip(1).flatten().max();
-    assert!(last_small < Some(&10_000), "{outcome:?}");
-    let least = size as f64 / link.rate_total;
-    assert!(
-        (outcome.took as f64) < least * 1.1,
-        "and the large one loses nothing: {outcome:?}"
-    );
-}
-
-#[test]
-fn a_large_file_does_not_wait_for_small_ones() {
-    let mut sizes = vec![64 * 1024; 500];
-    sizes.push(50 * MIB);
-    sizes.extend([64 * 1024; 1000]);
-    let outcome = Simulation::run(Scenario {
-        link: LINKS[2],
-        ..Scenario::calm(22, sizes)
-    });
-    all_available(&outcome);
-    let large = outcome.ended_at.get(500).copied().flatten();
-    assert!(
-        large < Some(outcome.took * 3 / 4),
-        "{large:?} of {}",
-        outcome.took
-    );
-}
-
-#[test]
-fn a_link_is_used_to_the_full() {
-    for link in LINKS.iter().filter(|link| link.resets == 0.0) {
-        let size = (link.rate_total * 20_000.0) as u64;
-        let outcome = Simulation::run(Scenario {
-            link: *link,
-            ..Scenario::calm(4, vec![size])
-        });
-        all_available(&outcome);
-        let rate = link.rate_total.min(link.rate_each * 6.0);
-        let efficiency = size as f64 / rate / outcome.took as f64;
-        assert!(efficiency > 0.92, "{}: {efficiency} {outcome:?}", link.name);
-    }
 }
 
 #[test]
@@ -287,19 +224,6 @@ fn lost_and_late_answers_of_complete_are_resolved() {
 }
 
 #[test]
-fn a_fixed_window_is_respected() {
-    let config = Config {
-        concurrency: Concurrency::Fixed(1),
-        ..Config::default()
-    };
-    let outcome = Simulation::run(Scenario {
-        config,
-        ..Scenario::calm(15, vec![100 * MIB])
-    });
-    all_available(&outcome);
-}
-
-#[test]
 fn urls_that_died_while_the_clock_stood_still_are_renewed() {
     let incidents = vec![(2_000, Incident::Sleep(3_600_000, true))];
     let outcome = Simulation::run(Scenario {
@@ -321,102 +245,4 @@ fn a_night_asleep_is_no_outage() {
         all_available(&outcome);
         assert!(outcome.took < 8 * 3_600_000 + 60_000, "{outcome:?}");
     }
-}
-
-/// How long a gibibyte takes over a line that twelve connections fill, in milliseconds.
-fn over_a_wide_line(seed: u64, connections: Connections, addresses: u8) -> u64 {
-    let link = Link {
-        rate_each: 1_000.0,
-        rate_total: 12_000.0,
-        ..LINKS[1]
-    };
-    let outcome = Simulation::run(Scenario {
-        link,
-        connections,
-        addresses,
-        ..Scenario::calm(seed, vec![1024 * MIB])
-    });
-    all_available(&outcome);
-    outcome.took
-}
-
-#[test]
-fn more_connections_are_used_where_they_carry_more() {
-    let run = |connections| over_a_wide_line(18, connections, 1);
-    let (six, many) = (run(Connections::Http1), run(Connections::Multiplexed));
-    assert!(many * 13 < six * 10, "{many} ms against {six} ms");
-}
-
-#[test]
-fn a_paused_upload_holds_nobody_up() {
-    let incidents = vec![
-        (1_500, Incident::Pause(0, 3_600_000)),
-        (1_500, Incident::Pause(1, 3_600_000)),
-    ];
-    let files = vec![100 * MIB, 100 * MIB, 100 * MIB, 1];
-    let outcome = Simulation::run(Scenario {
-        incidents: incidents.clone(),
-        ..Scenario::calm(19, files.clone())
-    });
-    all_available(&outcome);
-    let last_of_the_others = outcome.ended_at.get(2).copied().flatten().unwrap_or(u64::MAX);
-    assert!(last_of_the_others < 20_000, "{outcome:?}");
-}
-
-#[test]
-fn storage_under_two_addresses_is_reached_over_twice_the_connections() {
-    let run = |addresses| over_a_wide_line(24, Connections::Http1, addresses);
-    let (one, two) = (run(1), run(2));
-    assert!(two * 15 < one * 10, "{two} ms against {one} ms");
-}
-
-#[test]
-fn an_address_of_storage_that_is_dead_holds_nobody_up_for_good() {
-    let outcome = Simulation::run(Scenario {
-        addresses: 2,
-        one_is_dead: true,
-        ..Scenario::calm(25, vec![300 * MIB, 1, 2, 3])
-    });
-    all_available(&outcome);
-    assert!(count(&outcome, "address dead") > 0, "{outcome:?}");
-    assert!(outcome.took < 300_000, "{outcome:?}");
-}
-
-/// How many times as long 256 MiB take where storage refuses some parts as where it does not, on average.
-fn slowdown_by_refusals(part_size: Option<u64>) -> f64 {
-    let link = Link {
-        round_trip: 50,
-        rate_each: 5_000.0,
-        rate_total: 40_000.0,
-        ..LINKS[1]
-    };
-    let took = |part_refused: f64| -> u64 {
-        let run = |seed| {
-            let calm = Scenario::calm(seed, vec![256 * MIB]);
-            let outcome = Simulation::run(Scenario {
-                link,
-                faults: Faults {
-                    part_refused,
-                    ..Faults::default()
-                },
-                config: Config {
-                    part_size,
-                    ..calm.config.clone()
-                },
-                ..calm
-            });
-            all_available(&outcome);
-            outcome.took
-        };
-        (0..40).map(run).sum()
-    };
-    took(0.05) as f64 / took(0.0) as f64
-}
-
-#[test]
-fn what_one_connection_loses_the_others_make_up_for() {
-    let equal = slowdown_by_refusals(Some((256 * MIB).div_ceil(18)));
-    let with_tail = slowdown_by_refusals(None);
-    assert!(with_tail < 1.17, "{with_tail}");
-    assert!(equal > 1.22, "{equal}");
 }
