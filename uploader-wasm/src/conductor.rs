@@ -1,18 +1,17 @@
-use std::cell::{Cell, RefCell};
+//! What the worker's TypeScript calls. Its other side is `npm/src/worker/conductor.ts`.
 
-use syncsphere_protocol::{Crc64Nvme, ErrorCode, Problem, Redacted};
+use syncsphere_protocol::{Crc64Nvme, ErrorCode, Problem};
 use syncsphere_upload_core::{
-    Action, AttemptId, Call, CallFailure, CallId, Checkpoint, Connections, Engine, FileDescription, Input,
-    InvalidCheckpoint, Json, Malformed, Moment, Notice, Reason, Reply, TaskId, TaskState, TransferFailure,
-    UploadError, file_record_json,
+    AttemptId, CallFailure, Checkpoint, Connections, Input, InvalidCheckpoint, Json, Reason, TaskId,
+    TransferFailure,
 };
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;
 
-use crate::dispatcher::Dispatcher;
-use crate::host::{ConductorHost, LaneLink, performance};
+use crate::host::{ConductorHost, LaneLink};
 use crate::json;
 use crate::options::Options;
+use crate::shell::Shell;
 
 /// Runs the upload engine for all files of a page. One per `Uploader`, in a worker of its own.
 #[wasm_bindgen]
@@ -36,16 +35,7 @@ impl Conductor {
             .and_then(Options::read)
             .map_err(|_| JsError::new("the options are not valid"))?;
         // For as long as its worker lives: nothing would be gained by code that frees it.
-        Ok(Self(Box::leak(Box::new(Shell {
-            engine: RefCell::new(Engine::new(options.config, seed)),
-            dispatcher: RefCell::new(Dispatcher::new(lanes)),
-            files: js_sys::Map::new(),
-            endpoint: options.endpoint,
-            asked: RefCell::default(),
-            host,
-            storage: Cell::default(),
-            alarm: Cell::default(),
-        }))))
+        Ok(Self(Box::leak(Box::new(Shell::new(host, lanes, options, seed)))))
     }
 
     /// Takes a file to upload; `description` is JSON. `task` must be a number not used before.
@@ -99,33 +89,20 @@ impl Conductor {
 
     /// The moment that `wake` named has come.
     pub fn awake(&self) {
-        // The engine may ask for the same moment again.
-        self.0.alarm.set(None);
-        self.0.feed(Input::Timeout);
+        self.0.awake();
     }
 
     /// Has the host told, by `activity`, what the engine does at the moment.
     #[wasm_bindgen(js_name = showActivity)]
     pub fn show_activity(&self) {
-        let now = self.0.engine.borrow().activity();
-        self.0.host.activity(
-            now.window as u32,
-            now.in_flight as u32,
-            now.waiting as u32,
-            now.retries,
-            now.hedges,
-        );
+        self.0.show_activity();
     }
 
     /// Has the host told, by `parts`, where the parts of a task stand; of one that is not under way it
     /// hears nothing.
     #[wasm_bindgen(js_name = showParts)]
     pub fn show_parts(&self, task: u32) {
-        let parts = self.0.engine.borrow().parts(TaskId(task));
-        if let Some(parts) = parts {
-            let states: Vec<u8> = parts.states.into_iter().map(|state| state as u8).collect();
-            self.0.host.parts(task, parts.part_size as f64, &states);
-        }
+        self.0.show_parts(TaskId(task));
     }
 
     /// The coordinator has answered a call. A body that is none of ours, or too long, is told as empty.
@@ -207,199 +184,7 @@ impl Conductor {
     }
 }
 
-struct Shell {
-    engine: RefCell<Engine>,
-    dispatcher: RefCell<Dispatcher>,
-    /// By task. A JavaScript map, for it holds JavaScript objects and costs no code to load.
-    files: js_sys::Map,
-    endpoint: String,
-    /// The calls that have not been answered.
-    asked: RefCell<Vec<(CallId, Box<Call>)>>,
-    host: ConductorHost,
-    storage: Cell<Connections>,
-    /// When the host is to wake the engine.
-    alarm: Cell<Option<Moment>>,
-}
-
-impl Shell {
-    fn take_file(&self, task: u32, file: Blob, description: &str) -> Result<FileDescription, JsError> {
-        let description = json::parse(description)
-            .and_then(|json| read_description(json, file.size() as u64))
-            .map_err(|_| JsError::new("the description is not valid"))?;
-        self.files.set(&task.into(), &file);
-        Ok(description)
-    }
-
-    fn file(&self, task: TaskId) -> Option<Blob> {
-        self.files.get(&task.0.into()).dyn_into().ok()
-    }
-
-    fn answered(&self, attempt: AttemptId, input: impl FnOnce(AttemptId) -> Input) {
-        self.dispatcher.borrow_mut().ended(attempt);
-        self.feed(input(attempt));
-    }
-
-    /// One mutation, then drain.
-    fn feed(&self, input: Input) {
-        self.engine.borrow_mut().handle_input(input, now());
-        loop {
-            // Bound first, so that the engine is free again while the action is performed.
-            let action = self.engine.borrow_mut().poll_action();
-            match action {
-                Some(action) => self.perform(action),
-                None => break,
-            }
-        }
-        self.set_alarm();
-    }
-
-    fn perform(&self, action: Action) {
-        match action {
-            Action::Hash { attempt, task, range } => {
-                if let Some(file) = self.file(task) {
-                    self.dispatcher.borrow_mut().hash(attempt, &file, range);
-                }
-            }
-            Action::Send {
-                attempt,
-                task,
-                range,
-                request,
-            } => {
-                let shared = self.storage.get() == Connections::Http1 && self.is_own_origin(&request.url);
-                if let Some(file) = self.file(task) {
-                    self.dispatcher.borrow_mut().send(attempt, &file, range, request);
-                }
-                if shared {
-                    self.learn(Connections::Http1Shared);
-                }
-            }
-            Action::Cancel { attempt } => self.dispatcher.borrow_mut().cancel(attempt),
-            Action::Examine { request } => self.host.examine(&request.method, &request.url),
-            Action::Call { call, request } => {
-                let asked = request.request();
-                self.asked.borrow_mut().push((call, request));
-                self.host.ask(
-                    call.0,
-                    asked.method,
-                    &asked.path,
-                    asked.body,
-                    asked.idempotency_key,
-                    asked.is_slow,
-                );
-            }
-            Action::Save { task, checkpoint } => {
-                let text = checkpoint.to_json();
-                self.host.save(task.0, checkpoint.upload_id.as_str(), &text);
-            }
-            Action::Forget { task } => self.host.forget(task.0),
-            Action::Notify { task, notice } => self.notify(task, notice),
-        }
-    }
-
-    /// Whether a URL is of the coordinator's own origin.
-    fn is_own_origin(&self, url: &str) -> bool {
-        origin(url) == origin(&self.endpoint)
-    }
-
-    /// The coordinator has answered a call, or will not.
-    fn replied(&self, call: u64, read: impl FnOnce(&Call) -> Result<Reply, CallFailure>) {
-        let call = CallId(call);
-        let asked = {
-            let mut asked = self.asked.borrow_mut();
-            let index = asked.iter().position(|(known, _)| *known == call);
-            index.map(|index| asked.swap_remove(index).1)
-        };
-        if let Some(asked) = asked {
-            let result = read(&asked);
-            self.feed(Input::Replied { call, result });
-        }
-    }
-
-    /// How requests reach storage, which the engine wants to know only when it changes.
-    fn learn(&self, seen: Connections) {
-        if self.storage.replace(seen) != seen {
-            self.feed(Input::Storage(seen));
-        }
-    }
-
-    fn notify(&self, task: TaskId, notice: Notice) {
-        match notice {
-            Notice::State(state) => {
-                if state.is_final() {
-                    self.files.delete(&task.0.into());
-                }
-                // The page hears of these two with the record or the error, which follow at once.
-                if !matches!(state, TaskState::Available | TaskState::Failed) {
-                    self.host.state(task.0, state.as_str());
-                }
-            }
-            Notice::Progress(progress) => self.host.progress(
-                task.0,
-                progress.loaded as f64,
-                progress.total as f64,
-                progress.rate,
-                progress.eta_seconds,
-            ),
-            Notice::Available(record) => {
-                self.host.available(task.0, &file_record_json(&record));
-            }
-            Notice::Failed(error) => self.report(task, &error),
-        }
-    }
-
-    fn report(&self, task: TaskId, error: &UploadError) {
-        self.host.failed(
-            task.0,
-            error.code.as_str(),
-            error.reason.map(Reason::as_str),
-            error.retryable,
-            &error.message,
-            &error.request_id,
-            error.status,
-        );
-    }
-
-    fn set_alarm(&self) {
-        let wanted = self.engine.borrow().poll_timeout().map(|(at, _why)| at);
-        if self.alarm.replace(wanted) != wanted {
-            self.host.wake(wanted.map(millis_until));
-        }
-    }
-}
-
-/// The beginning of a URL: its scheme, and its host with port.
-fn origin(url: &str) -> &str {
-    let slashes = url.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
-    let end = slashes.map(|(at, _)| at).nth(2);
-    end.and_then(|end| url.get(..end)).unwrap_or(url)
-}
-
 fn read_kept(checkpoint: &str) -> Result<Checkpoint, InvalidCheckpoint> {
     let json = json::parse(checkpoint).map_err(|_| InvalidCheckpoint::Damaged)?;
     Checkpoint::read(json)
-}
-
-/// What the page says of a file.
-fn read_description(json: Json, size: u64) -> Result<FileDescription, Malformed> {
-    let mut json = json.object()?;
-    Ok(FileDescription {
-        name: json.text("name")?.into(),
-        size,
-        content_type: json.text("contentType")?,
-        last_modified: json.optional("lastModified", Json::integer)?,
-        path: json.optional("path", Json::text)?.map(Redacted),
-        metadata: json.optional("metadata", Json::string_map)?.map(Redacted),
-    })
-}
-
-/// The worker's monotonic clock.
-fn now() -> Moment {
-    Moment::from_millis(performance().now() as u64)
-}
-
-/// Rounded up, so that the moment has come when the timer rings; at most what a browser's timer takes.
-fn millis_until(at: Moment) -> u32 {
-    let millis = (at.as_millis() as f64 - performance().now()).ceil();
-    (millis as u32).min(i32::MAX as u32)
 }

@@ -1,3 +1,5 @@
+//! Which lane does what.
+
 use syncsphere_protocol::PartRange;
 use syncsphere_upload_core::{AttemptId, PartRequest};
 use web_sys::Blob;
@@ -33,6 +35,7 @@ enum Work {
 }
 
 impl Dispatcher {
+    /// Over these lanes, all of them idle.
     pub fn new(links: Vec<LaneLink>) -> Self {
         let lanes = links.into_iter().map(|link| Lane {
             link,
@@ -45,12 +48,14 @@ impl Dispatcher {
         }
     }
 
+    /// Gives a part to the lane that hashes least.
     pub fn hash(&mut self, attempt: AttemptId, file: &Blob, range: PartRange) {
         if let Some(link) = self.assign(attempt, Work::Hashing) {
             link.hash(attempt.0, file, range.offset as f64, range.length as f64);
         }
     }
 
+    /// Gives a part to the lane that sends least.
     pub fn send(&mut self, attempt: AttemptId, file: &Blob, range: PartRange, request: PartRequest) {
         let headers = request
             .headers
@@ -77,6 +82,7 @@ impl Dispatcher {
         }
     }
 
+    /// Has the lane that works on an attempt stop.
     pub fn cancel(&mut self, attempt: AttemptId) {
         if let Some(lane) = self.release(attempt) {
             lane.link.cancel(attempt.0);

@@ -13,6 +13,7 @@ mod dispatcher;
 mod host;
 mod json;
 mod options;
+mod shell;
 
 pub use checksum::crc64nvme;
 pub use conductor::{Conductor, loaded_bytes};

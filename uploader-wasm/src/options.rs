@@ -11,6 +11,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Reads them; refuses what the page should have refused.
     pub fn read(json: Json) -> Result<Self, Malformed> {
         let mut json = json.object()?;
         let default = Config::default();
