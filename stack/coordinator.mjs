@@ -17,6 +17,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
  * `durableDir` keeps the Durable Objects' storage there across runs (the default is temporary). `assets` is the folder
  * of static files to serve, `false` serves none, left out it is what `wrangler.toml` says, if that exists.
  * `databaseUrl` is the PostgreSQL database behind the worker's Hyperdrive binding.
+ * `workerDir` holds the worker, by default the one that `cargo xtask` put in its place.
  * `logs` of the result collects what the worker wrote, `onLog` hears it at once.
  *
  * @param {{
@@ -38,7 +39,7 @@ export async function startCoordinator({
   assets,
   environment,
   configPath = join(ROOT, "wrangler.toml"),
-  workerDir = join(ROOT, "edge-coordinator", "build"),
+  workerDir = builtWorker(),
   onLog,
   adjust = (workerOptions) => workerOptions,
 } = {}) {
@@ -87,6 +88,11 @@ export async function startCoordinator({
     await runtime.dispose();
     throw error;
   }
+}
+
+/** The folder of the built worker; `SYNCSPHERE_WORKER` names another, such as the one that ships. */
+export function builtWorker() {
+  return process.env.SYNCSPHERE_WORKER ?? join(ROOT, "edge-coordinator", "build");
 }
 
 function s3Vars(s3) {

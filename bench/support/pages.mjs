@@ -5,7 +5,9 @@ import { build } from "esbuild";
 
 const BENCH = fileURLToPath(new URL("..", import.meta.url));
 const PACKAGE = fileURLToPath(new URL("../../uploader-wasm/npm/dist", import.meta.url));
-const ENGINE = fileURLToPath(new URL("../../target/uploader-wasm", import.meta.url));
+const ENGINE =
+  process.env.SYNCSPHERE_ENGINE ??
+  fileURLToPath(new URL("../../target/uploader-wasm/release", import.meta.url));
 
 /**
  * Builds a page for each contestant: `ours.html` into one folder, for the coordinator to serve with the built npm

@@ -42,9 +42,13 @@ class Published {
 
   async start() {
     this.folder = await mkdtemp(join(tmpdir(), "syncsphere-published-"));
-    const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", this.folder], {
-      cwd: PACKAGE,
-    });
+    const { stdout } = await run(
+      "npm",
+      ["pack", "--json", "--ignore-scripts", "--pack-destination", this.folder],
+      {
+        cwd: PACKAGE,
+      },
+    );
     const tarball = join(this.folder, JSON.parse(stdout)[0].filename);
     await writeFile(join(this.folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
     await run("npm", ["install", "--offline", "--no-audit", "--no-fund", tarball], { cwd: this.folder });

@@ -5,12 +5,9 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { startCoordinator } from "../../stack/coordinator.mjs";
+import { builtWorker, startCoordinator } from "../../stack/coordinator.mjs";
 import { startSeaweed } from "../../stack/seaweed.mjs";
 import { Client, noise } from "./support.mjs";
-
-const BUILD = fileURLToPath(new URL("../../edge-coordinator/build", import.meta.url));
 
 /** `(module (func (export "trap") unreachable))` */
 const TRAP = Buffer.from("0061736d0100000001040160000003020100070801047472617000000a05010300000b", "hex");
@@ -19,18 +16,19 @@ describe("a panic", () => {
   let folder, s3, coordinator;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "panic-"));
-    await cp(BUILD, folder, { recursive: true });
+    await cp(builtWorker(), folder, { recursive: true });
     await writeFile(join(folder, "trap.wasm"), TRAP);
     const entry = join(folder, "index.js");
     const code = await readFile(entry, "utf8");
-    const fetchOfTheWorker = /(\w+\.prototype\.fetch=function\((\w+)\)\{)/;
-    assert.match(code, fetchOfTheWorker);
+    const callOfTheWorker = /(\bfetch\((\w+)\)\{return \w+\(\(\)=>)(\w+\(\2,this\.env,this\.ctx\))/;
+    assert.match(code, callOfTheWorker);
     const trapping = code.replace(
-      fetchOfTheWorker,
-      (_, head, request) =>
-        `${head}const when=${request}.headers.get("x-trap");` +
+      callOfTheWorker,
+      (_, head, request, call) =>
+        `${head}{const when=${request}.headers.get("x-trap");` +
         `const {trap}=new WebAssembly.Instance(TRAP).exports;` +
-        `if(when==="at once")trap();if(when==="later")return new Promise(()=>queueMicrotask(trap));`,
+        `if(when==="at once")trap();if(when==="later")return new Promise(()=>queueMicrotask(trap));` +
+        `return ${call}}`,
     );
     await writeFile(entry, `import TRAP from "./trap.wasm";${trapping}`);
     s3 = await startSeaweed();

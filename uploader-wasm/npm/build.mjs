@@ -2,7 +2,7 @@
  * Builds `dist/` from `src/` and the WASM module.
  *
  * `WASM_DIR` names the folder of the module and the script that wasm-bindgen made for it (`--target web --out-name
- * syncsphere_uploader`); `cargo xtask` makes both and then calls this. Default: `target/uploader-wasm`.
+ * syncsphere_uploader`); `cargo xtask` makes both and then calls this. Default: `target/uploader-wasm/release`.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -15,7 +15,9 @@ import { build } from "esbuild";
 
 const PACKAGE = fileURLToPath(new URL(".", import.meta.url));
 const DIST = path.join(PACKAGE, "dist");
-const PRODUCTS = path.resolve(process.env.WASM_DIR ?? path.join(PACKAGE, "../../target/uploader-wasm"));
+const PRODUCTS = path.resolve(
+  process.env.WASM_DIR ?? path.join(PACKAGE, "../../target/uploader-wasm/release"),
+);
 const GLUE = path.join(PRODUCTS, "syncsphere_uploader.js");
 const WASM = path.join(PRODUCTS, "syncsphere_uploader_bg.wasm");
 

@@ -4,20 +4,22 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::process::{command, execute, on_path, output};
+use crate::process::{command, on_path, output};
+use crate::steps::step;
 
 /// Installs a package; whether that could be tried.
 pub fn install(package: &str) -> Result<bool> {
     if !may_use_apt() {
         return Ok(false);
     }
-    eprintln!("installing {package} with apt");
-    execute(command("apt-get").args(["update", "--quiet"]))?;
-    execute(
-        command("apt-get")
-            .args(["install", "--yes", "--quiet", "--no-install-recommends", package])
-            .env("DEBIAN_FRONTEND", "noninteractive"),
-    )?;
+    step(&format!("installing {package} with apt"), 60, |step| {
+        step.execute(command("apt-get").args(["update", "--quiet"]))?;
+        step.execute(
+            command("apt-get")
+                .args(["install", "--yes", "--quiet", "--no-install-recommends", package])
+                .env("DEBIAN_FRONTEND", "noninteractive"),
+        )
+    })?;
     Ok(true)
 }
 

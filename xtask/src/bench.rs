@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::build_products::Profile;
 use crate::process::{command, guarded, output};
 use crate::{browser, build_products, install, pack, workspace};
 
@@ -29,7 +30,8 @@ pub fn run(names: &[String], quick: bool) -> Result<ExitCode> {
     }
     let is_wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
     install::bench_packages()?;
-    build_products::everything()?;
+    let profile = if quick { Profile::Thin } else { Profile::Release };
+    build_products::everything(profile)?;
 
     let folder = if quick {
         workspace::target().join("bench")
@@ -237,7 +239,8 @@ fn measure(name: &str, quick: bool) -> Result<Section> {
         .arg(workspace::path("bench").join(format!("{name}.bench.mjs")))
         .stderr(std::process::Stdio::inherit());
     if quick {
-        node.arg("--quick");
+        node.arg("--quick")
+            .env("SYNCSPHERE_ENGINE", build_products::engine_folder(Profile::Thin)?);
     }
     let printed = output(&mut node)?;
     let line = printed.lines().last().unwrap_or_default();
@@ -256,7 +259,7 @@ fn machine() -> Result<Vec<String>> {
         output(command(browser::chromium()?).arg("--version"))?,
         format!(
             "SeaweedFS {}",
-            output(command(install::PythonTools::install()?.weed()).arg("version"))?
+            output(command(install::S3Server::install()?.weed()).arg("version"))?
         ),
     ];
     Ok(vec![

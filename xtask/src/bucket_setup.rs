@@ -78,7 +78,6 @@ pub fn run(mut options: BucketSetupOptions) -> Result<ExitCode> {
             Provider::Aws => bail!("AWS needs --region, or S3_REGION"),
         });
     }
-    install::node_packages()?;
     let mut child = process::command(install::node()?)
         .arg(workspace::path("stack/bucket-setup.mjs"))
         .stdin(Stdio::piped())

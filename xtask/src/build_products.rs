@@ -1,19 +1,25 @@
 //! What the project ships: the coordinator worker, the npm package, the demo site. Each is built only where something
 //! that it is made from has changed.
 
-use std::path::{Path, PathBuf};
+mod engine;
+mod wasm;
+mod worker;
+
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::ValueEnum;
 
+use self::engine::BrowserEngine;
 use crate::fingerprint::{Inputs, when_changed};
-use crate::install::{self, WASM_TARGET};
-use crate::process::{cargo, command, execute, output};
+use crate::install;
+use crate::process::command;
+use crate::steps::side_by_side;
 use crate::workspace;
 
 /// What can be asked for by name.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Product {
     /// The coordinator for workerd and Cloudflare
     Worker,
@@ -23,220 +29,128 @@ pub enum Product {
     Site,
 }
 
+/// How a product is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Quickly, for the demo and the tests.
+    Thin,
+    /// As it ships: small and fast. Serves wherever a thin one would, and is taken there if it is built already.
+    Release,
+}
+
+impl Profile {
+    /// Also the name of the folder that holds what is built so.
+    fn name(self) -> &'static str {
+        self.either("thin", "release")
+    }
+
+    fn either<T>(self, thin: T, release: T) -> T {
+        match self {
+            Self::Thin => thin,
+            Self::Release => release,
+        }
+    }
+}
+
 /// Builds the named products, or all.
-pub fn run(products: &[Product]) -> Result<ExitCode> {
+pub fn run(products: &[Product], thin: bool) -> Result<ExitCode> {
     let products = if products.is_empty() {
         Product::value_variants()
     } else {
         products
     };
-    install::wasm_target()?;
-    install::node_packages()?;
-    for product in products {
-        match product {
-            Product::Worker => worker()?,
-            Product::Package => npm_package()?,
-            Product::Site => {
-                npm_package()?;
-                demo_site()?;
-            }
-        }
-    }
+    build(products, if thin { Profile::Thin } else { Profile::Release })?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Builds all three.
-pub fn everything() -> Result<()> {
-    install::wasm_target()?;
-    install::node_packages()?;
-    worker()?;
-    npm_package()?;
-    demo_site()
+pub fn everything(profile: Profile) -> Result<()> {
+    build(Product::value_variants(), profile)
 }
 
-/// The coordinator as workerd and Cloudflare run it: edge-coordinator/build.
-pub fn worker() -> Result<()> {
-    let build = workspace::path("edge-coordinator/build");
-    let inputs = rust_inputs()?.paths(&["protocol", "coordinator-core", "edge-coordinator"])?;
-    when_changed(
-        "worker",
-        inputs,
-        &[build.join("index.js"), build.join("index_bg.wasm")],
-        || {
-            let programs = workspace::path("node_modules/.bin");
-            execute(
-                command(install::worker_build()?)
-                    .arg("--release")
-                    .current_dir(workspace::path("edge-coordinator"))
-                    .env("PATH", install::path_with_node_programs()?)
-                    // Without these it downloads its own from hosts that may be out of reach, and in versions not locked.
-                    .env("WASM_BINDGEN_BIN", install::wasm_bindgen()?.join("wasm-bindgen"))
-                    .env("WASM_OPT_BIN", programs.join("wasm-opt"))
-                    .env("ESBUILD_BIN", programs.join("esbuild")),
-            )
-        },
-    )
+/// Builds the named ones and installs what that takes, side by side where nothing waits for anything.
+pub fn build(products: &[Product], profile: Profile) -> Result<()> {
+    install::wasm_target()?;
+    let has_worker = products.contains(&Product::Worker);
+    let has_package = products.iter().any(|product| *product != Product::Worker);
+    let is_compiled =
+        (!has_worker || worker::is_made(profile)?) && (!has_package || BrowserEngine::is_made(profile)?);
+    let compile = || match profile {
+        Profile::Thin if !is_compiled => wasm::compile_thin(),
+        _ => Ok(()),
+    };
+    let packages = || match profile {
+        Profile::Thin => install::demo_packages(),
+        Profile::Release => install::node_packages(),
+    };
+    side_by_side(&[&packages, &compile])?;
+
+    let worker = || {
+        if has_worker {
+            worker::put_in_place(profile)
+        } else {
+            Ok(())
+        }
+    };
+    let package = || if has_package { npm_package(profile) } else { Ok(()) };
+    side_by_side(&[&worker, &package])?;
+    if products.contains(&Product::Site) {
+        demo_site()?;
+    }
+    Ok(())
 }
 
 /// The npm package `@syncsphere/uploader`: uploader-wasm/npm/dist.
-pub fn npm_package() -> Result<()> {
-    let engine = browser_engine()?;
+fn npm_package(profile: Profile) -> Result<()> {
+    let engine = BrowserEngine::make(profile)?;
     let dist = npm_dist();
     let inputs = Inputs::default()
         .paths(&["uploader-wasm/npm", "package-lock.json"])?
         .file(&engine.glue)?
         .file(&engine.wasm)?;
-    when_changed(
-        "npm package",
-        inputs,
-        &[dist.join("index.js"), dist.join("index.d.ts")],
-        || execute(node_script("uploader-wasm/npm/build.mjs")?.env("WASM_DIR", &engine.folder)),
-    )
+    let product = crate::fingerprint::Product {
+        name: "npm package",
+        seconds: 10,
+        outputs: ["index.js", "index.d.ts", "worker.js", "uploader.wasm"]
+            .map(|file| dist.join(file))
+            .to_vec(),
+    };
+    when_changed(&product, inputs, |step| {
+        step.execute(node_script("uploader-wasm/npm/build.mjs")?.env("WASM_DIR", &engine.folder))
+    })
 }
 
 /// The demo site as the worker serves it: demo-site/dist.
-pub fn demo_site() -> Result<()> {
+fn demo_site() -> Result<()> {
     let inputs = Inputs::default()
         .paths(&["demo-site", "package-lock.json"])?
         // Named as a path of its own, for folders of products are skipped below a named one.
         .paths(&["uploader-wasm/npm/dist"])?;
-    when_changed(
-        "demo site",
-        inputs,
-        &[workspace::path("demo-site/dist/index.html")],
-        || execute(&mut node_script("demo-site/build.mjs")?),
-    )
+    let product = crate::fingerprint::Product {
+        name: "demo site",
+        seconds: 3,
+        outputs: vec![workspace::path("demo-site/dist/index.html")],
+    };
+    when_changed(&product, inputs, |step| {
+        step.execute(&mut node_script("demo-site/build.mjs")?)
+    })
+}
+
+/// The worker as it ships, in a folder of its own: for tests that run while another one is in use.
+pub fn shipped_worker() -> Result<PathBuf> {
+    install::wasm_target()?;
+    install::node_packages()?;
+    worker::make(Profile::Release)
+}
+
+/// Where the upload engine's module and script are.
+pub fn engine_folder(profile: Profile) -> Result<PathBuf> {
+    Ok(BrowserEngine::make(profile)?.folder)
 }
 
 /// Where the built npm package is.
 pub fn npm_dist() -> PathBuf {
     workspace::path("uploader-wasm/npm/dist")
-}
-
-/// The upload engine for browsers: the WebAssembly module and the script that loads it.
-struct BrowserEngine {
-    folder: PathBuf,
-    glue: PathBuf,
-    wasm: PathBuf,
-}
-
-fn browser_engine() -> Result<BrowserEngine> {
-    let folder = workspace::target().join("uploader-wasm");
-    let engine = BrowserEngine {
-        glue: folder.join(format!("{ENGINE}.js")),
-        wasm: folder.join(format!("{ENGINE}_bg.wasm")),
-        folder,
-    };
-    let inputs = rust_inputs()?.text(&SMALL_AS_SENT.concat()).paths(&[
-        "protocol",
-        "upload-core",
-        "uploader-wasm/src",
-        "uploader-wasm/Cargo.toml",
-        WITHOUT_PANICS,
-        "package-lock.json",
-    ])?;
-    when_changed(
-        "browser engine",
-        inputs,
-        &[engine.glue.clone(), engine.wasm.clone()],
-        || compile_engine(&engine),
-    )?;
-    Ok(engine)
-}
-
-fn compile_engine(engine: &BrowserEngine) -> Result<()> {
-    execute(
-        cargo()
-            .args([
-                "build",
-                "--profile",
-                "browser",
-                "--package",
-                "syncsphere-uploader-wasm",
-            ])
-            .args(["--target", WASM_TARGET, "--config", &small_code()?]),
-    )?;
-    let compiled = workspace::target()
-        .join(WASM_TARGET)
-        .join("browser/syncsphere_uploader_wasm.wasm");
-    execute(
-        command(install::wasm_bindgen()?.join("wasm-bindgen"))
-            .args(["--target", "web", "--out-name", ENGINE, "--out-dir"])
-            .args([&engine.folder, &compiled]),
-    )?;
-    optimise(&engine.wasm)
-}
-
-/// The name by which the package's build script looks for it.
-const ENGINE: &str = "syncsphere_uploader";
-
-/// Compiler flags for code that travels: little inlining, and no paths of this machine in panic messages.
-fn small_code() -> Result<String> {
-    // Source: measured on the engine of issue 2, gzip: default threshold 142 KB, 0: 110 KB, 15: 100 KB, 25: 101 KB;
-    // the checksum's loop is as fast.
-    let inlining = "-Cllvm-args=--inline-threshold=15";
-    let home = std::env::home_dir().context("no home folder")?;
-    let cargo_home = std::env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
-    let remap = format!(
-        "--remap-path-prefix={}=",
-        cargo_home.join("registry/src").display()
-    );
-    // Cargo joins these to the flags of .cargo/config.toml.
-    Ok(format!("target.{WASM_TARGET}.rustflags={:?}", [inlining, &remap]))
-}
-
-fn optimise(wasm: &Path) -> Result<()> {
-    let (emptied, optimised) = (wasm.with_extension("emptied"), wasm.with_extension("optimised"));
-    execute(node_script(WITHOUT_PANICS)?.args([wasm, &emptied]))?;
-    execute(
-        command(workspace::path("node_modules/.bin/wasm-opt"))
-            .env("PATH", install::path_with_node_programs()?)
-            .args(SMALL_AS_SENT)
-            .args(WASM_FEATURES)
-            .args(["-o".as_ref(), optimised.as_os_str(), emptied.as_os_str()]),
-    )?;
-    std::fs::remove_file(emptied)?;
-    std::fs::rename(optimised, wasm)?;
-    Ok(())
-}
-
-/// What wasm-opt does, so that the module is small once it is compressed.
-///
-/// Source: measured, brotli: 51.2 KB by `-Oz -Oz`; 50.0 where functions are left apart that are called once, for
-/// compression finds more that is alike in them; 49.6 with those beside each other whose names begin alike. Rebuilding
-/// the control flow first (binaryen's optimizer cookbook) is 0.1 of it. No gain: `-Os`, `--gufa`,
-/// `--merge-similar-functions`, `--coalesce-locals-learning`, `--reorder-locals`.
-const SMALL_AS_SENT: [&str; 9] = [
-    "--one-caller-inline-max-function-size=0",
-    "--flatten",
-    "--rereloop",
-    "-Oz",
-    "--converge",
-    "--reorder-functions-by-name",
-    "--strip-debug",
-    "--strip-producers",
-    "--strip-target-features",
-];
-
-/// Empties what runs only once Rust has panicked.
-const WITHOUT_PANICS: &str = "uploader-wasm/npm/without-panics.mjs";
-
-// What rustc uses by default, and so what wasm-opt must accept and may use.
-// Source: rustc book, platform support, wasm32-unknown-unknown, "Enabled WebAssembly features"
-const WASM_FEATURES: [&str; 6] = [
-    "--enable-bulk-memory",
-    "--enable-multivalue",
-    "--enable-mutable-globals",
-    "--enable-nontrapping-float-to-int",
-    "--enable-reference-types",
-    "--enable-sign-ext",
-];
-
-fn rust_inputs() -> Result<Inputs> {
-    let compiler = output(command("rustc").arg("--version"))?;
-    Inputs::default()
-        .text(compiler.trim())
-        .paths(&["Cargo.toml", "Cargo.lock", ".cargo/config.toml"])
 }
 
 fn node_script(script: &str) -> Result<Command> {

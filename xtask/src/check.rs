@@ -7,6 +7,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Result, bail};
 use walkdir::WalkDir;
 
+use crate::build_products::{Product, Profile};
 use crate::install::{self, PythonTools, WASM_TARGET};
 use crate::process::{cargo, command, execute, output};
 use crate::{build_products, workspace};
@@ -185,7 +186,7 @@ fn prettier() -> Result<Command> {
 /// TypeScript by its own compiler; a project is a folder with a tsconfig.json.
 fn types() -> Result<()> {
     // The demo site imports the built package.
-    build_products::npm_package()?;
+    build_products::build(&[Product::Package], Profile::Thin)?;
     for project in ["uploader-wasm/npm", "demo-site"] {
         execute(
             command(workspace::path("node_modules/.bin/tsc"))

@@ -16,12 +16,14 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use self::report::Report;
+use crate::build_products::Profile;
+use crate::steps::side_by_side;
 use crate::{DemoOptions, browser, build_products, install, process, workspace};
 
 /// Runs the demo to its end: Ctrl-C, or with `--upload` the last file.
 pub fn run(options: DemoOptions) -> Result<ExitCode> {
     let settings = Settings::from_options(&options)?;
-    build_products::everything()?;
+    prepare(&settings)?;
     let mut stack = Stack::start(&settings)?;
     let outcome = follow(&mut stack, &settings);
     stack.let_go();
@@ -39,6 +41,23 @@ pub fn run(options: DemoOptions) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Installs and builds what this demo takes, and nothing else.
+fn prepare(settings: &Settings) -> Result<()> {
+    let s3_server = || match settings.s3 {
+        Some(_) => Ok(()),
+        None => install::S3Server::install().map(drop),
+    };
+    let browser = || match settings.uploads.is_empty() {
+        true => Ok(()),
+        false => browser::chromium().map(drop),
+    };
+    side_by_side(&[
+        &|| build_products::everything(Profile::Thin),
+        &s3_server,
+        &browser,
+    ])
 }
 
 /// What stack/demo.mjs is told.
@@ -140,7 +159,7 @@ fn cut(lifeline: &Lifeline) {
 impl Stack {
     fn start(settings: &Settings) -> Result<Self> {
         let mut node = process::command(install::node()?);
-        install::with_tools(&mut node)?.arg(workspace::path("stack/demo.mjs"));
+        install::with_servers(&mut node)?.arg(workspace::path("stack/demo.mjs"));
         if !settings.uploads.is_empty() {
             node.env("CHROME_BIN", browser::chromium()?);
         }

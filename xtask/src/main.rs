@@ -10,15 +10,17 @@ mod bucket_setup;
 mod build_products;
 mod cache;
 mod check;
-mod database;
+mod database_setup;
 mod demo;
 mod digest;
 mod doctor;
 mod fingerprint;
 mod install;
 mod pack;
+mod postgres;
 mod process;
 mod progress;
+mod steps;
 mod suites;
 mod test_run;
 mod workspace;
@@ -37,11 +39,12 @@ fn main() -> ExitCode {
         Command::Format => check::format(),
         Command::Bench { cases, quick } => bench::run(&cases, quick),
         Command::Pack => pack::run(),
-        Command::Build { products } => build_products::run(&products),
+        Command::Build { aside: true, .. } => build_products::shipped_worker().map(|_| ExitCode::SUCCESS),
+        Command::Build { products, thin, .. } => build_products::run(&products, thin),
         Command::BucketSetup(options) => bucket_setup::run(options),
         Command::Doctor(options) => doctor::run(&options),
-        Command::DatabaseSetup { database_url } => database::set_up(database_url),
-        Command::Setup => install::everything().map(|_| ExitCode::SUCCESS),
+        Command::DatabaseSetup { database_url } => database_setup::run(database_url),
+        Command::Setup => install::everything().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
@@ -90,6 +93,12 @@ enum Command {
     Build {
         /// What to build (everything when none is named)
         products: Vec<build_products::Product>,
+        /// Quickly and several times as large, as the demo and the tests use them: nothing that ships
+        #[arg(long)]
+        thin: bool,
+        /// Make the worker that ships without putting it in its place, while tests use another
+        #[arg(long, hide = true)]
+        aside: bool,
     },
     /// Give a bucket the CORS and lifecycle rules that uploads need, beside the rules it has
     BucketSetup(bucket_setup::BucketSetupOptions),

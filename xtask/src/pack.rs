@@ -10,12 +10,13 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Deserialize;
 
+use crate::build_products::{Product, Profile};
 use crate::process::{command, execute, output};
 use crate::{build_products, install, workspace};
 
 /// Makes the tarball and checks exports, types and size.
 pub fn run_checks() -> Result<(PathBuf, PackageSize)> {
-    build_products::everything()?;
+    build_products::build(&[Product::Package], Profile::Release)?;
     let tarball = tarball()?;
     let programs = workspace::path("node_modules/.bin");
     let path = install::path_with_node_programs()?;

@@ -6,9 +6,10 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use crate::build_products::{Product, Profile, build};
 use crate::install::{self, WASM_TARGET};
 use crate::process::{cargo, guarded, run_reading};
-use crate::{browser, build_products, database, workspace};
+use crate::{browser, build_products, postgres, workspace};
 
 /// A set of tests that runs in one place.
 pub struct Suite {
@@ -21,7 +22,7 @@ pub struct Suite {
 }
 
 /// All of them, the quick ones first.
-pub const SUITES: [Suite; 7] = [
+pub const SUITES: [Suite; 8] = [
     Suite {
         name: "native",
         about: "unit and property tests of the cores and of xtask",
@@ -39,7 +40,7 @@ pub const SUITES: [Suite; 7] = [
     },
     Suite {
         name: "package",
-        about: "the npm package outside a browser",
+        about: "the npm package as it ships, outside a browser",
         run: package,
     },
     Suite {
@@ -56,6 +57,11 @@ pub const SUITES: [Suite; 7] = [
         name: "stack",
         about: "the demo command and the local stack",
         run: stack,
+    },
+    Suite {
+        name: SHIPS,
+        about: "uploads, listings and panics with the worker as it ships: the other suites use one that is built quickly",
+        run: ships,
     },
 ];
 
@@ -120,9 +126,11 @@ const CORES: [&str; 3] = [
 ];
 
 fn with_wasm_runner(command: &mut Command) -> Result<&mut Command> {
-    let runner = install::wasm_bindgen()?.join("wasm-bindgen-test-runner");
     Ok(command
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner)
+        .env(
+            "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER",
+            install::wasm_test_runner()?,
+        )
         .env("CHROMEDRIVER", browser::chromedriver()?)
         .env("PATH", install::path_with_node_programs()?)
         // Source: wasm-bindgen's guide, wasm-bindgen-test usage: seconds until the runner gives up (20 unless set)
@@ -130,30 +138,42 @@ fn with_wasm_runner(command: &mut Command) -> Result<&mut Command> {
 }
 
 fn package() -> Result<Outcome> {
-    install::wasm_target()?;
-    install::node_packages()?;
-    build_products::npm_package()?;
+    build(&[Product::Package], Profile::Release)?;
     node_test("package", Lanes::One)
 }
 
 fn worker() -> Result<Outcome> {
-    install::wasm_target()?;
-    install::node_packages()?;
-    database::postgres_programs()?;
-    build_products::worker()?;
+    postgres::programs()?;
+    build(&[Product::Worker], Profile::Thin)?;
     node_test("worker", Lanes::Two)
 }
 
 fn in_browser() -> Result<Outcome> {
-    build_products::everything()?;
+    build_products::everything(Profile::Thin)?;
     node_test("browser", Lanes::One)
 }
 
 fn stack() -> Result<Outcome> {
-    database::postgres_programs()?;
-    build_products::everything()?;
+    postgres::programs()?;
+    build_products::everything(Profile::Thin)?;
     node_test("stack", Lanes::One)
 }
+
+/// The suite of the worker that ships, which takes minutes to build.
+pub const SHIPS: &str = "ships";
+
+fn ships() -> Result<Outcome> {
+    postgres::programs()?;
+    // Where it is being built already, this waits for it.
+    let worker = build_products::shipped_worker()?;
+    let files = SHIPS_TESTS.map(|test| workspace::path("tests/worker").join(format!("{test}.test.mjs")));
+    run_node_tests(SHIPS, &files, Lanes::Two, |node| {
+        node.env("SYNCSPHERE_WORKER", worker)
+    })
+}
+
+/// What a different build could break: the entry script, signatures, the ledger, starting anew.
+const SHIPS_TESTS: [&str; 4] = ["uploads", "listing", "auth", "panic"];
 
 /// Runs a Cargo test command and adds up the closing lines of its test binaries.
 fn cargo_test(command: &mut Command) -> Result<Outcome> {
@@ -208,15 +228,25 @@ enum Lanes {
     Two = 2,
 }
 
-/// Runs `node --test` on tests/SUITE: readable on the terminal, and as TAP into a file that we count.
+/// Runs the tests of tests/SUITE.
 fn node_test(suite: &str, lanes: Lanes) -> Result<Outcome> {
-    let files = test_files(suite)?;
+    run_node_tests(suite, &test_files(suite)?, lanes, |node| node)
+}
+
+/// Runs `node --test`: readable on the terminal, and as TAP into a file that we count.
+fn run_node_tests(
+    suite: &str,
+    files: &[PathBuf],
+    lanes: Lanes,
+    adjust: impl FnOnce(&mut Command) -> &mut Command,
+) -> Result<Outcome> {
     if files.is_empty() {
         return Ok(Outcome {
             passed: 0,
             failed: vec![format!("tests/{suite} holds no *.test.mjs")],
         });
     }
+    install::node_packages()?;
     let node = install::node()?;
     let report = workspace::target().join("xtask").join(format!("{suite}.tap"));
     fs::create_dir_all(workspace::target().join("xtask"))?;
@@ -235,7 +265,7 @@ fn node_test(suite: &str, lanes: Lanes) -> Result<Outcome> {
         ])
         .arg(format!("--test-reporter-destination={}", report.display()))
         .args(files);
-    let ended_well = run_reading(&mut command, |_| {})?;
+    let ended_well = run_reading(adjust(&mut command), |_| {})?;
     let mut outcome = tap_outcome(&fs::read_to_string(&report).unwrap_or_default());
     if !ended_well && outcome.failed.is_empty() {
         outcome

@@ -1,30 +1,14 @@
-//! The metadata database: its tables in a database of yours, and the server that the tests start.
+//! PostgreSQL's programs, from which the tests start servers of their own.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use crate::process::{command, execute};
-use crate::{apt, install, workspace};
-
-/// Makes the tables, or brings them up to date.
-pub fn set_up(url: Option<String>) -> Result<ExitCode> {
-    let Some(url) = url.or_else(|| std::env::var(VARIABLE).ok()) else {
-        bail!("which database? Name it by {VARIABLE} in the environment, or by --database-url");
-    };
-    let mut node = command(install::node()?);
-    // By the environment, for arguments are there for every user of the machine to read.
-    node.arg(workspace::path("stack/database.mjs")).env(VARIABLE, url);
-    execute(&mut node)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-const VARIABLE: &str = "DATABASE_URL";
+use crate::apt;
 
 /// The folder of PostgreSQL's programs: `SYNCSPHERE_POSTGRES` where set, else the system's, else installed with apt
 /// where we may.
-pub fn postgres_programs() -> Result<PathBuf> {
+pub fn programs() -> Result<PathBuf> {
     const NAME: &str = "SYNCSPHERE_POSTGRES";
     if let Some(folder) = std::env::var_os(NAME).map(PathBuf::from) {
         if is_whole(&folder) {

@@ -1,0 +1,93 @@
+// The worker as the platform sees it: a few classes that pass every call on to the WebAssembly module beside them.
+//
+// A trap (a panic, say) leaves the module in the middle of what it did, so its memory is not to be trusted any more: before
+// the next call the module starts anew, and every Durable Object is made anew in it, from its storage.
+import { WorkerEntrypoint } from "cloudflare:workers";
+// What wasm-bindgen makes of the crate; `cargo xtask build worker` bundles both.
+import * as coordinator from "./index.js";
+
+// Traps are rare and have to be understood from one line of the log.
+Error.stackTraceLimit = 100;
+
+/** The `worker` crate's own: `criticalError` once it panicked, `instanceId` counts how often the module was started. */
+const state = coordinator.__worker_init_state();
+
+function startAnewAfterTrap() {
+  if (!state.criticalError) return;
+  console.log("The WebAssembly module starts anew");
+  coordinator.__wbg_reset_state();
+  state.criticalError = false;
+  state.instanceId += 1;
+}
+
+function noteTrap(error) {
+  if (!(error instanceof WebAssembly.RuntimeError)) return;
+  console.error("Critical", error);
+  state.criticalError = true;
+}
+
+/** Runs a call into the module. */
+function run(call) {
+  startAnewAfterTrap();
+  try {
+    return call();
+  } catch (error) {
+    noteTrap(error);
+    throw error;
+  }
+}
+
+// What traps after an `await` traps in a task of its own.
+addEventListener("error", ({ error }) => noteTrap(error));
+
+/** What answers requests, and what the clock starts. */
+export default class extends WorkerEntrypoint {
+  fetch(request) {
+    return run(() => coordinator.fetch(request, this.env, this.ctx));
+  }
+
+  scheduled(event) {
+    return run(() => coordinator.scheduled(event, this.env, this.ctx));
+  }
+}
+
+/** A workspace's Durable Object. */
+export class WorkspaceObject {
+  #given;
+  #object;
+  #madeIn;
+
+  constructor(...given) {
+    this.#given = given;
+    this.#current();
+  }
+
+  fetch(...given) {
+    return run(() => this.#current().fetch(...given));
+  }
+
+  alarm(...given) {
+    return run(() => this.#current().alarm(...given));
+  }
+
+  webSocketMessage(...given) {
+    return run(() => this.#current().webSocketMessage(...given));
+  }
+
+  webSocketClose(...given) {
+    return run(() => this.#current().webSocketClose(...given));
+  }
+
+  webSocketError(...given) {
+    return run(() => this.#current().webSocketError(...given));
+  }
+
+  /** The object in the module as it runs now. */
+  #current() {
+    if (this.#madeIn !== state.instanceId || !this.#object) {
+      this.#object = run(() => new coordinator.WorkspaceObject(...this.#given));
+      this.#madeIn = state.instanceId;
+    }
+    return this.#object;
+  }
+}
