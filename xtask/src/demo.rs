@@ -26,7 +26,7 @@ pub fn run(options: DemoOptions) -> Result<ExitCode> {
     prepare(&settings)?;
     let mut stack = Stack::start(&settings)?;
     let outcome = follow(&mut stack, &settings);
-    stack.let_go();
+    stack.stop();
     let status = stack.child.wait()?;
     if stack.interrupted.load(Ordering::Relaxed) {
         // As the shell does for a program that Ctrl-C ended. Source: POSIX shell, 2.8.2 Exit Status (128 + SIGINT)
@@ -146,14 +146,17 @@ fn readable_file(path: &Path) -> Result<PathBuf> {
 struct Stack {
     child: Child,
     /// Holding its standard input keeps it running; `None` once it was told to stop.
-    lifeline: Lifeline,
+    standard_input: StandardInput,
     interrupted: Arc<AtomicBool>,
 }
 
-type Lifeline = Arc<Mutex<Option<ChildStdin>>>;
+type StandardInput = Arc<Mutex<Option<ChildStdin>>>;
 
-fn cut(lifeline: &Lifeline) {
-    lifeline.lock().unwrap_or_else(PoisonError::into_inner).take();
+fn close(standard_input: &StandardInput) {
+    standard_input
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
 }
 
 impl Stack {
@@ -172,22 +175,22 @@ impl Stack {
         let mut stdin = child.stdin.take().context("no channel to stack/demo.mjs")?;
         // By standard input, for arguments are there for every user of the machine to read, and this holds secrets.
         writeln!(stdin, "{}", serde_json::to_string(settings)?)?;
-        let lifeline = Arc::new(Mutex::new(Some(stdin)));
+        let standard_input = Arc::new(Mutex::new(Some(stdin)));
         let interrupted = Arc::new(AtomicBool::new(false));
-        let (cord, flag) = (Arc::clone(&lifeline), Arc::clone(&interrupted));
+        let (open, flag) = (Arc::clone(&standard_input), Arc::clone(&interrupted));
         ctrlc::set_handler(move || {
             flag.store(true, Ordering::Relaxed);
-            cut(&cord);
+            close(&open);
         })?;
         Ok(Self {
             child,
-            lifeline,
+            standard_input,
             interrupted,
         })
     }
 
-    fn let_go(&self) {
-        cut(&self.lifeline);
+    fn stop(&self) {
+        close(&self.standard_input);
     }
 }
 

@@ -30,15 +30,15 @@ pub fn of_reader(mut reader: impl Read) -> io::Result<FileDigest> {
     let mut sha = Sha256::new();
     let mut crc = CRC64NVME.digest();
     let mut size = 0;
-    let mut piece = vec![0; PIECE];
+    let mut buffer = vec![0; BUFFER_BYTES];
     loop {
-        let read = match reader.read(&mut piece) {
+        let read = match reader.read(&mut buffer) {
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        let bytes = piece.get(..read).unwrap_or_default();
+        let bytes = buffer.get(..read).unwrap_or_default();
         sha.update(bytes);
         crc.update(bytes);
         size += bytes.len() as u64;
@@ -53,7 +53,7 @@ pub fn of_reader(mut reader: impl Read) -> io::Result<FileDigest> {
 static CRC64NVME: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_NVME);
 
 // Large enough that system calls cost nothing beside the hashing. Source: measured on the project's machine.
-const PIECE: usize = 1 << 20;
+const BUFFER_BYTES: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {

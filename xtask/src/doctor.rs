@@ -4,15 +4,15 @@
 //! It uploads two small files of its own through presigned URLs, the way a page does, tries what must be refused, reads
 //! back what must be there, and removes everything again.
 
+mod access;
 mod browser;
 mod clocks;
 mod coordinator;
 mod cors;
-mod entrance;
 mod multipart;
 mod report;
 mod storage;
-mod trial;
+mod test_upload;
 
 use std::process::ExitCode;
 
@@ -60,17 +60,17 @@ pub fn run(options: &DoctorOptions) -> Result<ExitCode> {
 }
 
 fn examine(browser: &Browser, endpoint: &str, origin: &str, token: Option<&str>, report: &mut Report) {
-    if !entrance::answers(browser, endpoint, report) {
+    if !access::answers(browser, endpoint, report) {
         return;
     }
-    entrance::publishes_keys(browser, endpoint, report);
-    entrance::lets_pages_in(browser, endpoint, origin, report);
-    let Some(token) = entrance::token(browser, endpoint, token, report) else {
+    access::publishes_keys(browser, endpoint, report);
+    access::allows_origin(browser, endpoint, origin, report);
+    let Some(token) = access::token(browser, endpoint, token, report) else {
         return;
     };
     report.keep_secret(&token);
     let coordinator = Coordinator::new(browser, endpoint, token);
-    if entrance::accepts_token(&coordinator, report) {
+    if access::accepts_token(&coordinator, report) {
         // Both clean up after themselves, whatever happens in between.
         if storage::examine(&coordinator, origin, report) {
             multipart::examine(&coordinator, origin, report);

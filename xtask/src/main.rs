@@ -19,10 +19,10 @@ mod install;
 mod pack;
 mod postgres;
 mod process;
-mod progress;
 mod steps;
 mod suites;
 mod test_run;
+mod transfer_progress;
 mod workspace;
 
 use std::path::PathBuf;

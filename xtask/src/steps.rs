@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::process::{cannot_start, shown};
+use crate::process::{cannot_start, command_line};
 
 /// Runs a step, and says when it begins and how long it took. `seconds` is what it takes on two cores: a rough promise.
 pub fn step<T>(name: &str, seconds: u64, work: impl FnOnce(&Step) -> Result<T>) -> Result<T> {
@@ -128,7 +128,11 @@ impl Step {
         said.push_str(&lines.rest());
         let status = child.wait()?;
         if !status.success() {
-            bail!("`{}` failed: {status}\n{}", shown(command), said.trim_end());
+            bail!(
+                "`{}` failed: {status}\n{}",
+                command_line(command),
+                said.trim_end()
+            );
         }
         Ok(())
     }

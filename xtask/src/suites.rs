@@ -139,24 +139,24 @@ fn with_wasm_runner(command: &mut Command) -> Result<&mut Command> {
 
 fn package() -> Result<Outcome> {
     build(&[Product::Package], Profile::Release)?;
-    node_test("package", Lanes::One)
+    node_test("package", Concurrency::One)
 }
 
 fn worker() -> Result<Outcome> {
     postgres::programs()?;
     build(&[Product::Worker], Profile::Thin)?;
-    node_test("worker", Lanes::Two)
+    node_test("worker", Concurrency::Two)
 }
 
 fn in_browser() -> Result<Outcome> {
     build_products::everything(Profile::Thin)?;
-    node_test("browser", Lanes::One)
+    node_test("browser", Concurrency::One)
 }
 
 fn stack() -> Result<Outcome> {
     postgres::programs()?;
     build_products::everything(Profile::Thin)?;
-    node_test("stack", Lanes::One)
+    node_test("stack", Concurrency::One)
 }
 
 /// The suite of the worker that ships, which takes minutes to build.
@@ -167,7 +167,7 @@ fn ships() -> Result<Outcome> {
     // Where it is being built already, this waits for it.
     let worker = build_products::shipped_worker()?;
     let files = SHIPS_TESTS.map(|test| workspace::path("tests/worker").join(format!("{test}.test.mjs")));
-    run_node_tests(SHIPS, &files, Lanes::Two, |node| {
+    run_node_tests(SHIPS, &files, Concurrency::Two, |node| {
         node.env("SYNCSPHERE_WORKER", worker)
     })
 }
@@ -223,21 +223,21 @@ fn failed_test(line: &str) -> Option<&str> {
 /// How many files of a suite run at a time. Each starts servers of its own, and the machine may have two cores: only a
 /// suite that mostly waits for clocks gains by a second lane.
 #[derive(Clone, Copy)]
-enum Lanes {
+enum Concurrency {
     One = 1,
     Two = 2,
 }
 
 /// Runs the tests of tests/SUITE.
-fn node_test(suite: &str, lanes: Lanes) -> Result<Outcome> {
-    run_node_tests(suite, &test_files(suite)?, lanes, |node| node)
+fn node_test(suite: &str, concurrency: Concurrency) -> Result<Outcome> {
+    run_node_tests(suite, &test_files(suite)?, concurrency, |node| node)
 }
 
 /// Runs `node --test`: readable on the terminal, and as TAP into a file that we count.
 fn run_node_tests(
     suite: &str,
     files: &[PathBuf],
-    lanes: Lanes,
+    concurrency: Concurrency,
     adjust: impl FnOnce(&mut Command) -> &mut Command,
 ) -> Result<Outcome> {
     if files.is_empty() {
@@ -257,7 +257,7 @@ fn run_node_tests(
         .env("CHROME_BIN", browser::chromium()?)
         .env("SYNCSPHERE_XTASK", std::env::current_exe()?)
         .args(["--test", "--test-timeout=300000", "--test-force-exit"])
-        .arg(format!("--test-concurrency={}", lanes as u8))
+        .arg(format!("--test-concurrency={}", concurrency as u8))
         .args([
             "--test-reporter=spec",
             "--test-reporter-destination=stdout",

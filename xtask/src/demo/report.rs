@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{self, FileDigest};
-use crate::progress::Progress;
+use crate::transfer_progress::TransferProgress;
 
 /// What stack/demo.mjs tells.
 #[derive(Deserialize)]
@@ -54,7 +54,7 @@ pub enum Event {
 pub struct Report<'a> {
     files: &'a [PathBuf],
     interrupted: Arc<AtomicBool>,
-    progress: Progress,
+    progress: TransferProgress,
     seconds: Vec<Option<f64>>,
     /// The local file is read while the stored one is.
     local: Vec<Option<JoinHandle<std::io::Result<FileDigest>>>>,
@@ -67,7 +67,7 @@ impl<'a> Report<'a> {
         Self {
             files,
             interrupted,
-            progress: Progress::new(),
+            progress: TransferProgress::new(),
             seconds: vec![None; files.len()],
             local: files.iter().map(|_| None).collect(),
             verified: 0,

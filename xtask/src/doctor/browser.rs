@@ -21,11 +21,11 @@ pub struct Answer {
 }
 
 // Source: own choices. Five mebibytes over a line of 0.5 Mbit/s take 80 s.
-const WHOLE_EXCHANGE: Duration = Duration::from_secs(120);
-const CONNECTING: Duration = Duration::from_secs(10);
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(120);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 // Most that is read of a reply, in bytes. Source: own choice, above the largest file that is sent here.
-const MOST: u64 = 16 << 20;
+const MAX_REPLY_BYTES: u64 = 16 << 20;
 
 impl Browser {
     /// A browser that shows a page of this origin.
@@ -34,8 +34,8 @@ impl Browser {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .timeout_global(Some(WHOLE_EXCHANGE))
-            .timeout_connect(Some(CONNECTING))
+            .timeout_global(Some(TOTAL_TIMEOUT))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
             .user_agent(concat!("syncsphere-doctor/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
@@ -65,12 +65,16 @@ impl Browser {
             Some(body) => self.agent.run(request.body(body).map_err(|_| wrong())?),
             None => self.agent.run(request.body(()).map_err(|_| wrong())?),
         };
-        let mut response = answered.map_err(|error| anyhow!("{}", in_short(&error)))?;
-        let body = response.body_mut().with_config().limit(MOST).read_to_vec();
+        let mut response = answered.map_err(|error| anyhow!("{}", shortened(&error)))?;
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(MAX_REPLY_BYTES)
+            .read_to_vec();
         Ok(Answer {
             status: response.status(),
             headers: response.headers().clone(),
-            body: body.map_err(|error| anyhow!("the reply ends early: {}", in_short(&error)))?,
+            body: body.map_err(|error| anyhow!("the reply ends early: {}", shortened(&error)))?,
         })
     }
 }
@@ -88,7 +92,7 @@ impl Answer {
 }
 
 /// Without the address, which may be a signed one.
-fn in_short(error: &Error) -> String {
+fn shortened(error: &Error) -> String {
     match error {
         Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
             "nothing listens there".to_owned()

@@ -24,11 +24,11 @@ pub fn coordinator(grant: &UploadGrant, report: &mut Report) {
         return;
     };
     let skew = theirs.saturating_sub(Timestamp::now().as_second());
-    match how_far(skew) {
+    match classify(skew) {
         Skew::None => report.ok("clock", "the coordinator's clock and this machine's agree"),
         Skew::Notable | Skew::Fatal => report.warning(
             "clock",
-            format!("the coordinator's clock is {} this machine's", apart(skew)),
+            format!("the coordinator's clock is {} this machine's", describe(skew)),
             "set the wrong one (NTP); a coordinator's wrong clock makes tokens and URLs expire at the wrong time",
         ),
     }
@@ -44,18 +44,18 @@ pub fn storage(answer: &Answer, grant: &UploadGrant, report: &mut Report) {
         return;
     };
     let skew = date.timestamp().as_second().saturating_sub(coordinator);
-    match how_far(skew) {
+    match classify(skew) {
         Skew::None => report.ok("storage-clock", "storage's clock and the coordinator's agree"),
         Skew::Notable => report.warning(
             "storage-clock",
-            format!("storage's clock is {} the coordinator's", apart(skew)),
+            format!("storage's clock is {} the coordinator's", describe(skew)),
             "set the wrong one (NTP); beyond 15 minutes storage refuses every signature",
         ),
         Skew::Fatal => report.failure(
             "storage-clock",
             format!(
                 "storage's clock is {} the coordinator's, so that it may refuse every signature",
-                apart(skew)
+                describe(skew)
             ),
             "set the wrong one (NTP)",
         ),
@@ -69,7 +69,7 @@ enum Skew {
     Fatal,
 }
 
-fn how_far(seconds: i64) -> Skew {
+fn classify(seconds: i64) -> Skew {
     match seconds.saturating_abs() {
         apart if apart >= FATAL_SKEW_SECONDS => Skew::Fatal,
         apart if apart > NOTABLE_SKEW_SECONDS => Skew::Notable,
@@ -77,20 +77,20 @@ fn how_far(seconds: i64) -> Skew {
     }
 }
 
-fn apart(seconds: i64) -> String {
+fn describe(seconds: i64) -> String {
     let side = if seconds > 0 { "ahead of" } else { "behind" };
     format!("{} s {side}", seconds.saturating_abs())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Skew, how_far};
+    use super::{Skew, classify};
 
     #[test]
     fn clocks_may_differ_by_a_minute_and_must_not_by_a_quarter_of_an_hour() {
-        assert_eq!(how_far(60), Skew::None);
-        assert_eq!(how_far(-61), Skew::Notable);
-        assert_eq!(how_far(899), Skew::Notable);
-        assert_eq!(how_far(-900), Skew::Fatal);
+        assert_eq!(classify(60), Skew::None);
+        assert_eq!(classify(-61), Skew::Notable);
+        assert_eq!(classify(899), Skew::Notable);
+        assert_eq!(classify(-900), Skew::Fatal);
     }
 }

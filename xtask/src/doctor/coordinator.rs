@@ -20,16 +20,16 @@ pub struct Coordinator<'a> {
 }
 
 /// Why it did not do what it was asked.
-pub enum Refused {
+pub enum CallError {
     /// It said why.
     Problem(Box<Problem>),
     /// It said nothing that makes sense.
-    Silence(anyhow::Error),
+    NoAnswer(anyhow::Error),
 }
 
-impl Refused {
+impl CallError {
     /// For people. A problem's detail is written for the client and holds no secret.
-    pub fn said(&self) -> String {
+    pub fn message(&self) -> String {
         match self {
             Self::Problem(problem) => format!(
                 "{}: {} (request {})",
@@ -37,7 +37,7 @@ impl Refused {
                 problem.detail,
                 problem.request_id
             ),
-            Self::Silence(error) => error.to_string(),
+            Self::NoAnswer(error) => error.to_string(),
         }
     }
 
@@ -45,7 +45,7 @@ impl Refused {
     pub fn code(&self) -> Option<&'static str> {
         match self {
             Self::Problem(problem) => Some(problem.code.as_str()),
-            Self::Silence(_) => None,
+            Self::NoAnswer(_) => None,
         }
     }
 }
@@ -61,19 +61,19 @@ impl<'a> Coordinator<'a> {
     }
 
     /// Whether the token may read.
-    pub fn list_files(&self) -> Result<(), Refused> {
+    pub fn list_files(&self) -> Result<(), CallError> {
         self.ask::<serde_json::Value>(&Method::GET, "/v1/files?limit=1", None)
             .map(drop)
     }
 
     /// Opens uploads: one result for each file.
-    pub fn initiate(&self, files: Vec<NewFile>) -> Result<Vec<InitiateResult>, Refused> {
+    pub fn initiate(&self, files: Vec<NewFile>) -> Result<Vec<InitiateResult>, CallError> {
         let reply: InitiateReply = self.post("/v1/uploads", &InitiateRequest { files })?;
         Ok(reply.uploads)
     }
 
     /// URLs for these parts.
-    pub fn sign(&self, grant: &UploadGrant, parts: Vec<PartToSign>) -> Result<Vec<SignedPart>, Refused> {
+    pub fn sign(&self, grant: &UploadGrant, parts: Vec<PartToSign>) -> Result<Vec<SignedPart>, CallError> {
         let ticket = grant.ticket.clone();
         let path = format!("/v1/uploads/{}/parts", grant.upload_id);
         let reply: SignPartsReply = self.post(&path, &SignPartsRequest { ticket, parts })?;
@@ -81,7 +81,7 @@ impl<'a> Coordinator<'a> {
     }
 
     /// Finalizes, and states the whole file's checksum.
-    pub fn complete(&self, grant: &UploadGrant, crc64nvme: Crc64Nvme) -> Result<FileRecord, Refused> {
+    pub fn complete(&self, grant: &UploadGrant, crc64nvme: Crc64Nvme) -> Result<FileRecord, CallError> {
         let request = CompleteRequest {
             ticket: grant.ticket.clone(),
             crc64nvme: Some(crc64nvme),
@@ -91,23 +91,23 @@ impl<'a> Coordinator<'a> {
     }
 
     /// Where to download a file.
-    pub fn content(&self, file: &FileId) -> Result<ContentLink, Refused> {
+    pub fn content(&self, file: &FileId) -> Result<ContentLink, CallError> {
         self.ask(&Method::GET, &format!("/v1/files/{file}/content"), None)
     }
 
     /// Gives an upload up.
-    pub fn abort(&self, upload: &UploadId) -> Result<(), Refused> {
+    pub fn abort(&self, upload: &UploadId) -> Result<(), CallError> {
         self.ask::<serde_json::Value>(&Method::DELETE, &format!("/v1/uploads/{upload}"), None)
             .map(drop)
     }
 
     /// Removes a file.
-    pub fn delete(&self, file: &FileId) -> Result<FileRecord, Refused> {
+    pub fn delete(&self, file: &FileId) -> Result<FileRecord, CallError> {
         self.ask(&Method::DELETE, &format!("/v1/files/{file}"), None)
     }
 
-    fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Refused> {
-        let body = serde_json::to_vec(body).map_err(|error| Refused::Silence(error.into()))?;
+    fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, CallError> {
+        let body = serde_json::to_vec(body).map_err(|error| CallError::NoAnswer(error.into()))?;
         self.ask(&Method::POST, path, Some(body))
     }
 
@@ -116,7 +116,7 @@ impl<'a> Coordinator<'a> {
         method: &Method,
         path: &str,
         body: Option<Vec<u8>>,
-    ) -> Result<T, Refused> {
+    ) -> Result<T, CallError> {
         let headers = [
             ("authorization", self.authorization.as_str()),
             ("accept", "application/json"),
@@ -126,18 +126,18 @@ impl<'a> Coordinator<'a> {
         let answer = self
             .browser
             .send(method, &url, &headers, body)
-            .map_err(Refused::Silence)?;
+            .map_err(CallError::NoAnswer)?;
         if answer.status.is_success() {
-            return answer.json().map_err(Refused::Silence);
+            return answer.json().map_err(CallError::NoAnswer);
         }
-        Err(refusal(&answer))
+        Err(error_of(&answer))
     }
 }
 
 /// What a reply of failure says.
-pub fn refusal(answer: &Answer) -> Refused {
+pub fn error_of(answer: &Answer) -> CallError {
     match answer.json::<Problem>() {
-        Ok(problem) => Refused::Problem(Box::new(problem)),
-        Err(_) => Refused::Silence(anyhow!("status {}", answer.status.as_u16())),
+        Ok(problem) => CallError::Problem(Box::new(problem)),
+        Err(_) => CallError::NoAnswer(anyhow!("status {}", answer.status.as_u16())),
     }
 }

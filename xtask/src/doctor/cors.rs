@@ -5,7 +5,7 @@
 use http::HeaderMap;
 
 /// What a page of `origin` would hear of a preflight's reply: why the request may not be sent.
-pub fn objection(
+pub fn problem(
     status: http::StatusCode,
     reply: &HeaderMap,
     origin: &str,
@@ -71,7 +71,7 @@ fn list(reply: &HeaderMap, name: &str) -> Vec<String> {
 mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-    use super::{exposes, objection};
+    use super::{exposes, problem};
 
     fn reply(headers: &[(&'static str, &'static str)]) -> HeaderMap {
         headers
@@ -89,7 +89,7 @@ mod tests {
 
     fn judged(reply: &HeaderMap, origin: &str) -> Option<String> {
         let headers = ["content-type", "x-amz-checksum-crc64nvme"];
-        objection(StatusCode::OK, reply, origin, "PUT", &headers)
+        problem(StatusCode::OK, reply, origin, "PUT", &headers)
     }
 
     #[test]
@@ -119,7 +119,7 @@ mod tests {
             ("access-control-allow-headers", "*"),
         ]);
         assert_eq!(judged(&star, "https://a.example"), None);
-        let objection = objection(
+        let objection = problem(
             StatusCode::OK,
             &star,
             "https://a.example",

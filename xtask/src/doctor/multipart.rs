@@ -6,10 +6,10 @@ use syncsphere_protocol::{
 };
 
 use super::browser::Answer;
-use super::coordinator::{Coordinator, Refused};
+use super::coordinator::{CallError, Coordinator};
 use super::report::Report;
-use super::trial::{
-    checksum, deliver, download, finish, preflight, remove, removed, s3_code, trial_content, trial_file,
+use super::test_upload::{
+    checksum, download, finish, preflight, remove, removed, s3_code, send_part, test_content, test_file,
 };
 
 // The smallest part that there may be, and a last one that is smaller.
@@ -18,20 +18,20 @@ const LAST: usize = 1000;
 
 /// Uploads a file of two parts, with everything wrong that must be refused, and removes it.
 pub fn examine(coordinator: &Coordinator<'_>, origin: &str, report: &mut Report) {
-    let content = trial_content(FIRST + LAST);
+    let content = test_content(FIRST + LAST);
     // The second wishes for parts that no S3 storage takes.
     let wishes = [MIN_PART_SIZE, 1024];
-    let files = wishes.map(|wish| trial_file(&content, Some(wish), None)).to_vec();
+    let files = wishes.map(|wish| test_file(&content, Some(wish), None)).to_vec();
     let results = match coordinator.initiate(files) {
         Ok(results) => results,
-        Err(refused) => return cannot_open(&refused, report),
+        Err(error) => return cannot_open(&error, report),
     };
     let mut grants = Vec::new();
     for result in results {
         match result {
             InitiateResult::Granted(grant) => grants.push(grant),
             InitiateResult::Refused { error, .. } => {
-                cannot_open(&Refused::Problem(Box::new(error)), report);
+                cannot_open(&CallError::Problem(Box::new(error)), report);
             }
         }
     }
@@ -41,7 +41,7 @@ pub fn examine(coordinator: &Coordinator<'_>, origin: &str, report: &mut Report)
     let mut finished = false;
     if let [trial, wish] = grants.as_slice() {
         plan(trial, wish, report);
-        finished = trial_upload(coordinator, origin, trial, &content, report);
+        finished = run_test_upload(coordinator, origin, trial, &content, report);
     }
     let mut gone = Ok(());
     for (index, grant) in grants.iter().enumerate() {
@@ -50,10 +50,10 @@ pub fn examine(coordinator: &Coordinator<'_>, origin: &str, report: &mut Report)
     removed("parts-clean-up", gone, report);
 }
 
-fn cannot_open(refused: &Refused, report: &mut Report) {
+fn cannot_open(error: &CallError, report: &mut Report) {
     report.failure(
         "multipart",
-        format!("a multipart upload cannot be opened: {}", refused.said()),
+        format!("a multipart upload cannot be opened: {}", error.message()),
         "let the key open multipart uploads (s3:PutObject) in storage that has CRC64NVME; the worker's log has the cause beside the request's id",
     );
 }
@@ -77,14 +77,14 @@ fn plan(trial: &UploadGrant, wish: &UploadGrant, report: &mut Report) {
 }
 
 /// Whether the file was finalized.
-fn trial_upload(
+fn run_test_upload(
     coordinator: &Coordinator<'_>,
     origin: &str,
     grant: &UploadGrant,
     content: &[u8],
     report: &mut Report,
 ) -> bool {
-    let attempted = Trial::new(coordinator, grant, content).and_then(|trial| trial.run(origin, report));
+    let attempted = TestUpload::new(coordinator, grant, content).and_then(|trial| trial.run(origin, report));
     match attempted {
         Ok(true) => {
             download(coordinator, grant, content, report);
@@ -94,7 +94,7 @@ fn trial_upload(
         Err(error) => {
             report.failure(
                 "multipart",
-                format!("the trial could not be ended: {error}"),
+                format!("the test upload could not be ended: {error}"),
                 "see the network between here, the coordinator and storage, and run it again",
             );
             false
@@ -102,14 +102,14 @@ fn trial_upload(
     }
 }
 
-struct Trial<'a> {
+struct TestUpload<'a> {
     coordinator: &'a Coordinator<'a>,
     grant: &'a UploadGrant,
     parts: [&'a [u8]; 2],
     whole: Crc64Nvme,
 }
 
-impl<'a> Trial<'a> {
+impl<'a> TestUpload<'a> {
     fn new(coordinator: &'a Coordinator<'a>, grant: &'a UploadGrant, content: &'a [u8]) -> Result<Self> {
         let (first, last) = content.split_at(FIRST.min(content.len()));
         Ok(Self {
@@ -134,11 +134,11 @@ impl<'a> Trial<'a> {
         self.wrong_content(&last_url, report)?;
         self.wrong_length(&last_url, report)?;
 
-        if !taken(&deliver(self.coordinator, &first_url, first.to_vec())?, report) {
+        if !accepted(&send_part(self.coordinator, &first_url, first.to_vec())?, report) {
             return Ok(false);
         }
         self.premature_end(report);
-        if !taken(&deliver(self.coordinator, &last_url, last.to_vec())?, report) {
+        if !accepted(&send_part(self.coordinator, &last_url, last.to_vec())?, report) {
             return Ok(false);
         }
         report.ok("checksum", "storage takes parts with their CRC64NVME checksum");
@@ -157,7 +157,7 @@ impl<'a> Trial<'a> {
     fn wrong_content(&self, url: &SignedPart, report: &mut Report) -> Result<()> {
         let [_, last] = self.parts;
         let damaged = last.iter().map(|byte| !byte).collect();
-        let answer = deliver(self.coordinator, url, damaged)?;
+        let answer = send_part(self.coordinator, url, damaged)?;
         if answer.status.is_success() {
             report.failure(
                 "damaged-part",
@@ -178,7 +178,7 @@ impl<'a> Trial<'a> {
 
     fn wrong_length(&self, url: &SignedPart, report: &mut Report) -> Result<()> {
         let [_, last] = self.parts;
-        let answer = deliver(self.coordinator, url, last.iter().copied().skip(1).collect())?;
+        let answer = send_part(self.coordinator, url, last.iter().copied().skip(1).collect())?;
         if answer.status.is_success() {
             report.failure(
                 "part-length",
@@ -200,12 +200,12 @@ impl<'a> Trial<'a> {
     /// Completing while a part is missing has to name it.
     fn premature_end(&self, report: &mut Report) {
         match self.coordinator.complete(self.grant, self.whole) {
-            Err(refused) if refused.code() == Some("parts_missing") => {
+            Err(error) if error.code() == Some("parts_missing") => {
                 report.ok("missing-part", "an upload that lacks a part is not finalized");
             }
-            Err(refused) => report.failure(
+            Err(error) => report.failure(
                 "missing-part",
-                format!("the coordinator cannot list an upload's parts: {}", refused.said()),
+                format!("the coordinator cannot list an upload's parts: {}", error.message()),
                 "let the key list parts (s3:ListMultipartUploadParts); the worker's log has the cause beside the request's id",
             ),
             Ok(_) => report.failure(
@@ -217,7 +217,7 @@ impl<'a> Trial<'a> {
     }
 }
 
-fn taken(answer: &Answer, report: &mut Report) -> bool {
+fn accepted(answer: &Answer, report: &mut Report) -> bool {
     let taken = answer.status.is_success();
     if !taken {
         report.failure(

@@ -4,29 +4,29 @@ use anyhow::Result;
 use syncsphere_protocol::{Crc64Nvme, InitiateResult, SignedPart, UploadGrant, UploadKind};
 use url::Url;
 
+use super::access::is_this_machine;
 use super::browser::Answer;
-use super::coordinator::{Coordinator, Refused};
-use super::entrance::is_this_machine;
+use super::coordinator::{CallError, Coordinator};
 use super::report::Report;
-use super::trial::{
-    checksum, deliver, download, finish, preflight, remove, removed, s3_code, trial_content, trial_file,
+use super::test_upload::{
+    checksum, download, finish, preflight, remove, removed, s3_code, send_part, test_content, test_file,
 };
 use super::{clocks, cors};
 
 /// Uploads, reads back and removes a small file. Whether it is worth trying a larger one.
 pub fn examine(coordinator: &Coordinator<'_>, origin: &str, report: &mut Report) -> bool {
-    let content = trial_content(1000);
+    let content = test_content(1000);
     let Ok(crc) = checksum(&content) else { return false };
-    let opened = coordinator.initiate(vec![trial_file(&content, None, Some(crc))]);
+    let opened = coordinator.initiate(vec![test_file(&content, None, Some(crc))]);
     let grant = match opened.map(|mut results| results.pop()) {
         Ok(Some(InitiateResult::Granted(grant))) => grant,
         Ok(Some(InitiateResult::Refused { error, .. })) => {
-            cannot_open(&Refused::Problem(Box::new(error)), report);
+            cannot_open(&CallError::Problem(Box::new(error)), report);
             return false;
         }
         Ok(None) => return false,
-        Err(refused) => {
-            cannot_open(&refused, report);
+        Err(error) => {
+            cannot_open(&error, report);
             return false;
         }
     };
@@ -38,8 +38,8 @@ pub fn examine(coordinator: &Coordinator<'_>, origin: &str, report: &mut Report)
     finished
 }
 
-fn cannot_open(refused: &Refused, report: &mut Report) {
-    let cure = match refused.code() {
+fn cannot_open(error: &CallError, report: &mut Report) {
+    let cure = match error.code() {
         Some("forbidden") => {
             "take a token with the scope `files:read files:write` whose content types include application/octet-stream"
         }
@@ -50,12 +50,12 @@ fn cannot_open(refused: &Refused, report: &mut Report) {
     };
     report.failure(
         "initiate",
-        format!("an upload cannot be opened: {}", refused.said()),
+        format!("an upload cannot be opened: {}", error.message()),
         cure,
     );
 }
 
-/// The rest of the trial; whether it came to a file.
+/// The rest of the test upload; whether it came to a file.
 fn send_and_finish(
     coordinator: &Coordinator<'_>,
     origin: &str,
@@ -74,7 +74,7 @@ fn send_and_finish(
     };
     mixed_content(url, origin, report);
     let sees_pages = preflight(coordinator, url, origin, "storage-cors", report);
-    let answer = deliver(coordinator, url, content.to_vec());
+    let answer = send_part(coordinator, url, content.to_vec());
     let Some(answer) = stored(answer, url, report) else {
         return false;
     };

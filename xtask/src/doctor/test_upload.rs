@@ -4,15 +4,15 @@ use anyhow::{Result, bail};
 use http::Method;
 use syncsphere_protocol::{Crc64Nvme, NewFile, PartNumber, PartToSign, SignedPart, UploadGrant, UploadKind};
 
+use super::access::counted;
 use super::browser::Answer;
-use super::coordinator::{Coordinator, Refused};
+use super::coordinator::{CallError, Coordinator};
 use super::cors;
-use super::entrance::counted;
 use super::report::Report;
 use crate::digest;
 
 /// A file of ours for a trial; `part_size` is a wish.
-pub fn trial_file(content: &[u8], part_size: Option<u64>, crc: Option<Crc64Nvme>) -> NewFile {
+pub fn test_file(content: &[u8], part_size: Option<u64>, crc: Option<Crc64Nvme>) -> NewFile {
     let first = PartNumber::from_index(0);
     NewFile {
         client_ref: "doctor".to_owned(),
@@ -35,7 +35,7 @@ pub fn trial_file(content: &[u8], part_size: Option<u64>, crc: Option<Crc64Nvme>
 }
 
 /// Bytes that no other part of a trial has in this order.
-pub fn trial_content(length: usize) -> Vec<u8> {
+pub fn test_content(length: usize) -> Vec<u8> {
     (0..length).map(|index| (index % 251) as u8).collect()
 }
 
@@ -45,7 +45,7 @@ pub fn checksum(content: &[u8]) -> Result<Crc64Nvme> {
 }
 
 /// Sends a body as a presigned URL or form wants it.
-pub fn deliver(coordinator: &Coordinator<'_>, url: &SignedPart, body: Vec<u8>) -> Result<Answer> {
+pub fn send_part(coordinator: &Coordinator<'_>, url: &SignedPart, body: Vec<u8>) -> Result<Answer> {
     let headers: Vec<_> = url
         .headers
         .iter()
@@ -109,7 +109,7 @@ pub fn preflight(
         .send(&Method::OPTIONS, &url.url, &headers, None);
     // Told as `storage-reachable`.
     let Ok(answer) = answer else { return false };
-    match cors::objection(answer.status, &answer.headers, origin, &url.method, &needed) {
+    match cors::problem(answer.status, &answer.headers, origin, &url.method, &needed) {
         None => {
             report.ok(
                 check,
@@ -179,8 +179,8 @@ pub fn finish(
             );
             true
         }
-        Err(refused) => {
-            let cure = match refused.code() {
+        Err(error) => {
+            let cure = match error.code() {
                 Some("checksum_mismatch") => {
                     "use storage that keeps CRC64NVME checksums (docs/guides/self-hosted.md)"
                 }
@@ -191,7 +191,7 @@ pub fn finish(
             };
             report.failure(
                 check,
-                format!("an upload cannot be finalized: {}", refused.said()),
+                format!("an upload cannot be finalized: {}", error.message()),
                 cure,
             );
             false
@@ -232,12 +232,12 @@ pub fn download(coordinator: &Coordinator<'_>, grant: &UploadGrant, content: &[u
             cure,
         ),
         Ok(Err(error)) => report.failure(check, format!("storage does not answer: {error}"), cure),
-        Err(refused) => report.failure(check, refused.said(), cure),
+        Err(error) => report.failure(check, error.message(), cure),
     }
 }
 
 /// Removes what a trial has made: the file, where it came to one, else the upload.
-pub fn remove(coordinator: &Coordinator<'_>, grant: &UploadGrant, finished: bool) -> Result<(), Refused> {
+pub fn remove(coordinator: &Coordinator<'_>, grant: &UploadGrant, finished: bool) -> Result<(), CallError> {
     if finished {
         coordinator.delete(&grant.file_id).map(drop)
     } else {
@@ -246,12 +246,12 @@ pub fn remove(coordinator: &Coordinator<'_>, grant: &UploadGrant, finished: bool
 }
 
 /// Says whether everything is gone that the trials made.
-pub fn removed(check: &'static str, outcome: Result<(), Refused>, report: &mut Report) {
+pub fn removed(check: &'static str, outcome: Result<(), CallError>, report: &mut Report) {
     match outcome {
         Ok(()) => report.ok(check, "what the trial made is removed"),
-        Err(refused) => report.warning(
+        Err(error) => report.warning(
             check,
-            format!("what the trial made could not be removed: {}", refused.said()),
+            format!("what the trial made could not be removed: {}", error.message()),
             "let the key delete and abort (s3:DeleteObject, s3:AbortMultipartUpload); the coordinator ends open uploads by itself after UPLOAD_TTL_SECONDS",
         ),
     }

@@ -6,7 +6,7 @@ use syncsphere_protocol::{TokenError, TokenReply};
 use url::Url;
 
 use super::browser::Browser;
-use super::coordinator::{Coordinator, Refused, refusal};
+use super::coordinator::{CallError, Coordinator, error_of};
 use super::cors;
 use super::report::Report;
 
@@ -32,7 +32,7 @@ pub fn answers(browser: &Browser, endpoint: &str, report: &mut Report) -> bool {
         return false;
     }
     report.ok("reachable", format!("{endpoint} answers"));
-    if in_the_clear(endpoint) {
+    if is_plain_http(endpoint) {
         report.warning(
             "transport",
             "tokens and URLs travel unencrypted",
@@ -43,9 +43,9 @@ pub fn answers(browser: &Browser, endpoint: &str, report: &mut Report) -> bool {
         report.ok("health", "storage and a workspace answer");
         return true;
     }
-    let refused = refusal(&answer);
-    let Some(variable) = misconfigured(&refused) else {
-        let cure = match refused.code() {
+    let error = error_of(&answer);
+    let Some(variable) = misconfigured(&error) else {
+        let cure = match error.code() {
             Some("storage_unavailable") => {
                 "see that the storage server runs and that S3_ENDPOINT is its address"
             }
@@ -53,12 +53,12 @@ pub fn answers(browser: &Browser, endpoint: &str, report: &mut Report) -> bool {
                 "see the findings below; the worker's log (`npx wrangler tail`) has the cause beside the request's id"
             }
         };
-        report.failure("health", format!("it is not well: {}", refused.said()), cure);
+        report.failure("health", format!("it is not well: {}", error.message()), cure);
         return true;
     };
     report.failure(
         "health",
-        refused.said(),
+        error.message(),
         format!(
             "set {variable}: a secret by `npx wrangler secret put {variable}`, another variable in wrangler.toml; docs/coordinator.md lists them"
         ),
@@ -67,15 +67,15 @@ pub fn answers(browser: &Browser, endpoint: &str, report: &mut Report) -> bool {
 }
 
 /// The variable that the coordinator cannot start with.
-fn misconfigured(refused: &Refused) -> Option<String> {
-    let Refused::Problem(problem) = refused else {
+fn misconfigured(error: &CallError) -> Option<String> {
+    let CallError::Problem(problem) = error else {
         return None;
     };
     let (name, _) = problem.detail.strip_prefix("the variable ")?.split_once(' ')?;
     Some(name.to_owned())
 }
 
-fn in_the_clear(endpoint: &str) -> bool {
+fn is_plain_http(endpoint: &str) -> bool {
     endpoint.starts_with("http://") && !is_this_machine(endpoint)
 }
 
@@ -126,7 +126,7 @@ pub fn counted(count: usize, what: &str) -> String {
 }
 
 /// Whether pages of `origin` may speak to the coordinator.
-pub fn lets_pages_in(browser: &Browser, endpoint: &str, origin: &str, report: &mut Report) {
+pub fn allows_origin(browser: &Browser, endpoint: &str, origin: &str, report: &mut Report) {
     if origin == endpoint {
         report.ok(
             "coordinator-cors",
@@ -147,7 +147,7 @@ pub fn lets_pages_in(browser: &Browser, endpoint: &str, origin: &str, report: &m
         None,
     );
     let objection = match answer {
-        Ok(answer) => cors::objection(answer.status, &answer.headers, origin, "POST", &needed),
+        Ok(answer) => cors::problem(answer.status, &answer.headers, origin, "POST", &needed),
         Err(error) => Some(error.to_string()),
     };
     match objection {
@@ -216,8 +216,8 @@ pub fn accepts_token(coordinator: &Coordinator<'_>, report: &mut Report) -> bool
             report.ok("access", "the token is accepted and may read files");
             true
         }
-        Err(refused) => {
-            let cure = match refused.code() {
+        Err(error) => {
+            let cure = match error.code() {
                 Some("unauthenticated") => {
                     "take a fresh token; its issuer and audience have to be AUTH_ISSUER and AUTH_AUDIENCE, and both clocks right"
                 }
@@ -227,7 +227,7 @@ pub fn accepts_token(coordinator: &Coordinator<'_>, report: &mut Report) -> bool
             };
             report.failure(
                 "access",
-                format!("the token is not accepted: {}", refused.said()),
+                format!("the token is not accepted: {}", error.message()),
                 cure,
             );
             false

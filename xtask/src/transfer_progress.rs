@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// The bars of one run.
-pub struct Progress {
+pub struct TransferProgress {
     bars: MultiProgress,
     transfers: HashMap<(usize, &'static str), Transfer>,
 }
@@ -17,7 +17,7 @@ struct Transfer {
     last_line: Instant,
 }
 
-impl Progress {
+impl TransferProgress {
     /// No bars yet.
     pub fn new() -> Self {
         Self {
