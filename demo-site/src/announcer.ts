@@ -1,5 +1,5 @@
-import { quotedName } from "./figures.ts";
-import { counted, fill, type Forms, words } from "./language/words.ts";
+import { quotedName } from "./format.ts";
+import { plural, interpolate, type PluralForms, messages } from "./language/messages.ts";
 
 /**
  * Tells users of screen readers how uploads end and what a search found, and nothing else: progress would never let them
@@ -19,12 +19,12 @@ export class Announcer {
   }
 
   uploaded(name: string): void {
-    this.#done.push(fill(words().announceUploaded, { name: quotedName(name) }));
+    this.#done.push(interpolate(messages().announceUploaded, { name: quotedName(name) }));
     this.#schedule();
   }
 
   failed(name: string, why: string): void {
-    this.#failed.push(fill(words().announceFailed, { name: quotedName(name), why }));
+    this.#failed.push(interpolate(messages().announceFailed, { name: quotedName(name), why }));
     this.#schedule();
   }
 
@@ -42,12 +42,12 @@ export class Announcer {
   #speak(): void {
     this.#timer = undefined;
     this.#quietUntil = Date.now() + PAUSE_MS;
-    const messages = [
+    const parts = [
       this.#answer,
-      ...summed(this.#done, words().announceManyUploaded),
-      ...summed(this.#failed, words().announceManyFailed),
+      ...summed(this.#done, messages().announceManyUploaded),
+      ...summed(this.#failed, messages().announceManyFailed),
     ];
-    this.#region.textContent = messages.filter(Boolean).join(" ");
+    this.#region.textContent = parts.filter(Boolean).join(" ");
     this.#answer = "";
     this.#done = [];
     this.#failed = [];
@@ -60,6 +60,6 @@ const GATHER_MS = 500;
 const PAUSE_MS = 5_000;
 const MOST_NAMED = 2;
 
-function summed(entries: string[], many: Forms): string[] {
-  return entries.length > MOST_NAMED ? [counted(many, entries.length)] : entries;
+function summed(entries: string[], many: PluralForms): string[] {
+  return entries.length > MOST_NAMED ? [plural(many, entries.length)] : entries;
 }

@@ -4,12 +4,12 @@ import { Announcer } from "./announcer.ts";
 import { CoordinatorApi } from "./coordinator/coordinator-api.ts";
 import { GuestTokens } from "./coordinator/guest-tokens.ts";
 import { FileList } from "./files/file-list.ts";
-import { onSearch } from "./files/search.ts";
-import { followWorkspace } from "./files/workspace-feed.ts";
-import { openIntake } from "./intake/inputs.ts";
-import { offerLanguages } from "./language/choice.ts";
-import { byId } from "./page.ts";
-import { showElsewhere } from "./uploads/elsewhere-list.ts";
+import { onSearchInput } from "./files/search-field.ts";
+import { followChanges } from "./files/workspace-feed.ts";
+import { listenForFiles } from "./selection/file-inputs.ts";
+import { setUpLanguageSelect } from "./language/language-select.ts";
+import { byId } from "./dom.ts";
+import { showOtherTabs } from "./uploads/other-tabs-list.ts";
 import { InterruptedList } from "./uploads/interrupted-list.ts";
 import { UploadList } from "./uploads/upload-list.ts";
 
@@ -28,8 +28,8 @@ const api = new CoordinatorApi(tokens);
 const uploader = new Uploader({ endpoint: location.origin, token: () => tokens.renew() });
 window.uploader = uploader;
 
-offerLanguages(byId("language") as HTMLSelectElement, () => {
-  for (const one of [uploads, activity, interrupted, files]) one.retell();
+setUpLanguageSelect(byId("language") as HTMLSelectElement, () => {
+  for (const one of [uploads, activity, interrupted, files]) one.relabel();
 });
 
 const announcer = new Announcer(byId("announcer"));
@@ -38,10 +38,10 @@ const activity = new ActivityPanel(uploader, uploads.rows);
 const interrupted = new InterruptedList(uploader, uploads);
 const files = new FileList(api, announcer);
 
-openIntake(uploads);
-onSearch((start) => void files.search(start));
+listenForFiles(uploads);
+onSearchInput((start) => void files.search(start));
 void interrupted.refresh();
-showElsewhere(uploader, () => void interrupted.refresh());
+showOtherTabs(uploader, () => void interrupted.refresh());
 follow();
 
 // Leaving now would stop the uploads; the browser asks in words of its own.
@@ -50,5 +50,5 @@ addEventListener("beforeunload", (event) => {
 });
 
 function follow(): void {
-  followWorkspace(uploader, api, files).catch((error: unknown) => files.fail(error, follow));
+  followChanges(uploader, api, files).catch((error: unknown) => files.fail(error, follow));
 }

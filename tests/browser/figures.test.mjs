@@ -3,10 +3,10 @@
 import { beforeEach, test } from "node:test";
 import assert from "node:assert/strict";
 
-import { bytes, bytesOf, percent, shownName, speed, timeLeft } from "../../demo-site/src/figures.ts";
-import { counted, LANGUAGES, speak, words } from "../../demo-site/src/language/words.ts";
+import { bytes, bytesOf, percent, shownName, speed, timeLeft } from "../../demo-site/src/format.ts";
+import { plural, LANGUAGES, setLanguage, messages } from "../../demo-site/src/language/messages.ts";
 
-beforeEach(() => speak("en"));
+beforeEach(() => setLanguage("en"));
 
 test("sizes have three digits that count, and roll over to the next unit in time", () => {
   const cases = [
@@ -53,17 +53,17 @@ test("characters that reorder or hide a name become visible, other scripts stay"
 });
 
 test("figures and plurals are those of the language", () => {
-  speak("de");
+  setLanguage("de");
   assert.equal(bytesOf(12_345_678, 30_000_000), "12,3 von 30,0 MB");
   assert.equal(percent(1, 2), "50\u00a0%");
   assert.equal(timeLeft(2 * 3600 + 60), "noch 2 Std., 1 Min.");
-  assert.equal(counted(words().filesFound, 1), "1 Datei gefunden.");
-  assert.equal(counted(words().filesFound, 1234), "1.234 Dateien gefunden.");
-  speak("ar");
-  assert.equal(counted(words().fileCount, 2), "ملفان");
-  assert.equal(counted(words().fileCount, 3), "3 ملفات");
-  assert.equal(counted(words().fileCount, 11), "11 ملفًا");
-  assert.equal(counted(words().fileCount, 100), "100 ملف");
+  assert.equal(plural(messages().filesFound, 1), "1 Datei gefunden.");
+  assert.equal(plural(messages().filesFound, 1234), "1.234 Dateien gefunden.");
+  setLanguage("ar");
+  assert.equal(plural(messages().fileCount, 2), "ملفان");
+  assert.equal(plural(messages().fileCount, 3), "3 ملفات");
+  assert.equal(plural(messages().fileCount, 11), "11 ملفًا");
+  assert.equal(plural(messages().fileCount, 100), "100 ملف");
 });
 
 test("every language says all that English says, with the same places to fill", () => {

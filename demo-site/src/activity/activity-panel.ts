@@ -1,7 +1,7 @@
 import type { Activity, Uploader } from "@syncsphere/uploader";
-import { percent, speed, timeLeft } from "../figures.ts";
-import { counted, whole, words } from "../language/words.ts";
-import { byId, setText, whileOnScreen } from "../page.ts";
+import { percent, speed, timeLeft } from "../format.ts";
+import { plural, integer, messages } from "../language/messages.ts";
+import { byId, setText, observeVisibility } from "../dom.ts";
 import type { RowSet } from "../uploads/row-set.ts";
 import { SpeedChart } from "./speed-chart.ts";
 
@@ -22,11 +22,11 @@ export class ActivityPanel {
     this.#rows = rows;
     uploader.addEventListener("progress", () => this.update());
     // The engine tells only those who listen, and nobody needs to know what nobody sees.
-    whileOnScreen(this.#panel, (visible) => {
+    observeVisibility(this.#panel, (visible) => {
       if (visible) uploader.addEventListener("activity", this.#take);
       else uploader.removeEventListener("activity", this.#take);
     });
-    this.retell();
+    this.relabel();
   }
 
   /** Shows how things stand; may be called many times between two frames. */
@@ -35,7 +35,7 @@ export class ActivityPanel {
   }
 
   /** Says everything again, in the page's language. */
-  retell(): void {
+  relabel(): void {
     this.#chart.draw();
     this.#showEngine();
     this.update();
@@ -43,15 +43,15 @@ export class ActivityPanel {
 
   #show(): void {
     this.#frame = 0;
-    const { count, done, failed, ended } = this.#rows.tally;
+    const { count, done, failed, ended } = this.#rows.counts;
     const active = ended < count;
     const { loaded, total, rate, etaSeconds } = this.#uploader.progress;
     this.#panel.classList.toggle("idle", count === 0);
     this.#panel.dataset.state = active || count === 0 ? "uploading" : failed > 0 ? "paused" : "available";
 
-    const texts = words();
-    const figures = [count > 0 ? counted(texts.uploadedOf, count, { done: whole(done) }) : texts.idle];
-    if (failed > 0) figures.push(counted(texts.failedCount, failed));
+    const texts = messages();
+    const figures = [count > 0 ? plural(texts.uploadedOf, count, { done: integer(done) }) : texts.idle];
+    if (failed > 0) figures.push(plural(texts.failedCount, failed));
     if (active) figures.push(percent(loaded, total));
     if (active && etaSeconds) figures.push(timeLeft(etaSeconds));
     setText(this.#summary, figures.join(" · "));
@@ -62,7 +62,7 @@ export class ActivityPanel {
   }
 
   #sample(): void {
-    const { count, ended } = this.#rows.tally;
+    const { count, ended } = this.#rows.counts;
     this.#chart.add(ended < count ? this.#uploader.progress.rate : 0);
     if (ended < count || !this.#chart.empty) return;
     clearInterval(this.#timer);
@@ -76,7 +76,8 @@ export class ActivityPanel {
 
   #showEngine(): void {
     const activity = this.#activity;
-    for (const figure of FIGURES) setText(byId(`engine-${figure}`), activity ? whole(activity[figure]) : "–");
+    for (const figure of FIGURES)
+      setText(byId(`engine-${figure}`), activity ? integer(activity[figure]) : "–");
     setText(byId("engine-rate"), (activity && speed(activity.rate)) || "–");
   }
 }

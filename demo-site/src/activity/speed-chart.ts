@@ -1,6 +1,6 @@
-import { speed } from "../figures.ts";
-import { fill, words } from "../language/words.ts";
-import { byId, setText } from "../page.ts";
+import { speed } from "../format.ts";
+import { interpolate, messages } from "../language/messages.ts";
+import { byId, setText } from "../dom.ts";
 
 /** The speed of the last minute, as a curve and in words. */
 export class SpeedChart {
@@ -36,10 +36,10 @@ export class SpeedChart {
     this.#line.setAttribute("d", curve);
     this.#area.setAttribute("d", curve && `${curve}V${HEIGHT}H${left}Z`);
     setText(this.#scale, most > 0 ? speed(top) : "");
-    const { speedNow, speedIdle } = words();
+    const { speedNow, speedIdle } = messages();
     const current = this.#samples.at(-1)?.rate ?? 0;
     this.#svg.ariaLabel =
-      most > 0 ? fill(speedNow, { now: speed(current) || "0", most: speed(most) }) : speedIdle;
+      most > 0 ? interpolate(speedNow, { now: speed(current) || "0", most: speed(most) }) : speedIdle;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { FileRecord } from "@syncsphere/uploader";
 import type { GuestTokens } from "./guest-tokens.ts";
-import { RequestFailed } from "./request-failed.ts";
+import { RequestError } from "./request-error.ts";
 
 /** A page of the workspace's files; `nextCursor` leads to the next one. */
 export interface FilePage {
@@ -8,7 +8,7 @@ export interface FilePage {
   nextCursor?: string;
 }
 
-/** The parts of the coordinator's HTTP API that this page reads itself. Failures are `RequestFailed` or network errors. */
+/** The parts of the coordinator's HTTP API that this page reads itself. Failures are `RequestError` or network errors. */
 export class CoordinatorApi {
   readonly #tokens: GuestTokens;
 
@@ -60,9 +60,9 @@ export function contentPath(fileId: string): string {
 const REQUEST_TIMEOUT_MS = 30_000;
 
 /** Source: RFC 9457, with the coordinator's own `code`. */
-async function failure(response: Response): Promise<RequestFailed> {
+async function failure(response: Response): Promise<RequestError> {
   const problem = (await response.json().catch(() => ({}))) as { code?: string; detail?: string };
-  return new RequestFailed(
+  return new RequestError(
     problem.code ?? "internal",
     problem.detail ?? `The coordinator answered ${response.status}`,
   );

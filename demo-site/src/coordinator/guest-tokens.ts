@@ -1,4 +1,4 @@
-import { RequestFailed } from "./request-failed.ts";
+import { RequestError } from "./request-error.ts";
 
 /** Access tokens for a guest of one workspace, from the coordinator's token endpoint. */
 export class GuestTokens {
@@ -20,7 +20,7 @@ export class GuestTokens {
    * A new token. Those who ask at the same time share one request.
    *
    * Throws a `TypeError` where asking again later may help, as `fetch` does without a network: that is what `Uploader`
-   * takes as "wait", and `RequestFailed` where it will not.
+   * takes as "wait", and `RequestError` where it will not.
    */
   renew(): Promise<string> {
     this.#pending ??= this.#request().finally(() => (this.#pending = undefined));
@@ -36,7 +36,7 @@ export class GuestTokens {
     if (response.status === 429 || response.status >= 500) {
       throw new TypeError(`the token endpoint answered ${response.status}`);
     }
-    if (!response.ok) throw new RequestFailed("unauthenticated", "no guest token was granted");
+    if (!response.ok) throw new RequestError("unauthenticated", "no guest token was granted");
     const reply = (await response.json()) as TokenReply;
     this.#token = reply.access_token;
     this.#goodUntil = Date.now() + reply.expires_in * 900;

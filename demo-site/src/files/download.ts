@@ -2,7 +2,7 @@
  * Saves what a presigned URL leads to. The frame keeps a failing storage server from replacing the page, and the
  * browser from asking whether to leave it, as both would happen if the page itself went there.
  */
-export function save(url: string): void {
+export function download(url: string): void {
   const frame = document.createElement("iframe");
   frame.hidden = true;
   frame.src = url;

@@ -1,12 +1,12 @@
 import type { FileRecord } from "@syncsphere/uploader";
 import type { Announcer } from "../announcer.ts";
 import type { CoordinatorApi, FilePage } from "../coordinator/coordinator-api.ts";
-import { quotedName } from "../figures.ts";
-import { sentence } from "../language/problems.ts";
-import { counted, fill, words } from "../language/words.ts";
-import { byId, noteLength, setText } from "../page.ts";
+import { quotedName } from "../format.ts";
+import { errorMessage } from "../language/error-message.ts";
+import { plural, interpolate, messages } from "../language/messages.ts";
+import { byId, markIfLong, setText } from "../dom.ts";
 import { FileRow } from "./file-row.ts";
-import { byName, byTime } from "./order.ts";
+import { isBeforeByName, isNewer } from "./file-order.ts";
 
 /** The workspace's files on the page, newest first, or by name those that are searched for. */
 export class FileList {
@@ -28,7 +28,7 @@ export class FileList {
     this.#api = api;
     this.#announcer = announcer;
     this.#more.addEventListener("click", () => void this.#showMore());
-    this.#noteLength();
+    this.#markIfLong();
   }
 
   /** Reads the first page anew. */
@@ -63,7 +63,7 @@ export class FileList {
     } else {
       this.#insert(record);
     }
-    this.#noteLength();
+    this.#markIfLong();
   }
 
   /** Says why the list is not what it should be, and offers to `retry`. */
@@ -76,13 +76,13 @@ export class FileList {
       this.#problem = undefined;
       retry();
     };
-    this.#noteLength();
+    this.#markIfLong();
   }
 
   /** Says everything again, in the page's language. */
-  retell(): void {
-    for (const row of this.#rows.values()) row.retell();
-    this.#noteLength();
+  relabel(): void {
+    for (const row of this.#rows.values()) row.relabel();
+    this.#markIfLong();
   }
 
   async #find(): Promise<void> {
@@ -93,9 +93,9 @@ export class FileList {
       if (start === this.#start) this.fail(error, () => void this.#find());
       return;
     }
-    const { manyFilesFound, filesFound } = words();
+    const { manyFilesFound, filesFound } = messages();
     const forms = this.#nextCursor ? manyFilesFound : filesFound;
-    if (start && start === this.#start) this.#announcer.answer(counted(forms, this.#rows.size));
+    if (start && start === this.#start) this.#announcer.answer(plural(forms, this.#rows.size));
   }
 
   async #showMore(): Promise<void> {
@@ -117,13 +117,13 @@ export class FileList {
     this.#list.append(...fresh.map((record) => this.#row(record).element));
     this.#nextCursor = nextCursor;
     this.#more.hidden = nextCursor === undefined;
-    this.#noteLength();
+    this.#markIfLong();
   }
 
   /** Changes mostly concern new files, so by time the right place is found from the top in a step or two. */
   #insert(record: FileRecord): void {
     if (!record.name.startsWith(this.#start)) return;
-    const comesFirst = this.#start ? byName : byTime;
+    const comesFirst = this.#start ? isBeforeByName : isNewer;
     let next = this.#list.firstElementChild;
     while (next && comesFirst(this.#recordOf(next), record)) next = next.nextElementSibling;
     const belongsToLaterPage = next === null && this.#nextCursor !== undefined;
@@ -141,13 +141,13 @@ export class FileList {
   }
 
   /** Says what there is to say about the list as a whole. */
-  #noteLength(): void {
-    const { noFiles, noMatch, olderFiles, moreFiles, page } = words();
-    const empty = this.#start ? fill(noMatch, { start: quotedName(this.#start) }) : noFiles;
+  #markIfLong(): void {
+    const { noFiles, noMatch, olderFiles, moreFiles, page } = messages();
+    const empty = this.#start ? interpolate(noMatch, { start: quotedName(this.#start) }) : noFiles;
     const loading = this.#section.ariaBusy === "true";
-    noteLength(this.#list, this.#rows.size);
+    markIfLong(this.#list, this.#rows.size);
     this.#note.hidden = this.#rows.size > 0 && this.#problem === undefined;
-    if (this.#problem !== undefined) setText(this.#note, sentence(this.#problem));
+    if (this.#problem !== undefined) setText(this.#note, errorMessage(this.#problem));
     else setText(this.#note, loading ? page.loadingFiles : empty);
     setText(this.#more, this.#start ? moreFiles : olderFiles);
   }

@@ -1,10 +1,10 @@
 import type { FileRecord } from "@syncsphere/uploader";
 import { type CoordinatorApi, contentPath } from "../coordinator/coordinator-api.ts";
-import { save } from "./download.ts";
-import { bytes, moment, shownName } from "../figures.ts";
-import { sentence } from "../language/problems.ts";
-import { words } from "../language/words.ts";
-import { control, copyTemplate, part, setText, showName } from "../page.ts";
+import { download } from "./download.ts";
+import { bytes, moment, shownName } from "../format.ts";
+import { errorMessage } from "../language/error-message.ts";
+import { messages } from "../language/messages.ts";
+import { control, copyTemplate, part, setText, showName } from "../dom.ts";
 
 /** One file of the workspace on the page. */
 export class FileRow {
@@ -27,7 +27,7 @@ export class FileRow {
     this.#time.dateTime = createdAt;
     for (const event of ["click", "auxclick"])
       this.#download.addEventListener(event, (click) => this.#fetch(click));
-    this.retell();
+    this.relabel();
   }
 
   get record(): FileRecord {
@@ -38,14 +38,14 @@ export class FileRow {
   update(record: FileRecord): void {
     if (record.seq <= this.#record.seq) return;
     this.#record = record;
-    this.retell();
+    this.relabel();
   }
 
   /** Says everything again, in the page's language. */
-  retell(): void {
+  relabel(): void {
     const { status, size, fileId, createdAt } = this.#record;
     this.element.dataset.status = status;
-    setText(this.#state, words().statuses[status]);
+    setText(this.#state, messages().statuses[status]);
     setText(this.#time, moment(createdAt));
     setText(this.#size, bytes(size));
     this.#download.hidden = status !== "available";
@@ -57,9 +57,9 @@ export class FileRow {
     click.preventDefault();
     this.#problem.hidden = true;
     try {
-      save(await this.#api.contentUrl(this.#record.fileId));
+      download(await this.#api.contentUrl(this.#record.fileId));
     } catch (error) {
-      setText(this.#problem, sentence(error));
+      setText(this.#problem, errorMessage(error));
       this.#problem.hidden = false;
     }
   }

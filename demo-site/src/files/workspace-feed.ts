@@ -1,7 +1,7 @@
 import type { Uploader } from "@syncsphere/uploader";
 import type { CoordinatorApi } from "../coordinator/coordinator-api.ts";
-import { words } from "../language/words.ts";
-import { byId } from "../page.ts";
+import { messages } from "../language/messages.ts";
+import { byId } from "../dom.ts";
 import type { FileList } from "./file-list.ts";
 
 /**
@@ -10,7 +10,7 @@ import type { FileList } from "./file-list.ts";
  * The feed's position is read before the list: whatever happens in between comes again as a change, and a row takes no
  * record older than its own.
  */
-export async function followWorkspace(
+export async function followChanges(
   uploader: Uploader,
   api: CoordinatorApi,
   files: FileList,
@@ -21,7 +21,7 @@ export async function followWorkspace(
     if (change.type === "reset") await files.reload();
     else files.apply(change.file);
   }
-  throw new Error(words().feedEnded);
+  throw new Error(messages().feedEnded);
 }
 
 function showLive(live: boolean): void {

@@ -1,6 +1,6 @@
-import type { Words } from "./words.ts";
+import type { Messages } from "./translation.ts";
 
-export const ar: Words = {
+export const ar: Messages = {
   name: "العربية",
   direction: "rtl",
 

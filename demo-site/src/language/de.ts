@@ -1,6 +1,6 @@
-import type { Words } from "./words.ts";
+import type { Messages } from "./translation.ts";
 
-export const de: Words = {
+export const de: Messages = {
   name: "Deutsch",
   direction: "ltr",
 

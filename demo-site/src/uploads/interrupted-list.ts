@@ -1,8 +1,8 @@
 import type { InterruptedUpload, Uploader } from "@syncsphere/uploader";
-import { bytesOf, shownName } from "../figures.ts";
-import { sentence } from "../language/problems.ts";
-import { words } from "../language/words.ts";
-import { byId, control, copyTemplate, nameControls, part, setText } from "../page.ts";
+import { bytesOf, shownName } from "../format.ts";
+import { errorMessage } from "../language/error-message.ts";
+import { messages } from "../language/messages.ts";
+import { byId, control, copyTemplate, nameControls, part, setText } from "../dom.ts";
 import type { UploadList } from "./upload-list.ts";
 
 /** What earlier pages, and other tabs that are gone, left unfinished: offers to go on with it, or to forget it. */
@@ -26,7 +26,7 @@ export class InterruptedList {
   }
 
   /** Says everything again, in the page's language. */
-  retell(): void {
+  relabel(): void {
     for (const row of this.#rows.values()) tell(row);
   }
 
@@ -70,7 +70,7 @@ export class InterruptedList {
       this.#showIfAny();
       if (hadFocus) byId("uploads-heading").focus();
     } catch (error) {
-      setText(problem, sentence(error));
+      setText(problem, errorMessage(error));
       problem.hidden = false;
     }
   }
@@ -92,5 +92,5 @@ interface Row {
 
 function tell({ element, upload: { loaded, size, needsFile } }: Row): void {
   setText(part(element, "amount"), bytesOf(loaded, size));
-  setText(part(element, "hint"), needsFile ? words().chooseSameFile : "");
+  setText(part(element, "hint"), needsFile ? messages().chooseSameFile : "");
 }

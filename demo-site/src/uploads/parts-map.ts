@@ -1,12 +1,12 @@
-import { counted, whole, words } from "../language/words.ts";
-import { part, setText } from "../page.ts";
+import { plural, integer, messages } from "../language/messages.ts";
+import { part, setText } from "../dom.ts";
 import { onNewPalette, palette } from "./parts-palette.ts";
 
 /** Where the parts of a file stand: a cell for each on a canvas, and the same in words. */
 export class PartsMap {
   readonly #figure: HTMLElement;
   readonly #canvas: HTMLCanvasElement;
-  readonly #words: HTMLElement;
+  readonly #caption: HTMLElement;
   // Drawing changes the height, which must wait until all observers have been told.
   readonly #resized = new ResizeObserver(() => requestAnimationFrame(() => this.#fit()));
   readonly #repaint = () => this.#draw();
@@ -17,7 +17,7 @@ export class PartsMap {
   constructor(figure: HTMLElement) {
     this.#figure = figure;
     this.#canvas = part<HTMLCanvasElement>(figure, "parts-canvas");
-    this.#words = part(figure, "parts-words");
+    this.#caption = part(figure, "parts-words");
   }
 
   /** `states`: one of `State` for each part. A file of one part shows nothing that its bar does not. */
@@ -42,14 +42,14 @@ export class PartsMap {
   }
 
   /** Says and draws everything again, in the page's language and direction. */
-  retell(): void {
+  relabel(): void {
     if (this.#figure.hidden) return;
     this.#tell();
     this.#draw();
   }
 
   #tell(): void {
-    setText(this.#words, inWords(this.#states));
+    setText(this.#caption, inWords(this.#states));
   }
 
   /** Cells that look as before are left alone: of 10,000 parts, few change between two reports. */
@@ -94,13 +94,13 @@ function inWords(states: Uint8Array): string {
   const counts = [0, 0, 0, 0];
   for (const state of states) counts[state] = (counts[state] ?? 0) + 1;
   const [waiting = 0, inFlight = 0, hedged = 0, stored = 0] = counts;
-  const texts = words();
+  const texts = messages();
   const others = [
-    inFlight > 0 && counted(texts.partsInFlight, inFlight),
-    hedged > 0 && counted(texts.partsHedged, hedged),
-    waiting > 0 && counted(texts.partsWaiting, waiting),
+    inFlight > 0 && plural(texts.partsInFlight, inFlight),
+    hedged > 0 && plural(texts.partsHedged, hedged),
+    waiting > 0 && plural(texts.partsWaiting, waiting),
   ];
-  return [counted(texts.storedParts, states.length, { done: whole(stored) }), ...others]
+  return [plural(texts.storedParts, states.length, { done: integer(stored) }), ...others]
     .filter(Boolean)
     .join(" · ");
 }

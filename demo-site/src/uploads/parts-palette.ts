@@ -1,4 +1,4 @@
-import { byId } from "../page.ts";
+import { byId } from "../dom.ts";
 
 /** Called when the colours have changed. */
 export const onNewPalette = new Set<() => void>();

@@ -1,24 +1,24 @@
-import { canPause, hasEnded } from "./progress-figures.ts";
-import type { UploadFigures, UploadRow } from "./upload-row.ts";
+import { canPause, hasEnded } from "./progress-display.ts";
+import type { RowCounter, UploadRow, UploadStatus } from "./upload-row.ts";
 
 const NOTHING = { count: 0, done: 0, failed: 0, ended: 0, pausable: 0, paused: 0, loaded: 0, total: 0 };
 
 /** How many rows are how far, and how many bytes they have and want. */
-export type Tally = typeof NOTHING;
+export type RowCounts = typeof NOTHING;
 
 /** Rows that are counted and steered together. Whatever happens to one of them costs the same with any number. */
-export class RowSet implements Iterable<UploadRow> {
+export class RowSet implements Iterable<UploadRow>, RowCounter {
   readonly #rows = new Set<UploadRow>();
   readonly #changed: () => void;
-  readonly #tally = { ...NOTHING };
+  readonly #counts = { ...NOTHING };
 
   /** `changed` is called after each change, many times between two frames. */
   constructor(changed: () => void) {
     this.#changed = changed;
   }
 
-  get tally(): Readonly<Tally> {
-    return this.#tally;
+  get counts(): Readonly<RowCounts> {
+    return this.#counts;
   }
 
   [Symbol.iterator](): Iterator<UploadRow> {
@@ -37,7 +37,7 @@ export class RowSet implements Iterable<UploadRow> {
     this.#changed();
   }
 
-  recount(before: UploadFigures, after: UploadFigures): void {
+  recount(before: UploadStatus, after: UploadStatus): void {
     this.#count(before, -1);
     this.#count(after, 1);
     this.#changed();
@@ -63,21 +63,21 @@ export class RowSet implements Iterable<UploadRow> {
     for (const row of this.#rows) if (row.ended) row.remove();
   }
 
-  retell(): void {
-    for (const row of this.#rows) row.retell();
+  relabel(): void {
+    for (const row of this.#rows) row.relabel();
   }
 
-  #count({ state, loaded, total }: UploadFigures, times: 1 | -1): void {
-    const tally = this.#tally;
+  #count({ state, loaded, total }: UploadStatus, times: 1 | -1): void {
+    const counts = this.#counts;
     const ended = hasEnded(state);
-    tally.count += times;
-    tally.done += state === "available" ? times : 0;
-    tally.failed += state === "failed" ? times : 0;
-    tally.ended += ended ? times : 0;
-    tally.pausable += canPause(state) ? times : 0;
-    tally.paused += state === "paused" ? times : 0;
-    tally.loaded += times * loaded;
+    counts.count += times;
+    counts.done += state === "available" ? times : 0;
+    counts.failed += state === "failed" ? times : 0;
+    counts.ended += ended ? times : 0;
+    counts.pausable += canPause(state) ? times : 0;
+    counts.paused += state === "paused" ? times : 0;
+    counts.loaded += times * loaded;
     // What a failed or cancelled upload did not get through is no longer wanted.
-    tally.total += times * (ended ? loaded : total);
+    counts.total += times * (ended ? loaded : total);
   }
 }

@@ -1,6 +1,6 @@
-import { percent } from "../figures.ts";
-import { counted, whole, words } from "../language/words.ts";
-import { control, copyTemplate, nameControls, noteLength, offer, part, setText } from "../page.ts";
+import { percent } from "../format.ts";
+import { plural, integer, messages } from "../language/messages.ts";
+import { control, copyTemplate, nameControls, markIfLong, showButtons, part, setText } from "../dom.ts";
 import { RowSet } from "./row-set.ts";
 import type { UploadRow } from "./upload-row.ts";
 
@@ -33,7 +33,7 @@ export class UploadBatch {
     this.#resume.addEventListener("click", () => this.rows.resume());
     this.#retry.addEventListener("click", () => this.rows.retryFailed());
     this.#cancel.addEventListener("click", () => this.rows.cancel());
-    this.#retell();
+    this.#relabel();
   }
 
   append(rows: UploadRow[]): void {
@@ -41,12 +41,12 @@ export class UploadBatch {
   }
 
   /** Says everything again, in the page's language. */
-  retell(): void {
-    this.#retell();
+  relabel(): void {
+    this.#relabel();
     this.#show();
   }
 
-  #retell(): void {
+  #relabel(): void {
     const title = this.#title();
     setText(part(this.element, "title"), title);
     nameControls(this.element.firstElementChild as HTMLElement, title);
@@ -56,19 +56,19 @@ export class UploadBatch {
 
   #show(): void {
     this.#frame = 0;
-    const { count, done, failed, ended, pausable, paused, loaded, total } = this.rows.tally;
+    const { count, done, failed, ended, pausable, paused, loaded, total } = this.rows.counts;
     if (count === 0) return this.element.remove();
-    const texts = words();
-    const figures = [counted(texts.uploadedOf, count, { done: whole(done) })];
-    if (failed > 0) figures.push(counted(texts.failedCount, failed));
+    const texts = messages();
+    const figures = [plural(texts.uploadedOf, count, { done: integer(done) })];
+    if (failed > 0) figures.push(plural(texts.failedCount, failed));
     if (ended < count) figures.push(percent(loaded, total));
     setText(part(this.element, "figures"), figures.join(" · "));
     this.element.dataset.state = ended < count ? "uploading" : failed > 0 ? "failed" : "available";
     // Empty files are there or not, like any others.
     this.#bar.max = total || count;
     this.#bar.value = total ? loaded : done;
-    noteLength(this.#list, count);
-    offer(
+    markIfLong(this.#list, count);
+    showButtons(
       [
         [this.#pause, pausable > 0],
         [this.#resume, pausable === 0 && paused > 0],

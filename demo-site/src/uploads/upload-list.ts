@@ -1,15 +1,15 @@
 import type { Uploader, UploadTask } from "@syncsphere/uploader";
 import type { Announcer } from "../announcer.ts";
-import { quotedName, shownName } from "../figures.ts";
-import type { ChosenFile, FolderFiles, Intake } from "../intake/intake.ts";
-import { counted, fill, words } from "../language/words.ts";
-import { byId, noteLength, offer, setText } from "../page.ts";
+import { quotedName, shownName } from "../format.ts";
+import type { SelectedFile, FolderFiles, FileReceiver } from "../selection/selected-file.ts";
+import { plural, interpolate, messages } from "../language/messages.ts";
+import { byId, markIfLong, showButtons, setText } from "../dom.ts";
 import { RowSet } from "./row-set.ts";
 import { UploadBatch } from "./upload-batch.ts";
 import { UploadRow, type UploadSource } from "./upload-row.ts";
 
 /** All uploads of this page; what was asked for last is at the top, beside where it came in. */
-export class UploadList implements Intake {
+export class UploadList implements FileReceiver {
   /** Every row there is, in a batch or not. */
   readonly rows: RowSet;
   readonly #uploader: Uploader;
@@ -35,16 +35,16 @@ export class UploadList implements Intake {
 
   /** Whether any upload has not ended. */
   get active(): boolean {
-    const { count, ended } = this.rows.tally;
+    const { count, ended } = this.rows.counts;
     return ended < count;
   }
 
-  files(files: ChosenFile[]): void {
+  files(files: SelectedFile[]): void {
     this.#notice.hidden = true;
     if (files.length < SMALLEST_BATCH) {
       this.#prepend(files.map((file) => this.#row(this.#sourceOf(file), [this.rows])));
     } else {
-      const batch = this.#batch(() => counted(words().fileCount, files.length));
+      const batch = this.#batch(() => plural(messages().fileCount, files.length));
       void this.#fill(batch, files);
     }
   }
@@ -54,8 +54,8 @@ export class UploadList implements Intake {
     const batch = this.#batch(() => shownName(name));
     void this.#fill(batch, files).then(({ found, unreadable }) => {
       const values = { name: quotedName(name) };
-      if (unreadable > 0) this.#tell(() => counted(words().unreadable, unreadable, values));
-      else if (found === 0) this.#tell(() => fill(words().emptyFolder, values));
+      if (unreadable > 0) this.#tell(() => plural(messages().unreadable, unreadable, values));
+      else if (found === 0) this.#tell(() => interpolate(messages().emptyFolder, values));
     });
   }
 
@@ -66,13 +66,13 @@ export class UploadList implements Intake {
   }
 
   /** Says everything again, in the page's language. */
-  retell(): void {
-    this.rows.retell();
-    for (const batch of this.#batches) batch.retell();
+  relabel(): void {
+    this.rows.relabel();
+    for (const batch of this.#batches) batch.relabel();
     this.#notice.hidden = true;
   }
 
-  #sourceOf({ content, name, path, size }: ChosenFile): UploadSource {
+  #sourceOf({ content, name, path, size }: SelectedFile): UploadSource {
     const start = () => this.#uploader.upload(content, path ? { path } : {});
     // A folder's own name stands above its batch.
     const below = path.split("/").slice(1).join("/");
@@ -97,7 +97,7 @@ export class UploadList implements Intake {
   async #fill(batch: UploadBatch, files: FolderFiles): Promise<{ found: number; unreadable: number }> {
     let found = 0;
     let unreadable = 0;
-    let next: ChosenFile[] = [];
+    let next: SelectedFile[] = [];
     let since = performance.now();
     const begin = () => {
       batch.append(next.map((file) => this.#row(this.#sourceOf(file), [this.rows, batch.rows])));
@@ -129,16 +129,16 @@ export class UploadList implements Intake {
   #clearFinished(): void {
     this.rows.clearFinished();
     for (const batch of this.#batches) {
-      if (batch.rows.tally.count === 0) this.#batches.delete(batch);
+      if (batch.rows.counts.count === 0) this.#batches.delete(batch);
     }
   }
 
   #show(): void {
     this.#frame = 0;
-    const { count, ended, pausable, paused } = this.rows.tally;
+    const { count, ended, pausable, paused } = this.rows.counts;
     byId("no-uploads").hidden = count > 0;
-    noteLength(this.#list, this.#list.childElementCount);
-    offer(
+    markIfLong(this.#list, this.#list.childElementCount);
+    showButtons(
       [
         [this.#pause, pausable > 0 && count > 1],
         [this.#resume, paused > 0 && count > 1],

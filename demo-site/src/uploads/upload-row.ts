@@ -1,18 +1,24 @@
 import type { FileRecord, PartStates, Progress, TaskState, UploadTask } from "@syncsphere/uploader";
-import { shownName } from "../figures.ts";
-import { sentence } from "../language/problems.ts";
-import { control, copyTemplate, offer, part, setText, showName, whileOnScreen } from "../page.ts";
+import { shownName } from "../format.ts";
+import { errorMessage } from "../language/error-message.ts";
+import { control, copyTemplate, showButtons, part, setText, showName, observeVisibility } from "../dom.ts";
 import { PartsMap } from "./parts-map.ts";
-import { canPause, hasEnded, ProgressFigures } from "./progress-figures.ts";
-import type { RowSet } from "./row-set.ts";
+import { canPause, hasEnded, ProgressDisplay } from "./progress-display.ts";
 
 /** What a row shows and its sets count. */
-export interface UploadFigures {
+export interface UploadStatus {
   state: TaskState;
   loaded: number;
   total: number;
   /** Bytes a second. */
   rate: number;
+}
+
+/** Counts rows, and hears of every change of theirs. */
+export interface RowCounter {
+  add(row: UploadRow): void;
+  delete(row: UploadRow): void;
+  recount(before: UploadStatus, after: UploadStatus): void;
 }
 
 /** How an upload begins. */
@@ -28,7 +34,7 @@ export interface UploadSource {
 }
 
 /** Hears how uploads end. */
-export interface Ends {
+export interface OutcomeListener {
   uploaded(name: string): void;
   failed(name: string, why: string): void;
 }
@@ -38,16 +44,16 @@ export class UploadRow {
   readonly element = copyTemplate("upload-template");
   readonly #name: string;
   readonly #again: (() => UploadTask) | undefined;
-  readonly #sets: RowSet[];
-  readonly #ends: Ends;
+  readonly #sets: RowCounter[];
+  readonly #ends: OutcomeListener;
   readonly #pause = control(this.element, "pause");
   readonly #resume = control(this.element, "resume");
   readonly #abort = control(this.element, "abort");
   readonly #retry = control(this.element, "retry");
-  readonly #shown: ProgressFigures;
+  readonly #shown: ProgressDisplay;
   readonly #problem = part(this.element, "problem");
   readonly #parts: PartsMap;
-  #figures: UploadFigures;
+  #figures: UploadStatus;
   #etaSeconds: number | null = null;
   #error: unknown;
   #task: UploadTask;
@@ -56,7 +62,7 @@ export class UploadRow {
   #listening: UploadTask | undefined;
 
   /** `sets` count the row from now on until it is removed. */
-  constructor({ name, path, size, start, again }: UploadSource, sets: RowSet[], ends: Ends) {
+  constructor({ name, path, size, start, again }: UploadSource, sets: RowCounter[], ends: OutcomeListener) {
     this.#name = shownName(name);
     this.#again = again;
     this.#sets = sets;
@@ -64,7 +70,7 @@ export class UploadRow {
     this.#figures = { state: "queued", loaded: 0, total: size, rate: 0 };
     this.element.dataset.name = name;
     showName(this.element, this.#name, shownName(path));
-    this.#shown = new ProgressFigures(this.element, this.#name);
+    this.#shown = new ProgressDisplay(this.element, this.#name);
     this.#parts = new PartsMap(part(this.element, "parts"));
 
     this.#pause.addEventListener("click", () => this.pause());
@@ -74,13 +80,13 @@ export class UploadRow {
     this.#show();
     this.#task = this.#follow(start());
     for (const set of sets) set.add(this);
-    this.#unwatch = whileOnScreen(this.element, (visible) => {
+    this.#unwatch = observeVisibility(this.element, (visible) => {
       this.#visible = visible;
       this.#listenForParts();
     });
   }
 
-  get figures(): UploadFigures {
+  get figures(): UploadStatus {
     return this.#figures;
   }
 
@@ -117,10 +123,10 @@ export class UploadRow {
   }
 
   /** Says everything again, in the page's language. */
-  retell(): void {
+  relabel(): void {
     this.#show();
-    this.#parts.retell();
-    if (!this.#problem.hidden) setText(this.#problem, sentence(this.#error));
+    this.#parts.relabel();
+    if (!this.#problem.hidden) setText(this.#problem, errorMessage(this.#error));
   }
 
   #follow(task: UploadTask): UploadTask {
@@ -149,14 +155,14 @@ export class UploadRow {
   #ended(task: UploadTask, error: unknown): void {
     if (task !== this.#task || this.#figures.state === "aborted") return;
     this.#error = error;
-    const why = sentence(error);
+    const why = errorMessage(error);
     setText(this.#problem, why);
     this.#problem.hidden = false;
     this.#change({ state: "failed", rate: 0 }, null);
     this.#ends.failed(this.#name, why);
   }
 
-  #change(change: Partial<UploadFigures>, etaSeconds: number | null): void {
+  #change(change: Partial<UploadStatus>, etaSeconds: number | null): void {
     const before = this.#figures;
     this.#figures = { ...before, ...change };
     this.#etaSeconds = etaSeconds;
@@ -168,7 +174,7 @@ export class UploadRow {
     const { state, ...progress } = this.#figures;
     this.element.dataset.loaded = String(progress.loaded);
     if (!this.#shown.show(state, { ...progress, etaSeconds: this.#etaSeconds })) return;
-    offer(
+    showButtons(
       [
         [this.#pause, canPause(state)],
         [this.#resume, state === "paused"],

@@ -1,5 +1,5 @@
 /** The coordinator refused a request of this page. */
-export class RequestFailed extends Error {
+export class RequestError extends Error {
   override readonly name = "RequestFailed";
 
   /** `code`: stable, as the HTTP API gives it. `message`: what was wrong, for a person. */

@@ -1,7 +1,7 @@
 import type { Uploadable } from "@syncsphere/uploader";
 
 /** A file that a person chose. */
-export interface ChosenFile {
+export interface SelectedFile {
   content: Uploadable;
   name: string;
   size: number;
@@ -10,18 +10,18 @@ export interface ChosenFile {
 }
 
 /** Takes what a person chose, however that was done. */
-export interface Intake {
-  files(files: ChosenFile[]): void;
+export interface FileReceiver {
+  files(files: SelectedFile[]): void;
   /** All that is in a folder, as it is found; `null` stands for something that cannot be read. */
   folder(name: string, files: FolderFiles): void;
 }
 
-export type FolderFiles = Iterable<ChosenFile> | AsyncIterable<ChosenFile | null>;
+export type FolderFiles = Iterable<SelectedFile> | AsyncIterable<SelectedFile | null>;
 
 /** Names as people count: 9 before 10. */
-export const inOrder = new Intl.Collator(undefined, { numeric: true }).compare;
+export const naturalOrder = new Intl.Collator(undefined, { numeric: true }).compare;
 
 /** A file without a folder. */
-export function loose(file: File): ChosenFile {
+export function withoutFolder(file: File): SelectedFile {
   return { content: file, name: file.name, size: file.size, path: "" };
 }

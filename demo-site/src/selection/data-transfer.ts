@@ -1,14 +1,14 @@
 import { filesOfEntry, filesOfHandle, fromHandle } from "./folder-walk.ts";
-import { type ChosenFile, type Intake, loose } from "./intake.ts";
+import { type SelectedFile, type FileReceiver, withoutFolder } from "./selected-file.ts";
 
 /**
  * Takes what was dropped or pasted, folders with all that is in them. Handles are asked for where the browser has them:
  * by one, an upload goes on after a reload without asking for the file again.
  */
-export function takeTransfer(transfer: DataTransfer, intake: Intake): void {
+export function readDataTransfer(transfer: DataTransfer, receiver: FileReceiver): void {
   // A transfer is empty once its event is over, so all items are asked now and read later.
   const items = [...transfer.items].filter(({ kind }) => kind === "file").map(openItem);
-  void handOver(items, intake);
+  void handOver(items, receiver);
 }
 
 interface OpenedItem {
@@ -32,19 +32,19 @@ interface ItemWithHandle extends DataTransferItem {
   getAsFileSystemHandle?(): Promise<FileSystemHandle | null>;
 }
 
-async function handOver(items: OpenedItem[], intake: Intake): Promise<void> {
-  const files: ChosenFile[] = [];
+async function handOver(items: OpenedItem[], receiver: FileReceiver): Promise<void> {
+  const files: SelectedFile[] = [];
   for (const { handle: opening, entry, file } of items) {
     const handle = await opening;
     if (handle?.kind === "directory") {
-      intake.folder(handle.name, filesOfHandle(handle as FileSystemDirectoryHandle, handle.name));
+      receiver.folder(handle.name, filesOfHandle(handle as FileSystemDirectoryHandle, handle.name));
     } else if (entry?.isDirectory) {
-      intake.folder(entry.name, filesOfEntry(entry as FileSystemDirectoryEntry, entry.name));
+      receiver.folder(entry.name, filesOfEntry(entry as FileSystemDirectoryEntry, entry.name));
     } else {
       const opened = handle && (await fromHandle(handle as FileSystemFileHandle, ""));
-      const chosen = opened ?? (file && loose(file));
+      const chosen = opened ?? (file && withoutFolder(file));
       if (chosen) files.push(chosen);
     }
   }
-  if (files.length > 0) intake.files(files);
+  if (files.length > 0) receiver.files(files);
 }

@@ -25,7 +25,7 @@ export function setText(element: HTMLElement, text: string): void {
 }
 
 /** Tells the style sheet whether a list is so long that rows out of sight should cost nothing. */
-export function noteLength(list: HTMLElement, rows: number): void {
+export function markIfLong(list: HTMLElement, rows: number): void {
   list.classList.toggle("long", rows > LONG);
 }
 
@@ -49,7 +49,10 @@ export function nameControls(row: HTMLElement, name: string): void {
  * Shows those of these buttons that make sense now. Where the one in use goes away, the keyboard goes on at the first
  * that is left, or at `otherwise`.
  */
-export function offer(buttons: [button: HTMLElement, makesSense: boolean][], otherwise: HTMLElement): void {
+export function showButtons(
+  buttons: [button: HTMLElement, makesSense: boolean][],
+  otherwise: HTMLElement,
+): void {
   const inUse = document.activeElement;
   for (const [button, makesSense] of buttons) button.hidden = !makesSense;
   const lost = buttons.some(([button, makesSense]) => button === inUse && !makesSense);
@@ -57,7 +60,7 @@ export function offer(buttons: [button: HTMLElement, makesSense: boolean][], oth
 }
 
 /** Calls `see` whenever an element comes into view or leaves it, until the returned function is called. */
-export function whileOnScreen(element: Element, see: (visible: boolean) => void): () => void {
+export function observeVisibility(element: Element, see: (visible: boolean) => void): () => void {
   watched.set(element, see);
   observer.observe(element);
   return () => {

@@ -1,25 +1,12 @@
 import { ar } from "./ar.ts";
 import { de } from "./de.ts";
 import { en } from "./en.ts";
+import type { Messages, PluralForms } from "./translation.ts";
 
-/** A text for each plural form that its language has. */
-export type Forms = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string };
-
-/** Everything that a person reads on this page, in one language. */
-export type Words = Texts<typeof en>;
-
-type Texts<T> = {
-  readonly [K in keyof T]: T[K] extends string
-    ? K extends "direction"
-      ? T[K]
-      : string
-    : T[K] extends Forms
-      ? Forms
-      : Texts<T[K]>;
-};
+export type { PluralForms } from "./translation.ts";
 
 /** Source: own choice; Arabic also keeps the page honest about its direction. */
-export const LANGUAGES = { en, de, ar } satisfies Record<string, Words>;
+export const LANGUAGES = { en, de, ar } satisfies Record<string, Messages>;
 
 /** A language of the page, as a BCP 47 tag. */
 export type Language = keyof typeof LANGUAGES;
@@ -32,28 +19,28 @@ export function language(): Language {
 }
 
 /** Changes the language of everything that is said from now on. */
-export function speak(chosen: Language): void {
+export function setLanguage(chosen: Language): void {
   current = chosen;
 }
 
 /** What the page says, in its language. */
-export function words(): Words {
+export function messages(): Messages {
   return LANGUAGES[current];
 }
 
 /** A text with its `{places}` filled. */
-export function fill(text: string, values: Record<string, string>): string {
+export function interpolate(text: string, values: Record<string, string>): string {
   return text.replace(/\{(\w+)\}/g, (place, name: string) => values[name] ?? place);
 }
 
 /** The text for that many, with `{count}` and other places filled. */
-export function counted(forms: Forms, count: number, values: Record<string, string> = {}): string {
+export function plural(forms: PluralForms, count: number, values: Record<string, string> = {}): string {
   const form = forms[plurals().select(count)] ?? forms.other;
-  return fill(form, { count: whole(count), ...values });
+  return interpolate(form, { count: integer(count), ...values });
 }
 
 /** A whole number. */
-export function whole(count: number): string {
+export function integer(count: number): string {
   return kept(numbers, () => new Intl.NumberFormat(current)).format(count);
 }
 

@@ -1,10 +1,10 @@
 import type { Uploader } from "@syncsphere/uploader";
-import { shownName } from "../figures.ts";
-import { byId, copyTemplate, part } from "../page.ts";
-import { ProgressFigures } from "./progress-figures.ts";
+import { shownName } from "../format.ts";
+import { byId, copyTemplate, part } from "../dom.ts";
+import { ProgressDisplay } from "./progress-display.ts";
 
 /** Shows what other tabs are busy with. `onEnded` is called when they are done with an upload, or gone. */
-export function showElsewhere(uploader: Uploader, onEnded: () => void): void {
+export function showOtherTabs(uploader: Uploader, onEnded: () => void): void {
   const rows = new Map<string, Row>();
   uploader.addEventListener("elsewhere", ({ detail }) => {
     const there = new Set(detail.map(({ uploadId }) => uploadId));
@@ -29,12 +29,12 @@ export function showElsewhere(uploader: Uploader, onEnded: () => void): void {
 
 interface Row {
   element: HTMLElement;
-  figures: ProgressFigures;
+  figures: ProgressDisplay;
 }
 
 function newRow(name: string): Row {
   const element = copyTemplate("elsewhere-template");
   element.dataset.name = name;
   part(element, "name").textContent = shownName(name);
-  return { element, figures: new ProgressFigures(element, shownName(name)) };
+  return { element, figures: new ProgressDisplay(element, shownName(name)) };
 }

@@ -1,16 +1,16 @@
-import { byId } from "../page.ts";
-import { type ChosenFile, inOrder, type Intake, loose } from "./intake.ts";
-import { takeTransfer } from "./transfer.ts";
+import { byId } from "../dom.ts";
+import { type SelectedFile, naturalOrder, type FileReceiver, withoutFolder } from "./selected-file.ts";
+import { readDataTransfer } from "./data-transfer.ts";
 
 /** Hands over what a person picks, drops anywhere on the page, or pastes. */
-export function openIntake(intake: Intake): void {
-  onPicked("file-input", (files) => intake.files(files.map(loose)));
+export function listenForFiles(receiver: FileReceiver): void {
+  onPicked("file-input", (files) => receiver.files(files.map(withoutFolder)));
   onPicked("folder-input", (files) => {
-    for (const [name, inFolder] of byFolder(files)) intake.folder(name, inFolder);
+    for (const [name, inFolder] of byFolder(files)) receiver.folder(name, inFolder);
   });
-  onDropped((transfer) => takeTransfer(transfer, intake));
+  onDropped((transfer) => readDataTransfer(transfer, receiver));
   addEventListener("paste", ({ clipboardData }) => {
-    if (clipboardData?.types.includes("Files")) takeTransfer(clipboardData, intake);
+    if (clipboardData?.types.includes("Files")) readDataTransfer(clipboardData, receiver);
   });
   // Telephones have no folders to choose from.
   byId("folder-choice").hidden = !("webkitdirectory" in HTMLInputElement.prototype);
@@ -48,19 +48,19 @@ function carriesFiles(event: DragEvent): boolean {
 }
 
 /** `webkitRelativePath` begins with the chosen folder's name and ends with the file's. */
-function byFolder(files: File[]): Map<string, ChosenFile[]> {
-  const folders = new Map<string, ChosenFile[]>();
+function byFolder(files: File[]): Map<string, SelectedFile[]> {
+  const folders = new Map<string, SelectedFile[]>();
   for (const file of files) {
     const path = file.webkitRelativePath.split("/").slice(0, -1);
     const name = path[0] ?? "";
     const inFolder = folders.get(name) ?? [];
     folders.set(name, inFolder);
-    inFolder.push({ ...loose(file), path: path.join("/") });
+    inFolder.push({ ...withoutFolder(file), path: path.join("/") });
   }
-  for (const inFolder of folders.values()) inFolder.sort((a, b) => inOrder(place(a), place(b)));
+  for (const inFolder of folders.values()) inFolder.sort((a, b) => naturalOrder(place(a), place(b)));
   return folders;
 }
 
-function place({ path, name }: ChosenFile): string {
+function place({ path, name }: SelectedFile): string {
   return `${path}/${name}`;
 }

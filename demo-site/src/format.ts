@@ -1,4 +1,4 @@
-import { fill, language, words } from "./language/words.ts";
+import { interpolate, language, messages } from "./language/messages.ts";
 
 /** A size in decimal units, as operating systems and networks count: 999 bytes, 12.3 MB, 1.07 GB. */
 export function bytes(count: number): string {
@@ -10,7 +10,7 @@ export function bytes(count: number): string {
 export function bytesOf(part: number, whole: number): string {
   const step = stepOf(whole);
   const scaled = numberFormat(step, whole / 1000 ** step).format(part / 1000 ** step);
-  return fill(words().ofWhole, { part: scaled, whole: bytes(whole) });
+  return interpolate(messages().ofWhole, { part: scaled, whole: bytes(whole) });
 }
 
 /** A speed; nothing where nothing moves. */
@@ -35,7 +35,7 @@ export function percent(part: number, whole: number): string {
 /** Time left, as coarse as it is uncertain. */
 export function timeLeft(seconds: number): string {
   const list = new Intl.ListFormat(language(), { type: "unit", style: "narrow" });
-  return fill(words().timeLeft, { time: list.format(span(seconds)) });
+  return interpolate(messages().timeLeft, { time: list.format(span(seconds)) });
 }
 
 /** A moment in the reader's time zone; empty for what is none. */

@@ -1,15 +1,15 @@
-import { type ChosenFile, inOrder } from "./intake.ts";
+import { type SelectedFile, naturalOrder } from "./selected-file.ts";
 
 /** All files below a folder, `path` being where it is; `null` for what cannot be read. */
 export async function* filesOfHandle(
   folder: FileSystemDirectoryHandle,
   path: string,
-): AsyncGenerator<ChosenFile | null> {
+): AsyncGenerator<SelectedFile | null> {
   if (isTooDeep(path)) return yield null;
   try {
     const within: FileSystemHandle[] = [];
     for await (const one of folder.values()) within.push(one);
-    for (const one of within.sort((a, b) => inOrder(a.name, b.name))) {
+    for (const one of within.sort((a, b) => naturalOrder(a.name, b.name))) {
       if (one.kind === "file") yield await fromHandle(one as FileSystemFileHandle, path);
       else yield* filesOfHandle(one as FileSystemDirectoryHandle, `${path}/${one.name}`);
     }
@@ -22,7 +22,7 @@ export async function* filesOfHandle(
 export async function* filesOfEntry(
   folder: FileSystemDirectoryEntry,
   path: string,
-): AsyncGenerator<ChosenFile | null> {
+): AsyncGenerator<SelectedFile | null> {
   if (isTooDeep(path)) return yield null;
   const reader = folder.createReader();
   try {
@@ -33,7 +33,7 @@ export async function* filesOfEntry(
       some = await new Promise((read, fail) => reader.readEntries(read, fail));
       within.push(...some);
     } while (some.length > 0);
-    for (const one of within.sort((a, b) => inOrder(a.name, b.name))) {
+    for (const one of within.sort((a, b) => naturalOrder(a.name, b.name))) {
       if (one.isFile) yield await fromEntry(one as FileSystemFileEntry, path);
       else yield* filesOfEntry(one as FileSystemDirectoryEntry, `${path}/${one.name}`);
     }
@@ -42,7 +42,7 @@ export async function* filesOfEntry(
   }
 }
 
-export async function fromHandle(handle: FileSystemFileHandle, path: string): Promise<ChosenFile | null> {
+export async function fromHandle(handle: FileSystemFileHandle, path: string): Promise<SelectedFile | null> {
   try {
     const { name, size } = await handle.getFile();
     return { content: handle, name, size, path };
@@ -51,7 +51,7 @@ export async function fromHandle(handle: FileSystemFileHandle, path: string): Pr
   }
 }
 
-async function fromEntry(entry: FileSystemFileEntry, path: string): Promise<ChosenFile | null> {
+async function fromEntry(entry: FileSystemFileEntry, path: string): Promise<SelectedFile | null> {
   try {
     const content = await new Promise<File>((read, fail) => entry.file(read, fail));
     return { content, name: content.name, size: content.size, path };

@@ -1,10 +1,10 @@
-import { type Language, LANGUAGES, language, speak, words } from "./words.ts";
+import { type Language, LANGUAGES, language, setLanguage, messages } from "./messages.ts";
 
 /**
  * Puts the page into the language that was chosen here before, or the first of the browser's that it knows, and lets
- * `select` change it. `retell` is called after each change, to say again what no `data-text` says.
+ * `select` change it. `relabel` is called after each change, to say again what no `data-text` says.
  */
-export function offerLanguages(select: HTMLSelectElement, retell: () => void): void {
+export function setUpLanguageSelect(select: HTMLSelectElement, relabel: () => void): void {
   for (const [tag, { name }] of Object.entries(LANGUAGES)) {
     const option = new Option(name, tag);
     option.lang = tag;
@@ -17,15 +17,15 @@ export function offerLanguages(select: HTMLSelectElement, retell: () => void): v
     if (!chosen) return;
     remember(chosen);
     show(chosen);
-    retell();
+    relabel();
   });
 }
 
 function show(chosen: Language): void {
-  speak(chosen);
+  setLanguage(chosen);
   const root = document.documentElement;
   root.lang = chosen;
-  root.dir = words().direction;
+  root.dir = messages().direction;
   translate(document);
   for (const template of document.querySelectorAll("template")) translate(template.content);
   root.dataset.ready = "";
@@ -33,7 +33,7 @@ function show(chosen: Language): void {
 
 /** Says what the page's own elements name, in its language. */
 function translate(root: ParentNode): void {
-  const page: Record<string, string> = words().page;
+  const page: Record<string, string> = messages().page;
   for (const element of root.querySelectorAll<HTMLElement>("[data-text], [data-label], [data-placeholder]")) {
     const { text, label, placeholder } = element.dataset;
     if (text) element.textContent = page[text] ?? "";

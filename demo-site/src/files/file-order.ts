@@ -1,12 +1,12 @@
 import type { FileRecord } from "@syncsphere/uploader";
 
 /** Whether a listed file comes before a new one where the newest is first. */
-export function byTime(listed: FileRecord | undefined, fresh: FileRecord): boolean {
+export function isNewer(listed: FileRecord | undefined, fresh: FileRecord): boolean {
   return (listed?.createdAt ?? "") > fresh.createdAt;
 }
 
 /** Whether a listed file comes before a new one in the order of names; of the same name, the older is first. */
-export function byName(listed: FileRecord | undefined, fresh: FileRecord): boolean {
+export function isBeforeByName(listed: FileRecord | undefined, fresh: FileRecord): boolean {
   if (!listed) return false;
   const order = compareNames(listed.name, fresh.name);
   return order < 0 || (order === 0 && listed.createdAt <= fresh.createdAt);

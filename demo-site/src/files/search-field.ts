@@ -1,7 +1,7 @@
-import { byId } from "../page.ts";
+import { byId } from "../dom.ts";
 
 /** Calls `search` with what stands in the search field, once the person pauses or asks for it. */
-export function onSearch(search: (start: string) => void): void {
+export function onSearchInput(search: (start: string) => void): void {
   const field = byId("file-search") as HTMLInputElement;
   let timer: number | undefined;
   const now = () => {

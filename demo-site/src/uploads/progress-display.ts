@@ -1,10 +1,10 @@
 import type { Progress, TaskState } from "@syncsphere/uploader";
-import { bytes, bytesOf, percent, speed, timeLeft } from "../figures.ts";
-import { words } from "../language/words.ts";
-import { part, setText } from "../page.ts";
+import { bytes, bytesOf, percent, speed, timeLeft } from "../format.ts";
+import { messages } from "../language/messages.ts";
+import { part, setText } from "../dom.ts";
 
 /** The bar of a row, and the line below it that says how far the upload is. */
-export class ProgressFigures {
+export class ProgressDisplay {
   readonly #row: HTMLElement;
   readonly #bar: HTMLProgressElement;
   readonly #state: HTMLElement;
@@ -30,7 +30,7 @@ export class ProgressFigures {
     const moving = state === "uploading";
     const whole = state === "available";
     const underWay = !hasEnded(state);
-    setText(this.#state, words().states[state]);
+    setText(this.#state, messages().states[state]);
     setText(this.#percent, underWay ? percent(loaded, total) : "");
     setText(this.#amount, underWay ? bytesOf(loaded, total) : bytes(total));
     setText(this.#rate, moving ? speed(rate) : "");

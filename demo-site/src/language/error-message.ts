@@ -1,9 +1,9 @@
 import type { UploadErrorCode } from "@syncsphere/uploader";
-import { words } from "./words.ts";
+import { messages } from "./messages.ts";
 
 /** One sentence for a person, with the code for whoever is asked for help. */
-export function sentence(error: unknown): string {
-  const { problems, somethingWrong } = words();
+export function errorMessage(error: unknown): string {
+  const { problems, somethingWrong } = messages();
   const code = codeOf(error);
   if (code && Object.hasOwn(problems, code)) return `${problems[code as UploadErrorCode]} (${code})`;
   if (error instanceof TypeError || (error instanceof DOMException && error.name === "TimeoutError")) {
