@@ -11,8 +11,8 @@ import { until } from "./harness.mjs";
 
 const MIB = 1024 * 1024;
 
-// Source: uploader-wasm/npm/src/worker/reading.ts, `PIECE`.
-const PIECE = MIB;
+// Source: uploader-wasm/npm/src/worker/reading.ts, `CHUNK_SIZE`.
+const CHUNK_SIZE = MIB;
 
 const DIST = new URL("../../uploader-wasm/npm/dist/", import.meta.url);
 
@@ -66,8 +66,8 @@ const WAYS = {
 for (const [way, script] of Object.entries(WAYS)) {
   test(`a slice has the checksum of its own bytes, ${way}`, async () => {
     // What fits into one piece is never read by a stream.
-    const short = way === "by a stream alone" ? [] : [0, 1, PIECE - 1, PIECE];
-    const slices = [...short, PIECE + 1, 3 * PIECE + 7].map((length) => [3, length]);
+    const short = way === "by a stream alone" ? [] : [0, 1, CHUNK_SIZE - 1, CHUNK_SIZE];
+    const slices = [...short, CHUNK_SIZE + 1, 3 * CHUNK_SIZE + 7].map((length) => [3, length]);
     const found = await page.evaluate(
       async ([script, slices]) => {
         const lane = await openLane({ script });
@@ -103,7 +103,7 @@ test("one buffer serves all that a lane reads by streams", async () => {
     await lane.answer(3);
   });
   const [lane] = page.workers();
-  assert.deepEqual(await lane.evaluate(() => globalThis.made), [PIECE]);
+  assert.deepEqual(await lane.evaluate(() => globalThis.made), [CHUNK_SIZE]);
 });
 
 test("what is no longer wanted is not read on, and nothing is said of it", async () => {

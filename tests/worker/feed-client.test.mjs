@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { connect, createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
-import { Feeds } from "../../uploader-wasm/npm/src/worker/feeds.ts";
+import { ChangeFeeds } from "../../uploader-wasm/npm/src/worker/change-feeds.ts";
 import { startCoordinator } from "../../stack/coordinator.mjs";
 import { Client, eventually, useStack } from "./support.mjs";
 
@@ -75,7 +75,7 @@ describe("the client's feed", () => {
     await eventually(() => relay.attempts === 4, "it waits for eight seconds now");
     relay.refuses = false;
     const began = Date.now();
-    feed.feeds.network(true);
+    feed.feeds.setOnline(true);
     await eventually(() => feed.live.at(-1) === true, "it is live");
     assert.ok(Date.now() - began < 6_000);
     Math.random = short;
@@ -168,7 +168,7 @@ class Follower {
       if (message.type === "feedLive") follower.live.push(message.live);
       if (message.type === "feedFailed") follower.failure = message.failure;
     };
-    follower.feeds = new Feeds(relay.url, { get }, say, beat);
+    follower.feeds = new ChangeFeeds(relay.url, { get }, say, beat);
     follower.feeds.open(1, since);
     return follower;
   }

@@ -1,5 +1,5 @@
 /** `@syncsphere/uploader/files`: the workspace's files, without an `Uploader` and its workers. */
-import { Requests, unknownAnswer, type Json } from "./requests.js";
+import { CoordinatorClient, unexpectedReply, type JsonObject } from "./coordinator-client.js";
 import type {
   ContentLink,
   FilePage,
@@ -16,17 +16,17 @@ export type * from "./types.js";
  * with another token where it no longer takes the last one; rejects with an `UploadError`.
  */
 export class Workspace {
-  #requests: Requests;
+  #client: CoordinatorClient;
 
   /** Asks for nothing yet. Throws a `TypeError` on options that cannot be used. */
   constructor(options: WorkspaceOptions) {
-    this.#requests = new Requests(options);
+    this.#client = new CoordinatorClient(options);
   }
 
   /** A page of the files. The next one has the same query and this one's `nextCursor` as `cursor`. */
   async files({ signal, ...query }: FileQuery = {}): Promise<FilePage> {
-    const page = await this.#ask("GET", `/v1/files${inQuery(query)}`, signal);
-    if (!Array.isArray(page.files)) throw unknownAnswer();
+    const page = await this.#request("GET", `/v1/files${queryString(query)}`, signal);
+    if (!Array.isArray(page.files)) throw unexpectedReply();
     return page as unknown as FilePage;
   }
 
@@ -42,7 +42,7 @@ export class Workspace {
 
   /** One file, whatever its status. Rejects with `not_found`, also where it is another workspace's. */
   async file(fileId: string, { signal }: RequestOptions = {}): Promise<FileRecord> {
-    return record(await this.#ask("GET", place(fileId), signal));
+    return fileRecord(await this.#request("GET", filePath(fileId), signal));
   }
 
   /**
@@ -50,7 +50,7 @@ export class Workspace {
    * `deleted`, again where it was deleted before. Rejects with `conflict` while it is uploading: abort that instead.
    */
   async deleteFile(fileId: string, { signal }: RequestOptions = {}): Promise<FileRecord> {
-    return record(await this.#ask("DELETE", place(fileId), signal));
+    return fileRecord(await this.#request("DELETE", filePath(fileId), signal));
   }
 
   /**
@@ -58,34 +58,34 @@ export class Workspace {
    * needed. Rejects with `conflict` while the file is uploading.
    */
   async content(fileId: string, { signal }: RequestOptions = {}): Promise<ContentLink> {
-    const { url, expiresAt } = await this.#ask("GET", `${place(fileId)}/content`, signal);
+    const { url, expiresAt } = await this.#request("GET", `${filePath(fileId)}/content`, signal);
     // Pages put it into links, where other schemes than these would run as scripts.
-    if (typeof url !== "string" || !/^https?:\/\//.test(url)) throw unknownAnswer();
+    if (typeof url !== "string" || !/^https?:\/\//.test(url)) throw unexpectedReply();
     return { url, expiresAt: String(expiresAt) };
   }
 
   /** Sequence number of the newest change, for `Uploader.changes({ since })`; 0 where nothing ever happened. */
   async newest({ signal }: RequestOptions = {}): Promise<number> {
-    const { seq } = await this.#ask("GET", "/v1/changes?since=0&limit=1", signal);
-    if (typeof seq !== "number") throw unknownAnswer();
+    const { seq } = await this.#request("GET", "/v1/changes?since=0&limit=1", signal);
+    if (typeof seq !== "number") throw unexpectedReply();
     return seq;
   }
 
-  #ask(method: "GET" | "DELETE", path: string, signal?: AbortSignal): Promise<Json> {
-    return this.#requests.ask({ method, path, signal });
+  #request(method: "GET" | "DELETE", path: string, signal?: AbortSignal): Promise<JsonObject> {
+    return this.#client.request({ method, path, signal });
   }
 }
 
-function record(json: Json): FileRecord {
-  if (typeof json.fileId !== "string") throw unknownAnswer();
+function fileRecord(json: JsonObject): FileRecord {
+  if (typeof json.fileId !== "string") throw unexpectedReply();
   return json as unknown as FileRecord;
 }
 
-function place(fileId: string): string {
+function filePath(fileId: string): string {
   return `/v1/files/${encodeURIComponent(fileId)}`;
 }
 
-function inQuery(query: Omit<FileQuery, "signal">): string {
+function queryString(query: Omit<FileQuery, "signal">): string {
   const fields = Object.entries(query)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => [name, value instanceof Date ? value.toISOString() : String(value)]);

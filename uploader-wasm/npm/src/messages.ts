@@ -1,5 +1,5 @@
 /**
- * What page, conductor and lanes say to each other. A worker's first message is `Start`; from then on
+ * What page, conductor and lanes say to each other. A worker's first message is `StartMessage`; from then on
  * the conductor hears `ToConductor` and says `ToPage`, and each lane talks to the conductor over a
  * port of its own.
  */
@@ -16,7 +16,7 @@ import type {
   UploadErrorReason,
 } from "./types.js";
 
-export type Start =
+export type StartMessage =
   | {
       type: "start";
       role: "conductor";
@@ -100,7 +100,7 @@ export type ToPage =
   | { type: "change"; feed: number; change: Change }
   | { type: "feedLive"; feed: number; live: boolean }
   | { type: "feedFailed"; feed: number; failure: Failure }
-  | { type: "answer"; id: number; value: InterruptedUpload[] | Reopened | boolean | undefined }
+  | { type: "answer"; id: number; value: InterruptedUpload[] | ReopenedUpload | boolean | undefined }
   | { type: "elsewhere"; uploads: UploadElsewhere[] }
   | { type: "log"; level: "debug" | "warn"; message: string };
 
@@ -108,7 +108,7 @@ export type ToPage =
 export type FromConductor = ToPage | { type: "closed" };
 
 /** Answers `reopen`: an interrupted upload that no tab has taken up. */
-export interface Reopened {
+export interface ReopenedUpload {
   name: string;
   size: number;
   handle?: FileSystemFileHandle;

@@ -1,11 +1,11 @@
 import { UploadError } from "./errors.js";
-import { noticeListeners } from "./listening.js";
+import { onListenersChange } from "./listener-count.js";
 import type { ToTask } from "./messages.js";
-import { isFinal } from "./states.js";
-import { TypedEventTarget } from "./typed-events.js";
+import { isFinal } from "./task-state.js";
+import { TypedEventTarget } from "./typed-event-target.js";
 import type { FileRecord, PartStates, Progress, TaskState, UploadTaskEventMap } from "./types.js";
 
-type Order = (type: "pause" | "resume" | "abort" | "watch" | "unwatch") => void;
+type TaskCommand = (type: "pause" | "resume" | "abort" | "watch" | "unwatch") => void;
 
 /** One file on its way. Made by `Uploader.upload`, `uploadAll` and `continue`. */
 export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
@@ -22,7 +22,7 @@ export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
   #progress: Progress;
   /** As last told. */
   #parts: PartStates | undefined;
-  #order: Order;
+  #send: TaskCommand;
   /** Orders wait until the file has been opened and the task has been handed over. */
   #opened: Promise<void> | undefined;
   #resolve!: (record: FileRecord) => void;
@@ -32,17 +32,17 @@ export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
   #onSignal = () => void this.abort(this.#signal?.reason);
 
   /** @internal */
-  constructor(name: string, size: number, signal: AbortSignal | undefined, order: Order) {
+  constructor(name: string, size: number, signal: AbortSignal | undefined, send: TaskCommand) {
     super();
     this.name = name;
     this.#progress = { loaded: 0, total: size, rate: 0, etaSeconds: null };
-    this.#order = order;
+    this.#send = send;
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
     this.done.catch(() => {});
-    noticeListeners(this, "parts", (listened) => this.#give(listened ? "watch" : "unwatch"));
+    onListenersChange(this, "parts", (listened) => this.#command(listened ? "watch" : "unwatch"));
     this.#signal = signal;
     signal?.addEventListener("abort", this.#onSignal);
   }
@@ -64,12 +64,12 @@ export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
 
   /** Stops sending. Parts that storage holds are kept. Does nothing after the end. */
   pause(): void {
-    this.#give("pause");
+    this.#command("pause");
   }
 
   /** Goes on after `pause`. */
   resume(): void {
-    this.#give("resume");
+    this.#command("resume");
   }
 
   /**
@@ -79,7 +79,7 @@ export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
    */
   async abort(reason?: unknown): Promise<void> {
     this.#abortReason ??= reason;
-    this.#give("abort");
+    this.#command("abort");
     await this.done.catch(() => {});
   }
 
@@ -96,40 +96,40 @@ export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
           const failure = { code: "aborted", message: "the upload was aborted", retryable: false } as const;
           this.#reject(new UploadError(failure, { cause: this.#abortReason }));
         }
-        return this.#enter(message.state);
+        return this.#setState(message.state);
       case "progress":
-        return this.#advance(message.progress);
+        return this.#setProgress(message.progress);
       case "parts":
-        return this.#showParts(message.parts);
+        return this.#setParts(message.parts);
       case "available": {
         const record = JSON.parse(message.record) as FileRecord;
-        this.#advance({ ...this.#progress, loaded: record.size, total: record.size, etaSeconds: 0 });
-        if (this.#parts) this.#showParts({ ...this.#parts, states: this.#parts.states.map(() => 3) });
+        this.#setProgress({ ...this.#progress, loaded: record.size, total: record.size, etaSeconds: 0 });
+        if (this.#parts) this.#setParts({ ...this.#parts, states: this.#parts.states.map(() => 3) });
         this.#resolve(record);
-        return this.#enter("available");
+        return this.#setState("available");
       }
       case "failed":
         this.#reject(new UploadError(message.failure, { cause }));
-        return this.#enter("failed");
+        return this.#setState("failed");
     }
   }
 
-  #give(type: Parameters<Order>[0]): void {
-    if (this.#opened) void this.#opened.then(() => this.#order(type));
-    else this.#order(type);
+  #command(type: Parameters<TaskCommand>[0]): void {
+    if (this.#opened) void this.#opened.then(() => this.#send(type));
+    else this.#send(type);
   }
 
-  #advance(progress: Progress): void {
+  #setProgress(progress: Progress): void {
     this.#progress = progress;
     this.dispatchEvent(new CustomEvent("progress", { detail: progress }));
   }
 
-  #showParts(parts: PartStates): void {
+  #setParts(parts: PartStates): void {
     this.#parts = parts;
     this.dispatchEvent(new CustomEvent("parts", { detail: parts }));
   }
 
-  #enter(state: TaskState): void {
+  #setState(state: TaskState): void {
     if (state === this.#state) return;
     this.#state = state;
     if (isFinal(state)) this.#signal?.removeEventListener("abort", this.#onSignal);

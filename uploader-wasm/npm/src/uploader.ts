@@ -1,20 +1,20 @@
-import { startCrew, type Crew } from "./crew.js";
+import { startWorkerPool, type WorkerPool } from "./worker-pool.js";
 import { UploadError } from "./errors.js";
-import { Feed } from "./feed.js";
-import { noticeListeners } from "./listening.js";
+import { ChangeQueue } from "./change-queue.js";
+import { onListenersChange } from "./listener-count.js";
 import type {
   ConductorOptions,
   Failure,
   FileDescription,
-  Reopened,
+  ReopenedUpload,
   ToConductor,
   ToPage,
 } from "./messages.js";
 import { checkOptions } from "./options.js";
-import { isFinal } from "./states.js";
+import { isFinal } from "./task-state.js";
 import { UploadTask } from "./task.js";
-import { TotalProgress } from "./total.js";
-import { TypedEventTarget } from "./typed-events.js";
+import { TotalProgress } from "./total-progress.js";
+import { TypedEventTarget } from "./typed-event-target.js";
 import type {
   Change,
   ChangesOptions,
@@ -48,16 +48,16 @@ const NOT_INTERRUPTED: Failure = {
 export class Uploader extends TypedEventTarget<UploaderEventMap> {
   #options: UploaderOptions;
   #conductorOptions: ConductorOptions;
-  #crew: Crew | undefined;
+  #pool: WorkerPool | undefined;
   #closed = false;
   /** Whether anybody listens to `activity`. */
-  #watched = false;
-  #numbers = 0;
+  #activityObserved = false;
+  #lastNumber = 0;
   #tasks = new Map<number, UploadTask>();
   #elsewhere: UploadElsewhere[] = [];
-  #total = new TotalProgress((detail) => this.dispatchEvent(new CustomEvent("progress", { detail })));
-  #feeds = new Map<number, Feed>();
-  #questions = new Map<number, PromiseWithResolvers>();
+  #totalProgress = new TotalProgress((detail) => this.dispatchEvent(new CustomEvent("progress", { detail })));
+  #changeQueues = new Map<number, ChangeQueue>();
+  #pendingCalls = new Map<number, PendingCall>();
 
   /**
    * Where there is a page, the workers start at once, so that the first upload need not wait for them;
@@ -67,9 +67,9 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     super();
     this.#conductorOptions = checkOptions(options);
     this.#options = { ...options };
-    noticeListeners(this, "activity", (listened) => {
-      this.#watched = listened;
-      this.#crew?.post({ type: listened ? "watch" : "unwatch", task: 0 });
+    onListenersChange(this, "activity", (listened) => {
+      this.#activityObserved = listened;
+      this.#pool?.post({ type: listened ? "watch" : "unwatch", task: 0 });
     });
     if (typeof Worker === "function" && typeof document === "object") this.#start();
   }
@@ -93,12 +93,12 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     const name = options.name ?? ("name" in file ? file.name : "blob");
     const { task, number } = this.#newTask(name, isContent ? file.size : 0, signal);
     const add = (content: Blob, handle?: FileSystemFileHandle) => {
-      const description = describe(content, name, { ...options, renamed: options.name !== undefined });
+      const description = describeFile(content, name, { ...options, renamed: options.name !== undefined });
       this.#post({ type: "add", task: number, file: content, handle, description });
     };
     if (signal?.aborted) {
       void task.abort(signal.reason);
-      this.#tell({ type: "state", task: number, state: "aborted" });
+      this.#deliver({ type: "state", task: number, state: "aborted" });
     } else if (isContent) {
       add(file);
     } else {
@@ -119,7 +119,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
 
   /** The uploads that earlier pages left unfinished and that no other tab has taken up. */
   async interrupted(): Promise<InterruptedUpload[]> {
-    return (await this.#ask({ type: "interrupted" })) as InterruptedUpload[];
+    return (await this.#call({ type: "interrupted" })) as InterruptedUpload[];
   }
 
   /**
@@ -136,7 +136,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
    * `total`. Paused ones do not count for `etaSeconds`.
    */
   get progress(): Progress {
-    return this.#total.progress;
+    return this.#totalProgress.progress;
   }
 
   /**
@@ -147,9 +147,9 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
    * Rejects with `not_interrupted` or `file_unreadable`.
    */
   async continue(uploadId: string, file?: Blob): Promise<UploadTask> {
-    const found = (await this.#ask({ type: "reopen", uploadId })) as Reopened | undefined;
+    const found = (await this.#call({ type: "reopen", uploadId })) as ReopenedUpload | undefined;
     if (!found) throw new UploadError(NOT_INTERRUPTED);
-    const content = file ?? (await openAgain(found.handle));
+    const content = file ?? (await reopenHandle(found.handle));
     const { task, number } = this.#newTask(found.name, found.size);
     const name = "name" in content && !found.renamed ? (content.name as string) : found.name;
     this.#post({
@@ -157,7 +157,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
       task: number,
       uploadId,
       file: content,
-      description: describe(content, name, found),
+      description: describeFile(content, name, found),
     });
     return task;
   }
@@ -167,7 +167,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
    * storage holds of it. Rejects with `not_interrupted` where there is none or another tab has taken it up.
    */
   async discard(uploadId: string): Promise<void> {
-    if (!(await this.#ask({ type: "discard", uploadId }))) throw new UploadError(NOT_INTERRUPTED);
+    if (!(await this.#call({ type: "discard", uploadId }))) throw new UploadError(NOT_INTERRUPTED);
   }
 
   /**
@@ -176,19 +176,19 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
    * one that waits. Throws an `UploadError` only where the page gives no token or the workers fail.
    */
   async *changes({ since, signal, onLive }: ChangesOptions = {}): AsyncGenerator<Change, void, undefined> {
-    const number = ++this.#numbers;
-    const feed = new Feed(onLive);
+    const number = ++this.#lastNumber;
+    const feed = new ChangeQueue(onLive);
     const end = () => feed.end();
     if (signal?.aborted) return;
     signal?.addEventListener("abort", end);
-    this.#feeds.set(number, feed);
+    this.#changeQueues.set(number, feed);
     try {
       this.#post({ type: "subscribe", feed: number, since });
       yield* feed.read();
     } finally {
       signal?.removeEventListener("abort", end);
-      this.#feeds.delete(number);
-      this.#crew?.post({ type: "unsubscribe", feed: number });
+      this.#changeQueues.delete(number);
+      this.#pool?.post({ type: "unsubscribe", feed: number });
     }
   }
 
@@ -199,91 +199,91 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
    */
   async close(): Promise<void> {
     this.#closed = true;
-    const crew = this.#crew;
-    this.#end(CLOSED);
-    await crew?.dismiss();
+    const pool = this.#pool;
+    this.#stop(CLOSED);
+    await pool?.close();
   }
 
-  #start(): Crew {
-    this.#crew = startCrew(
+  #start(): WorkerPool {
+    this.#pool = startWorkerPool(
       this.#options,
       this.#conductorOptions,
       (message) => this.#receive(message),
-      (cause) => this.#end(WORKER_FAILED, cause),
+      (cause) => this.#stop(WORKER_FAILED, cause),
     );
-    if (this.#watched) this.#crew.post({ type: "watch", task: 0 });
-    return this.#crew;
+    if (this.#activityObserved) this.#pool.post({ type: "watch", task: 0 });
+    return this.#pool;
   }
 
   /** Everything under way ends with the workers; the next use starts new ones. */
-  #end(failure: Failure, cause?: unknown): void {
-    this.#crew = undefined;
+  #stop(failure: Failure, cause?: unknown): void {
+    this.#pool = undefined;
     if (failure !== CLOSED) this.#options.logger?.warn(failure.message);
     const error = new UploadError(failure, { cause });
     for (const number of [...this.#tasks.keys()]) this.#fail(number, failure, cause);
-    for (const feed of this.#feeds.values()) feed.end(failure === CLOSED ? undefined : error);
-    for (const question of this.#questions.values()) question.reject(error);
-    this.#questions.clear();
-    if (this.#elsewhere.length > 0) this.#showElsewhere([]);
+    for (const feed of this.#changeQueues.values()) feed.end(failure === CLOSED ? undefined : error);
+    for (const call of this.#pendingCalls.values()) call.reject(error);
+    this.#pendingCalls.clear();
+    if (this.#elsewhere.length > 0) this.#setElsewhere([]);
   }
 
   #newTask(name: string, size: number, signal?: AbortSignal): { task: UploadTask; number: number } {
     this.#checkOpen();
-    const number = ++this.#numbers;
+    const number = ++this.#lastNumber;
     const task = new UploadTask(name, size, signal, (type) => {
       if (this.#tasks.has(number)) this.#post({ type, task: number });
     });
     this.#tasks.set(number, task);
-    this.#total.update(number, task);
+    this.#totalProgress.update(number, task);
     return { task, number };
   }
 
   #receive(message: ToPage): void {
     switch (message.type) {
       case "token":
-        return void this.#giveToken(message.id);
+        return void this.#sendToken(message.id);
       case "change":
-        return this.#feeds.get(message.feed)?.push(message.change);
+        return this.#changeQueues.get(message.feed)?.push(message.change);
       case "feedLive":
-        return this.#feeds.get(message.feed)?.onLive?.(message.live);
+        return this.#changeQueues.get(message.feed)?.onLive?.(message.live);
       case "feedFailed":
-        return this.#feeds.get(message.feed)?.end(new UploadError(message.failure));
+        return this.#changeQueues.get(message.feed)?.end(new UploadError(message.failure));
       case "answer":
-        this.#questions.get(message.id)?.resolve(message.value);
-        return void this.#questions.delete(message.id);
+        this.#pendingCalls.get(message.id)?.resolve(message.value);
+        return void this.#pendingCalls.delete(message.id);
       case "activity": {
-        const { rate } = this.#total.progress;
+        const { rate } = this.#totalProgress.progress;
         const detail = { ...message.activity, rate };
         return void this.dispatchEvent(new CustomEvent("activity", { detail }));
       }
       case "elsewhere":
-        return this.#showElsewhere(message.uploads);
+        return this.#setElsewhere(message.uploads);
       case "log":
         return this.#options.logger?.[message.level](message.message);
       default:
-        return this.#tell(message);
+        return this.#deliver(message);
     }
   }
 
-  #tell(message: Parameters<UploadTask["receive"]>[0], cause?: unknown): void {
+  #deliver(message: Parameters<UploadTask["receive"]>[0], cause?: unknown): void {
     const task = this.#tasks.get(message.task);
     if (!task) return;
     task.receive(message, cause);
     if (isFinal(task.state)) this.#tasks.delete(message.task);
-    if (message.type === "failed") this.#options.logger?.warn(inOneLine(message.failure));
-    if (message.type !== "parts") this.#total.update(message.task, task);
+    if (message.type === "failed") this.#options.logger?.warn(failureLogLine(message.failure));
+    if (message.type !== "parts") this.#totalProgress.update(message.task, task);
   }
 
-  #showElsewhere(uploads: UploadElsewhere[]): void {
+  #setElsewhere(uploads: UploadElsewhere[]): void {
     this.#elsewhere = uploads;
     this.dispatchEvent(new CustomEvent("elsewhere", { detail: uploads }));
   }
 
   #fail(task: number, failure: Failure, cause?: unknown): void {
-    this.#tell({ type: "failed", task, failure }, cause);
+    this.#deliver({ type: "failed", task, failure }, cause);
   }
 
-  async #giveToken(id: number): Promise<void> {
+  async #sendToken(id: number): Promise<void> {
     const { token, logger } = this.#options;
     let answer;
     try {
@@ -292,23 +292,21 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
       logger?.warn("token() failed");
       answer = { offline: error instanceof TypeError };
     }
-    this.#crew?.post({ type: "token", id, answer });
+    this.#pool?.post({ type: "token", id, answer });
   }
 
-  #ask(
-    question: { type: "interrupted" } | { type: "reopen" | "discard"; uploadId: string },
-  ): Promise<unknown> {
+  #call(call: { type: "interrupted" } | { type: "reopen" | "discard"; uploadId: string }): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#checkOpen();
-      const id = ++this.#numbers;
-      this.#questions.set(id, { resolve, reject });
-      this.#post({ ...question, id });
+      const id = ++this.#lastNumber;
+      this.#pendingCalls.set(id, { resolve, reject });
+      this.#post({ ...call, id });
     });
   }
 
   #post(message: ToConductor): void {
     this.#checkOpen();
-    (this.#crew ?? this.#start()).post(message);
+    (this.#pool ?? this.#start()).post(message);
   }
 
   #checkOpen(): void {
@@ -317,27 +315,31 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
 }
 
 /** Names neither URL nor token nor file. */
-function inOneLine({ code, reason, message, requestId, status }: Failure): string {
+function failureLogLine({ code, reason, message, requestId, status }: Failure): string {
   const details = [status && `HTTP ${status}`, requestId && `request ${requestId}`]
     .filter(Boolean)
     .join(", ");
   return `upload failed: ${code}: ${message}${details && ` (${details})`}, see docs/errors.md#${reason ?? code}`;
 }
 
-interface PromiseWithResolvers {
+interface PendingCall {
   resolve(value: unknown): void;
   reject(error: UploadError): void;
 }
 
-type Choices = Pick<FileDescription, "path" | "metadata" | "renamed">;
+type DescriptionSource = Pick<FileDescription, "path" | "metadata" | "renamed">;
 
-function describe(content: Blob, name: string, { path, metadata, renamed }: Choices): FileDescription {
+function describeFile(
+  content: Blob,
+  name: string,
+  { path, metadata, renamed }: DescriptionSource,
+): FileDescription {
   const lastModified = "lastModified" in content ? (content.lastModified as number) : undefined;
   return { name, contentType: content.type, lastModified, path, metadata, renamed };
 }
 
 /** Asking for permission needs a page and a person's click, so no worker can do it. */
-async function openAgain(handle: PermittedHandle | undefined): Promise<File> {
+async function reopenHandle(handle: HandleWithPermission | undefined): Promise<File> {
   let cause: unknown;
   try {
     if (handle && (await handle.requestPermission?.({ mode: "read" })) !== "denied")
@@ -349,6 +351,6 @@ async function openAgain(handle: PermittedHandle | undefined): Promise<File> {
 }
 
 /** `requestPermission` is in Chromium only, and so not in TypeScript's library. */
-interface PermittedHandle extends FileSystemFileHandle {
+interface HandleWithPermission extends FileSystemFileHandle {
   requestPermission?(options: { mode: "read" }): Promise<PermissionState>;
 }

@@ -4,11 +4,11 @@ import { Uploader } from "../index.js";
 import type { FileRecord, UploaderOptions } from "../types.js";
 import { isAccepted } from "./accept.js";
 import { button, make } from "./dom.js";
-import { UploadRow, type RowOwner } from "./row.js";
-import { dress } from "./style.js";
-import { ENGLISH, fill, type UploadElementTexts } from "./texts.js";
+import { applyStyles } from "./styles.js";
+import { UploadList } from "./upload-list.js";
+import { ENGLISH_LABELS, format, type UploadElementTexts } from "./labels.js";
 
-export type { UploadElementTexts } from "./texts.js";
+export type { UploadElementTexts } from "./labels.js";
 
 /** The element's own events; all of them bubble and leave shadow trees. Besides: `change`, as form controls have it. */
 export interface UploadElementEventMap {
@@ -38,7 +38,16 @@ export function defineUploadElement(name = "syncsphere-upload"): void {
 const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
 
 /** Properties that a page may have set before the element was known. */
-const SETTABLE = ["uploader", "token", "texts", "metadata", "name", "endpoint", "path", "accept"] as const;
+const UPGRADED_PROPERTIES = [
+  "uploader",
+  "token",
+  "texts",
+  "metadata",
+  "name",
+  "endpoint",
+  "path",
+  "accept",
+] as const;
 
 /**
  * A form control that uploads files: picker, drop zone, progress, buttons. A form sends the ids of the uploaded files
@@ -52,41 +61,42 @@ export class SyncSphereUpload extends Base {
   static readonly observedAttributes = ["endpoint", "name", "multiple", "required", "accept"];
 
   #internals: ElementInternals;
-  #root: ShadowRoot;
   #uploader: Uploader | undefined;
-  #own: Uploader | undefined;
+  #ownUploader: Uploader | undefined;
   #token: UploaderOptions["token"] | undefined;
   #metadata: Record<string, string> | undefined;
-  #texts = ENGLISH;
-  #percents: Intl.NumberFormat | undefined;
+  #texts = ENGLISH_LABELS;
   #disabled = false;
-  #rows: UploadRow[] = [];
-  /** What has ended since nothing was under way. */
-  #ended: UploadRow[] = [];
   #zone = make("div", "zone");
   #input = document.createElement("input");
   #pick = button("pick", () => this.#input.click());
   #hint = make("span", "hint");
-  #list = make("ul", "list");
-  #status = make("p", "unseen");
+  #list = new UploadList({
+    texts: () => this.#texts,
+    changed: () => this.#updateForm(),
+    filesChanged: () => this.dispatchEvent(new Event("change", { bubbles: true })),
+    ended: (name, end) => {
+      if ("file" in end) this.#dispatch("uploadend", end);
+      else this.#dispatch("uploaderror", { name, error: end.error });
+    },
+    focus: () => this.#pick.focus(),
+  });
 
   constructor() {
     super();
     this.#internals = this.attachInternals();
     this.#internals.role = "group";
-    this.#root = this.attachShadow({ mode: "open", delegatesFocus: true });
-    dress(this.#root);
+    const root = this.attachShadow({ mode: "open", delegatesFocus: true });
+    applyStyles(root);
     this.#input.type = "file";
     this.#input.hidden = true;
-    this.#input.addEventListener("change", () => this.#picked());
-    this.#status.setAttribute("role", "status");
-    this.#list.setAttribute("role", "list"); // which WebKit takes away with `list-style: none`
+    this.#input.addEventListener("change", () => this.#onPicked());
     this.#zone.append(this.#input, this.#pick, this.#hint);
-    this.#root.append(this.#zone, this.#list, this.#status);
-    this.addEventListener("dragover", (event) => this.#dragged(event));
-    this.addEventListener("dragleave", () => this.#over(false));
-    this.addEventListener("drop", (event) => this.#dropped(event));
-    this.#show();
+    root.append(this.#zone, this.#list.element, this.#list.status);
+    this.addEventListener("dragover", (event) => this.#onDragOver(event));
+    this.addEventListener("dragleave", () => this.#setDragOver(false));
+    this.addEventListener("drop", (event) => this.#onDrop(event));
+    this.#render();
   }
 
   /** Uploads go through it. It stays the page's: the element does not close it. */
@@ -105,8 +115,8 @@ export class SyncSphereUpload extends Base {
 
   set token(token: UploaderOptions["token"] | undefined) {
     this.#token = token;
-    this.#closeOwn();
-    this.#prepare();
+    this.#closeOwnUploader();
+    this.#startEarly();
   }
 
   /** Metadata of every file that is uploaded from now on. */
@@ -125,28 +135,28 @@ export class SyncSphereUpload extends Base {
 
   set texts(texts: Partial<UploadElementTexts>) {
     this.#texts = { ...this.#texts, ...texts };
-    this.#show();
+    this.#render();
   }
 
   /** What the form will send: the files that are uploaded. */
   get files(): readonly FileRecord[] {
-    return this.#rows.flatMap(({ file }) => file ?? []);
+    return this.#list.files;
   }
 
   /** Uploads files as if a person had picked them: only the first one where `multiple` is not set. */
   add(files: Iterable<File> | ArrayLike<File>): void {
     const chosen = this.multiple ? Array.from(files) : Array.from(files).slice(0, 1);
     if (chosen.length === 0) return;
-    this.#needUploader();
-    if (!this.multiple) for (const row of [...this.#rows]) this.#takeOff(row);
+    this.#requireUploader();
+    if (!this.multiple) this.#list.clear();
     for (const file of chosen) {
       const start = () => {
         const { path, metadata } = this;
-        const task = this.#needUploader().upload(file, { path: path || undefined, metadata });
-        this.#fire("uploadstart", { task });
+        const task = this.#requireUploader().upload(file, { path: path || undefined, metadata });
+        this.#dispatch("uploadstart", { task });
         return task;
       };
-      this.#append(new UploadRow(this.#owner, { name: file.name, start }));
+      this.#list.add({ name: file.name, start });
     }
   }
 
@@ -239,118 +249,61 @@ export class SyncSphereUpload extends Base {
 
   /** @internal */
   connectedCallback(): void {
-    for (const name of SETTABLE) this.#upgrade(name);
-    this.#show();
-    this.#prepare();
+    for (const name of UPGRADED_PROPERTIES) this.#upgrade(name);
+    this.#render();
+    this.#startEarly();
   }
 
   /** @internal */
   disconnectedCallback(): void {
     // An element that only moves is connected again by then.
-    queueMicrotask(() => this.isConnected || this.#closeOwn());
+    queueMicrotask(() => this.isConnected || this.#closeOwnUploader());
   }
 
   /** @internal */
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
     if (name === "endpoint" && before !== after) {
-      this.#closeOwn();
-      this.#prepare();
+      this.#closeOwnUploader();
+      this.#startEarly();
     }
-    this.#show();
+    this.#render();
   }
 
   /** @internal */
   formDisabledCallback(disabled: boolean): void {
     this.#disabled = disabled;
     this.#pick.disabled = disabled;
-    for (const row of this.#rows) row.disable(disabled);
+    this.#list.disable(disabled);
   }
 
   /** @internal Whatever is on the list goes; what is under way is aborted. */
   formResetCallback(): void {
-    for (const row of [...this.#rows]) this.#takeOff(row);
+    this.#list.clear();
   }
 
   /** @internal After going back in history, or a restored session: what had been uploaded. */
   formStateRestoreCallback(state: unknown): void {
-    if (typeof state !== "string" || this.#rows.length > 0) return;
-    for (const file of recordsIn(state)) this.#append(new UploadRow(this.#owner, { file }));
+    if (typeof state !== "string" || !this.#list.isEmpty) return;
+    for (const file of parseRecords(state)) this.#list.add({ file });
   }
 
-  #owner: RowOwner = {
-    texts: () => this.#texts,
-    percent: (part) => (this.#percents ??= percentsIn(this)).format(part),
-    changed: () => this.#update(),
-    ended: (row, end) => this.#onEnd(row, end),
-    removed: (row) => {
-      this.#takeOff(row);
-      this.#pick.focus();
-      this.#changed();
-    },
-  };
-
-  #append(row: UploadRow): void {
-    row.disable(this.#disabled);
-    this.#rows.push(row);
-    this.#list.append(row.element);
-    this.#update();
-  }
-
-  #takeOff(row: UploadRow): void {
-    this.#rows = this.#rows.filter((one) => one !== row);
-    row.element.remove();
-    if (row.isUnderWay) void row.task?.abort();
-    this.#update();
-  }
-
-  #onEnd(row: UploadRow, end: { file: FileRecord } | { error: UploadError }): void {
-    if (!this.#rows.includes(row)) return;
-    if ("file" in end) {
-      this.#fire("uploadend", end);
-    } else if (end.error.code !== "aborted") {
-      this.#fire("uploaderror", { name: row.name, error: end.error });
-    } else {
-      const hadFocus = row.element.contains(this.#root.activeElement);
-      this.#takeOff(row);
-      if (hadFocus) this.#pick.focus();
-      return;
-    }
-    this.#ended.push(row);
-    this.#update();
-    if (row.file) this.#changed();
-    this.#announceEnds();
-  }
-
-  /** Once for all that were under way together, so that nobody is talked over. */
-  #announceEnds(): void {
-    if (this.#rows.some((row) => row.isUnderWay)) return;
-    const ended = this.#ended.splice(0);
-    const uploaded = ended.filter(({ file }) => file);
-    const { allUploaded, uploaded: oneUploaded, notUploaded } = this.#texts;
-    const [only] = ended;
-    this.#status.textContent =
-      only && ended.length === 1
-        ? fill(only.file ? oneUploaded : notUploaded, { name: only.name })
-        : fill(allUploaded, { count: String(uploaded.length), total: String(ended.length) });
-  }
-
-  #show(): void {
+  #render(): void {
     const { chooseFile, chooseFiles, dropFile, dropFiles } = this.#texts;
     this.#input.multiple = this.multiple;
     this.#input.accept = this.accept;
     this.#pick.textContent = this.multiple ? chooseFiles : chooseFile;
     this.#hint.textContent = this.multiple ? dropFiles : dropFile;
-    for (const row of this.#rows) row.show();
-    this.#update();
+    this.#list.render();
+    this.#updateForm();
   }
 
   /** What the form sends, and whether it may. */
-  #update(): void {
+  #updateForm(): void {
     const { name, files } = this;
     const value = new FormData();
     if (name) for (const { fileId } of files) value.append(name, fileId);
     this.#internals.setFormValue(name ? value : null, JSON.stringify(files));
-    if (this.#rows.some((row) => row.isUnderWay)) {
+    if (this.#list.isUnderWay) {
       this.#internals.setValidity({ customError: true }, this.#texts.underWay, this.#pick);
     } else if (this.required && files.length === 0) {
       this.#internals.setValidity({ valueMissing: true }, this.#texts.missing, this.#pick);
@@ -359,65 +312,61 @@ export class SyncSphereUpload extends Base {
     }
   }
 
-  #picked(): void {
+  #onPicked(): void {
     const files = [...(this.#input.files ?? [])];
     this.#input.value = ""; // so that the same file can be picked again
     this.add(files);
   }
 
-  #dragged(event: DragEvent): void {
+  #onDragOver(event: DragEvent): void {
     if (this.#disabled || !event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
-    this.#over(true);
+    this.#setDragOver(true);
   }
 
-  #dropped(event: DragEvent): void {
-    this.#over(false);
+  #onDrop(event: DragEvent): void {
+    this.#setDragOver(false);
     if (!event.dataTransfer?.types.includes("Files")) return;
     // Even where it is not taken: the browser would open the file in place of the page.
     event.preventDefault();
     if (this.#disabled) return;
     const files = [...event.dataTransfer.files];
     const refused = files.find((file) => !isAccepted(file, this.accept));
-    if (refused) this.#status.textContent = fill(this.#texts.notAccepted, { name: refused.name });
+    if (refused) this.#list.status.textContent = format(this.#texts.notAccepted, { name: refused.name });
     this.add(files.filter((file) => isAccepted(file, this.accept)));
   }
 
-  #over(over: boolean): void {
+  #setDragOver(over: boolean): void {
     this.#zone.classList.toggle("over", over);
     this.#zone.part.toggle("over", over);
   }
 
   /** Starts the workers early, where everything for that is known. */
-  #prepare(): void {
-    if (this.isConnected && !this.#uploader && this.endpoint && this.#token) this.#needUploader();
+  #startEarly(): void {
+    if (this.isConnected && !this.#uploader && this.endpoint && this.#token) this.#requireUploader();
   }
 
-  #needUploader(): Uploader {
+  #requireUploader(): Uploader {
     if (this.#uploader) return this.#uploader;
     if (!this.endpoint || !this.#token) {
       throw new TypeError("<syncsphere-upload> needs `uploader`, or `endpoint` and `token`");
     }
-    return (this.#own ??= new Uploader({ endpoint: this.endpoint, token: this.#token }));
+    return (this.#ownUploader ??= new Uploader({ endpoint: this.endpoint, token: this.#token }));
   }
 
-  #closeOwn(): void {
-    void this.#own?.close();
-    this.#own = undefined;
+  #closeOwnUploader(): void {
+    void this.#ownUploader?.close();
+    this.#ownUploader = undefined;
   }
 
-  #changed(): void {
-    this.dispatchEvent(new Event("change", { bubbles: true }));
-  }
-
-  #fire<Type extends keyof UploadElementEventMap>(
+  #dispatch<Type extends keyof UploadElementEventMap>(
     type: Type,
     detail: UploadElementEventMap[Type]["detail"],
   ): void {
     this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
   }
 
-  #upgrade(name: (typeof SETTABLE)[number]): void {
+  #upgrade(name: (typeof UPGRADED_PROPERTIES)[number]): void {
     if (!Object.hasOwn(this, name)) return;
     const early = this as Record<string, unknown>;
     const value = early[name];
@@ -426,18 +375,8 @@ export class SyncSphereUpload extends Base {
   }
 }
 
-/** In the language of the page around the element. */
-function percentsIn(element: Element): Intl.NumberFormat {
-  const language = element.closest<HTMLElement>("[lang]")?.lang || undefined;
-  try {
-    return new Intl.NumberFormat(language, { style: "percent" });
-  } catch {
-    return new Intl.NumberFormat(undefined, { style: "percent" }); // `lang` may hold anything
-  }
-}
-
 /** The files of a form state that the browser kept; a version of another day may have written it. */
-function recordsIn(state: string): FileRecord[] {
+function parseRecords(state: string): FileRecord[] {
   let value: unknown;
   try {
     value = JSON.parse(state);

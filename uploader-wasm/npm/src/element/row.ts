@@ -1,11 +1,11 @@
 import type { UploadError, UploadTask } from "../index.js";
-import { isFinal } from "../states.js";
+import { isFinal } from "../task-state.js";
 import type { FileRecord, TaskState } from "../types.js";
 import { button, make } from "./dom.js";
-import { fill, type UploadElementTexts } from "./texts.js";
+import { format, type UploadElementTexts } from "./labels.js";
 
 /** What a row needs of its element. */
-export interface RowOwner {
+export interface RowHost {
   texts(): UploadElementTexts;
   /** Of 1. */
   percent(part: number): string;
@@ -20,7 +20,7 @@ export interface RowOwner {
 export class UploadRow {
   readonly element = make("li", "upload");
   readonly name: string;
-  #owner: RowOwner;
+  #host: RowHost;
   #start: (() => UploadTask) | undefined;
   #task: UploadTask | undefined;
   #file: FileRecord | undefined;
@@ -29,12 +29,12 @@ export class UploadRow {
   #pause = button("pause", () => this.#task?.pause());
   #resume = button("resume", () => this.#task?.resume());
   #abort = button("abort", () => void this.#task?.abort());
-  #retry = button("retry", () => this.#begin());
-  #remove = button("remove", () => this.#owner.removed(this));
+  #retry = button("retry", () => this.#startUpload());
+  #remove = button("remove", () => this.#host.removed(this));
 
   /** Begins an upload by calling `start`, and again where a person wants to try again; or shows a `file`. */
-  constructor(owner: RowOwner, from: { name: string; start: () => UploadTask } | { file: FileRecord }) {
-    this.#owner = owner;
+  constructor(host: RowHost, from: { name: string; start: () => UploadTask } | { file: FileRecord }) {
+    this.#host = host;
     this.name = "file" in from ? from.file.name : from.name;
     const name = make("bdi", "name");
     name.textContent = this.name;
@@ -48,7 +48,7 @@ export class UploadRow {
       this.show();
     } else {
       this.#start = from.start;
-      this.#begin();
+      this.#startUpload();
     }
   }
 
@@ -73,13 +73,13 @@ export class UploadRow {
   /** Shows how things are, in the texts of now. */
   show(): void {
     const { state, name } = this;
-    const texts = this.#owner.texts();
+    const texts = this.#host.texts();
     const { loaded, total } = this.#task?.progress ?? { loaded: 1, total: 1 };
     const part = total > 0 ? loaded / total : 0;
     const text = state === "aborted" ? "failed" : state;
     this.element.part.value = `upload ${state}`;
     this.element.classList.toggle("failed", text === "failed");
-    this.#detail.textContent = fill(texts[text], { name, percent: this.#owner.percent(part) });
+    this.#detail.textContent = format(texts[text], { name, percent: this.#host.percent(part) });
     this.#bar.value = part;
     this.#bar.hidden = !this.isUnderWay;
     for (const [control, label] of [
@@ -93,7 +93,7 @@ export class UploadRow {
       control.textContent = label;
       control.setAttribute("aria-label", `${label}: ${name}`);
     }
-    this.#offer(state);
+    this.#showButtons(state);
   }
 
   /** Buttons do nothing while the form's fieldset, or the element, is disabled. */
@@ -103,31 +103,31 @@ export class UploadRow {
     }
   }
 
-  #begin(): void {
+  #startUpload(): void {
     if (!this.#start) return;
     const task = (this.#task = this.#start());
     task.addEventListener("progress", () => this.show());
     task.addEventListener("statechange", () => {
       this.show();
-      this.#owner.changed(this);
+      this.#host.changed(this);
     });
     task.done.then(
       (file) => {
         this.#file = file;
         this.show();
-        this.#owner.ended(this, { file });
+        this.#host.ended(this, { file });
       },
       (error: UploadError) => {
         this.show();
-        this.#owner.ended(this, { error });
+        this.#host.ended(this, { error });
       },
     );
     this.show();
-    this.#owner.changed(this);
+    this.#host.changed(this);
   }
 
   /** Shows the buttons that make sense, and hands the keyboard on where the one in use goes away. */
-  #offer(state: TaskState): void {
+  #showButtons(state: TaskState): void {
     const root = this.element.getRootNode() as ShadowRoot | HTMLElement;
     const inUse = "activeElement" in root ? root.activeElement : null;
     this.#pause.hidden = !["queued", "uploading", "offline"].includes(state);

@@ -1,9 +1,9 @@
 import type { FileRecord } from "../types.js";
 import type { UppyClient } from "./client.js";
-import { describe, type FileOfUppy } from "./description.js";
+import { describeFile, type FileOfUppy } from "./file-description.js";
 import { OpenUploads } from "./open-uploads.js";
-import { partSizeFor, wholeSize } from "./part-size.js";
-import { PatientRequests } from "./patient-requests.js";
+import { partSizeFor, singlePartSize } from "./part-size.js";
+import { RetryingClient } from "./retrying-client.js";
 import { sendPart, type PartToSend } from "./send-part.js";
 
 /** A file as `@uppy/aws-s3` hands it to its callbacks. */
@@ -12,7 +12,7 @@ export interface LocalFile extends FileOfUppy {
 }
 
 /** Which upload a callback is about. */
-interface Asked {
+interface UploadReference {
   uploadId?: string;
   signal?: AbortSignal;
 }
@@ -31,10 +31,13 @@ export interface UppyCallbacks {
   shouldUseMultipart: true;
   getChunkSize(file: { size: number }): number;
   createMultipartUpload(file: LocalFile, signal?: AbortSignal): Promise<{ uploadId: string; key: string }>;
-  signPart(file: LocalFile, part: Asked & { partNumber: number }): Promise<PartParameters>;
-  listParts(file: LocalFile, asked: Asked): Promise<{ PartNumber: number; Size: number; ETag: string }[]>;
-  abortMultipartUpload(file: LocalFile, asked: Asked): Promise<void>;
-  completeMultipartUpload(file: LocalFile, asked: Asked): Promise<CompletedFile>;
+  signPart(file: LocalFile, part: UploadReference & { partNumber: number }): Promise<PartParameters>;
+  listParts(
+    file: LocalFile,
+    reference: UploadReference,
+  ): Promise<{ PartNumber: number; Size: number; ETag: string }[]>;
+  abortMultipartUpload(file: LocalFile, reference: UploadReference): Promise<void>;
+  completeMultipartUpload(file: LocalFile, reference: UploadReference): Promise<CompletedFile>;
   /** Where a `shouldUseMultipart` of the page's own has files go in one request. */
   getUploadParameters(file: LocalFile, options?: { signal?: AbortSignal }): Promise<PartParameters>;
   uploadPartBytes(part: PartToSend): Promise<{ ETag: string; location?: string }>;
@@ -53,12 +56,12 @@ export type PartParameters =
  * Parts are sent by Uppy, without checksums: storage checks their length alone, and the coordinator that all are there.
  */
 export function uppyCallbacks(client: UppyClient): UppyCallbacks {
-  const requests = new PatientRequests(client);
-  const uploads = new OpenUploads(requests);
-  const begin = async (file: LocalFile, plan: (size: number) => number, signal?: AbortSignal | null) => {
+  const coordinator = new RetryingClient(client);
+  const uploads = new OpenUploads(coordinator);
+  const open = async (file: LocalFile, plan: (size: number) => number, signal?: AbortSignal | null) => {
     const content = file.data as Blob;
-    const description = { ...describe(file, client), contentType: file.type };
-    return await uploads.begin(content, description, plan(content.size), signal);
+    const description = { ...describeFile(file, client), contentType: file.type };
+    return await uploads.open(content, description, plan(content.size), signal);
   };
   const parameters = async (uploadId: string, partNumber: number, signal?: AbortSignal) => {
     const { method, url, headers, fields = {} } = await uploads.sign(uploadId, partNumber, signal);
@@ -66,50 +69,51 @@ export function uppyCallbacks(client: UppyClient): UppyCallbacks {
   };
   const complete = async (uploadId: string, signal?: AbortSignal): Promise<CompletedFile> => {
     const record = await uploads.complete(uploadId, signal);
-    const location = `${requests.endpoint}/v1/files/${record.fileId}/content`;
+    const location = `${coordinator.endpoint}/v1/files/${record.fileId}/content`;
     return { ...record, location, key: record.fileId };
   };
   /** Uploads in one request, by content, so that a repeated attempt takes up the same. */
-  const whole = new WeakMap<object, Promise<string>>();
+  const singleRequests = new WeakMap<object, Promise<string>>();
   /** Uppy hands the headers on as they are: by them a request is known again. */
-  const wholeByHeaders = new WeakMap<object, { content: object; uploadId: string }>();
+  const singleRequestsByHeaders = new WeakMap<object, { content: object; uploadId: string }>();
   return {
     shouldUseMultipart: true,
     getChunkSize: ({ size }) => partSizeFor(size, client.partSize),
     async createMultipartUpload(file, signal) {
-      const { uploadId, fileId } = await begin(file, (size) => partSizeFor(size, client.partSize), signal);
+      const { uploadId, fileId } = await open(file, (size) => partSizeFor(size, client.partSize), signal);
       return { uploadId, key: fileId };
     },
-    signPart: (_, { uploadId, partNumber, signal }) => parameters(idOf(uploadId), partNumber, signal),
+    signPart: (_, { uploadId, partNumber, signal }) => parameters(requireId(uploadId), partNumber, signal),
     async listParts(_, { uploadId, signal }) {
-      const parts = await uploads.parts(idOf(uploadId), signal);
+      const parts = await uploads.parts(requireId(uploadId), signal);
       return parts.map(({ partNumber, size, etag }) => ({ PartNumber: partNumber, Size: size, ETag: etag }));
     },
-    abortMultipartUpload: (_, { uploadId }) => uploads.abort(idOf(uploadId)),
-    completeMultipartUpload: (_, { uploadId, signal }) => complete(idOf(uploadId), signal),
+    abortMultipartUpload: (_, { uploadId }) => uploads.abort(requireId(uploadId)),
+    completeMultipartUpload: (_, { uploadId, signal }) => complete(requireId(uploadId), signal),
     async getUploadParameters(file, { signal } = {}) {
       const content = file.data as object;
-      const begun = whole.get(content) ?? begin(file, wholeSize).then(({ uploadId }) => uploadId);
-      whole.set(content, begun);
-      begun.catch(() => whole.delete(content));
+      const begun =
+        singleRequests.get(content) ?? open(file, singlePartSize).then(({ uploadId }) => uploadId);
+      singleRequests.set(content, begun);
+      begun.catch(() => singleRequests.delete(content));
       const uploadId = await begun;
       const request = await parameters(uploadId, 1, signal);
-      wholeByHeaders.set(request.headers, { content, uploadId });
+      singleRequestsByHeaders.set(request.headers, { content, uploadId });
       return request;
     },
     async uploadPartBytes(part) {
       const sent = await sendPart(part);
       const { headers } = part.signature;
-      const upload = headers && wholeByHeaders.get(headers);
+      const upload = headers && singleRequestsByHeaders.get(headers);
       if (!upload) return sent;
       // Whatever becomes of it, the next attempt begins anew.
-      whole.delete(upload.content);
+      singleRequests.delete(upload.content);
       return { ...(await complete(upload.uploadId, part.signal)), ...sent };
     },
   };
 }
 
-function idOf(uploadId: string | undefined): string {
+function requireId(uploadId: string | undefined): string {
   if (uploadId === undefined) throw new TypeError("uploadId is missing");
   return uploadId;
 }

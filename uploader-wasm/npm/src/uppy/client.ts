@@ -1,5 +1,5 @@
 import type { UploaderOptions } from "../types.js";
-import type { DescriptionOptions } from "./description.js";
+import type { DescriptionOptions } from "./file-description.js";
 
 /** Which coordinator Uppy's own uploader is to ask, with whose token, and what of its files is to be kept. */
 export type UppyClient = Pick<UploaderOptions, "endpoint" | "token"> &

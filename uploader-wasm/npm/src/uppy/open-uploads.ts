@@ -1,8 +1,15 @@
 import { UploadError } from "../index.js";
-import { problem, unknownAnswer, violation, type Json, type Question, type Requests } from "../requests.js";
+import {
+  errorFromProblem,
+  unexpectedReply,
+  protocolViolation,
+  type JsonObject,
+  type CoordinatorRequest,
+  type CoordinatorClient,
+} from "../coordinator-client.js";
 import type { FileRecord } from "../types.js";
-import type { Description } from "./description.js";
-import { randomKey } from "./random-key.js";
+import type { Description } from "./file-description.js";
+import { idempotencyKey } from "./idempotency-key.js";
 
 /**
  * How many parts' URLs are asked for at a time, in advance of need.
@@ -12,7 +19,7 @@ import { randomKey } from "./random-key.js";
 const PARTS_AHEAD = 16;
 
 /** A URL that is to expire within this time is not used any more, in ms. Source: own choice. */
-const LEAST_LIFE = 30_000;
+const MIN_REMAINING_LIFE = 30_000;
 
 /** A request that storage takes a part by. */
 export interface SignedPart {
@@ -35,12 +42,12 @@ interface OpenUpload {
   ticket: string;
   partCount: number;
   /** Parts from here on have not been asked for. */
-  frontier: number;
+  nextUnsigned: number;
   /** Asked for, but not handed out yet. */
-  signed: Map<number, Promise<TimedPart>>;
+  signed: Map<number, Promise<ExpiringPart>>;
 }
 
-interface TimedPart {
+interface ExpiringPart {
   part: SignedPart;
   /** By the clock of `performance.now`. */
   deadline: number;
@@ -48,18 +55,18 @@ interface TimedPart {
 
 /** Uploads that are open at the coordinator while somebody else sends their parts. */
 export class OpenUploads {
-  #requests: Requests;
+  #client: CoordinatorClient;
   #uploads = new Map<string, Promise<OpenUpload>>();
 
-  constructor(requests: Requests) {
-    this.#requests = requests;
+  constructor(client: CoordinatorClient) {
+    this.#client = client;
   }
 
   /**
    * Opens an upload in parts of exactly `partSize` bytes. Where the signal fires meanwhile, it is given up again and
    * the promise rejects.
    */
-  async begin(
+  async open(
     content: Blob,
     description: Description & { contentType?: string },
     partSize: number,
@@ -68,29 +75,35 @@ export class OpenUploads {
     const partCount = Math.max(1, Math.ceil(content.size / partSize));
     const first = range(1, Math.min(partCount, PARTS_AHEAD));
     const lastModified = "lastModified" in content ? content.lastModified : undefined;
-    const file = { clientRef: "1", size: content.size, lastModified, partSize, parts: first.map(numbered) };
+    const file = {
+      clientRef: "1",
+      size: content.size,
+      lastModified,
+      partSize,
+      parts: first.map(partReference),
+    };
     // Not with the signal: an upload that was opened without our learning its id could not be given up.
-    const reply = await this.#requests.ask({
+    const reply = await this.#client.request({
       method: "POST",
       path: "/v1/uploads",
       body: { files: [{ ...file, ...description }] },
-      idempotencyKey: randomKey(),
+      idempotencyKey: idempotencyKey(),
     });
-    const [grant] = listOf(reply.uploads);
-    if (!grant) throw unknownAnswer();
-    if (grant.error !== undefined) throw problem(grant.error);
+    const [grant] = listOfObjects(reply.uploads);
+    if (!grant) throw unexpectedReply();
+    if (grant.error !== undefined) throw errorFromProblem(grant.error);
     const { uploadId, fileId, ticket } = grant;
     if (typeof uploadId !== "string" || typeof fileId !== "string" || typeof ticket !== "string")
-      throw unknownAnswer();
+      throw unexpectedReply();
     const isAsPlanned = grant.partCount === partCount && (partCount === 1 || grant.partSize === partSize);
     if (signal?.aborted || !isAsPlanned) {
       await this.abort(uploadId);
       signal?.throwIfAborted();
-      throw violation("the coordinator cuts the file into other parts than Uppy");
+      throw protocolViolation("the coordinator cuts the file into other parts than Uppy");
     }
-    const signed = new Map<number, Promise<TimedPart>>();
-    for (const [number, part] of timed(grant.urls)) signed.set(number, Promise.resolve(part));
-    const upload = { fileId, ticket, partCount, frontier: first.length + 1, signed };
+    const signed = new Map<number, Promise<ExpiringPart>>();
+    for (const [number, part] of parseSignedParts(grant.urls)) signed.set(number, Promise.resolve(part));
+    const upload = { fileId, ticket, partCount, nextUnsigned: first.length + 1, signed };
     this.#uploads.set(uploadId, Promise.resolve(upload));
     return { uploadId, fileId };
   }
@@ -102,16 +115,16 @@ export class OpenUploads {
     if (held) {
       upload.signed.delete(partNumber);
       const kept = await held.catch(() => undefined);
-      if (kept && kept.deadline - performance.now() > LEAST_LIFE) return kept.part;
+      if (kept && kept.deadline - performance.now() > MIN_REMAINING_LIFE) return kept.part;
     }
     const numbers = [partNumber];
-    if (partNumber >= upload.frontier) {
+    if (partNumber >= upload.nextUnsigned) {
       const last = Math.min(upload.partCount, partNumber + PARTS_AHEAD - 1);
       numbers.push(...range(partNumber + 1, last));
-      upload.frontier = Math.max(last, partNumber) + 1;
+      upload.nextUnsigned = Math.max(last, partNumber) + 1;
     }
     // With the signal only where nobody else waits for the answer.
-    const asked = this.#askForParts(uploadId, numbers, numbers.length === 1 ? signal : undefined);
+    const asked = this.#signParts(uploadId, numbers, numbers.length === 1 ? signal : undefined);
     for (const number of numbers.slice(1)) {
       const one = asked.then((parts) => partOf(parts, number));
       one.catch(() => {});
@@ -123,7 +136,7 @@ export class OpenUploads {
   /** What storage holds of the upload. */
   async parts(uploadId: string, signal?: AbortSignal | null): Promise<StoredPart[]> {
     const { parts } = await this.#status(uploadId, signal);
-    return listOf(parts).map(({ partNumber, size, etag }) => ({
+    return listOfObjects(parts).map(({ partNumber, size, etag }) => ({
       partNumber: Number(partNumber),
       size: Number(size),
       etag: String(etag),
@@ -134,12 +147,12 @@ export class OpenUploads {
   async complete(uploadId: string, signal?: AbortSignal | null): Promise<FileRecord> {
     const record = await this.#withTicket(uploadId, (ticket) => ({
       method: "POST",
-      path: `${place(uploadId)}/complete`,
+      path: `${uploadPath(uploadId)}/complete`,
       body: { ticket },
       isSlow: true,
       signal,
     }));
-    if (typeof record.fileId !== "string") throw unknownAnswer();
+    if (typeof record.fileId !== "string") throw unexpectedReply();
     this.#uploads.delete(uploadId);
     return record as unknown as FileRecord;
   }
@@ -148,7 +161,7 @@ export class OpenUploads {
   async abort(uploadId: string): Promise<void> {
     this.#uploads.delete(uploadId);
     try {
-      await this.#requests.ask({ method: "DELETE", path: place(uploadId) });
+      await this.#client.request({ method: "DELETE", path: uploadPath(uploadId) });
     } catch (error) {
       if (!(error instanceof UploadError) || (error.code !== "not_found" && error.code !== "upload_gone"))
         throw error;
@@ -167,83 +180,83 @@ export class OpenUploads {
 
   async #lookUp(uploadId: string): Promise<OpenUpload> {
     const { fileId, ticket, partCount } = await this.#status(uploadId);
-    if (typeof fileId !== "string" || typeof partCount !== "number") throw unknownAnswer();
+    if (typeof fileId !== "string" || typeof partCount !== "number") throw unexpectedReply();
     if (typeof ticket !== "string") {
       const message = "the upload has ended";
       throw new UploadError({ code: "upload_gone", message, retryable: false });
     }
-    return { fileId, ticket, partCount, frontier: 1, signed: new Map() };
+    return { fileId, ticket, partCount, nextUnsigned: 1, signed: new Map() };
   }
 
-  #status(uploadId: string, signal?: AbortSignal | null): Promise<Json> {
-    return this.#requests.ask({ method: "GET", path: place(uploadId), signal });
+  #status(uploadId: string, signal?: AbortSignal | null): Promise<JsonObject> {
+    return this.#client.request({ method: "GET", path: uploadPath(uploadId), signal });
   }
 
-  async #askForParts(
+  async #signParts(
     uploadId: string,
     numbers: number[],
     signal: AbortSignal | null | undefined,
-  ): Promise<Map<number, TimedPart>> {
+  ): Promise<Map<number, ExpiringPart>> {
     const reply = await this.#withTicket(uploadId, (ticket) => ({
       method: "POST",
-      path: `${place(uploadId)}/parts`,
-      body: { ticket, parts: numbers.map(numbered) },
+      path: `${uploadPath(uploadId)}/parts`,
+      body: { ticket, parts: numbers.map(partReference) },
       signal,
     }));
-    return timed(reply.urls);
+    return parseSignedParts(reply.urls);
   }
 
   /** A ticket serves the subject that it was given to: where the page's token is another's by now, another is needed. */
-  async #withTicket(uploadId: string, question: (ticket: string) => Question): Promise<Json> {
+  async #withTicket(uploadId: string, request: (ticket: string) => CoordinatorRequest): Promise<JsonObject> {
     const upload = await this.#upload(uploadId);
     try {
-      return await this.#requests.ask(question(upload.ticket));
+      return await this.#client.request(request(upload.ticket));
     } catch (error) {
       if (!(error instanceof UploadError) || error.code !== "forbidden") throw error;
       upload.ticket = (await this.#lookUp(uploadId)).ticket;
-      return await this.#requests.ask(question(upload.ticket));
+      return await this.#client.request(request(upload.ticket));
     }
   }
 }
 
 /** URLs of an answer, by part number. */
-function timed(urls: unknown): Map<number, TimedPart> {
+function parseSignedParts(urls: unknown): Map<number, ExpiringPart> {
   const now = performance.now();
   return new Map(
-    listOf(urls).map(({ partNumber, method, url, headers, fields, expiresIn }) => {
-      if (typeof url !== "string" || (method !== "PUT" && method !== "POST")) throw unknownAnswer();
-      const part: SignedPart = { method, url, headers: texts(headers) };
-      if (method === "POST") part.fields = texts(fields);
+    listOfObjects(urls).map(({ partNumber, method, url, headers, fields, expiresIn }) => {
+      if (typeof url !== "string" || (method !== "PUT" && method !== "POST")) throw unexpectedReply();
+      const part: SignedPart = { method, url, headers: stringMap(headers) };
+      if (method === "POST") part.fields = stringMap(fields);
       return [Number(partNumber), { part, deadline: now + Number(expiresIn) * 1000 }];
     }),
   );
 }
 
-function partOf(parts: Map<number, TimedPart>, partNumber: number): TimedPart {
+function partOf(parts: Map<number, ExpiringPart>, partNumber: number): ExpiringPart {
   const part = parts.get(partNumber);
-  if (!part) throw unknownAnswer();
+  if (!part) throw unexpectedReply();
   return part;
 }
 
-function listOf(value: unknown): Json[] {
+function listOfObjects(value: unknown): JsonObject[] {
   if (value === undefined) return [];
-  if (!Array.isArray(value)) throw unknownAnswer();
+  if (!Array.isArray(value)) throw unexpectedReply();
   return value.map((entry: unknown) => {
-    if (typeof entry !== "object" || entry === null) throw unknownAnswer();
-    return entry as Json;
+    if (typeof entry !== "object" || entry === null) throw unexpectedReply();
+    return entry as JsonObject;
   });
 }
 
-function texts(value: unknown): Record<string, string> {
+function stringMap(value: unknown): Record<string, string> {
   if (typeof value !== "object" || value === null) return {};
   return Object.fromEntries(Object.entries(value).map(([name, text]) => [name, String(text)]));
 }
 
-function place(uploadId: string): string {
+function uploadPath(uploadId: string): string {
   return `/v1/uploads/${encodeURIComponent(uploadId)}`;
 }
 
-function numbered(partNumber: number): { partNumber: number } {
+function partReference(partNumber: number): { partNumber: number } {
   return { partNumber };
 }
 

@@ -4,7 +4,7 @@ import type { Body, Meta, PluginOpts, Uppy, UppyFile } from "@uppy/core";
 import { Uploader } from "../index.js";
 import type { UploadTask } from "../index.js";
 import type { FileRecord, UploaderOptions } from "../types.js";
-import { describe, type DescriptionOptions } from "./description.js";
+import { describeFile, type DescriptionOptions } from "./file-description.js";
 
 /** Options of the plugin: an `Uploader` that the page has, or the options of one that the plugin is to make. */
 export type SyncSphereOptions = PluginOpts &
@@ -27,7 +27,7 @@ export class SyncSphere<M extends Meta, B extends Body> extends BasePlugin<SyncS
   /** By Uppy's id of the file, as long as it is Uppy's. */
   #tasks = new Map<string, UploadTask>();
   /** Of files that Uppy no longer has. */
-  #leaving = new Set<Promise<void>>();
+  #aborting = new Set<Promise<void>>();
 
   constructor(uppy: Uppy<M, B>, options: SyncSphereOptions) {
     super(uppy, options);
@@ -37,7 +37,7 @@ export class SyncSphere<M extends Meta, B extends Body> extends BasePlugin<SyncS
 
   override install(): void {
     this.#uploader = this.opts.uploader ?? new Uploader(this.opts as UploaderOptions);
-    this.#announce(true);
+    this.#setResumable(true);
     this.uppy.addUploader(this.#upload);
     this.uppy.on("upload-pause", this.#pauseOrResume);
     this.uppy.on("pause-all", this.#pauseAll);
@@ -52,15 +52,15 @@ export class SyncSphere<M extends Meta, B extends Body> extends BasePlugin<SyncS
     this.uppy.off("pause-all", this.#pauseAll);
     this.uppy.off("resume-all", this.#resumeAll);
     this.uppy.off("file-removed", this.#remove);
-    this.#announce(false);
-    for (const id of [...this.#tasks.keys()]) this.#giveUp(id);
+    this.#setResumable(false);
+    for (const id of [...this.#tasks.keys()]) this.#abort(id);
     if (!this.opts.uploader) {
       const uploader = this.#uploader;
-      void Promise.all(this.#leaving).then(() => uploader.close());
+      void Promise.all(this.#aborting).then(() => uploader.close());
     }
   }
 
-  #announce(resumableUploads: boolean): void {
+  #setResumable(resumableUploads: boolean): void {
     const { capabilities } = this.uppy.getState();
     this.uppy.setState({ capabilities: { ...capabilities, resumableUploads } });
   }
@@ -82,7 +82,7 @@ export class SyncSphere<M extends Meta, B extends Body> extends BasePlugin<SyncS
       task = this.#start(file);
       this.#tasks.set(id, task);
       task.addEventListener("progress", ({ detail: { loaded, total } }) => {
-        if (isOurs()) this.#show(id, loaded, total);
+        if (isOurs()) this.#reportProgress(id, loaded, total);
       });
       if (file.isPaused) task.pause();
       const record = await task.done;
@@ -91,7 +91,7 @@ export class SyncSphere<M extends Meta, B extends Body> extends BasePlugin<SyncS
         status: 200,
         body: record as unknown as B,
         bytesUploaded: record.size,
-        uploadURL: this.#addressOf(record),
+        uploadURL: this.#uploadUrl(record),
       });
     } catch (error) {
       if (isOurs()) this.uppy.emit("upload-error", this.uppy.getFile(id), error as Error);
@@ -103,21 +103,21 @@ export class SyncSphere<M extends Meta, B extends Body> extends BasePlugin<SyncS
   #start(file: UppyFile<M, B>): UploadTask {
     if (file.isRemote) throw new Error("files of remote providers need an uploader of Uppy's own");
     if (!file.data) throw new Error("the file is not there any more: it has to be chosen again");
-    const { name, path, metadata } = describe(file, this.opts);
+    const { name, path, metadata } = describeFile(file, this.opts);
     // Where it is the file's own, an interrupted upload takes it from the file again.
     const isOwn = "name" in file.data && file.data.name === name;
     return this.#uploader.upload(file.data, { name: isOwn ? undefined : name, path, metadata });
   }
 
-  #show(id: string, bytesUploaded: number, bytesTotal: number): void {
+  #reportProgress(id: string, bytesUploaded: number, bytesTotal: number): void {
     const file: UppyFile<M, B> | undefined = this.uppy.getFile(id);
     // `Uppy.clear` removes files without a word.
-    if (!file) return this.#giveUp(id);
+    if (!file) return this.#abort(id);
     const uploadStarted = file.progress.uploadStarted ?? Date.now();
     this.uppy.emit("upload-progress", file, { uploadStarted, bytesUploaded, bytesTotal });
   }
 
-  #addressOf(record: FileRecord): string {
+  #uploadUrl(record: FileRecord): string {
     const { uploadURL } = this.opts;
     return uploadURL ? uploadURL(record) : `${this.#uploader.endpoint}/v1/files/${record.fileId}/content`;
   }
@@ -136,14 +136,14 @@ export class SyncSphere<M extends Meta, B extends Body> extends BasePlugin<SyncS
     for (const task of this.#tasks.values()) task.resume();
   };
 
-  #remove = (file: UppyFile<M, B>): void => this.#giveUp(file.id);
+  #remove = (file: UppyFile<M, B>): void => this.#abort(file.id);
 
-  #giveUp(id: string): void {
+  #abort(id: string): void {
     const task = this.#tasks.get(id);
     if (!task) return;
     this.#tasks.delete(id);
-    const left = task.abort().finally(() => this.#leaving.delete(left));
-    this.#leaving.add(left);
+    const left = task.abort().finally(() => this.#aborting.delete(left));
+    this.#aborting.add(left);
   }
 }
 

@@ -1,9 +1,9 @@
-import { unknownAnswer } from "../requests.js";
+import { unexpectedReply } from "../coordinator-client.js";
 import type { UppyClient } from "./client.js";
-import { describe, type FileOfUppy } from "./description.js";
+import { describeFile, type FileOfUppy } from "./file-description.js";
 import { partSizeFor } from "./part-size.js";
-import { PatientRequests } from "./patient-requests.js";
-import { randomKey } from "./random-key.js";
+import { RetryingClient } from "./retrying-client.js";
+import { idempotencyKey } from "./idempotency-key.js";
 
 /** What `@uppy/aws-s3` version 6 wants to have signed. */
 export interface RequestToSign {
@@ -41,26 +41,26 @@ export interface UppySigner {
  * Parts are sent by Uppy, one after the other and without checksums. Uppy says a file's name, folder and type, but neither
  * size nor metadata: the record has the size once it is `available`, and no metadata.
  */
-export function uppySigner(client: UppyClient): UppySigner {
-  const requests = new PatientRequests(client);
+export function uppySigner(options: UppyClient): UppySigner {
+  const client = new RetryingClient(options);
   return {
     shouldUseMultipart: true,
-    getChunkSize: ({ size }) => partSizeFor(size, client.partSize),
+    getChunkSize: ({ size }) => partSizeFor(size, options.partSize),
     generateObjectKey(file) {
-      const { name, path } = describe(file, client);
-      return `${path && `${path}/`}${ANY_UUID}-${name}`;
+      const { name, path } = describeFile(file, options);
+      return `${path && `${path}/`}${PLACEHOLDER_UUID}-${name}`;
     },
     async signRequest({ method, key, uploadId, partNumber, contentType }) {
-      const reply = await requests.ask({
+      const reply = await client.request({
         method: "POST",
-        path: SIGN,
+        path: SIGN_PATH,
         body: { method, key, uploadId, partNumber, contentType },
-        idempotencyKey: randomKey(),
+        idempotencyKey: idempotencyKey(),
       });
-      if (typeof reply.url !== "string") throw unknownAnswer();
+      if (typeof reply.url !== "string") throw unexpectedReply();
       return {
         // Its own addresses are relative to the one it was asked at.
-        url: new URL(reply.url, requests.endpoint + SIGN).href,
+        url: new URL(reply.url, client.endpoint + SIGN_PATH).href,
         key: reply.key as string | undefined,
         headers: reply.headers as Record<string, string> | undefined,
         fields: reply.fields as Record<string, string> | undefined,
@@ -69,7 +69,7 @@ export function uppySigner(client: UppyClient): UppySigner {
   };
 }
 
-const SIGN = "/v1/s3/sign";
+const SIGN_PATH = "/v1/s3/sign";
 
 /** Uppy's keys have one before the name, which the coordinator drops: with it, names that begin so themselves stay whole. */
-const ANY_UUID = "00000000-0000-4000-8000-000000000000";
+const PLACEHOLDER_UUID = "00000000-0000-4000-8000-000000000000";

@@ -2,42 +2,42 @@ import { Conductor, type LaneLink } from "syncsphere_uploader";
 
 import type { ConductorOptions, FromConductor, FromLane, ToConductor, ToLane } from "../messages.js";
 import type { TaskState, UploadErrorCode, UploadErrorReason } from "../types.js";
-import { Coordinator } from "./coordinator.js";
-import { Diagnosis } from "./diagnosis.js";
-import { Elsewhere } from "./elsewhere.js";
-import { Feeds } from "./feeds.js";
-import { Interrupted } from "./interrupted.js";
-import { Tokens } from "./tokens.js";
-import { Watching } from "./watching.js";
+import { CoordinatorCalls } from "./coordinator-calls.js";
+import { StorageDiagnosis } from "./storage-diagnosis.js";
+import { OtherTabs } from "./other-tabs.js";
+import { ChangeFeeds } from "./change-feeds.js";
+import { InterruptedUploads } from "./interrupted-uploads.js";
+import { TokenCache } from "./token-cache.js";
+import { ChangePoller } from "./change-poller.js";
 
 /** Puts a conductor between the page and the lanes. */
 export function startConductor(lanes: MessagePort[], options: ConductorOptions): void {
-  const say = (message: FromConductor) => postMessage(message);
-  const tokens = new Tokens((id) => say({ type: "token", id }));
-  const feeds = new Feeds(options.endpoint, tokens, say);
-  const interrupted = new Interrupted(options, say);
-  const elsewhere = new Elsewhere(options.endpoint, interrupted, (uploads) =>
-    say({ type: "elsewhere", uploads }),
+  const post = (message: FromConductor) => postMessage(message);
+  const tokens = new TokenCache((id) => post({ type: "token", id }));
+  const feeds = new ChangeFeeds(options.endpoint, tokens, post);
+  const interrupted = new InterruptedUploads(options, post);
+  const otherTabs = new OtherTabs(options.endpoint, interrupted, (uploads) =>
+    post({ type: "elsewhere", uploads }),
   );
 
-  const watching = new Watching((subject) =>
+  const poller = new ChangePoller((subject) =>
     subject === 0 ? conductor.showActivity() : conductor.showParts(subject),
   );
-  const end = (task: number) => {
-    elsewhere.end(task);
-    watching.end(task);
+  const endTask = (task: number) => {
+    otherTabs.end(task);
+    poller.stop(task);
   };
 
-  const coordinator = new Coordinator(options.endpoint, tokens);
-  const diagnosis = new Diagnosis(options, say);
+  const coordinator = new CoordinatorCalls(options.endpoint, tokens);
+  const diagnosis = new StorageDiagnosis(options, post);
   let alarm: ReturnType<typeof setTimeout> | undefined;
   const conductor = new Conductor(
     {
       ask: (call, method, path, body, idempotencyKey, isSlow) =>
-        void coordinator.ask({ method, path, body, idempotencyKey, isSlow }).then((answer) => {
+        void coordinator.request({ method, path, body, idempotencyKey, isSlow }).then((answer) => {
           if (typeof answer === "string") conductor.unanswered(call, answer);
           else {
-            void diagnosis.refused(answer.status, answer.body);
+            void diagnosis.coordinatorFailed(answer.status, answer.body);
             conductor.replied(call, answer.status, answer.body);
           }
         }),
@@ -51,29 +51,29 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
       forget: (task) => interrupted.forget(task),
       state: (task, word) => {
         const state = word as TaskState;
-        if (state === "aborted") end(task);
-        else elsewhere.tell(task, { state });
-        say({ type: "state", task, state });
+        if (state === "aborted") endTask(task);
+        else otherTabs.update(task, { state });
+        post({ type: "state", task, state });
       },
       progress: (task, loaded, total, rate, etaSeconds) => {
         const progress = { loaded, total, rate, etaSeconds: etaSeconds ?? null };
-        elsewhere.tell(task, { progress });
-        say({ type: "progress", task, progress });
+        otherTabs.update(task, { progress });
+        post({ type: "progress", task, progress });
       },
       activity: (window, inFlight, waiting, retries, hedges) => {
-        const isNews = watching.isNews(0, [window, inFlight, waiting, retries, hedges]);
+        const hasChanged = poller.hasChanged(0, [window, inFlight, waiting, retries, hedges]);
         // The speed, which the page adds, is new as long as anything moves.
-        if (isNews || inFlight > 0)
-          say({ type: "activity", activity: { window, inFlight, waiting, retries, hedges } });
+        if (hasChanged || inFlight > 0)
+          post({ type: "activity", activity: { window, inFlight, waiting, retries, hedges } });
       },
       parts: (task, partSize, view) => {
         const states = view.slice();
-        if (watching.isNews(task, states)) say({ type: "parts", task, parts: { partSize, states } });
+        if (poller.hasChanged(task, states)) post({ type: "parts", task, parts: { partSize, states } });
       },
       available: (task, record) => {
-        end(task);
+        endTask(task);
         interrupted.end(task);
-        say({ type: "available", task, record });
+        post({ type: "available", task, record });
       },
       failed: (task, code, reason, retryable, message, requestId, status) => {
         const failure = {
@@ -84,12 +84,12 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
           requestId: requestId || undefined,
           status,
         };
-        end(task);
+        endTask(task);
         interrupted.end(task);
-        say({ type: "failed", task, failure });
+        post({ type: "failed", task, failure });
       },
     },
-    lanes.map(linkTo),
+    lanes.map(laneLink),
     JSON.stringify(options),
     crypto.getRandomValues(new BigUint64Array(1))[0] ?? 0n,
   );
@@ -97,19 +97,19 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
   for (const lane of lanes) {
     lane.onmessage = ({ data }: MessageEvent<FromLane>) => {
       if (data.type === "stored" && data.hidesEtag) diagnosis.etagHidden();
-      hear(conductor, data);
+      forwardLaneMessage(conductor, data);
     };
   }
-  const network = (online: boolean) => {
-    feeds.network(online);
+  const setOnline = (online: boolean) => {
+    feeds.setOnline(online);
     conductor.network(online);
   };
-  addEventListener("online", () => network(true));
-  addEventListener("offline", () => network(false));
-  if (!navigator.onLine) network(false);
+  addEventListener("online", () => setOnline(true));
+  addEventListener("offline", () => setOnline(false));
+  if (!navigator.onLine) setOnline(false);
 
   const add = ({ task, file, handle, description }: Extract<ToConductor, { type: "add" }>) => {
-    interrupted.watch(task, description, handle);
+    interrupted.track(task, description, handle);
     try {
       conductor.add(task, file, JSON.stringify(description));
     } catch {
@@ -119,7 +119,7 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
         message: "path and metadata must be text",
         retryable: false,
       } as const;
-      say({ type: "failed", task, failure });
+      post({ type: "failed", task, failure });
     }
   };
 
@@ -134,11 +134,11 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
       case "abort":
         return conductor[message.type](message.task);
       case "watch":
-        return watching.start(message.task);
+        return poller.start(message.task);
       case "unwatch":
-        return watching.end(message.task);
+        return poller.stop(message.task);
       case "network":
-        return network(message.online);
+        return setOnline(message.online);
       case "token":
         return tokens.answer(message.id, message.answer);
       case "subscribe":
@@ -146,32 +146,32 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
       case "unsubscribe":
         return feeds.close(message.feed);
       case "close":
-        return void interrupted.flush().then(() => say({ type: "closed" }));
+        return void interrupted.flush().then(() => post({ type: "closed" }));
       case "interrupted":
-        return void interrupted.list().then((value) => say({ type: "answer", id: message.id, value }));
+        return void interrupted.list().then((value) => post({ type: "answer", id: message.id, value }));
       case "discard":
         return void interrupted
           .discard(conductor, message.uploadId)
-          .then((value) => say({ type: "answer", id: message.id, value }));
+          .then((value) => post({ type: "answer", id: message.id, value }));
       case "reopen":
         return void interrupted
           .reopen(message.uploadId)
-          .then((value) => say({ type: "answer", id: message.id, value }));
+          .then((value) => post({ type: "answer", id: message.id, value }));
     }
   };
 }
 
-function linkTo(lane: MessagePort): LaneLink {
-  const say = (message: ToLane) => lane.postMessage(message);
+function laneLink(lane: MessagePort): LaneLink {
+  const post = (message: ToLane) => lane.postMessage(message);
   return {
-    hash: (attempt, file, offset, length) => say({ type: "hash", attempt, file, offset, length }),
+    hash: (attempt, file, offset, length) => post({ type: "hash", attempt, file, offset, length }),
     send: (attempt, file, offset, length, method, url, headers, fields) =>
-      say({ type: "send", attempt, file, offset, length, method, url, headers, fields }),
-    cancel: (attempt) => say({ type: "cancel", attempt }),
+      post({ type: "send", attempt, file, offset, length, method, url, headers, fields }),
+    cancel: (attempt) => post({ type: "cancel", attempt }),
   };
 }
 
-function hear(conductor: Conductor, message: FromLane): void {
+function forwardLaneMessage(conductor: Conductor, message: FromLane): void {
   switch (message.type) {
     case "hashed":
       return conductor.hashed(message.attempt, message.crc64nvme);

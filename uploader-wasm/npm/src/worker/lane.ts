@@ -1,56 +1,58 @@
 /** A lane: reads, checksums and sends slices of files on behalf of the conductor. */
 import type { BodySource, FromLane, ToLane } from "../messages.js";
-import { checkReadable, checksumOf, copyOf, practise, readFailure } from "./reading.js";
-import { send } from "./sending.js";
+import { checkReadable, checksumOf, copyOf, warmUp, readFailure } from "./read-slice.js";
+import { sendSlice } from "./send-slice.js";
 
-type Order<Type> = Extract<ToLane, { type: Type }>;
+type LaneCommand<Type> = Extract<ToLane, { type: Type }>;
 
 /** Puts a lane at the other end of the conductor's port. */
 export function startLane(conductor: MessagePort, bodies: BodySource): void {
   const lane = new Lane((message) => conductor.postMessage(message), bodies);
-  conductor.onmessage = ({ data: order }: MessageEvent<ToLane>) => {
-    switch (order.type) {
+  conductor.onmessage = ({ data: command }: MessageEvent<ToLane>) => {
+    switch (command.type) {
       case "hash":
-        return lane.hash(order);
+        return lane.hash(command);
       case "send":
-        return void lane.send(order);
+        return void lane.send(command);
       case "cancel":
-        return lane.cancel(order.attempt);
+        return lane.cancel(command.attempt);
     }
   };
 }
 
 class Lane {
-  #say: (message: FromLane) => void;
+  #post: (message: FromLane) => void;
   #bodies: BodySource;
   /** The attempts that have not been answered, with their requests; nobody waits for any other. */
-  #wanted = new Map<bigint, XMLHttpRequest | undefined>();
+  #pending = new Map<bigint, XMLHttpRequest | undefined>();
   /** Slices are hashed one at a time: together they would only all end late. */
   #hashing: Promise<void>;
 
-  constructor(say: (message: FromLane) => void, bodies: BodySource) {
-    this.#say = say;
+  constructor(post: (message: FromLane) => void, bodies: BodySource) {
+    this.#post = post;
     this.#bodies = bodies;
-    this.#hashing = practise(() => this.#wanted.size > 0);
+    this.#hashing = warmUp(() => this.#pending.size > 0);
   }
 
   /** Computes the CRC64NVME of a slice; answered by `hashed` or `attemptFailed`. */
-  hash(order: Order<"hash">): void {
-    this.#wanted.set(order.attempt, undefined);
-    this.#hashing = this.#hashing.then(() => this.#hash(order));
+  hash(command: LaneCommand<"hash">): void {
+    this.#pending.set(command.attempt, undefined);
+    this.#hashing = this.#hashing.then(() => this.#hash(command));
   }
 
   /** Sends a slice; answered by `sent`, any number of times, then `stored` or `attemptFailed`. */
-  async send(order: Order<"send">): Promise<void> {
-    const { attempt } = order;
+  async send(command: LaneCommand<"send">): Promise<void> {
+    const { attempt } = command;
     const xhr = new XMLHttpRequest();
-    this.#wanted.set(attempt, xhr);
-    const slice = sliceOf(order);
-    const isWanted = () => this.#wanted.has(attempt);
+    this.#pending.set(attempt, xhr);
+    const slice = sliceOf(command);
+    const isWanted = () => this.#pending.has(attempt);
     try {
       const body = this.#bodies === "memory" ? await copyOf(slice, isWanted) : slice;
       if (!isWanted()) return;
-      const outcome = await send(xhr, body, order, (loaded) => this.#say({ type: "sent", attempt, loaded }));
+      const outcome = await sendSlice(xhr, body, command, (loaded) =>
+        this.#post({ type: "sent", attempt, loaded }),
+      );
       // An edited file ends an upload like a broken network does.
       if (outcome.type === "network" && isWanted()) await checkReadable(slice);
       this.#answer(
@@ -59,31 +61,31 @@ class Lane {
           : { ...NO_ANSWER, ...outcome, type: "attemptFailed", failure: outcome.type, attempt },
       );
     } catch (error) {
-      this.#cannotRead(attempt, error);
+      this.#readFailed(attempt, error);
     }
   }
 
   /** Stops an attempt. Nothing more is said of it. */
   cancel(attempt: bigint): void {
-    const xhr = this.#wanted.get(attempt);
-    this.#wanted.delete(attempt);
+    const xhr = this.#pending.get(attempt);
+    this.#pending.delete(attempt);
     xhr?.abort();
   }
 
-  async #hash(order: Order<"hash">): Promise<void> {
-    const { attempt, length } = order;
-    const isWanted = () => this.#wanted.has(attempt);
+  async #hash(command: LaneCommand<"hash">): Promise<void> {
+    const { attempt, length } = command;
+    const isWanted = () => this.#pending.has(attempt);
     if (!isWanted()) return;
     try {
-      const slice = sliceOf(order);
+      const slice = sliceOf(command);
       if (slice.size < length) throw new DOMException("the file is too short", "NotReadableError");
       this.#answer({ type: "hashed", attempt, crc64nvme: await checksumOf(slice, isWanted) });
     } catch (error) {
-      this.#cannotRead(attempt, error);
+      this.#readFailed(attempt, error);
     }
   }
 
-  #cannotRead(attempt: bigint, error: unknown): void {
+  #readFailed(attempt: bigint, error: unknown): void {
     const failure = readFailure(error);
     // Anything else is a fault of this script or its module, and ends the worker.
     if (failure) this.#answer({ ...NO_ANSWER, type: "attemptFailed", attempt, failure });
@@ -91,7 +93,7 @@ class Lane {
   }
 
   #answer(message: FromLane): void {
-    if (this.#wanted.delete(message.attempt)) this.#say(message);
+    if (this.#pending.delete(message.attempt)) this.#post(message);
   }
 }
 

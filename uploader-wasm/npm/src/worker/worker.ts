@@ -1,11 +1,11 @@
 /** The script of every worker: a conductor or a lane, as its first message says. */
 import { initSync } from "syncsphere_uploader";
 
-import type { Start } from "../messages.js";
+import type { StartMessage } from "../messages.js";
 import { startConductor } from "./conductor.js";
 import { startLane } from "./lane.js";
 
-onmessage = ({ data: start }: MessageEvent<Start>) => {
+onmessage = ({ data: start }: MessageEvent<StartMessage>) => {
   initSync({ module: start.module });
   if (start.role === "lane") startLane(start.conductor, start.bodies);
   else startConductor(start.lanes, start.options);

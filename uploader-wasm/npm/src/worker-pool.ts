@@ -1,46 +1,46 @@
 /** Starts the workers: one conductor and its lanes. */
-import { bodySource } from "./bodies.js";
-import type { ConductorOptions, FromConductor, Start, ToConductor, ToPage } from "./messages.js";
+import { bodySource } from "./body-source.js";
+import type { ConductorOptions, FromConductor, StartMessage, ToConductor, ToPage } from "./messages.js";
 import type { UploaderOptions } from "./types.js";
 
 /** Longest wait for the conductor to write what is to be kept, in ms. Source: own choice. */
-const PATIENCE = 1000;
+const CLOSE_TIMEOUT = 1000;
 
 /** The workers of one `Uploader`. */
-export interface Crew {
+export interface WorkerPool {
   /** Messages arrive in the order posted, once the workers have started. */
   post(message: ToConductor): void;
   /** Ends all workers, once what is to be kept has been written. */
-  dismiss(): Promise<void>;
+  close(): Promise<void>;
 }
 
 /**
- * Starts a crew. `onFailure` is called at most once, when a worker cannot start or has crashed; the
- * crew is of no use then.
+ * Starts the workers. `onFailure` is called at most once, when a worker cannot start or has crashed; the
+ * pool is unusable then.
  *
  * The page makes all workers itself: a worker that makes workers fails in older Safari.
  */
-export function startCrew(
+export function startWorkerPool(
   options: UploaderOptions,
   conductorOptions: ConductorOptions,
   onMessage: (message: ToPage) => void,
   onFailure: (cause: unknown) => void,
-): Crew {
+): WorkerPool {
   const workers: Worker[] = [];
-  let dismissed = false;
+  let closed = false;
   let onClosed = () => {};
-  const listening = new AbortController();
+  const listeners = new AbortController();
   const endAll = () => {
-    dismissed = true;
-    listening.abort();
+    closed = true;
+    listeners.abort();
     for (const worker of workers) worker.terminate();
   };
   const fail = (cause: unknown) => {
-    if (dismissed) return;
+    if (closed) return;
     endAll();
     onFailure(cause);
   };
-  const hire = () => {
+  const startWorker = () => {
     const worker = createWorker(options);
     workers.push(worker);
     worker.onerror = (event) => {
@@ -54,26 +54,26 @@ export function startCrew(
     const compiled = compile(options);
     // It is awaited below, unless a worker cannot be made; then its failure is of no interest.
     compiled.catch(() => {});
-    const conductor = hire();
-    const lanes = Array.from({ length: options.workers ?? defaultLanes() }, hire);
+    const conductor = startWorker();
+    const lanes = Array.from({ length: options.workers ?? defaultLanes() }, startWorker);
     conductor.onmessage = ({ data }: MessageEvent<FromConductor>) =>
       data.type === "closed" ? onClosed() : onMessage(data);
     const module = await compiled;
     const bodies = options.bodies ?? bodySource();
     const ports = lanes.map((lane) => {
       const { port1, port2 } = new MessageChannel();
-      const order: Start = { type: "start", role: "lane", module, conductor: port2, bodies };
-      lane.postMessage(order, [port2]);
+      const message: StartMessage = { type: "start", role: "lane", module, conductor: port2, bodies };
+      lane.postMessage(message, [port2]);
       return port1;
     });
-    const order: Start = {
+    const message: StartMessage = {
       type: "start",
       role: "conductor",
       module,
       lanes: ports,
       options: conductorOptions,
     };
-    conductor.postMessage(order, ports);
+    conductor.postMessage(message, ports);
     return conductor;
   };
 
@@ -84,17 +84,17 @@ export function startCrew(
   // The conductor listens too, but not every browser tells workers.
   for (const type of ["online", "offline"]) {
     const tell = () => post({ type: "network", online: type === "online" });
-    globalThis.addEventListener?.(type, tell, { signal: listening.signal });
+    globalThis.addEventListener?.(type, tell, { signal: listeners.signal });
   }
   return {
     post,
-    async dismiss() {
-      dismissed = true;
+    async close() {
+      closed = true;
       for (const lane of workers.slice(1)) lane.terminate();
       post({ type: "close" });
       await new Promise<void>((resolve) => {
         onClosed = resolve;
-        setTimeout(resolve, PATIENCE);
+        setTimeout(resolve, CLOSE_TIMEOUT);
       });
       endAll();
     },

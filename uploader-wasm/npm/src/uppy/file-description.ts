@@ -23,10 +23,10 @@ export interface Description {
 }
 
 /** Uppy keeps these in the meta too; the coordinator has fields of its own for them. */
-const CARRIED_OTHERWISE = ["name", "type", "relativePath"];
+const OTHER_FIELDS = ["name", "type", "relativePath"];
 
 /** Describes a file, under the name that the person may have given it in Uppy. */
-export function describe(
+export function describeFile(
   file: FileOfUppy,
   { path, allowedMetaFields = true }: DescriptionOptions,
 ): Description {
@@ -34,21 +34,21 @@ export function describe(
   const isKept = (field: string) =>
     Array.isArray(allowedMetaFields) ? allowedMetaFields.includes(field) : allowedMetaFields;
   const metadata = Object.entries(meta)
-    .filter(([field, value]) => value != null && !CARRIED_OTHERWISE.includes(field) && isKept(field))
+    .filter(([field, value]) => value != null && !OTHER_FIELDS.includes(field) && isKept(field))
     .map(([field, value]) => [field, typeof value === "object" ? JSON.stringify(value) : String(value)]);
   return {
-    name: textOf(meta.name) || file.name || "blob",
-    path: folder(path ?? "", textOf(meta.relativePath)),
+    name: stringOrEmpty(meta.name) || file.name || "blob",
+    path: folderOf(path ?? "", stringOrEmpty(meta.relativePath)),
     metadata: Object.fromEntries(metadata),
   };
 }
 
 /** Uppy's relative paths end with the file's name, and begin with a slash where a folder was dropped. */
-function folder(base: string, relativePath: string): string {
+function folderOf(base: string, relativePath: string): string {
   const names = [...base.split("/"), ...relativePath.split("/").slice(0, -1)];
   return names.filter((name) => name !== "").join("/");
 }
 
-function textOf(value: unknown): string {
+function stringOrEmpty(value: unknown): string {
   return typeof value === "string" ? value : "";
 }

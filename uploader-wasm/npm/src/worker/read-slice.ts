@@ -9,46 +9,47 @@ import type { ReadFailure } from "../messages.js";
  * Source: `docs/client.md`, measured: of seven ways to hash 1 GiB over six lanes, a BYOB reader over one 1 MiB
  * buffer was the fastest and took the least memory.
  */
-const PIECE = 1024 * 1024;
+const CHUNK_SIZE = 1024 * 1024;
 
 /** The buffer that a stream's reader fills, used over and over, while no reader has it. */
-let spare: ArrayBuffer | undefined;
+let spareBuffer: ArrayBuffer | undefined;
 
 /**
- * The CRC64NVME of a slice. `isWanted` is asked after each piece; once it says no, reading ends, and what it gives is
+ * The CRC64NVME of a slice. `isWanted` is asked after each chunk; once it says no, reading ends, and what it gives is
  * of no use. Rejects where the slice cannot be read: `readFailure` says why.
  */
 export async function checksumOf(slice: Blob, isWanted: () => boolean): Promise<bigint> {
   let checksum = 0n;
-  for await (const piece of pieces(slice)) {
+  for await (const chunk of chunks(slice)) {
     if (!isWanted()) break;
-    checksum = crc64nvme(checksum, piece);
+    checksum = crc64nvme(checksum, chunk);
   }
   return checksum;
 }
 
 /**
- * Bytes that a lane hashes for practice.
+ * Bytes that a lane hashes to warm up.
  *
  * Source: measured, `docs/client.md`: V8 has replaced the module's first, slow code by then.
  */
-const PRACTICE = 4 * PIECE;
+const WARM_UP_BYTES = 4 * CHUNK_SIZE;
 
 /**
  * Computes a checksum that nobody asked for, so that the first one that somebody waits for is computed at full speed.
  * It ends early once `isBusy` says that there is real work. Never rejects.
  */
-export async function practise(isBusy: () => boolean): Promise<void> {
-  await checksumOf(new Blob([new Uint8Array(PRACTICE)]), () => !isBusy()).catch(() => {});
+export async function warmUp(isBusy: () => boolean): Promise<void> {
+  await checksumOf(new Blob([new Uint8Array(WARM_UP_BYTES)]), () => !isBusy()).catch(() => {});
 }
 
 /**
- * A copy of a slice that needs its file no more. It is put together from pieces that the browser keeps, so that the
+ * A copy of a slice that needs its file no more. It is put together from chunks that the browser keeps, so that the
  * worker's own memory holds one at a time. `isWanted` and failures as with `checksumOf`.
  */
 export async function copyOf(slice: Blob, isWanted: () => boolean): Promise<Blob> {
   const copies: Blob[] = [];
-  for (let at = 0; at < slice.size && isWanted(); at += PIECE) copies.push(new Blob([await read(slice, at)]));
+  for (let at = 0; at < slice.size && isWanted(); at += CHUNK_SIZE)
+    copies.push(new Blob([await read(slice, at)]));
   return new Blob(copies);
 }
 
@@ -69,24 +70,24 @@ export function readFailure(error: unknown): ReadFailure | undefined {
   return isGone ? "file_unreadable" : "file_changed";
 }
 
-/** A slice's bytes in order, by a stream as far as the browser can. Each piece is good until the next is asked for. */
-async function* pieces(slice: Blob): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
+/** A slice's bytes in order, by a stream as far as the browser can. Each chunk is good until the next is asked for. */
+async function* chunks(slice: Blob): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
   let at = 0;
-  if (slice.size > PIECE) {
+  if (slice.size > CHUNK_SIZE) {
     let reader: ReadableStreamBYOBReader | undefined;
     try {
       reader = slice.stream().getReader({ mode: "byob" });
       while (at < slice.size) {
-        const buffer = spare ?? new ArrayBuffer(PIECE);
-        spare = undefined;
+        const buffer = spareBuffer ?? new ArrayBuffer(CHUNK_SIZE);
+        spareBuffer = undefined;
         const { done, value } = await reader.read(new Uint8Array(buffer));
         if (done) break;
         at += value.length;
         yield value;
-        spare = value.buffer;
+        spareBuffer = value.buffer;
       }
     } catch {
-      // WebKit's streams fail on large files, and older browsers have no BYOB readers of blobs: the pieces below go on
+      // WebKit's streams fail on large files, and older browsers have no BYOB readers of blobs: the chunks below go on
       // where the stream ended.
     } finally {
       // A stream that has failed already rejects; nobody needs to hear of it.
@@ -94,15 +95,15 @@ async function* pieces(slice: Blob): AsyncGenerator<Uint8Array<ArrayBuffer>, voi
     }
   }
   while (at < slice.size) {
-    const piece = await read(slice, at);
-    at += piece.length;
-    yield piece;
+    const chunk = await read(slice, at);
+    at += chunk.length;
+    yield chunk;
   }
 }
 
-/** The piece of a slice that begins there. */
+/** The chunk of a slice that begins there. */
 async function read(slice: Blob, at: number): Promise<Uint8Array<ArrayBuffer>> {
-  const end = Math.min(at + PIECE, slice.size);
+  const end = Math.min(at + CHUNK_SIZE, slice.size);
   const bytes = new Uint8Array(await slice.slice(at, end).arrayBuffer());
   if (bytes.length < end - at) throw new DOMException("the file has become shorter", "NotReadableError");
   return bytes;

@@ -6,19 +6,19 @@ import type { TokenAnswer } from "../messages.js";
  * Source: own choice; a page may be busy for a while, but a request to an identity provider has failed
  * by then.
  */
-const PATIENCE = 60_000;
+const TOKEN_TIMEOUT = 60_000;
 
 /** The page's access token, asked for once and kept until the coordinator no longer takes it. */
-export class Tokens {
-  #ask: (id: number) => void;
-  #known: string | undefined;
+export class TokenCache {
+  #requestToken: (id: number) => void;
+  #token: string | undefined;
   #pending: Promise<string> | undefined;
-  #questions = 0;
-  #answered: (answer: TokenAnswer) => void = () => {};
+  #lastRequest = 0;
+  #resolve: (answer: TokenAnswer) => void = () => {};
 
   /** `ask` tells the page to call `answer` with the same id. */
   constructor(ask: (id: number) => void) {
-    this.#ask = ask;
+    this.#requestToken = ask;
   }
 
   /**
@@ -26,25 +26,25 @@ export class Tokens {
    * asking again later may help, as `fetch` does without a network.
    */
   get(stale?: string): Promise<string> {
-    if (this.#known !== undefined && this.#known !== stale) return Promise.resolve(this.#known);
+    if (this.#token !== undefined && this.#token !== stale) return Promise.resolve(this.#token);
     this.#pending ??= this.#fetch().finally(() => (this.#pending = undefined));
     return this.#pending;
   }
 
   answer(id: number, answer: TokenAnswer): void {
-    if (id === this.#questions) this.#answered(answer);
+    if (id === this.#lastRequest) this.#resolve(answer);
   }
 
   async #fetch(): Promise<string> {
     const answer = await new Promise<TokenAnswer>((resolve) => {
-      const timer = setTimeout(resolve, PATIENCE, { offline: true });
-      this.#answered = (answer) => {
+      const timer = setTimeout(resolve, TOKEN_TIMEOUT, { offline: true });
+      this.#resolve = (answer) => {
         clearTimeout(timer);
         resolve(answer);
       };
-      this.#ask(++this.#questions);
+      this.#requestToken(++this.#lastRequest);
     });
-    if ("token" in answer) return (this.#known = String(answer.token));
+    if ("token" in answer) return (this.#token = String(answer.token));
     throw answer.offline
       ? new TypeError("no network to get a token over")
       : new Error("the page gave no token");

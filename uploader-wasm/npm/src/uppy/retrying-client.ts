@@ -1,5 +1,11 @@
 import { UploadError } from "../index.js";
-import { aborted, Requests, waits, type Json, type Question } from "../requests.js";
+import {
+  abortedError,
+  CoordinatorClient,
+  retryDelays,
+  type JsonObject,
+  type CoordinatorRequest,
+} from "../coordinator-client.js";
 
 /**
  * Attempts for one request, the first included: Uppy itself repeats few of them.
@@ -14,17 +20,17 @@ const BASE_DELAY = 500;
 /** Longest wait before any attempt, in ms, also where the coordinator names one. Source: `RetryOptions.maxDelay`. */
 const MAX_DELAY = 20_000;
 
-/** Requests to the coordinator that wait out passing troubles. All of them have to be such that may be repeated. */
-export class PatientRequests extends Requests {
-  override async ask(question: Question): Promise<Json> {
+/** Repeats requests that failed for a passing reason, so all of them have to be repeatable. */
+export class RetryingClient extends CoordinatorClient {
+  override async request(request: CoordinatorRequest): Promise<JsonObject> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await super.ask(question);
+        return await super.request(request);
       } catch (error) {
         const isPassing = error instanceof UploadError && error.retryable;
         if (!isPassing || attempt === MAX_ATTEMPTS) throw error;
-        const wait = waits.get(error) ?? Math.random() * BASE_DELAY * 2 ** (attempt - 1);
-        await pause(Math.min(wait, MAX_DELAY), question.signal);
+        const wait = retryDelays.get(error) ?? Math.random() * BASE_DELAY * 2 ** (attempt - 1);
+        await pause(Math.min(wait, MAX_DELAY), request.signal);
       }
     }
   }
@@ -35,7 +41,7 @@ function pause(ms: number, signal: AbortSignal | null | undefined): Promise<void
   return new Promise((resolve, reject) => {
     const stop = () => {
       clearTimeout(timer);
-      if (signal) reject(aborted(signal));
+      if (signal) reject(abortedError(signal));
     };
     const timer = setTimeout(() => {
       signal?.removeEventListener("abort", stop);

@@ -3,7 +3,7 @@ import { type DBSchema, type IDBPDatabase, openDB } from "idb";
 import type { FileDescription } from "../messages.js";
 
 /** What is kept of an unfinished upload. */
-export interface KeptCheckpoint {
+export interface StoredCheckpoint {
   uploadId: string;
   endpoint: string;
   /** The engine's own format. */
@@ -13,19 +13,19 @@ export interface KeptCheckpoint {
 }
 
 interface Schema extends DBSchema {
-  uploads: { key: string; value: KeptCheckpoint };
+  uploads: { key: string; value: StoredCheckpoint };
 }
 
 /**
  * Unfinished uploads in IndexedDB. Where it fails, as it may in private windows, `onFailure` is called
  * once and uploads go on without it.
  */
-export class Checkpoints {
+export class CheckpointStore {
   #db: Promise<IDBPDatabase<Schema>> | undefined;
   #onFailure: () => void;
   #failed = false;
   /** The newest state of each upload that has not been written yet; `undefined` deletes. */
-  #unwritten = new Map<string, KeptCheckpoint | undefined>();
+  #unwritten = new Map<string, StoredCheckpoint | undefined>();
   #writing: Promise<void> | undefined;
 
   constructor(onFailure: () => void) {
@@ -33,7 +33,7 @@ export class Checkpoints {
   }
 
   /** Replaces what is kept of an upload. Returns at once; states that are overtaken are not written. */
-  put(checkpoint: KeptCheckpoint): void {
+  put(checkpoint: StoredCheckpoint): void {
     this.#queue(checkpoint.uploadId, checkpoint);
   }
 
@@ -46,15 +46,15 @@ export class Checkpoints {
     await this.#writing;
   }
 
-  async get(uploadId: string): Promise<KeptCheckpoint | undefined> {
+  async get(uploadId: string): Promise<StoredCheckpoint | undefined> {
     return this.#guard(async () => (await this.#open()).get("uploads", uploadId));
   }
 
-  async all(): Promise<KeptCheckpoint[]> {
+  async all(): Promise<StoredCheckpoint[]> {
     return (await this.#guard(async () => (await this.#open()).getAll("uploads"))) ?? [];
   }
 
-  #queue(uploadId: string, checkpoint: KeptCheckpoint | undefined): void {
+  #queue(uploadId: string, checkpoint: StoredCheckpoint | undefined): void {
     this.#unwritten.set(uploadId, checkpoint);
     this.#writing ??= this.#write();
   }

@@ -2,7 +2,7 @@ import type { UploadError } from "./errors.js";
 import type { Change } from "./types.js";
 
 /** Changes that have arrived and wait to be read. */
-export class Feed {
+export class ChangeQueue {
   readonly onLive?: (live: boolean) => void;
   #waiting: Change[] = [];
   #ended = false;

@@ -5,7 +5,7 @@
  *
  * Source: own choice; initiating 100 files makes the coordinator call storage 100 times.
  */
-export const PATIENCE = 60_000;
+export const REQUEST_TIMEOUT = 60_000;
 
 /**
  * Longest wait for the answer to Complete, in ms.
@@ -13,4 +13,4 @@ export const PATIENCE = 60_000;
  * Source: assembling many parts "can take several minutes",
  * https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
  */
-export const PATIENCE_FOR_COMPLETE = 300_000;
+export const COMPLETE_TIMEOUT = 300_000;

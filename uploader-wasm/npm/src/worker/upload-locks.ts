@@ -4,13 +4,13 @@ const PREFIX = "syncsphere-upload:";
  * Which tab an upload belongs to. It is a Web Lock, so that it is free again when a tab closes or
  * crashes. Where there are no locks, every upload counts as free.
  */
-export class Ownership {
+export class UploadLocks {
   #releases = new Map<string, () => void>();
   /** Those that this tab holds, asks for or is just giving back. */
   #own = new Set<string>();
 
   /** Whether the upload is this tab's now. */
-  async take(uploadId: string): Promise<boolean> {
+  async acquire(uploadId: string): Promise<boolean> {
     if (this.#releases.has(uploadId)) return true;
     if (!navigator.locks) return true;
     this.#own.add(uploadId);
@@ -29,13 +29,13 @@ export class Ownership {
   }
 
   /** The uploads that belong to other tabs. */
-  async others(): Promise<string[]> {
-    const all = await this.all();
+  async heldByOthers(): Promise<string[]> {
+    const all = await this.held();
     return [...all].filter((uploadId) => !this.#own.has(uploadId));
   }
 
   /** The uploads that belong to any tab, this one included. */
-  async all(): Promise<Set<string>> {
+  async held(): Promise<Set<string>> {
     const held = (await navigator.locks?.query())?.held ?? [];
     const names = held.map((lock) => lock.name ?? "").filter((name) => name.startsWith(PREFIX));
     return new Set(names.map((name) => name.slice(PREFIX.length)));

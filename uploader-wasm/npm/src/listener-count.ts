@@ -2,7 +2,7 @@
  * Calls `onChange` with `true` when a target gets its first listener for events of this type, and with `false` when
  * its last one has gone: removed, called for the once that it was to be called, or ended by its signal.
  */
-export function noticeListeners(
+export function onListenersChange(
   target: EventTarget,
   watched: string,
   onChange: (listened: boolean) => void,

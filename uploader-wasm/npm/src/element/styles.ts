@@ -55,7 +55,7 @@ button:disabled { cursor: default; opacity: 0.6; }
 let sheet: CSSStyleSheet | undefined;
 
 /** Gives a shadow tree the element's looks; all elements share one sheet. */
-export function dress(root: ShadowRoot): void {
+export function applyStyles(root: ShadowRoot): void {
   if (!sheet) {
     sheet = new CSSStyleSheet();
     sheet.replaceSync(CSS);

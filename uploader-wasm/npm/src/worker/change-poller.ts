@@ -3,38 +3,38 @@
  *
  * Source: `UploaderEventMap.activity` and `UploadTaskEventMap.parts`, four a second.
  */
-const BETWEEN_LOOKS = 250;
+const POLL_INTERVAL = 250;
 
 /** Looks at what the page watches: uploads by their numbers, and by 0 the engine as a whole. */
-export class Watching {
-  #look: (subject: number) => void;
+export class ChangePoller {
+  #poll: (subject: number) => void;
   /** What was last found of each. */
-  #found = new Map<number, ArrayLike<number>>();
+  #last = new Map<number, ArrayLike<number>>();
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(look: (subject: number) => void) {
-    this.#look = look;
+  constructor(poll: (subject: number) => void) {
+    this.#poll = poll;
   }
 
   /** Looks at once, and then again and again. */
   start(subject: number): void {
-    this.#found.set(subject, []);
+    this.#last.set(subject, []);
     if (this.#timer !== undefined) return;
-    this.#timer = setInterval(() => this.#lookAtAll(), BETWEEN_LOOKS);
-    this.#lookAtAll();
+    this.#timer = setInterval(() => this.#pollAll(), POLL_INTERVAL);
+    this.#pollAll();
   }
 
-  end(subject: number): void {
-    this.#found.delete(subject);
-    if (this.#found.size > 0) return;
+  stop(subject: number): void {
+    this.#last.delete(subject);
+    if (this.#last.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
 
   /** Whether this differs from what was found of the subject before. */
-  isNews(subject: number, found: ArrayLike<number>): boolean {
-    const before = this.#found.get(subject);
-    this.#found.set(subject, found);
+  hasChanged(subject: number, found: ArrayLike<number>): boolean {
+    const before = this.#last.get(subject);
+    this.#last.set(subject, found);
     return (
       !before ||
       before.length !== found.length ||
@@ -42,7 +42,7 @@ export class Watching {
     );
   }
 
-  #lookAtAll(): void {
-    for (const subject of this.#found.keys()) this.#look(subject);
+  #pollAll(): void {
+    for (const subject of this.#last.keys()) this.#poll(subject);
   }
 }

@@ -37,7 +37,7 @@ export interface UploadElementTexts {
   underWay: string;
 }
 
-export const ENGLISH: UploadElementTexts = {
+export const ENGLISH_LABELS: UploadElementTexts = {
   chooseFile: "Choose a file",
   chooseFiles: "Choose files",
   dropFile: "or drop it here",
@@ -63,6 +63,6 @@ export const ENGLISH: UploadElementTexts = {
 };
 
 /** A text with its places filled in. */
-export function fill(text: string, values: Record<string, string>): string {
+export function format(text: string, values: Record<string, string>): string {
   return text.replace(/\{(\w+)\}/g, (place, name: string) => values[name] ?? place);
 }

@@ -2,70 +2,70 @@ import type { ConductorOptions, ToPage } from "../messages.js";
 import type { UploadErrorReason } from "../types.js";
 
 /** Longest wait for an answer, in ms. Source: own choice; a busy network is no wrong set-up. */
-const PATIENCE = 10_000;
+const PROBE_TIMEOUT = 10_000;
 
 /**
  * How long after a request has failed its violation of a policy may be told, in ms.
  *
  * Source: own choice; the event is queued when the request is stopped, and comes within one or two.
  */
-const LATE = 100;
+const VIOLATION_EVENT_DELAY = 100;
 
 /** The CRC64NVME of no bytes, which is not that of the byte sent. */
-const OF_NOTHING = "AAAAAAAAAAA=";
+const CRC64NVME_OF_NOTHING = "AAAAAAAAAAA=";
 
-type Silence = Extract<UploadErrorReason, "cors_missing" | "csp_blocked" | "unreachable">;
+type UnreachableReason = Extract<UploadErrorReason, "cors_missing" | "csp_blocked" | "unreachable">;
 
 /**
  * Finds out why storage gives no answer that can be read. Browsers do not tell: a refusal by CORS, by a policy and
  * by the network look the same to the one who asked. What tells them apart is which other requests get through.
  */
-export class Diagnosis {
+export class StorageDiagnosis {
   #options: ConductorOptions;
-  #say: (message: ToPage) => void;
+  #post: (message: ToPage) => void;
   /** Addresses that a policy stopped requests to. */
-  #blocked: string[] = [];
-  #found: Silence | undefined;
+  #blockedUrls: string[] = [];
+  #lastFinding: UnreachableReason | undefined;
   /** Findings and codes that a warning was given of. */
-  #told = new Set<string>();
+  #reported = new Set<string>();
 
-  constructor(options: ConductorOptions, say: (message: ToPage) => void) {
+  constructor(options: ConductorOptions, post: (message: ToPage) => void) {
     this.#options = options;
-    this.#say = say;
+    this.#post = post;
     addEventListener("securitypolicyviolation", (event) => {
       const { disposition, blockedURI } = event as SecurityPolicyViolationEvent;
-      if (disposition === "enforce") this.#blocked.push(blockedURI);
+      if (disposition === "enforce") this.#blockedUrls.push(blockedURI);
     });
   }
 
   /** Why a request of this method to this presigned URL is not answered; `undefined` where nothing is wrong. */
-  async examine(method: string, url: string): Promise<Silence | undefined> {
-    const found = await this.#look(method, url);
-    // Twice the same: that is worth a word, long before patience ends.
-    if (found && found === this.#found && !this.#told.has(found)) {
-      this.#told.add(found);
+  async examine(method: string, url: string): Promise<UnreachableReason | undefined> {
+    const found = await this.#probe(method, url);
+    // Twice the same: that is worth a word, long before the outage is given up on.
+    if (found && found === this.#lastFinding && !this.#reported.has(found)) {
+      this.#reported.add(found);
       this.#warn(`storage: ${found}, see docs/errors.md#${found}`);
     }
-    this.#found = found;
+    this.#lastFinding = found;
     return found;
   }
 
   /** The coordinator could not do what it was asked, and will be asked again for long: says why, once. */
-  async refused(status: number, body: string): Promise<void> {
-    const { code, requestId } = problemIn(body);
-    if (status < 500 || this.#told.has(code)) return;
-    this.#told.add(code);
+  async coordinatorFailed(status: number, body: string): Promise<void> {
+    const { code, requestId } = parseProblem(body);
+    if (status < 500 || this.#reported.has(code)) return;
+    this.#reported.add(code);
     // A request is not told what is wrong with the set-up; whoever asks for the coordinator's health is.
-    const health = await answerTo(`${this.#options.endpoint}/healthz`);
-    const { detail } = problemIn((await health?.text().catch(() => "")) ?? "");
+    const health = await fetchIfReachable(`${this.#options.endpoint}/healthz`);
+    const { detail } = parseProblem((await health?.text().catch(() => "")) ?? "");
     this.#warn(`the coordinator answered ${status} ${code} (request ${requestId}): ${detail}`);
   }
 
   /** A part was stored whose ETag this page may not see: worth a word to developers, once. */
   etagHidden(): void {
-    if (this.#told.has("ETag")) return;
-    this.#told.add("ETag");
-    this.#say({
+    if (this.#reported.has("ETag")) return;
+    this.#reported.add("ETag");
+    this.#post({
       type: "log",
       level: "debug",
       message: "the bucket does not expose ETag; uploads do not need it",
@@ -73,20 +73,20 @@ export class Diagnosis {
   }
 
   #warn(message: string): void {
-    this.#say({ type: "log", level: "warn", message });
+    this.#post({ type: "log", level: "warn", message });
   }
 
-  async #look(method: string, url: string): Promise<Silence | undefined> {
+  async #probe(method: string, url: string): Promise<UnreachableReason | undefined> {
     const { endpoint, integrity } = this.#options;
     const [reached, readable, health] = await Promise.all([
-      answerTo(url, { method: "HEAD", mode: "no-cors" }),
+      fetchIfReachable(url, { method: "HEAD", mode: "no-cors" }),
       isReadable(method, url, integrity !== "none" && method === "PUT"),
-      answerTo(`${endpoint}/healthz`),
+      fetchIfReachable(`${endpoint}/healthz`),
     ]);
     if (readable) return undefined;
-    if (!reached) await new Promise((resolve) => setTimeout(resolve, LATE));
+    if (!reached) await new Promise((resolve) => setTimeout(resolve, VIOLATION_EVENT_DELAY));
     const origin = url.split("/", 3).join("/");
-    if (this.#blocked.some((address) => address.startsWith(origin))) return "csp_blocked";
+    if (this.#blockedUrls.some((address) => address.startsWith(origin))) return "csp_blocked";
     // Storage that is down is nobody's wrong set-up, and who answers in its place knows no CORS rules.
     if (!health?.ok) return undefined;
     return reached ? "cors_missing" : "unreachable";
@@ -104,21 +104,21 @@ function isReadable(method: string, url: string, withChecksum: boolean): Promise
   return new Promise((resolve) => {
     request.onloadend = () => resolve(request.status > 0);
     request.open(method, url);
-    request.timeout = PATIENCE;
-    if (withChecksum) request.setRequestHeader("x-amz-checksum-crc64nvme", OF_NOTHING);
+    request.timeout = PROBE_TIMEOUT;
+    if (withChecksum) request.setRequestHeader("x-amz-checksum-crc64nvme", CRC64NVME_OF_NOTHING);
     const form = new FormData();
     form.append("file", "");
     request.send(method === "POST" ? form : new Blob([" "]));
   });
 }
 
-async function answerTo(url: string, init?: RequestInit): Promise<Response | undefined> {
-  const signal = AbortSignal.timeout(PATIENCE);
+async function fetchIfReachable(url: string, init?: RequestInit): Promise<Response | undefined> {
+  const signal = AbortSignal.timeout(PROBE_TIMEOUT);
   return fetch(url, { ...init, cache: "no-store", credentials: "omit", signal }).catch(() => undefined);
 }
 
 /** What a problem document says, if it is one; nothing else gets into a log. */
-function problemIn(body: string): Record<"code" | "detail" | "requestId", string> {
+function parseProblem(body: string): Record<"code" | "detail" | "requestId", string> {
   const found = { code: "", detail: "", requestId: "" };
   try {
     const problem = JSON.parse(body) as Partial<Record<string, unknown>>;

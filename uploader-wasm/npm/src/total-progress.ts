@@ -1,24 +1,24 @@
-import { isFinal } from "./states.js";
+import { isFinal } from "./task-state.js";
 import type { UploadTask } from "./task.js";
 import type { Progress } from "./types.js";
 
 /** Shortest time between two reports, in ms. Source: `UploaderEventMap.progress`. */
-const BETWEEN_REPORTS = 100;
+const REPORT_INTERVAL = 100;
 
 /** Time over which the rate is smoothed, and the shortest worth measuring, in s. Source: `upload-core/src/meter.rs`. */
-const SMOOTHED_OVER = 4;
-const SHORTEST_SAMPLE = 0.25;
+const SMOOTHING_TIME = 4;
+const MIN_SAMPLE_TIME = 0.25;
 
 /** What one upload adds to the sums. */
-interface Share {
+interface TaskShare {
   loaded: number;
   total: number;
   /** Bytes to go, unless it is paused. */
   left: number;
-  moving: 0 | 1;
+  active: 0 | 1;
 }
 
-const NOTHING: Share = { loaded: 0, total: 0, left: 0, moving: 0 };
+const ZERO: TaskShare = { loaded: 0, total: 0, left: 0, active: 0 };
 
 /**
  * The progress of many uploads together, which begins anew with the first one after all have ended. A
@@ -28,10 +28,10 @@ export class TotalProgress {
   #report: (progress: Progress) => void;
   #now: () => number;
   /** Of the uploads that have not ended. */
-  #shares = new Map<number, Share>();
-  #sum = { ...NOTHING };
+  #shares = new Map<number, TaskShare>();
+  #sum = { ...ZERO };
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #speed = new Speed();
+  #rate = new SmoothedRate();
 
   /** `report` is called at most ten times a second; `now` is a clock in ms. */
   constructor(report: (progress: Progress) => void, now = () => performance.now()) {
@@ -41,7 +41,7 @@ export class TotalProgress {
 
   get progress(): Progress {
     const { loaded, total, left } = this.#sum;
-    const rate = this.#speed.value;
+    const rate = this.#rate.value;
     const etaSeconds = loaded === total && this.#shares.size === 0 ? 0 : rate >= 1 ? left / rate : null;
     return { loaded, total, rate, etaSeconds };
   }
@@ -49,40 +49,40 @@ export class TotalProgress {
   /** Takes how an upload stands now. */
   update(number: number, { state, progress }: Pick<UploadTask, "state" | "progress">): void {
     if (this.#shares.size === 0) {
-      this.#sum = { ...NOTHING };
-      this.#speed = new Speed();
+      this.#sum = { ...ZERO };
+      this.#rate = new SmoothedRate();
     }
     const { loaded, total } = progress;
     const ended = isFinal(state);
-    this.#add(this.#shares.get(number) ?? NOTHING, -1);
-    const share: Share = {
+    this.#add(this.#shares.get(number) ?? ZERO, -1);
+    const share: TaskShare = {
       loaded,
       total: ended ? loaded : total,
       left: ended || state === "paused" ? 0 : total - loaded,
-      moving: state === "uploading" || state === "completing" ? 1 : 0,
+      active: state === "uploading" || state === "completing" ? 1 : 0,
     };
     this.#add(share, 1);
     if (ended) this.#shares.delete(number);
     else this.#shares.set(number, share);
     // Time in which nothing can move says nothing of the speed.
-    if (this.#sum.moving > 0) this.#speed.sample(this.#sum.loaded, this.#now());
-    else this.#speed = new Speed();
+    if (this.#sum.active > 0) this.#rate.sample(this.#sum.loaded, this.#now());
+    else this.#rate = new SmoothedRate();
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.#report(this.progress);
-    }, BETWEEN_REPORTS);
+    }, REPORT_INTERVAL);
   }
 
-  #add({ loaded, total, left, moving }: Share, times: 1 | -1): void {
+  #add({ loaded, total, left, active }: TaskShare, times: 1 | -1): void {
     this.#sum.loaded += times * loaded;
     this.#sum.total += times * total;
     this.#sum.left += times * left;
-    this.#sum.moving += times * moving;
+    this.#sum.active += times * active;
   }
 }
 
 /** Bytes a second, the more recent the heavier, and not biased by how short the past is. */
-class Speed {
+class SmoothedRate {
   #weighted = 0;
   #weight = 0;
   #last: { loaded: number; at: number } | undefined;
@@ -94,8 +94,8 @@ class Speed {
   sample(loaded: number, at: number): void {
     this.#last ??= { loaded, at };
     const seconds = (at - this.#last.at) / 1000;
-    if (seconds < SHORTEST_SAMPLE) return;
-    const kept = Math.exp(-seconds / SMOOTHED_OVER);
+    if (seconds < MIN_SAMPLE_TIME) return;
+    const kept = Math.exp(-seconds / SMOOTHING_TIME);
     this.#weighted = this.#weighted * kept + ((loaded - this.#last.loaded) / seconds) * (1 - kept);
     this.#weight = this.#weight * kept + 1 - kept;
     this.#last = { loaded, at };

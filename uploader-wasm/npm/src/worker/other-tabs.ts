@@ -1,68 +1,72 @@
 import type { Progress, TaskState, UploadElsewhere } from "../types.js";
-import type { Interrupted } from "./interrupted.js";
+import type { InterruptedUploads } from "./interrupted-uploads.js";
 
 /**
  * Shortest time between two messages to other tabs, and between two reports of theirs, in ms.
  * Source: `UploaderEventMap.elsewhere`.
  */
-const BETWEEN_NEWS = 200;
+const MESSAGE_INTERVAL = 200;
 
 /**
  * How often locks are looked at while other tabs are busy, in ms: a tab that crashes says nothing.
  *
  * Source: own choice; a person may wait as long, and a look is one message to the browser.
  */
-const BETWEEN_LOOKS = 1000;
+const LOCK_POLL_INTERVAL = 1000;
 
 /** Uploads told of by others that are remembered at most. Source: what five tabs have under way. */
-const MOST = 1000;
+const MAX_REMEMBERED = 1000;
 
 /** How an upload stands. Neither names nor addresses go from tab to tab: each reads names from IndexedDB. */
-interface News extends Omit<Progress, "total"> {
+interface UploadStatus extends Omit<Progress, "total"> {
   uploadId: string;
   state: TaskState;
 }
 
-/** What tabs say to each other; `hello` asks all to tell everything again. */
-type Message = { type: "hello" } | { type: "news"; news: News[] };
+/** What tabs say to each other; `hello` asks all to send everything again. */
+type TabMessage = { type: "hello" } | { type: "news"; news: UploadStatus[] };
 
 /**
  * Tells other tabs how this one's uploads stand, and `report`s the other tabs' to this one's page.
  * Locks say who is busy, so that nobody who crashed is shown as such; messages only say how far they are.
  */
-export class Elsewhere {
-  #interrupted: Interrupted;
+export class OtherTabs {
+  #interrupted: InterruptedUploads;
   #report: (uploads: UploadElsewhere[]) => void;
   #channel: BroadcastChannel | undefined;
 
-  #own = new Map<number, Omit<News, "uploadId">>();
-  #untold = new Set<number>();
-  #telling: ReturnType<typeof setTimeout> | undefined;
+  #own = new Map<number, Omit<UploadStatus, "uploadId">>();
+  #unsent = new Set<number>();
+  #sendTimer: ReturnType<typeof setTimeout> | undefined;
 
-  #heard = new Map<string, News>();
+  #received = new Map<string, UploadStatus>();
   /** Names and sizes, which never change. */
   #found = new Map<string, Pick<UploadElsewhere, "uploadId" | "name"> & { size: number; loaded: number }>();
-  #looking: ReturnType<typeof setTimeout> | undefined;
-  #lookAt = Infinity;
+  #pollTimer: ReturnType<typeof setTimeout> | undefined;
+  #pollAt = Infinity;
   #reported = "[]";
 
-  constructor(endpoint: string, interrupted: Interrupted, report: (uploads: UploadElsewhere[]) => void) {
+  constructor(
+    endpoint: string,
+    interrupted: InterruptedUploads,
+    report: (uploads: UploadElsewhere[]) => void,
+  ) {
     this.#interrupted = interrupted;
     this.#report = report;
     // Browsers that lack it have no locks either, and then no upload counts as another tab's.
     if (!("BroadcastChannel" in globalThis)) return;
     this.#channel = new BroadcastChannel(`syncsphere-uploader:${endpoint}`);
-    this.#channel.onmessage = ({ data }: MessageEvent<unknown>) => this.#hear(data);
+    this.#channel.onmessage = ({ data }: MessageEvent<unknown>) => this.#receive(data);
     this.#post({ type: "hello" });
-    this.#look(BETWEEN_NEWS);
+    this.#pollAfter(MESSAGE_INTERVAL);
   }
 
   /** A task of this tab has moved on. */
-  tell(task: number, { state, progress }: { state?: TaskState; progress?: Progress }): void {
+  update(task: number, { state, progress }: { state?: TaskState; progress?: Progress }): void {
     const before = this.#own.get(task) ?? { state: "queued", loaded: 0, rate: 0, etaSeconds: null };
     const { loaded, rate, etaSeconds } = progress ?? before;
     this.#own.set(task, { state: state ?? before.state, loaded, rate, etaSeconds });
-    this.#tellSoon(task);
+    this.#broadcastSoon(task);
   }
 
   /** A task of this tab has ended. */
@@ -70,65 +74,65 @@ export class Elsewhere {
     this.#own.delete(task);
   }
 
-  #tellSoon(task: number): void {
-    this.#untold.add(task);
-    this.#telling ??= setTimeout(() => {
-      this.#telling = undefined;
-      const news: News[] = [];
-      for (const task of this.#untold) {
+  #broadcastSoon(task: number): void {
+    this.#unsent.add(task);
+    this.#sendTimer ??= setTimeout(() => {
+      this.#sendTimer = undefined;
+      const news: UploadStatus[] = [];
+      for (const task of this.#unsent) {
         const uploadId = this.#interrupted.uploadOf(task);
         const own = this.#own.get(task);
         if (uploadId && own) news.push({ uploadId, ...own });
       }
-      this.#untold.clear();
+      this.#unsent.clear();
       if (news.length > 0) this.#post({ type: "news", news });
-    }, BETWEEN_NEWS);
+    }, MESSAGE_INTERVAL);
   }
 
-  #post(message: Message): void {
+  #post(message: TabMessage): void {
     this.#channel?.postMessage(message);
   }
 
   /** Another tab may run another version, so nothing is taken for granted. */
-  #hear(message: unknown): void {
+  #receive(message: unknown): void {
     const { type, news } = (message ?? {}) as { type?: unknown; news?: unknown };
-    if (type === "hello") for (const task of this.#own.keys()) this.#tellSoon(task);
+    if (type === "hello") for (const task of this.#own.keys()) this.#broadcastSoon(task);
     if (type !== "news" || !Array.isArray(news)) return;
     for (const one of news) {
-      if (isNews(one) && (this.#heard.size < MOST || this.#heard.has(one.uploadId))) {
-        this.#heard.set(one.uploadId, one);
+      if (isUploadStatus(one) && (this.#received.size < MAX_REMEMBERED || this.#received.has(one.uploadId))) {
+        this.#received.set(one.uploadId, one);
       }
     }
-    this.#look(BETWEEN_NEWS);
+    this.#pollAfter(MESSAGE_INTERVAL);
   }
 
   /** Looks again after this time, unless that is to happen sooner anyway. */
-  #look(after: number): void {
+  #pollAfter(after: number): void {
     const at = performance.now() + after;
-    if (at >= this.#lookAt) return;
-    clearTimeout(this.#looking);
-    this.#lookAt = at;
-    this.#looking = setTimeout(() => void this.#lookNow(), after);
+    if (at >= this.#pollAt) return;
+    clearTimeout(this.#pollTimer);
+    this.#pollAt = at;
+    this.#pollTimer = setTimeout(() => void this.#poll(), after);
   }
 
-  async #lookNow(): Promise<void> {
-    this.#lookAt = Infinity;
-    const busy = new Set(await this.#interrupted.elsewhere());
+  async #poll(): Promise<void> {
+    this.#pollAt = Infinity;
+    const busy = new Set(await this.#interrupted.heldByOthers());
     for (const uploadId of busy) {
       const upload = this.#found.get(uploadId) ?? (await this.#interrupted.find(uploadId));
       if (upload) this.#found.set(uploadId, upload);
     }
     for (const uploadId of this.#found.keys()) if (!busy.has(uploadId)) this.#found.delete(uploadId);
-    this.#tellPage();
-    // News of an upload may come just before its lock is taken, so they are forgotten one look later.
-    const more = busy.size > 0 || this.#heard.size > 0;
-    for (const uploadId of this.#heard.keys()) if (!busy.has(uploadId)) this.#heard.delete(uploadId);
-    if (more) this.#look(BETWEEN_LOOKS);
+    this.#reportToPage();
+    // The status of an upload may come just before its lock is taken, so it is forgotten one look later.
+    const more = busy.size > 0 || this.#received.size > 0;
+    for (const uploadId of this.#received.keys()) if (!busy.has(uploadId)) this.#received.delete(uploadId);
+    if (more) this.#pollAfter(LOCK_POLL_INTERVAL);
   }
 
-  #tellPage(): void {
+  #reportToPage(): void {
     const uploads = Array.from(this.#found.values(), ({ uploadId, name, size, loaded: kept }) => {
-      const news = this.#heard.get(uploadId);
+      const news = this.#received.get(uploadId);
       const { state = "paused", loaded = kept, rate = 0, etaSeconds = null } = news ?? {};
       const progress = { loaded: Math.min(loaded, size), total: size, rate, etaSeconds };
       return { uploadId, name, state, progress };
@@ -140,8 +144,8 @@ export class Elsewhere {
   }
 }
 
-function isNews(value: unknown): value is News {
-  const { uploadId, state, loaded, rate, etaSeconds } = (value ?? {}) as Partial<News>;
+function isUploadStatus(value: unknown): value is UploadStatus {
+  const { uploadId, state, loaded, rate, etaSeconds } = (value ?? {}) as Partial<UploadStatus>;
   return (
     typeof uploadId === "string" &&
     typeof state === "string" &&

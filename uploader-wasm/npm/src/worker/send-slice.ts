@@ -1,10 +1,10 @@
 /** Sending a slice to storage. */
 
 /** Shortest time between two reports of progress, in ms. Source: own choice; the engine passes ten a second on to the page. */
-const BETWEEN_REPORTS = 100;
+const PROGRESS_INTERVAL = 100;
 
 /** How much of an error's body is kept, in characters; S3's error documents have a few hundred. */
-const LONGEST_BODY = 4096;
+const MAX_ERROR_BODY = 4096;
 
 /** A part to send, exactly as signed. */
 export interface PartRequest {
@@ -30,7 +30,7 @@ export type Outcome =
  *
  * It is an `XMLHttpRequest` because `fetch` does not tell how far an upload is.
  */
-export async function send(
+export async function sendSlice(
   xhr: XMLHttpRequest,
   slice: Blob,
   { method, url, headers, fields }: PartRequest,
@@ -41,14 +41,14 @@ export async function send(
   let last = -Infinity;
   xhr.upload.onprogress = ({ loaded, total }) => {
     const now = performance.now();
-    if (now - last < BETWEEN_REPORTS) return;
+    if (now - last < PROGRESS_INTERVAL) return;
     last = now;
     // What a form puts around the slice goes first.
     report(Math.max(0, loaded - Math.max(0, total - slice.size)));
   };
   try {
     xhr.open(method, url);
-    inTurn(headers, (name, value) => xhr.setRequestHeader(name, value));
+    forEachPair(headers, (name, value) => xhr.setRequestHeader(name, value));
     xhr.send(fields.length > 0 ? form(slice, fields) : slice);
   } catch {
     return { type: "network" };
@@ -63,19 +63,19 @@ export async function send(
   return {
     type: "refused",
     status,
-    body: xhr.responseText.slice(0, LONGEST_BODY),
+    body: xhr.responseText.slice(0, MAX_ERROR_BODY),
     retryAfter: retryAfter(xhr),
   };
 }
 
 function form(slice: Blob, fields: string[]): FormData {
   const form = new FormData();
-  inTurn(fields, (name, value) => form.append(name, value));
+  forEachPair(fields, (name, value) => form.append(name, value));
   form.append("file", slice);
   return form;
 }
 
-function inTurn(list: string[], each: (name: string, value: string) => void): void {
+function forEachPair(list: string[], each: (name: string, value: string) => void): void {
   for (let i = 1; i < list.length; i += 2) each(list[i - 1]!, list[i]!);
 }
 

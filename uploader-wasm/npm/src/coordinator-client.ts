@@ -1,0 +1,194 @@
+/** Requests that the page itself sends to the coordinator, where no `Uploader` and its workers do. */
+import { UploadError } from "./index.js";
+import type { Failure } from "./messages.js";
+import { checkToken, resolveEndpoint } from "./options.js";
+import { REQUEST_TIMEOUT, COMPLETE_TIMEOUT } from "./timeouts.js";
+import type { UploadErrorCode, UploaderOptions } from "./types.js";
+
+/**
+ * Longest reply that is looked at, in UTF-16 units.
+ *
+ * Source: `docs/api.md`: 1000 records with 32 metadata entries of 64 and 1024 bytes come to 37 MB, twice that escaped.
+ */
+const MAX_REPLY_LENGTH = 80 * 1024 * 1024;
+
+/** Codes of the coordinator's problems, and whether asking again may help. Source: `protocol/src/problem.rs`. */
+const RETRYABLE: Partial<Record<UploadErrorCode, boolean>> = {
+  unauthenticated: false,
+  forbidden: false,
+  invalid_request: false,
+  file_too_large: false,
+  quota_exceeded: false,
+  not_found: false,
+  upload_gone: false,
+  parts_missing: false,
+  part_size_mismatch: false,
+  checksum_mismatch: false,
+  conflict: false,
+  rate_limited: true,
+  storage_unavailable: true,
+  internal: true,
+};
+
+/** A JSON object from outside, not validated. */
+export type JsonObject = Record<string, unknown>;
+
+/** A request. It has to be one that may be repeated. */
+export interface CoordinatorRequest {
+  method: "GET" | "POST" | "DELETE";
+  /** After the endpoint. */
+  path: string;
+  body?: unknown;
+  /** Makes an initiate one that may be repeated. */
+  idempotencyKey?: string;
+  /** Whether storage may take minutes for it. */
+  isSlow?: boolean;
+  signal?: AbortSignal | null;
+}
+
+/** Sends requests to the coordinator with the page's token. */
+export class CoordinatorClient {
+  /** Absolute, without a slash at its end. */
+  readonly endpoint: string;
+  #tokenSource: UploaderOptions["token"];
+  /** Kept until the coordinator refuses it. */
+  #token: string | undefined;
+  #pending: Promise<string> | undefined;
+
+  /** Sends nothing yet. Throws a `TypeError` on options that cannot be used. */
+  constructor({ endpoint, token }: Pick<UploaderOptions, "endpoint" | "token">) {
+    checkToken(token);
+    this.endpoint = resolveEndpoint(endpoint);
+    this.#tokenSource = token;
+  }
+
+  /**
+   * The reply. A refused token is replaced once. Rejects with an `UploadError`, with the code `aborted`
+   * where the signal fired.
+   */
+  async request(request: CoordinatorRequest): Promise<JsonObject> {
+    const first = await this.#getToken();
+    let reply = await send(this.endpoint, request, first);
+    if (reply.status === 401) {
+      const second = await this.#getToken(first);
+      if (second !== first) reply = await send(this.endpoint, request, second);
+    }
+    if (reply.status !== 200) throw errorFromReply(reply);
+    if (!reply.json) throw unexpectedReply();
+    return reply.json;
+  }
+
+  /** A token other than `stale`, unless the page knows no other. Concurrent callers share one request. */
+  #getToken(stale?: string): Promise<string> {
+    if (this.#token !== undefined && this.#token !== stale) return Promise.resolve(this.#token);
+    this.#pending ??= callTokenSource(this.#tokenSource)
+      .then((token) => (this.#token = token))
+      .finally(() => (this.#pending = undefined));
+    return this.#pending;
+  }
+}
+
+/** How long the coordinator wants to be left alone after an error of its own, in ms. */
+export const retryDelays = new WeakMap<UploadError, number>();
+
+/** The error for a problem document inside a reply. */
+export function errorFromProblem(json: unknown): UploadError {
+  const found = typeof json === "object" && json !== null ? (json as JsonObject) : undefined;
+  return errorFromReply({ status: typeof found?.status === "number" ? found.status : 200, json: found });
+}
+
+/** The error for a reply that does not follow the API. */
+export function unexpectedReply(): UploadError {
+  return protocolViolation("the coordinator's reply does not follow its API");
+}
+
+/** The error for anything else that does not follow the API. */
+export function protocolViolation(message: string): UploadError {
+  return new UploadError({ code: "protocol_violation", message, retryable: false });
+}
+
+interface CoordinatorReply {
+  status: number;
+  /** Where the reply is a JSON object. */
+  json: JsonObject | undefined;
+}
+
+async function callTokenSource(source: UploaderOptions["token"]): Promise<string> {
+  try {
+    return String(typeof source === "function" ? await source() : source);
+  } catch (cause) {
+    // As `fetch` does without a network.
+    if (cause instanceof TypeError) throw unreachableError("no network to get a token over", cause);
+    const failure = { code: "unauthenticated", message: "the page gave no token", retryable: false } as const;
+    throw new UploadError(failure, { cause });
+  }
+}
+
+async function send(endpoint: string, request: CoordinatorRequest, token: string): Promise<CoordinatorReply> {
+  const { method, path, body, idempotencyKey, isSlow, signal } = request;
+  // Not `AbortSignal.any`, which Safari has since 17.4 only.
+  const deadline = new AbortController();
+  const abort = () => deadline.abort();
+  const timer = setTimeout(abort, isSlow ? COMPLETE_TIMEOUT : REQUEST_TIMEOUT);
+  signal?.addEventListener("abort", abort);
+  if (signal?.aborted) abort();
+  try {
+    const headers = new Headers({ authorization: `Bearer ${token}`, accept: "application/json" });
+    if (body !== undefined) headers.set("content-type", "application/json");
+    if (idempotencyKey !== undefined) headers.set("idempotency-key", idempotencyKey);
+    const reply = await fetch(endpoint + path, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      cache: "no-store",
+      signal: deadline.signal,
+    });
+    return { status: reply.status, json: parseObject(await reply.text()) };
+  } catch (cause) {
+    if (signal?.aborted) throw abortedError(signal);
+    throw unreachableError("the coordinator cannot be reached", cause);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+/** The error for a reply other than 200, from the coordinator or from something before it. */
+function errorFromReply({ status, json }: CoordinatorReply): UploadError {
+  const code = json?.code as UploadErrorCode;
+  const known = Object.hasOwn(RETRYABLE, code) ? RETRYABLE[code] : undefined;
+  const retryable = known ?? (status === 408 || status === 425 || status === 429 || status >= 500);
+  const text = (value: unknown) => (typeof value === "string" ? value : undefined);
+  const failure: Failure =
+    known === undefined
+      ? {
+          code: retryable ? "coordinator_unreachable" : "protocol_violation",
+          message: `the coordinator answered ${status}`,
+          retryable,
+          status,
+        }
+      : { code, message: text(json?.detail) ?? code, retryable, requestId: text(json?.requestId), status };
+  const error = new UploadError(failure);
+  if (typeof json?.retryAfter === "number") retryDelays.set(error, json.retryAfter * 1000);
+  return error;
+}
+
+function parseObject(text: string): JsonObject | undefined {
+  if (text.length > MAX_REPLY_LENGTH) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as JsonObject) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function unreachableError(message: string, cause: unknown): UploadError {
+  return new UploadError({ code: "coordinator_unreachable", message, retryable: true }, { cause });
+}
+
+/** Why a request ended whose signal fired. */
+export function abortedError(signal: AbortSignal): UploadError {
+  const failure = { code: "aborted", message: "the request was aborted", retryable: false } as const;
+  return new UploadError(failure, { cause: signal.reason });
+}
