@@ -1,7 +1,7 @@
 /** Requests that the page itself sends to the coordinator, where no `Uploader` and its workers do. */
 import { UploadError } from "./index.js";
 import type { Failure } from "./messages.js";
-import { checkToken, resolveEndpoint } from "./options.js";
+import { callTokenSource, checkToken, resolveEndpoint } from "./options.js";
 import { REQUEST_TIMEOUT, COMPLETE_TIMEOUT } from "./timeouts.js";
 import type { UploadErrorCode, UploaderOptions } from "./types.js";
 
@@ -81,7 +81,7 @@ export class CoordinatorClient {
   /** A token other than `stale`, unless the page knows no other. Concurrent callers share one request. */
   #getToken(stale?: string): Promise<string> {
     if (this.#token !== undefined && this.#token !== stale) return Promise.resolve(this.#token);
-    this.#pending ??= callTokenSource(this.#tokenSource)
+    this.#pending ??= getToken(this.#tokenSource)
       .then((token) => (this.#token = token))
       .finally(() => (this.#pending = undefined));
     return this.#pending;
@@ -113,9 +113,9 @@ interface CoordinatorReply {
   json: JsonObject | undefined;
 }
 
-async function callTokenSource(source: UploaderOptions["token"]): Promise<string> {
+async function getToken(source: UploaderOptions["token"]): Promise<string> {
   try {
-    return String(typeof source === "function" ? await source() : source);
+    return await callTokenSource(source);
   } catch (cause) {
     // As `fetch` does without a network.
     if (cause instanceof TypeError) throw unreachableError("no network to get a token over", cause);

@@ -53,6 +53,8 @@ export interface FileDescription {
   lastModified?: number;
   path?: string;
   metadata?: Record<string, string>;
+  /** The media type, where the page chose another than the file's own. */
+  chosenType?: string;
   /** Whether `name` is the page's choice and not the file's own. */
   renamed: boolean;
 }
@@ -114,6 +116,7 @@ export interface ReopenedUpload {
   handle?: FileSystemFileHandle;
   path?: string;
   metadata?: Record<string, string>;
+  chosenType?: string;
   renamed: boolean;
 }
 

@@ -28,6 +28,13 @@ export function checkToken(token: unknown): void {
   }
 }
 
+/** A token of the page's. Rejects with whatever its function throws, and where that gives no text. */
+export async function callTokenSource(source: UploaderOptions["token"]): Promise<string> {
+  const token: unknown = typeof source === "function" ? await source() : source;
+  if (typeof token !== "string") throw new Error("token() gave no string");
+  return token;
+}
+
 function checkInteger(name: string, value: number | undefined, least: number, most: number): void {
   if (value === undefined) return;
   if (!Number.isInteger(value) || value < least || value > most) {

@@ -14,7 +14,7 @@ export interface UploaderOptions {
    * The access token (a JWT), or a function that gives one. A function is called when the first
    * request needs a token and again whenever the coordinator no longer takes the last one. Where it
    * throws a `TypeError`, as `fetch` does without a network, it is asked again later; any other
-   * error fails the uploads that wait for it with the code `unauthenticated`.
+   * error, and a result that is no string, fails the uploads that wait for it with the code `unauthenticated`.
    */
   token: string | (() => string | Promise<string>);
 
@@ -68,7 +68,7 @@ export interface UploaderOptions {
   /** The compiled `.wasm` file, if the page has it already or compiles it itself; then nothing is fetched. */
   wasmModule?: WebAssembly.Module | Promise<WebAssembly.Module>;
 
-  /** Where messages for developers go. They carry no URL, token or file name. Default: nowhere. */
+  /** Where messages for developers go. They carry no signed URL, token or file name. Default: nowhere. */
   logger?: Logger;
 
   /**
@@ -108,8 +108,16 @@ export interface UploadOptions {
   name?: string;
   /** Folder inside the workspace, slash separated. Default: the root. */
   path?: string;
-  /** Anything to keep with the file. */
+  /**
+   * Anything to keep with the file. Copied when the upload starts; a value that is no text fails this upload with
+   * `invalid_request`, and no other.
+   */
   metadata?: Record<string, string>;
+  /**
+   * Media type to store the file with. Default: the file's own `type`. Extra spaces and unusable parameters are dropped;
+   * what is no media type at all is stored as `application/octet-stream`.
+   */
+  contentType?: string;
   /** Aborts the upload; `done` then rejects with the signal's reason as `cause`. */
   signal?: AbortSignal;
 }

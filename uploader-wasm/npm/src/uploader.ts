@@ -1,16 +1,10 @@
 import { startWorkerPool, type WorkerPool } from "./worker-pool.js";
 import { UploadError } from "./errors.js";
 import { ChangeQueue } from "./change-queue.js";
+import { checkChoices, describeFile, type Choices } from "./describe-file.js";
 import { onListenersChange } from "./listener-count.js";
-import type {
-  ConductorOptions,
-  Failure,
-  FileDescription,
-  ReopenedUpload,
-  ToConductor,
-  ToPage,
-} from "./messages.js";
-import { checkOptions } from "./options.js";
+import type { ConductorOptions, Failure, ReopenedUpload, ToConductor, ToPage } from "./messages.js";
+import { callTokenSource, checkOptions } from "./options.js";
 import { isFinal } from "./task-state.js";
 import { UploadTask } from "./task.js";
 import { TotalProgress } from "./total-progress.js";
@@ -90,10 +84,19 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     const isContent = "slice" in file;
     if (!isContent && !("getFile" in file))
       throw new TypeError("a File, a Blob or a FileSystemFileHandle is needed");
-    const name = options.name ?? ("name" in file ? file.name : "blob");
+    const name = String(options.name ?? ("name" in file ? file.name : "blob"));
     const { task, number } = this.#newTask(name, isContent ? file.size : 0, signal);
+    let choices: Choices;
+    try {
+      choices = checkChoices(options);
+    } catch (cause) {
+      this.#fail(number, invalid(cause), cause);
+      return task;
+    }
     const add = (content: Blob, handle?: FileSystemFileHandle) => {
-      const description = describeFile(content, name, { ...options, renamed: options.name !== undefined });
+      // It may have ended while its file was being opened.
+      if (!this.#tasks.has(number)) return;
+      const description = describeFile(content, name, choices);
       this.#post({ type: "add", task: number, file: content, handle, description });
     };
     if (signal?.aborted) {
@@ -209,6 +212,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
       this.#options,
       this.#conductorOptions,
       (message) => this.#receive(message),
+      (message, cause) => this.#unposted(message, cause),
       (cause) => this.#stop(WORKER_FAILED, cause),
     );
     if (this.#activityObserved) this.#pool.post({ type: "watch", task: 0 });
@@ -218,7 +222,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
   /** Everything under way ends with the workers; the next use starts new ones. */
   #stop(failure: Failure, cause?: unknown): void {
     this.#pool = undefined;
-    if (failure !== CLOSED) this.#options.logger?.warn(failure.message);
+    if (failure !== CLOSED) this.#log("warn", failure.message);
     const error = new UploadError(failure, { cause });
     for (const number of [...this.#tasks.keys()]) this.#fail(number, failure, cause);
     for (const feed of this.#changeQueues.values()) feed.end(failure === CLOSED ? undefined : error);
@@ -259,7 +263,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
       case "elsewhere":
         return this.#setElsewhere(message.uploads);
       case "log":
-        return this.#options.logger?.[message.level](message.message);
+        return this.#log(message.level, message.message);
       default:
         return this.#deliver(message);
     }
@@ -270,7 +274,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     if (!task) return;
     task.receive(message, cause);
     if (isFinal(task.state)) this.#tasks.delete(message.task);
-    if (message.type === "failed") this.#options.logger?.warn(failureLogLine(message.failure));
+    if (message.type === "failed") this.#log("warn", failureLogLine(message.failure));
     if (message.type !== "parts") this.#totalProgress.update(message.task, task);
   }
 
@@ -284,12 +288,11 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
   }
 
   async #sendToken(id: number): Promise<void> {
-    const { token, logger } = this.#options;
     let answer;
     try {
-      answer = { token: typeof token === "function" ? await token() : token };
+      answer = { token: await callTokenSource(this.#options.token) };
     } catch (error) {
-      logger?.warn("token() failed");
+      this.#log("warn", "token() failed");
       answer = { offline: error instanceof TypeError };
     }
     this.#pool?.post({ type: "token", id, answer });
@@ -304,6 +307,25 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     });
   }
 
+  /** What cannot be copied to a worker harms only whom it concerns. */
+  #unposted(message: ToConductor, cause: unknown): void {
+    const failure = invalid(cause);
+    if ("task" in message) this.#fail(message.task, failure, cause);
+    else if ("id" in message) {
+      this.#pendingCalls.get(message.id)?.reject(new UploadError(failure, { cause }));
+      this.#pendingCalls.delete(message.id);
+    }
+  }
+
+  /** A logger of the page's that throws harms nothing. */
+  #log(level: "debug" | "warn", message: string): void {
+    try {
+      this.#options.logger?.[level](message);
+    } catch {
+      // It is the page's to mend.
+    }
+  }
+
   #post(message: ToConductor): void {
     this.#checkOpen();
     (this.#pool ?? this.#start()).post(message);
@@ -312,6 +334,12 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
   #checkOpen(): void {
     if (this.#closed) throw new UploadError(CLOSED);
   }
+}
+
+function invalid(cause: unknown): Failure {
+  const message =
+    cause instanceof TypeError ? cause.message : "the file, or an option, cannot be copied to a worker";
+  return { code: "invalid_request", message, retryable: false };
 }
 
 /** Names neither URL nor token nor file. */
@@ -325,17 +353,6 @@ function failureLogLine({ code, reason, message, requestId, status }: Failure): 
 interface PendingCall {
   resolve(value: unknown): void;
   reject(error: UploadError): void;
-}
-
-type DescriptionSource = Pick<FileDescription, "path" | "metadata" | "renamed">;
-
-function describeFile(
-  content: Blob,
-  name: string,
-  { path, metadata, renamed }: DescriptionSource,
-): FileDescription {
-  const lastModified = "lastModified" in content ? (content.lastModified as number) : undefined;
-  return { name, contentType: content.type, lastModified, path, metadata, renamed };
 }
 
 /** Asking for permission needs a page and a person's click, so no worker can do it. */

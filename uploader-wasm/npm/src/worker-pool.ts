@@ -15,7 +15,7 @@ export interface WorkerPool {
 }
 
 /**
- * Starts the workers. `onFailure` is called at most once, when a worker cannot start or has crashed; the
+ * Starts the workers. `onUnposted` is called for a message that cannot be copied to a worker. `onFailure` is called at most once, when a worker cannot start or has crashed; the
  * pool is unusable then.
  *
  * The page makes all workers itself: a worker that makes workers fails in older Safari.
@@ -24,6 +24,7 @@ export function startWorkerPool(
   options: UploaderOptions,
   conductorOptions: ConductorOptions,
   onMessage: (message: ToPage) => void,
+  onUnposted: (message: ToConductor, cause: unknown) => void,
   onFailure: (cause: unknown) => void,
 ): WorkerPool {
   const workers: Worker[] = [];
@@ -80,7 +81,16 @@ export function startWorkerPool(
   const conductor = start();
   conductor.catch(fail);
   const post = (message: ToConductor) =>
-    void conductor.then((worker) => worker.postMessage(message)).catch(fail);
+    void conductor.then(
+      (worker) => {
+        try {
+          worker.postMessage(message);
+        } catch (cause) {
+          onUnposted(message, cause);
+        }
+      },
+      () => {}, // told by `fail`
+    );
   // The conductor listens too, but not every browser tells workers.
   for (const type of ["online", "offline"]) {
     const tell = () => post({ type: "network", online: type === "online" });

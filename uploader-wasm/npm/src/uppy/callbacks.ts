@@ -1,3 +1,4 @@
+import { mediaType } from "../media-type.js";
 import type { FileRecord } from "../types.js";
 import type { UppyClient } from "./client.js";
 import { describeFile, type FileOfUppy } from "./file-description.js";
@@ -60,7 +61,7 @@ export function uppyCallbacks(client: UppyClient): UppyCallbacks {
   const uploads = new OpenUploads(coordinator);
   const open = async (file: LocalFile, plan: (size: number) => number, signal?: AbortSignal | null) => {
     const content = file.data as Blob;
-    const description = { ...describeFile(file, client), contentType: file.type };
+    const description = { ...describeFile(file, client), contentType: mediaType(file.type ?? "") };
     return await uploads.open(content, description, plan(content.size), signal);
   };
   const parameters = async (uploadId: string, partNumber: number, signal?: AbortSignal) => {

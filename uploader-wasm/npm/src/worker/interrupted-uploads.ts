@@ -108,8 +108,8 @@ export class InterruptedUploads {
     const record = await this.#checkpoints?.get(uploadId);
     const kept = record && record.endpoint === this.#endpoint && describe(record);
     if (!kept || owned.has(uploadId)) return undefined;
-    const { path, metadata, renamed } = record.description;
-    return { name: kept.name, size: kept.size, handle: record.handle, path, metadata, renamed };
+    const { path, metadata, chosenType, renamed } = record.description;
+    return { name: kept.name, size: kept.size, handle: record.handle, path, metadata, chosenType, renamed };
   }
 
   async restore(conductor: Conductor, order: Extract<ToConductor, { type: "restore" }>): Promise<void> {

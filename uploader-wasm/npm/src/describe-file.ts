@@ -1,0 +1,33 @@
+import { mediaType } from "./media-type.js";
+import type { FileDescription, ReopenedUpload } from "./messages.js";
+import type { UploadOptions } from "./types.js";
+
+/** The options of an upload as far as they describe its file. */
+export type Choices = Pick<ReopenedUpload, "path" | "metadata" | "chosenType" | "renamed">;
+
+/**
+ * A copy of what the page chose, which no later change of its objects reaches, and which can be posted to a worker. Throws
+ * a `TypeError` that names what is no text.
+ */
+export function checkChoices({ name, path, metadata, contentType }: UploadOptions): Choices {
+  checkText("name", name);
+  checkText("path", path);
+  checkText("contentType", contentType);
+  if (metadata != null && typeof metadata !== "object") throw new TypeError("metadata must be an object");
+  const copy = metadata == null ? undefined : { ...metadata };
+  for (const key in copy) checkText(`metadata.${key}`, copy[key]);
+  const chosenType = contentType && mediaType(contentType);
+  return { path, metadata: copy, chosenType: chosenType || undefined, renamed: name !== undefined };
+}
+
+/** What is told to the conductor about a file. */
+export function describeFile(content: Blob, name: string, choices: Choices): FileDescription {
+  const lastModified = "lastModified" in content ? (content.lastModified as number) : undefined;
+  const { path, metadata, chosenType, renamed } = choices;
+  const contentType = chosenType ?? mediaType(content.type);
+  return { name, contentType, lastModified, path, metadata, chosenType, renamed };
+}
+
+function checkText(name: string, value: unknown): void {
+  if (value != null && typeof value !== "string") throw new TypeError(`${name} must be text`);
+}
