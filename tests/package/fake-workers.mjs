@@ -5,6 +5,8 @@ import { once, EventEmitter } from "node:events";
 export class FakeWorkers {
   /** Options of an `Uploader` that uses them. */
   options;
+  /** Called with everything that the conductor is sent. */
+  onMessage;
   #conductor;
   #received = [];
   #news = new EventEmitter();
@@ -41,6 +43,7 @@ export class FakeWorkers {
         }
         // As a browser does, which cannot copy everything.
         this.#received.push(message.file instanceof Blob ? cloned(message) : structuredClone(message));
+        this.onMessage?.(message);
         if (message.type === "close") this.say({ type: "closed" });
         this.#news.emit("message");
       },
@@ -49,7 +52,7 @@ export class FakeWorkers {
   }
 }
 
-/** Node copies no `File`s. */
-function cloned({ file, ...rest }) {
+/** Node copies no `File`s, and has no handles. */
+function cloned({ file, handle: _handle, ...rest }) {
   return { ...structuredClone(rest), file };
 }

@@ -1,4 +1,5 @@
 export { UploadError } from "./errors.js";
+export type { FolderUpload } from "./folder-upload.js";
 export { UploadTask } from "./task.js";
 export type * from "./types.js";
 export { Uploader } from "./uploader.js";

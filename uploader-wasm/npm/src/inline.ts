@@ -8,6 +8,7 @@ import type { UploaderOptions } from "./types.js";
 import { Uploader as Separate } from "./uploader.js";
 
 export { UploadError } from "./errors.js";
+export type { FolderUpload } from "./folder-upload.js";
 export { UploadTask } from "./task.js";
 export type * from "./types.js";
 

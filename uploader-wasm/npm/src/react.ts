@@ -4,8 +4,16 @@
  */
 import { useEffect, useState, useSyncExternalStore } from "react";
 
-import type { UploadError, UploadTask, Uploader } from "./index.js";
-import type { Change, FileRecord, Progress, TaskState, Uploadable, UploadOptions } from "./types.js";
+import type { FolderUpload, UploadError, UploadTask, Uploader } from "./index.js";
+import type {
+  Change,
+  FileRecord,
+  Progress,
+  TaskState,
+  Uploadable,
+  UploadAllOptions,
+  UploadOptions,
+} from "./types.js";
 
 /** An upload as a component shows it: another object whenever anything has changed. */
 export interface ShownUpload {
@@ -31,7 +39,9 @@ export interface UseUpload {
   /** Starts an upload, as `Uploader.upload`. */
   upload(file: Uploadable, options?: UploadOptions): UploadTask;
   /** Starts an upload for each file, as `Uploader.uploadAll`. */
-  uploadAll(files: Iterable<Uploadable> | ArrayLike<Uploadable>, options?: UploadOptions): UploadTask[];
+  uploadAll(files: Iterable<Uploadable> | ArrayLike<Uploadable>, options?: UploadAllOptions): UploadTask[];
+  /** Uploads what was dropped, or all of a folder, as `Uploader.uploadAll`; each is shown as it is found. */
+  uploadAll(source: DataTransfer | FileSystemDirectoryHandle, options?: UploadAllOptions): FolderUpload;
   /** Shows one that `Uploader.continue` gave. */
   show(task: UploadTask): UploadTask;
   /** Shows an upload no longer; it goes on, if it has not ended. Without a task: all that have ended. */
@@ -129,8 +139,12 @@ class UploadStore extends Store {
   readonly upload = (file: Uploadable, options?: UploadOptions) =>
     this.show(this.uploader.upload(file, options));
 
-  readonly uploadAll = (files: Iterable<Uploadable> | ArrayLike<Uploadable>, options?: UploadOptions) =>
-    this.uploader.uploadAll(files, options).map(this.show);
+  readonly uploadAll = ((source: FileList, options?: UploadAllOptions): UploadTask[] | FolderUpload => {
+    const found: UploadTask[] | FolderUpload = this.uploader.uploadAll(source, options);
+    if (Array.isArray(found)) return found.map(this.show);
+    void this.#showAll(found);
+    return found;
+  }) as UseUpload["uploadAll"];
 
   readonly show = (task: UploadTask): UploadTask => {
     const { name, state, progress } = task;
@@ -162,6 +176,14 @@ class UploadStore extends Store {
 
   protected override end(): void {
     this.uploader.removeEventListener("progress", this.#onProgress);
+  }
+
+  async #showAll(folder: FolderUpload): Promise<void> {
+    try {
+      for await (const task of folder) this.show(task);
+    } catch {
+      // The uploader was closed, which whoever waits for `folder` hears.
+    }
   }
 
   #onProgress = () => this.#set({ progress: this.uploader.progress });

@@ -122,6 +122,14 @@ export interface UploadOptions {
   signal?: AbortSignal;
 }
 
+/** Options of `Uploader.uploadAll`; those of an upload hold for each file. */
+export interface UploadAllOptions extends UploadOptions {
+  /** Folder inside the workspace; the folders that were picked or dropped lie below it. Default: the root. */
+  path?: string;
+  /** Whether `.DS_Store` and `Thumbs.db` of a folder are uploaded too. Default: `false`. */
+  systemFiles?: boolean;
+}
+
 /**
  * The state of an upload.
  *

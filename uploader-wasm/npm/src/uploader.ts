@@ -5,6 +5,8 @@ import { checkChoices, describeFile, type Choices } from "./describe-file.js";
 import { onListenersChange } from "./listener-count.js";
 import type { ConductorOptions, Failure, ReopenedUpload, ToConductor, ToPage } from "./messages.js";
 import { callTokenSource, checkOptions } from "./options.js";
+import { FolderUpload } from "./folder-upload.js";
+import { isSystemFile, joinPaths, pickedFolder } from "./relative-path.js";
 import { isFinal } from "./task-state.js";
 import { UploadTask } from "./task.js";
 import { TotalProgress } from "./total-progress.js";
@@ -15,6 +17,7 @@ import type {
   InterruptedUpload,
   Progress,
   Uploadable,
+  UploadAllOptions,
   UploadElsewhere,
   UploaderEventMap,
   UploaderOptions,
@@ -115,9 +118,30 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     return task;
   }
 
-  /** Starts an upload for each file, in order, with the same options. */
-  uploadAll(files: Iterable<Uploadable> | ArrayLike<Uploadable>, options?: UploadOptions): UploadTask[] {
-    return Array.from(files, (file) => this.upload(file, options));
+  /**
+   * Starts an upload for each file, in order, with the same options. A file that was picked in a folder
+   * (`webkitRelativePath`) has that as its `path`, below the one of the options.
+   */
+  uploadAll(files: Iterable<Uploadable> | ArrayLike<Uploadable>, options?: UploadAllOptions): UploadTask[];
+  /**
+   * Uploads what was dropped or pasted (in the event's own call), or all of a folder: each file as it is found, with its
+   * folder, the first one included, as `path`.
+   */
+  uploadAll(source: DataTransfer | FileSystemDirectoryHandle, options?: UploadAllOptions): FolderUpload;
+  uploadAll(
+    source: Iterable<Uploadable> | ArrayLike<Uploadable> | DataTransfer | FileSystemDirectoryHandle,
+    options: UploadAllOptions = {},
+  ): UploadTask[] | FolderUpload {
+    if ("getData" in source || "kind" in source)
+      return new FolderUpload(source, options, (file, path) => this.upload(file, { ...options, path }));
+    const isWanted = (file: Uploadable) =>
+      options.systemFiles || !pickedFolder(file) || !isSystemFile((file as File).name);
+    return Array.from(source)
+      .filter(isWanted)
+      .map((file) => {
+        const folder = pickedFolder(file);
+        return this.upload(file, folder ? { ...options, path: joinPaths(options.path, folder) } : options);
+      });
   }
 
   /** The uploads that earlier pages left unfinished and that no other tab has taken up. */

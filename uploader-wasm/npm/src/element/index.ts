@@ -4,6 +4,7 @@ import { Uploader } from "../index.js";
 import type { FileRecord, UploaderOptions } from "../types.js";
 import { isAccepted } from "./accept.js";
 import { button, make } from "./dom.js";
+import { isSystemFile, joinPaths, pickedFolder } from "../relative-path.js";
 import { applyStyles } from "./styles.js";
 import { UploadList } from "./upload-list.js";
 import { ENGLISH_LABELS, format, type UploadElementTexts } from "./labels.js";
@@ -145,14 +146,20 @@ export class SyncSphereUpload extends Base {
 
   /** Uploads files as if a person had picked them: only the first one where `multiple` is not set. */
   add(files: Iterable<File> | ArrayLike<File>): void {
-    const chosen = this.multiple ? Array.from(files) : Array.from(files).slice(0, 1);
+    const isChosen = (file: File) => !pickedFolder(file) || !isSystemFile(file.name);
+    const chosen = Array.from(files)
+      .filter(isChosen)
+      .slice(0, this.multiple ? undefined : 1);
     if (chosen.length === 0) return;
     this.#requireUploader();
     if (!this.multiple) this.#list.clear();
     for (const file of chosen) {
       const start = () => {
         const { path, metadata } = this;
-        const task = this.#requireUploader().upload(file, { path: path || undefined, metadata });
+        const task = this.#requireUploader().upload(file, {
+          path: joinPaths(path, pickedFolder(file)),
+          metadata,
+        });
         this.#dispatch("uploadstart", { task });
         return task;
       };
