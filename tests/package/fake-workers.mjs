@@ -7,6 +7,8 @@ export class FakeWorkers {
   options;
   /** Called with everything that the conductor is sent. */
   onMessage;
+  /** What the conductor was started with. */
+  start;
   #conductor;
   #received = [];
   #news = new EventEmitter();
@@ -37,7 +39,10 @@ export class FakeWorkers {
       terminate() {},
       postMessage: (message, transfer = []) => {
         if (message.type === "start") {
-          if (message.role === "conductor") this.#conductor = worker;
+          if (message.role === "conductor") {
+            this.#conductor = worker;
+            this.start = message;
+          }
           for (const port of transfer) port.close();
           return;
         }

@@ -1,9 +1,9 @@
 /** Requests that the page itself sends to the coordinator, where no `Uploader` and its workers do. */
+import { callCoordinator, type CoordinatorCall, type Transport } from "./coordinator-fetch.js";
 import { UploadError } from "./index.js";
 import type { Failure } from "./messages.js";
-import { callTokenSource, checkToken, resolveEndpoint } from "./options.js";
-import { REQUEST_TIMEOUT, COMPLETE_TIMEOUT } from "./timeouts.js";
-import type { UploadErrorCode, UploaderOptions } from "./types.js";
+import { callTokenSource, checkToken, checkTransport, resolveEndpoint } from "./options.js";
+import type { UploadErrorCode, UploaderOptions, WorkspaceOptions } from "./types.js";
 
 /**
  * Longest reply that is looked at, in UTF-16 units.
@@ -34,16 +34,8 @@ const RETRYABLE: Partial<Record<UploadErrorCode, boolean>> = {
 export type JsonObject = Record<string, unknown>;
 
 /** A request. It has to be one that may be repeated. */
-export interface CoordinatorRequest {
-  method: "GET" | "POST" | "DELETE";
-  /** After the endpoint. */
-  path: string;
+export interface CoordinatorRequest extends Omit<CoordinatorCall, "body"> {
   body?: unknown;
-  /** Makes an initiate one that may be repeated. */
-  idempotencyKey?: string;
-  /** Whether storage may take minutes for it. */
-  isSlow?: boolean;
-  signal?: AbortSignal | null;
 }
 
 /** Sends requests to the coordinator with the page's token. */
@@ -51,15 +43,18 @@ export class CoordinatorClient {
   /** Absolute, without a slash at its end. */
   readonly endpoint: string;
   #tokenSource: UploaderOptions["token"];
+  #transport: Transport;
   /** Kept until the coordinator refuses it. */
   #token: string | undefined;
   #pending: Promise<string> | undefined;
 
   /** Sends nothing yet. Throws a `TypeError` on options that cannot be used. */
-  constructor({ endpoint, token }: Pick<UploaderOptions, "endpoint" | "token">) {
+  constructor(options: WorkspaceOptions) {
+    const { endpoint, token } = options;
     checkToken(token);
     this.endpoint = resolveEndpoint(endpoint);
     this.#tokenSource = token;
+    this.#transport = { ...checkTransport(options), fetch: options.fetch };
   }
 
   /**
@@ -68,10 +63,10 @@ export class CoordinatorClient {
    */
   async request(request: CoordinatorRequest): Promise<JsonObject> {
     const first = await this.#getToken();
-    let reply = await send(this.endpoint, request, first);
+    let reply = await send(this.endpoint, request, first, this.#transport);
     if (reply.status === 401) {
       const second = await this.#getToken(first);
-      if (second !== first) reply = await send(this.endpoint, request, second);
+      if (second !== first) reply = await send(this.endpoint, request, second, this.#transport);
     }
     if (reply.status !== 200) throw errorFromReply(reply);
     if (!reply.json) throw unexpectedReply();
@@ -124,32 +119,20 @@ async function getToken(source: UploaderOptions["token"]): Promise<string> {
   }
 }
 
-async function send(endpoint: string, request: CoordinatorRequest, token: string): Promise<CoordinatorReply> {
-  const { method, path, body, idempotencyKey, isSlow, signal } = request;
-  // Not `AbortSignal.any`, which Safari has since 17.4 only.
-  const deadline = new AbortController();
-  const abort = () => deadline.abort();
-  const timer = setTimeout(abort, isSlow ? COMPLETE_TIMEOUT : REQUEST_TIMEOUT);
-  signal?.addEventListener("abort", abort);
-  if (signal?.aborted) abort();
+async function send(
+  endpoint: string,
+  { body, ...request }: CoordinatorRequest,
+  token: string,
+  transport: Transport,
+): Promise<CoordinatorReply> {
+  const { signal } = request;
   try {
-    const headers = new Headers({ authorization: `Bearer ${token}`, accept: "application/json" });
-    if (body !== undefined) headers.set("content-type", "application/json");
-    if (idempotencyKey !== undefined) headers.set("idempotency-key", idempotencyKey);
-    const reply = await fetch(endpoint + path, {
-      method,
-      headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
-      cache: "no-store",
-      signal: deadline.signal,
-    });
-    return { status: reply.status, json: parseObject(await reply.text()) };
+    const json = body === undefined ? undefined : JSON.stringify(body);
+    const { status, text } = await callCoordinator(endpoint, token, { ...request, body: json }, transport);
+    return { status, json: parseObject(text) };
   } catch (cause) {
     if (signal?.aborted) throw abortedError(signal);
     throw unreachableError("the coordinator cannot be reached", cause);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", abort);
   }
 }
 

@@ -3,6 +3,7 @@
  * the conductor hears `ToConductor` and says `ToPage`, and each lane talks to the conductor over a
  * port of its own.
  */
+import type { PlainRequest } from "./coordinator-fetch.js";
 import type {
   Activity,
   Change,
@@ -44,6 +45,10 @@ export interface ConductorOptions {
   integrity?: "crc64nvme" | "none";
   retry?: RetryOptions;
   persist: boolean;
+  headers?: Record<string, string>;
+  credentials?: RequestCredentials;
+  /** Whether the page has a `fetch` of its own for the coordinator. */
+  ownFetch: boolean;
 }
 
 /** What the page knows of a file besides its bytes. */
@@ -67,6 +72,8 @@ export type ToConductor =
   | { type: "watch" | "unwatch"; task: number }
   | { type: "network"; online: boolean }
   | { type: "token"; id: number; answer: TokenAnswer }
+  /** Answers `fetch`; without a reply where it failed. */
+  | { type: "fetched"; id: number; reply: { status: number; text: string } | undefined }
   | { type: "subscribe"; feed: number; since?: number }
   | { type: "unsubscribe"; feed: number }
   | { type: "interrupted"; id: number }
@@ -98,6 +105,8 @@ export type ToTask =
 export type ToPage =
   | ToTask
   | { type: "token"; id: number }
+  | { type: "fetch"; id: number; url: string; init: PlainRequest }
+  | { type: "cancelFetch"; id: number }
   | { type: "activity"; activity: Omit<Activity, "rate"> }
   | { type: "change"; feed: number; change: Change }
   | { type: "feedLive"; feed: number; live: boolean }

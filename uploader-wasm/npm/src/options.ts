@@ -18,7 +18,32 @@ export function checkOptions(options: UploaderOptions): ConductorOptions {
   for (const name of ["baseDelay", "maxDelay", "outagePatience"] as const) {
     checkInteger(`retry.${name}`, retry?.[name], 0, Number.MAX_SAFE_INTEGER);
   }
-  return { endpoint: resolveEndpoint(endpoint), concurrency: fixed, partSize, integrity, retry, persist };
+  return {
+    endpoint: resolveEndpoint(endpoint),
+    concurrency: fixed,
+    partSize,
+    integrity,
+    retry,
+    persist,
+    ...checkTransport(options),
+    ownFetch: options.fetch !== undefined,
+  };
+}
+
+/** How requests get to the coordinator, in a form that can be posted. Throws a `TypeError` on unusable options. */
+export function checkTransport({
+  headers,
+  credentials,
+  fetch,
+}: Pick<UploaderOptions, "headers" | "credentials" | "fetch">): Pick<
+  ConductorOptions,
+  "headers" | "credentials"
+> {
+  if (credentials !== undefined && !["omit", "same-origin", "include"].includes(credentials)) {
+    throw new TypeError('credentials must be "omit", "same-origin" or "include"');
+  }
+  if (fetch !== undefined && typeof fetch !== "function") throw new TypeError("fetch must be a function");
+  return { headers: headers && Object.fromEntries(new Headers(headers)), credentials };
 }
 
 /** Throws a `TypeError` on what is no token and no source of tokens. */

@@ -19,6 +19,22 @@ export interface UploaderOptions {
   token: string | (() => string | Promise<string>);
 
   /**
+   * Headers of every request to the coordinator, for a proxy before it; the uploader's own (`authorization`, `accept`,
+   * `content-type`, `idempotency-key`) stay. Requests to storage do not have them, and the change feed's WebSocket cannot.
+   * Another origin has to allow them by CORS.
+   */
+  headers?: HeadersInit;
+
+  /** Whether cookies go with requests to the coordinator, as `fetch` has it. Default: `"same-origin"`. */
+  credentials?: RequestCredentials;
+
+  /**
+   * Sends the requests to the coordinator, in the page: for tests and tracing. It is called as `fetch` is, with an address
+   * and options; the answer's `status` and `text()` are used. Default: `fetch`, in a worker.
+   */
+  fetch?: (url: string, init: RequestInit) => Promise<Pick<Response, "status" | "text">>;
+
+  /**
    * Most requests to storage at a time, over all files of this uploader: a number, or `"adaptive"` for as
    * many as the network rewards, up to the browser's six connections to each of storage's addresses over HTTP/1.1,
    * and twelve requests in all. Default: `"adaptive"`.
@@ -295,7 +311,10 @@ export interface ChangesOptions {
 }
 
 /** Which coordinator a `Workspace` reads from, and with whose token: the workspace is the token's. */
-export type WorkspaceOptions = Pick<UploaderOptions, "endpoint" | "token">;
+export type WorkspaceOptions = Pick<
+  UploaderOptions,
+  "endpoint" | "token" | "headers" | "credentials" | "fetch"
+>;
 
 /** Options of one request. */
 export interface RequestOptions {

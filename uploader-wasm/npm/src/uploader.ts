@@ -55,6 +55,8 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
   #totalProgress = new TotalProgress((detail) => this.dispatchEvent(new CustomEvent("progress", { detail })));
   #changeQueues = new Map<number, ChangeQueue>();
   #pendingCalls = new Map<number, PendingCall>();
+  /** Requests to the coordinator that the page's own `fetch` sends. */
+  #fetches = new Map<number, AbortController>();
 
   /**
    * Where there is a page, the workers start at once, so that the first upload need not wait for them;
@@ -252,6 +254,8 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     for (const feed of this.#changeQueues.values()) feed.end(failure === CLOSED ? undefined : error);
     for (const call of this.#pendingCalls.values()) call.reject(error);
     this.#pendingCalls.clear();
+    for (const request of this.#fetches.values()) request.abort();
+    this.#fetches.clear();
     if (this.#elsewhere.length > 0) this.#setElsewhere([]);
   }
 
@@ -270,6 +274,10 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     switch (message.type) {
       case "token":
         return void this.#sendToken(message.id);
+      case "fetch":
+        return void this.#fetch(message);
+      case "cancelFetch":
+        return this.#fetches.get(message.id)?.abort();
       case "change":
         return this.#changeQueues.get(message.feed)?.push(message.change);
       case "feedLive":
@@ -320,6 +328,22 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
       answer = { offline: error instanceof TypeError };
     }
     this.#pool?.post({ type: "token", id, answer });
+  }
+
+  async #fetch({ id, url, init }: Extract<ToPage, { type: "fetch" }>): Promise<void> {
+    const request = new AbortController();
+    this.#fetches.set(id, request);
+    let reply;
+    try {
+      const response = await this.#options.fetch!(url, { ...init, signal: request.signal });
+      reply = { status: Number(response.status), text: String(await response.text()) };
+    } catch {
+      // As a network that fails.
+    }
+    // The workers may be others by now.
+    if (this.#fetches.get(id) !== request) return;
+    this.#fetches.delete(id);
+    this.#pool?.post({ type: "fetched", id, reply });
   }
 
   #call(call: { type: "interrupted" } | { type: "reopen" | "discard"; uploadId: string }): Promise<unknown> {

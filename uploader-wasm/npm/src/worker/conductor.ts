@@ -3,6 +3,7 @@ import { Conductor, type LaneLink } from "syncsphere_uploader";
 import type { ConductorOptions, FromConductor, FromLane, ToConductor, ToLane } from "../messages.js";
 import type { TaskState, UploadErrorCode, UploadErrorReason } from "../types.js";
 import { CoordinatorCalls } from "./coordinator-calls.js";
+import { PageFetch } from "./page-fetch.js";
 import { StorageDiagnosis } from "./storage-diagnosis.js";
 import { OtherTabs } from "./other-tabs.js";
 import { ChangeFeeds } from "./change-feeds.js";
@@ -28,8 +29,11 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
     poller.stop(task);
   };
 
-  const coordinator = new CoordinatorCalls(options.endpoint, tokens);
-  const diagnosis = new StorageDiagnosis(options, post);
+  const pageFetch = new PageFetch(post);
+  const { headers, credentials, ownFetch } = options;
+  const transport = { headers, credentials, fetch: ownFetch ? pageFetch.fetch : undefined };
+  const coordinator = new CoordinatorCalls(options.endpoint, tokens, transport);
+  const diagnosis = new StorageDiagnosis(options, transport, post);
   let alarm: ReturnType<typeof setTimeout> | undefined;
   const conductor = new Conductor(
     {
@@ -141,6 +145,8 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
         return setOnline(message.online);
       case "token":
         return tokens.answer(message.id, message.answer);
+      case "fetched":
+        return pageFetch.settle(message.id, message.reply);
       case "subscribe":
         return feeds.open(message.feed, message.since);
       case "unsubscribe":

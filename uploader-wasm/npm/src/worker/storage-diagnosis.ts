@@ -1,3 +1,4 @@
+import type { PlainResponse, Transport } from "../coordinator-fetch.js";
 import type { ConductorOptions, ToPage } from "../messages.js";
 import type { UploadErrorReason } from "../types.js";
 
@@ -22,6 +23,7 @@ type UnreachableReason = Extract<UploadErrorReason, "cors_missing" | "csp_blocke
  */
 export class StorageDiagnosis {
   #options: ConductorOptions;
+  #transport: Transport;
   #post: (message: ToPage) => void;
   /** Addresses that a policy stopped requests to. */
   #blockedUrls: string[] = [];
@@ -29,8 +31,9 @@ export class StorageDiagnosis {
   /** Findings and codes that a warning was given of. */
   #reported = new Set<string>();
 
-  constructor(options: ConductorOptions, post: (message: ToPage) => void) {
+  constructor(options: ConductorOptions, transport: Transport, post: (message: ToPage) => void) {
     this.#options = options;
+    this.#transport = transport;
     this.#post = post;
     addEventListener("securitypolicyviolation", (event) => {
       const { disposition, blockedURI } = event as SecurityPolicyViolationEvent;
@@ -56,7 +59,7 @@ export class StorageDiagnosis {
     if (status < 500 || this.#reported.has(code)) return;
     this.#reported.add(code);
     // A request is not told what is wrong with the set-up; whoever asks for the coordinator's health is.
-    const health = await fetchIfReachable(`${this.#options.endpoint}/healthz`);
+    const health = await this.#health();
     const { detail } = parseProblem((await health?.text().catch(() => "")) ?? "");
     this.#warn(`the coordinator answered ${status} ${code} (request ${requestId}): ${detail}`);
   }
@@ -72,23 +75,34 @@ export class StorageDiagnosis {
     });
   }
 
+  #health(): Promise<PlainResponse | undefined> {
+    const { headers = {}, credentials, fetch: send = fetch } = this.#transport;
+    const signal = AbortSignal.timeout(PROBE_TIMEOUT);
+    return send(`${this.#options.endpoint}/healthz`, {
+      headers,
+      credentials,
+      cache: "no-store",
+      signal,
+    }).catch(() => undefined);
+  }
+
   #warn(message: string): void {
     this.#post({ type: "log", level: "warn", message });
   }
 
   async #probe(method: string, url: string): Promise<UnreachableReason | undefined> {
-    const { endpoint, integrity } = this.#options;
+    const { integrity } = this.#options;
     const [reached, readable, health] = await Promise.all([
-      fetchIfReachable(url, { method: "HEAD", mode: "no-cors" }),
+      isReached(url),
       isReadable(method, url, integrity !== "none" && method === "PUT"),
-      fetchIfReachable(`${endpoint}/healthz`),
+      this.#health(),
     ]);
     if (readable) return undefined;
     if (!reached) await new Promise((resolve) => setTimeout(resolve, VIOLATION_EVENT_DELAY));
     const origin = url.split("/", 3).join("/");
     if (this.#blockedUrls.some((address) => address.startsWith(origin))) return "csp_blocked";
     // Storage that is down is nobody's wrong set-up, and who answers in its place knows no CORS rules.
-    if (!health?.ok) return undefined;
+    if (health?.status !== 200) return undefined;
     return reached ? "cors_missing" : "unreachable";
   }
 }
@@ -112,9 +126,13 @@ function isReadable(method: string, url: string, withChecksum: boolean): Promise
   });
 }
 
-async function fetchIfReachable(url: string, init?: RequestInit): Promise<Response | undefined> {
+async function isReached(url: string): Promise<boolean> {
   const signal = AbortSignal.timeout(PROBE_TIMEOUT);
-  return fetch(url, { ...init, cache: "no-store", credentials: "omit", signal }).catch(() => undefined);
+  const init = { method: "HEAD", mode: "no-cors", cache: "no-store", credentials: "omit", signal } as const;
+  return fetch(url, init).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** What a problem document says, if it is one; nothing else gets into a log. */
