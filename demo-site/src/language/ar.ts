@@ -175,6 +175,7 @@ export const ar: Messages = {
     protocol_violation: "أعطى الخادم جوابًا غير مفهوم.",
     checkpoint_invalid: "ما حُفظ عن عملية الرفع هذه تالف. ارفع الملف من جديد.",
     not_interrupted: "انتهت عملية الرفع هذه، أو تولّتها نافذة أخرى.",
+    unsupported: "لا يمكن لهذا المتصفح الرفع هنا: تقنية WebAssembly غير متاحة أو معطّلة.",
     worker_failed: "تعذّر بدء أداة الرفع. أعد تحميل الصفحة.",
     aborted: "أُلغي الرفع.",
     closed: "أُغلقت أداة الرفع.",

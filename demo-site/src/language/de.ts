@@ -139,6 +139,7 @@ export const de: Messages = {
     checkpoint_invalid:
       "Was von diesem Upload aufbewahrt wurde, ist beschädigt. Laden Sie die Datei neu hoch.",
     not_interrupted: "Dieser Upload ist beendet, oder ein anderes Fenster hat ihn übernommen.",
+    unsupported: "Dieser Browser kann hier nicht hochladen: WebAssembly fehlt oder ist abgeschaltet.",
     worker_failed: "Der Uploader konnte nicht starten. Laden Sie die Seite neu.",
     aborted: "Der Upload wurde abgebrochen.",
     closed: "Der Uploader wurde geschlossen.",

@@ -139,6 +139,7 @@ export const en = {
     protocol_violation: "The server gave an answer that makes no sense.",
     checkpoint_invalid: "What was kept of this upload is damaged. Upload the file again.",
     not_interrupted: "This upload has ended, or another window has taken it up.",
+    unsupported: "This browser cannot upload here: it has no WebAssembly, or it is switched off.",
     worker_failed: "The uploader could not start. Reload the page.",
     aborted: "The upload was cancelled.",
     closed: "The uploader was closed.",

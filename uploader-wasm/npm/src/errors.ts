@@ -1,7 +1,7 @@
 import type { Failure } from "./messages.js";
 import type { UploadErrorCode, UploadErrorReason } from "./types.js";
 
-/** Why an upload ended without a file. Carries no URL, token or file name. */
+/** Why an upload ended without a file. Carries no signed URL, token or file name. */
 export class UploadError extends Error {
   override readonly name = "UploadError";
   /** What programs branch on. */

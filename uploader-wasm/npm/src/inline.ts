@@ -15,7 +15,7 @@ export type * from "./types.js";
 /** As the package's own `Uploader`, without `worker.js` and `uploader.wasm` to be fetched. */
 export class Uploader extends Separate {
   constructor(options: UploaderOptions) {
-    const here = typeof Worker === "function" && typeof document === "object";
+    const here = typeof document === "object" && Separate.isSupported();
     super(here ? { createWorker, wasmModule: compile(), ...options } : options);
   }
 }

@@ -388,7 +388,9 @@ export type UploadErrorCode =
   | "checkpoint_invalid"
   /** There is no such interrupted upload, or another tab has taken it up. */
   | "not_interrupted"
-  /** `worker.js` or the `.wasm` file could not be loaded. */
+  /** The browser has no WebAssembly or no workers, or they are switched off; `new Uploader` throws it. */
+  | "unsupported"
+  /** `worker.js` or the `.wasm` file could not be loaded; the message says what the server gave instead. */
   | "worker_failed"
   /** `abort()` was called, or the signal fired. */
   | "aborted"

@@ -1,4 +1,4 @@
-import { startWorkerPool, type WorkerPool } from "./worker-pool.js";
+import { LoadFailure, startWorkerPool, type WorkerPool } from "./worker-pool.js";
 import { UploadError } from "./errors.js";
 import { ChangeQueue } from "./change-queue.js";
 import { checkChoices, describeFile, type Choices } from "./describe-file.js";
@@ -30,6 +30,11 @@ const WORKER_FAILED: Failure = {
   message: "the upload workers failed",
   retryable: true,
 };
+const UNSUPPORTED: Failure = {
+  code: "unsupported",
+  message: "this browser has no WebAssembly or no workers, or they are switched off",
+  retryable: false,
+};
 const UNREADABLE: Failure = {
   code: "file_unreadable",
   message: "the file cannot be opened",
@@ -58,19 +63,26 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
   /** Requests to the coordinator that the page's own `fetch` sends. */
   #fetches = new Map<number, AbortController>();
 
+  /** Whether the browser has what uploads need: WebAssembly, which some modes of browsers switch off, and workers. */
+  static isSupported(): boolean {
+    return typeof WebAssembly === "object" && typeof Worker === "function";
+  }
+
   /**
    * Where there is a page, the workers start at once, so that the first upload need not wait for them;
-   * elsewhere nothing happens. Throws a `TypeError` or `RangeError` on options that cannot be used.
+   * elsewhere nothing happens. Throws a `TypeError` or `RangeError` on options that cannot be used, and an
+   * `UploadError` with the code `unsupported` in a browser where `isSupported` says no.
    */
   constructor(options: UploaderOptions) {
     super();
+    if (typeof document === "object" && !Uploader.isSupported()) throw new UploadError(UNSUPPORTED);
     this.#conductorOptions = checkOptions(options);
     this.#options = { ...options };
     onListenersChange(this, "activity", (listened) => {
       this.#activityObserved = listened;
       this.#pool?.post({ type: listened ? "watch" : "unwatch", task: 0 });
     });
-    if (typeof Worker === "function" && typeof document === "object") this.#start();
+    if (typeof document === "object") this.#start();
   }
 
   /** Address of the coordinator: absolute, without a slash at its end. */
@@ -239,7 +251,10 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
       this.#conductorOptions,
       (message) => this.#receive(message),
       (message, cause) => this.#unposted(message, cause),
-      (cause) => this.#stop(WORKER_FAILED, cause),
+      (cause) => {
+        const message = cause instanceof LoadFailure ? cause.message : WORKER_FAILED.message;
+        this.#stop({ ...WORKER_FAILED, message }, cause);
+      },
     );
     if (this.#activityObserved) this.#pool.post({ type: "watch", task: 0 });
     return this.#pool;

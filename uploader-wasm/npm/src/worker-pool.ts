@@ -46,7 +46,9 @@ export function startWorkerPool(
     workers.push(worker);
     worker.onerror = (event) => {
       event.preventDefault();
-      fail(event.error ?? event.message);
+      if (event.message) fail(event.error ?? event.message);
+      // A script that cannot be loaded has nothing to say.
+      else void whyNotLoaded(options).then((why) => fail(why ?? event));
     };
     worker.onmessageerror = fail;
     return worker;
@@ -121,14 +123,36 @@ function createWorker({ createWorker, workerUrl }: UploaderOptions): Worker {
 async function compile({ wasmModule, wasmUrl }: UploaderOptions): Promise<WebAssembly.Module> {
   if (wasmModule) return wasmModule;
   const response = await fetch(wasmUrl ?? new URL("./uploader.wasm", import.meta.url));
-  if (!response.ok) throw new Error(`the .wasm file was answered with HTTP status ${response.status}`);
+  if (!response.ok) throw new LoadFailure("the .wasm file", response);
   // Streaming needs the right media type, which not every server sends.
   const copy = response.clone();
   try {
     return await WebAssembly.compileStreaming(response);
   } catch {
-    return WebAssembly.compile(await copy.arrayBuffer());
+    const bytes = await copy.arrayBuffer();
+    return WebAssembly.compile(bytes).catch((cause) => {
+      throw new LoadFailure("the .wasm file", response, { cause });
+    });
   }
+}
+
+/** A server gave something else in place of a file, often a page of the site. */
+export class LoadFailure extends Error {
+  constructor(what: string, { url, status, headers }: Response, options?: ErrorOptions) {
+    const type = headers.get("content-type") ?? "no content type";
+    super(`${what} is not at ${url.split(/[?#]/)[0]}: the answer was HTTP ${status}, ${type}`, options);
+  }
+}
+
+/** What is at the place of the worker's script, if that is the reason. */
+async function whyNotLoaded({ createWorker, workerUrl }: UploaderOptions): Promise<LoadFailure | undefined> {
+  // Bundlers give the script another name, which the error does not tell.
+  const [beside] = /^.*\/(?=index\.js$)/.exec(import.meta.url) ?? [];
+  const url = workerUrl ?? (beside && `${beside}worker.js`);
+  if (createWorker || !url) return undefined;
+  const response = await fetch(url).catch(() => undefined);
+  const isScript = response?.ok && /javascript|ecmascript/.test(response.headers.get("content-type") ?? "");
+  return response && !isScript ? new LoadFailure("worker.js", response) : undefined;
 }
 
 /** Source: `docs/client.md`, measured with 1 to 6 lanes. */

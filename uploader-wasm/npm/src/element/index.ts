@@ -350,7 +350,8 @@ export class SyncSphereUpload extends Base {
 
   /** Starts the workers early, where everything for that is known. */
   #startEarly(): void {
-    if (this.isConnected && !this.#uploader && this.endpoint && this.#token) this.#requireUploader();
+    const isConfigured = !this.#uploader && this.endpoint && this.#token;
+    if (this.isConnected && isConfigured && Uploader.isSupported()) this.#requireUploader();
   }
 
   #requireUploader(): Uploader {
