@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { test } from "node:test";
 import assert from "node:assert/strict";
 
-const RESULTS = fileURLToPath(new URL("../../target/bench/", import.meta.url));
+const RESULTS = fileURLToPath(new URL("../../target/bench/quick/", import.meta.url));
 
 test("a quick bench runs our uploader and its peers to the end, and reports them with goals", async () => {
   await rm(RESULTS, { recursive: true, force: true });
@@ -30,9 +30,12 @@ test("a quick bench runs our uploader and its peers to the end, and reports them
     "uppy6",
     "better-upload",
   ];
-  assert.deepEqual(Object.keys(results["first-part-byte"].raw).toSorted(), uploaders.toSorted());
+  assert.deepEqual(Object.keys(results["first-part-byte"].samples).toSorted(), uploaders.toSorted());
   for (const [name, section] of Object.entries(results)) {
-    for (const [contestant, rounds] of Object.entries(section.raw)) {
+    const raw = JSON.parse(await readFile(`${RESULTS}raw/${name}.json`, "utf8"));
+    assert.deepEqual(Object.keys(section.samples), Object.keys(raw).toSorted(), name);
+    for (const [contestant, rounds] of Object.entries(raw)) {
+      assert.equal(section.samples[contestant].seconds.n, rounds.length, `${name}: ${contestant}`);
       for (const round of rounds) {
         assert.equal(round.error, undefined, `${name}: ${contestant}`);
         assert.ok(round.seconds > 0, `${name}: ${contestant}`);

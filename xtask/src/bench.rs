@@ -1,8 +1,11 @@
 //! `cargo xtask bench`: our figures beside other tools' in the same run, written to bench/RESULTS.md for people and to
 //! bench/results.json for machines.
 //!
-//! Each case is a Node program in bench/ that measures and prints one line of JSON: a heading, a table, goals. A run of
-//! some cases leaves the sections of the others as they are.
+//! Each case is a Node program in bench/ that measures and prints one line of JSON: a heading, a table, goals, and every
+//! sample. A run of some cases leaves the sections of the others as they are. Samples go to target/bench/raw; the
+//! repository keeps their summary.
+
+mod summary;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,6 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::build_products::Profile;
 use crate::process::{command, guarded, output};
@@ -33,21 +37,21 @@ pub fn run(names: &[String], quick: bool) -> Result<ExitCode> {
     let profile = if quick { Profile::Thin } else { Profile::Release };
     build_products::everything(profile)?;
 
-    let folder = if quick {
-        workspace::target().join("bench")
+    let untracked = workspace::target().join("bench");
+    let mut results = if quick {
+        let folder = untracked.join("quick");
+        Results::open(folder.clone(), folder.join(RAW))?
     } else {
-        workspace::path("bench")
+        Results::open(workspace::path("bench"), untracked.join(RAW))?
     };
-    fs::create_dir_all(&folder)?;
-    let mut results = Results::open(folder)?;
     if !quick && is_wanted(PACKAGE) {
-        results.keep(PACKAGE, package_size()?)?;
+        results.keep(PACKAGE, package_size()?, &Value::Null)?;
     }
     for name in available.iter().filter(|name| is_wanted(name)) {
         eprintln!("measuring {name}");
-        let section = measure(name, quick)?;
+        let Measured { section, raw } = measure(name, quick)?;
         print!("{}", section.for_people());
-        results.keep(name, section)?;
+        results.keep(name, section, &raw)?;
     }
     println!("{}", results.folder.join(FOR_PEOPLE).display());
     Ok(ExitCode::SUCCESS)
@@ -57,15 +61,19 @@ pub fn run(names: &[String], quick: bool) -> Result<ExitCode> {
 const PACKAGE: &str = "package";
 const FOR_PEOPLE: &str = "RESULTS.md";
 const FOR_MACHINES: &str = "results.json";
+const RAW: &str = "raw";
 
 /// What is known of every case, each from its latest run.
 struct Results {
     folder: PathBuf,
+    raw: PathBuf,
     sections: BTreeMap<String, Section>,
 }
 
 impl Results {
-    fn open(folder: PathBuf) -> Result<Self> {
+    fn open(folder: PathBuf, raw: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&folder)?;
+        fs::create_dir_all(&raw)?;
         let path = folder.join(FOR_MACHINES);
         let sections = if path.exists() {
             serde_json::from_slice(&fs::read(&path)?)
@@ -73,28 +81,50 @@ impl Results {
         } else {
             BTreeMap::new()
         };
-        Ok(Self { folder, sections })
+        Ok(Self {
+            folder,
+            raw,
+            sections,
+        })
     }
 
-    /// Replaces a section, and writes both files, so that a later case that fails loses nothing.
-    fn keep(&mut self, name: &str, mut section: Section) -> Result<()> {
+    /// Replaces a section, and writes all files, so that a later case that fails loses nothing.
+    fn keep(&mut self, name: &str, mut section: Section, raw: &Value) -> Result<()> {
         section.measured_on = machine()?;
-        self.sections.insert(name.to_owned(), section);
-        let json = serde_json::to_string_pretty(&self.sections)?;
-        fs::write(self.folder.join(FOR_MACHINES), json + "\n")?;
-        let mut text = String::from(
-            "# Results\n\nWritten by `cargo xtask bench`; every comparison was measured in the same run, by turns.\n",
-        );
-        for section in self.sections.values() {
-            text.push('\n');
-            text.push_str(&section.for_people());
+        section.samples = summary::summarise(raw);
+        if !raw.is_null() {
+            fs::write(self.raw.join(format!("{name}.json")), raw.to_string())?;
         }
-        fs::write(self.folder.join(FOR_PEOPLE), text)?;
+        self.sections.insert(name.to_owned(), section);
+        let json = summary::to_json(&serde_json::to_value(&self.sections)?);
+        fs::write(self.folder.join(FOR_MACHINES), json)?;
+        fs::write(self.folder.join(FOR_PEOPLE), for_people(&self.sections))?;
         Ok(())
     }
 }
 
+fn for_people(sections: &BTreeMap<String, Section>) -> String {
+    let mut text = String::from(
+        "# Results\n\nWritten by `cargo xtask bench`; every comparison was measured in the same run, by turns.\n",
+    );
+    for section in sections.values() {
+        text.push('\n');
+        text.push_str(&section.for_people());
+    }
+    text
+}
+
 /// What a case prints as its last line.
+#[derive(Deserialize)]
+struct Measured {
+    #[serde(flatten)]
+    section: Section,
+    /// Every result of every round, in the case's own form.
+    #[serde(default)]
+    raw: Value,
+}
+
+/// What is kept of a case.
 #[derive(Serialize, Deserialize)]
 struct Section {
     heading: String,
@@ -104,9 +134,9 @@ struct Section {
     #[serde(default)]
     goals: Vec<Goal>,
     load: Option<Load>,
-    /// Every result of every round, in the case's own form.
+    /// For each of the case's figures how many samples there were, their median and their range.
     #[serde(default)]
-    raw: serde_json::Value,
+    samples: Value,
     /// Date, machine and versions.
     #[serde(default)]
     measured_on: Vec<String>,
@@ -226,12 +256,12 @@ fn package_size() -> Result<Section> {
             },
         ],
         load: None,
-        raw: serde_json::Value::Null,
+        samples: Value::Null,
         measured_on: Vec::new(),
     })
 }
 
-fn measure(name: &str, quick: bool) -> Result<Section> {
+fn measure(name: &str, quick: bool) -> Result<Measured> {
     let mut node = guarded(&install::node()?);
     install::with_tools(&mut node)?
         .env("CHROME_BIN", browser::chromium()?)
@@ -277,7 +307,31 @@ fn machine() -> Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::Section;
+    use std::collections::BTreeMap;
+    use std::fs;
+
+    use super::{FOR_MACHINES, FOR_PEOPLE, Section, for_people};
+    use crate::workspace;
+
+    #[test]
+    fn the_repository_keeps_summaries_only() {
+        let kept = fs::read_to_string(workspace::path("bench").join(FOR_MACHINES)).unwrap();
+        let lines = kept.lines().count();
+        assert!(
+            lines < 3_000,
+            "{lines} lines: raw samples belong into target/bench"
+        );
+        assert!(kept.len() < 300_000, "{} bytes", kept.len());
+    }
+
+    #[test]
+    fn the_report_is_made_from_what_is_kept() {
+        let folder = workspace::path("bench");
+        let kept = fs::read(folder.join(FOR_MACHINES)).unwrap();
+        let sections: BTreeMap<String, Section> = serde_json::from_slice(&kept).unwrap();
+        let report = fs::read_to_string(folder.join(FOR_PEOPLE)).unwrap();
+        assert_eq!(for_people(&sections), report);
+    }
 
     #[test]
     fn a_missed_goal_says_so_with_its_reason() {

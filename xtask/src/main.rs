@@ -83,7 +83,7 @@ enum Command {
     Bench {
         /// Cases to run (all when none is named)
         cases: Vec<String>,
-        /// One round of smaller sizes, into target/bench: shows that bench works, and measures nothing
+        /// One round of smaller sizes, into target/bench/quick: shows that bench works, and measures nothing
         #[arg(long)]
         quick: bool,
     },
