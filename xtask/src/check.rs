@@ -10,7 +10,7 @@ use walkdir::WalkDir;
 use crate::build_products::{Product, Profile};
 use crate::install::{self, PythonTools, WASM_TARGET};
 use crate::process::{cargo, command, execute, output};
-use crate::{build_products, workspace};
+use crate::{build_products, import_circles, workspace};
 
 type Check = fn() -> Result<()>;
 
@@ -18,11 +18,12 @@ type Check = fn() -> Result<()>;
 pub fn run() -> Result<ExitCode> {
     install::wasm_target()?;
     install::node_packages()?;
-    let checks: [(&str, Check); 8] = [
+    let checks: [(&str, Check); 9] = [
         ("Rust formatting", rust_formatting),
         ("lints", native_lints),
         ("lints for WebAssembly", wasm_lints),
         ("purity of the cores", purity),
+        ("import circles", import_circles::check),
         ("dependencies", dependencies),
         ("other formatting", other_formatting),
         ("types", types),
@@ -202,7 +203,7 @@ fn length_of_files() -> Result<()> {
     const LONG: usize = 400;
     for entry in WalkDir::new(workspace::root())
         .into_iter()
-        .filter_entry(is_source_folder_or_file)
+        .filter_entry(workspace::is_source_folder_or_file)
     {
         let entry = entry?;
         let is_source = matches!(
@@ -221,13 +222,6 @@ fn length_of_files() -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn is_source_folder_or_file(entry: &walkdir::DirEntry) -> bool {
-    let name = entry.file_name().to_string_lossy();
-    entry.depth() == 0
-        || !(name.starts_with('.')
-            || matches!(&*name, "target" | "build" | "dist" | "node_modules" | "artifacts"))
 }
 
 fn run_cargo(arguments: &[&str]) -> Result<()> {

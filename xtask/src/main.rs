@@ -15,6 +15,7 @@ mod demo;
 mod digest;
 mod doctor;
 mod fingerprint;
+mod import_circles;
 mod install;
 mod pack;
 mod postgres;

@@ -22,6 +22,14 @@ pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| path("target"), |dir| root().join(dir))
 }
 
+/// For walks over what people write: leaves out what is built, installed or hidden.
+pub fn is_source_folder_or_file(entry: &walkdir::DirEntry) -> bool {
+    let name = entry.file_name().to_string_lossy();
+    entry.depth() == 0
+        || !(name.starts_with('.')
+            || matches!(&*name, "target" | "build" | "dist" | "node_modules" | "artifacts"))
+}
+
 /// The version that `Cargo.lock` pins for a crate. Tools that must match a crate are installed in that version.
 pub fn locked_version(krate: &str) -> Result<String> {
     let lock = std::fs::read_to_string(path("Cargo.lock")).context("reading Cargo.lock")?;
