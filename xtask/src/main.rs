@@ -20,6 +20,7 @@ mod install;
 mod pack;
 mod postgres;
 mod process;
+mod release;
 mod steps;
 mod suites;
 mod test_run;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(options),
         Command::Test { suites, list } => test_run::run(&suites, list),
         Command::Check => check::run(),
+        Command::Release(options) => release::run(&options),
         Command::Format => check::format(),
         Command::Bench { cases, quick } => bench::run(&cases, quick),
         Command::Pack => pack::run(),
@@ -78,6 +80,8 @@ enum Command {
     },
     /// Formatting, lints, purity gates, dependency and licence audit
     Check,
+    /// Date the changelog's section, write the version into every manifest, commit and tag
+    Release(release::ReleaseOptions),
     /// Format every source file the way `check` wants it
     Format,
     /// Measure against other tools, as ratios, into bench/RESULTS.md
