@@ -10,6 +10,7 @@ mod bucket_setup;
 mod build_products;
 mod cache;
 mod check;
+mod costs;
 mod database_setup;
 mod demo;
 mod digest;
@@ -17,6 +18,7 @@ mod doctor;
 mod fingerprint;
 mod import_circles;
 mod install;
+mod outcome;
 mod pack;
 mod postgres;
 mod process;
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(options),
         Command::Test { suites, list } => test_run::run(&suites, list),
         Command::Check => check::run(),
+        Command::Costs { renew } => costs::run(renew),
         Command::Release(options) => release::run(&options),
         Command::Format => check::format(),
         Command::Bench { cases, quick } => bench::run(&cases, quick),
@@ -80,6 +83,12 @@ enum Command {
     },
     /// Formatting, lints, purity gates, dependency and licence audit
     Check,
+    /// Count the instructions of what is often done, and compare them with their budgets
+    Costs {
+        /// Write what was counted as the new budgets
+        #[arg(long)]
+        renew: bool,
+    },
     /// Date the changelog's section, write the version into every manifest, commit and tag
     Release(release::ReleaseOptions),
     /// Format every source file the way `check` wants it

@@ -8,8 +8,9 @@ use anyhow::Result;
 
 use crate::build_products::{Product, Profile, build};
 use crate::install::{self, WASM_TARGET};
+use crate::outcome::Outcome;
 use crate::process::{cargo, guarded, run_reading};
-use crate::{browser, build_products, postgres, workspace};
+use crate::{browser, build_products, costs, postgres, workspace};
 
 /// A set of tests that runs in one place.
 pub struct Suite {
@@ -22,7 +23,7 @@ pub struct Suite {
 }
 
 /// All of them, the quick ones first.
-pub const SUITES: [Suite; 8] = [
+pub const SUITES: [Suite; 9] = [
     Suite {
         name: "native",
         about: "unit and property tests of the cores and of xtask",
@@ -32,6 +33,11 @@ pub const SUITES: [Suite; 8] = [
         name: "sim",
         about: "both cores together on a virtual clock: scenarios, and 10,000 runs made of chance",
         run: sim,
+    },
+    Suite {
+        name: "costs",
+        about: "the instructions of what is often done, held against their budgets",
+        run: costs::suite,
     },
     Suite {
         name: "wasm",
@@ -64,15 +70,6 @@ pub const SUITES: [Suite; 8] = [
         run: ships,
     },
 ];
-
-/// What a suite found.
-#[derive(Default)]
-pub struct Outcome {
-    /// Tests that passed.
-    pub passed: u64,
-    /// Names of tests that failed, and of what did not even run.
-    pub failed: Vec<String>,
-}
 
 fn native() -> Result<Outcome> {
     install::wasm_target()?;

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
+use crate::outcome::Outcome;
 use crate::process::guarded;
-use crate::suites::{Outcome, SHIPS, SUITES, Suite};
+use crate::suites::{SHIPS, SUITES, Suite};
 
 /// Runs the named suites, or all.
 pub fn run(names: &[String], list: bool) -> Result<ExitCode> {
