@@ -1,6 +1,9 @@
+//! How long to wait before the next try.
+
 use std::time::Duration;
 
 use crate::config::RetryPolicy;
+use crate::time::Moment;
 
 impl RetryPolicy {
     /// How long to wait after the `failures`th failure in a row, 1 for the first: exponential with
@@ -30,6 +33,43 @@ impl RetryPolicy {
 ///
 /// Source: own choice; a maintenance window announced in minutes is still worth a look each five.
 const LONGEST_SERVER_WISH: Duration = Duration::from_secs(300);
+
+/// Failures of one thing, and until when it is left alone.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Retries {
+    failures: u32,
+    until: Option<Moment>,
+}
+
+impl Retries {
+    /// It failed: it is left alone for as long as the policy says. Gives how often it has failed.
+    pub(crate) fn count(
+        &mut self,
+        policy: &RetryPolicy,
+        server_asks: Option<Duration>,
+        random: &mut fastrand::Rng,
+        now: Moment,
+    ) -> u32 {
+        self.failures = self.failures.saturating_add(1);
+        self.until = Some(now + policy.delay(self.failures, server_asks, random));
+        self.failures
+    }
+
+    /// It worked, or things have changed: the count begins anew.
+    pub(crate) fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// It need not be left alone any longer, though its failures count.
+    pub(crate) fn end_rest(&mut self) {
+        self.until = None;
+    }
+
+    /// Until when it is left alone, where that is still to come.
+    pub(crate) fn rests_until(&self, now: Moment) -> Option<Moment> {
+        self.until.filter(|until| *until > now)
+    }
+}
 
 #[cfg(test)]
 mod tests {

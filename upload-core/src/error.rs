@@ -98,8 +98,10 @@ pub struct UploadError {
     pub code: UploadErrorCode,
     /// What is behind it, where storage is concerned and that is known.
     pub reason: Option<Reason>,
-    /// Whether uploading the same file again may succeed.
+    /// Whether doing the same again may succeed.
     pub retryable: bool,
+    /// Whether what storage holds of the file is kept, so that the upload can be continued.
+    pub resumable: bool,
     /// For a person.
     pub message: String,
     /// Names the request in the coordinator's log; empty if no request was concerned.
@@ -115,6 +117,7 @@ impl UploadError {
             code,
             reason: None,
             retryable,
+            resumable: false,
             message: message.into(),
             request_id: String::new(),
             status: None,
@@ -129,9 +132,21 @@ impl UploadError {
         )
     }
 
+    /// Reading failed as often as it is tried. The file may be back later, so what is stored of it stays.
     pub(crate) fn file_unreadable() -> Self {
-        let text = "the file cannot be read any more; it may have been moved or deleted";
-        Self::new(UploadErrorCode::FileUnreadable, false, text)
+        let text =
+            "the file cannot be read; it may have been moved, deleted or locked, or its drive may be away";
+        Self::new(UploadErrorCode::FileUnreadable, true, text)
+    }
+
+    /// What becomes of what storage holds of an upload that ends for this error. Nothing stored is destroyed on a
+    /// guess: only where the file is proven to be another one, or the coordinator says that the upload is gone.
+    pub(crate) fn fate_of_stored(&self) -> Fate {
+        match self.code {
+            UploadErrorCode::FileChanged => Fate::Freed,
+            UploadErrorCode::Coordinator(ErrorCode::UploadGone) => Fate::Gone,
+            _ => Fate::Kept,
+        }
     }
 
     /// Storage gives no answer that can be read.
@@ -152,12 +167,24 @@ impl UploadError {
     }
 }
 
+/// What becomes of the parts of an upload that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// A later try goes on with them.
+    Kept,
+    /// They are of no use to anybody.
+    Freed,
+    /// Storage has them no more.
+    Gone,
+}
+
 impl From<Problem> for UploadError {
     fn from(problem: Problem) -> Self {
         Self {
             code: UploadErrorCode::Coordinator(problem.code),
             reason: None,
             retryable: problem.code.is_retryable(),
+            resumable: false,
             message: problem.detail,
             request_id: problem.request_id,
             status: Some(problem.status),

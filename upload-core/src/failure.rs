@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use crate::error::{Reason, UploadError, UploadErrorCode};
 use crate::io::TransferFailure;
+use crate::status::{StatusClass, status_class};
 
 /// What to do about a failed attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FailureClass {
     /// Read the part's bytes anew and send them again; counts against the part's attempts.
-    Retry,
+    Reread,
     /// Ask for a new URL, then send again; counts against the part's attempts.
-    RenewUrl {
-        /// Whether storage said that the URL's time was over. Where it only refused, a new URL is
-        /// not likely to help.
-        expired: bool,
-    },
+    RenewUrl(Cause),
+    /// The file could not be read, perhaps only for a moment: read it again after a while; counts against the file's
+    /// attempts.
+    Unreadable,
     /// Storage or the network is in trouble, which no single part can be blamed for: wait.
     Outage {
         /// How long storage asks to be left alone.
@@ -27,8 +27,19 @@ pub(crate) enum FailureClass {
     Fatal(UploadError),
 }
 
+/// Why a part needs a new URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Storage said that the URL's time was over.
+    Expired,
+    /// Storage took the permission for none, without saying why: a new URL is not likely to help.
+    Denied,
+    /// Something that no table knows was answered, perhaps by something else in storage's place.
+    Refused,
+}
+
 impl TransferFailure {
-    /// Classifies the failure.
+    /// Classifies the failure: S3's own codes first, then the status.
     ///
     /// Source: S3's error codes at
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>; Cloudflare R2's at
@@ -37,7 +48,7 @@ impl TransferFailure {
         let (status, body, retry_after) = match self {
             Self::Network => return FailureClass::Outage { retry_after: None },
             Self::FileChanged => return FailureClass::Fatal(UploadError::file_changed()),
-            Self::FileUnreadable => return FailureClass::Fatal(UploadError::file_unreadable()),
+            Self::FileUnreadable => return FailureClass::Unreadable,
             Self::Refused {
                 status,
                 body,
@@ -45,32 +56,33 @@ impl TransferFailure {
             } => (*status, body.as_str(), *retry_after),
         };
         let retry_after = retry_after.map(|seconds| Duration::from_secs(seconds.into()));
-        match (status, s3_code(body)) {
-            (_, Some("NoSuchUpload")) => FailureClass::Resync,
+        let code = s3_code(body);
+        match code {
+            Some("NoSuchUpload") => return FailureClass::Resync,
             // R2 says ExpiredRequest with 400; AWS says AccessDenied with 403 and tells in words.
-            (_, Some("ExpiredRequest" | "ExpiredToken" | "RequestTimeTooSkewed")) => {
-                FailureClass::RenewUrl { expired: true }
+            Some("ExpiredRequest" | "ExpiredToken" | "RequestTimeTooSkewed") => {
+                return FailureClass::RenewUrl(Cause::Expired);
             }
-            (
-                400,
-                Some(
-                    "BadDigest"
-                    | "InvalidDigest"
-                    | "IncompleteBody"
-                    | "RequestTimeout"
-                    | "ClientDisconnect"
-                    | "XAmzContentChecksumMismatch",
-                ),
-            ) => FailureClass::Retry,
-            // Providers word expiry in many ways, so any such refusal earns a fresh URL.
-            (401 | 403, _) => FailureClass::RenewUrl {
-                expired: after(body, "expired").is_some(),
-            },
-            (408 | 425 | 429 | 500..=599, _) => FailureClass::Outage { retry_after },
-            _ => {
+            Some(
+                "BadDigest"
+                | "InvalidDigest"
+                | "IncompleteBody"
+                | "RequestTimeout"
+                | "ClientDisconnect"
+                | "XAmzContentChecksumMismatch",
+            ) if status == 400 => return FailureClass::Reread,
+            Some(code) if LASTING.contains(&code) => {
                 let retryable = false;
-                FailureClass::Fatal(self.refused("storage refused the part", retryable))
+                return FailureClass::Fatal(self.refused("storage refused the part", retryable));
             }
+            _ => {}
+        }
+        match status_class(status) {
+            StatusClass::Busy => FailureClass::Outage { retry_after },
+            // Providers word expiry in many ways, so any such refusal earns a fresh URL.
+            StatusClass::Denied if after(body, "expired").is_some() => FailureClass::RenewUrl(Cause::Expired),
+            StatusClass::Denied => FailureClass::RenewUrl(Cause::Denied),
+            StatusClass::Refused => FailureClass::RenewUrl(Cause::Refused),
         }
     }
 
@@ -116,6 +128,25 @@ impl TransferFailure {
     }
 }
 
+/// Codes that say the same however often one asks: something has to be set right first.
+///
+/// Source: as for [`TransferFailure::verdict`]. What a proxy can cause as well (`InvalidRequest`, `MethodNotAllowed`) is not
+/// among them.
+const LASTING: [&str; 12] = [
+    "AuthorizationHeaderMalformed",
+    "AuthorizationQueryParametersError",
+    "EntityTooLarge",
+    "EntityTooSmall",
+    "IllegalLocationConstraintException",
+    "InvalidBucketName",
+    "InvalidRegionName",
+    "KeyTooLongError",
+    "MalformedXML",
+    "NoSuchBucket",
+    "NotImplemented",
+    "PermanentRedirect",
+];
+
 /// The content of the first `<Code>` element, if it looks like one of S3's codes.
 fn s3_code(body: &str) -> Option<&str> {
     let rest = after(body, "<Code>")?;
@@ -150,19 +181,19 @@ mod tests {
     fn expired_urls_are_renewed_in_both_providers_words() {
         let aws = "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>";
         let r2 = "<Error><Code>ExpiredRequest</Code></Error>";
-        assert_eq!(refused(403, aws), FailureClass::RenewUrl { expired: true });
-        assert_eq!(refused(400, r2), FailureClass::RenewUrl { expired: true });
+        assert_eq!(refused(403, aws), FailureClass::RenewUrl(Cause::Expired));
+        assert_eq!(refused(400, r2), FailureClass::RenewUrl(Cause::Expired));
         let skewed = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
-        assert_eq!(refused(403, skewed), FailureClass::RenewUrl { expired: true });
+        assert_eq!(refused(403, skewed), FailureClass::RenewUrl(Cause::Expired));
         let denied = "<Error><Code>AccessDenied</Code></Error>";
-        assert_eq!(refused(403, denied), FailureClass::RenewUrl { expired: false });
+        assert_eq!(refused(403, denied), FailureClass::RenewUrl(Cause::Denied));
     }
 
     #[test]
     fn damage_is_sent_again_and_overload_is_waited_out() {
         assert_eq!(
             refused(400, "<Error><Code>BadDigest</Code></Error>"),
-            FailureClass::Retry
+            FailureClass::Reread
         );
         for status in [408, 429, 500, 502, 503, 504] {
             assert_eq!(refused(status, ""), FailureClass::Outage { retry_after: None });
@@ -183,11 +214,33 @@ mod tests {
             refused(404, "<Error><Code>NoSuchBucket</Code></Error>"),
             FailureClass::Fatal(_)
         ));
-        assert!(matches!(refused(413, ""), FailureClass::Fatal(_)));
+        assert!(matches!(
+            refused(501, "<Error><Code>NotImplemented</Code></Error>"),
+            FailureClass::Fatal(_)
+        ));
         assert!(matches!(
             TransferFailure::FileChanged.class(),
             FailureClass::Fatal(_)
         ));
+    }
+
+    #[test]
+    fn what_no_table_knows_is_tried_again() {
+        for (status, body) in [
+            (404, "<html>Not found</html>"),
+            (409, "<Error><Code>OperationAborted</Code></Error>"),
+            (412, ""),
+            (413, ""),
+            (421, ""),
+            (400, "<Error><Code>SomethingNew</Code></Error>"),
+        ] {
+            assert_eq!(
+                refused(status, body),
+                FailureClass::RenewUrl(Cause::Refused),
+                "{status}"
+            );
+        }
+        assert_eq!(TransferFailure::FileUnreadable.class(), FailureClass::Unreadable);
     }
 
     #[test]
@@ -224,10 +277,12 @@ mod tests {
 
     #[test]
     fn a_hostile_body_cannot_smuggle_text_into_the_message() {
-        let body = "<Code><script>alert(1)</script></Code>";
-        let FailureClass::Fatal(error) = refused(418, body) else {
-            panic!("418 is final")
+        let failure = TransferFailure::Refused {
+            status: 418,
+            body: "<Code><script>alert(1)</script></Code>".to_owned(),
+            retry_after: None,
         };
+        let error = failure.refused("storage refused the part", false);
         assert_eq!(error.message, "storage refused the part");
     }
 }

@@ -162,6 +162,7 @@ mod plan;
 mod queue;
 mod rate_estimator;
 mod stall_detector;
+mod status;
 mod time;
 mod upload;
 mod vec_map;

@@ -16,20 +16,24 @@ pub(crate) struct Outage {
     /// Failures of attempts that began before this belong to a round that has been counted.
     round_began: Moment,
     since: Option<Moment>,
+    /// Whether storage answered any of the failures, if only with an error.
+    is_answered: bool,
     probe_at: Moment,
 }
 
 impl Outage {
-    /// An attempt that began at `started` failed; gives how long its part should wait.
+    /// An attempt that began at `started` failed, with an answer or without one; gives how long its part should rest.
     pub(crate) fn on_failure(
         &mut self,
         started: Moment,
+        is_answered: bool,
         server_asks: Option<Duration>,
         policy: &RetryPolicy,
         random: &mut fastrand::Rng,
         now: Moment,
     ) -> Duration {
         self.since.get_or_insert(now);
+        self.is_answered |= is_answered;
         if self.rounds == 0 || started >= self.round_began {
             self.rounds = self.rounds.saturating_add(1);
             self.round_began = now;
@@ -44,6 +48,14 @@ impl Outage {
     /// Storage took a part, or the network is back: forget what failed before.
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
+    }
+
+    /// Bytes of an attempt that began at `started` travel: a way that was silent is open again. That storage takes them is
+    /// another question, where it has answered with errors.
+    pub(crate) fn on_movement(&mut self, started: Moment) {
+        if !self.is_answered && started >= self.round_began {
+            self.reset();
+        }
     }
 
     /// Whether storage counts as down.
@@ -87,7 +99,14 @@ mod tests {
     fn fail(outage: &mut Outage, started: u64, now: u64) -> Duration {
         let mut random = fastrand::Rng::with_seed(now);
         let at = Moment::from_millis;
-        outage.on_failure(at(started), None, &RetryPolicy::default(), &mut random, at(now))
+        outage.on_failure(
+            at(started),
+            false,
+            None,
+            &RetryPolicy::default(),
+            &mut random,
+            at(now),
+        )
     }
 
     #[test]
@@ -98,6 +117,26 @@ mod tests {
         }
         assert!(!outage.is_down());
         assert_eq!(outage.cap(6, Moment::from_millis(1000)), 6);
+    }
+
+    #[test]
+    fn bytes_that_travel_end_a_silence_and_no_refusal() {
+        let at = Moment::from_millis;
+        let mut outage = Outage::default();
+        fail(&mut outage, 0, 1000);
+        outage.on_movement(at(500));
+        assert_eq!(
+            outage.duration(at(61_000)),
+            Duration::from_secs(60),
+            "it began before"
+        );
+        outage.on_movement(at(2000));
+        assert_eq!(outage.duration(at(61_000)), Duration::ZERO);
+
+        let mut random = fastrand::Rng::with_seed(1);
+        outage.on_failure(at(0), true, None, &RetryPolicy::default(), &mut random, at(1000));
+        outage.on_movement(at(2000));
+        assert_eq!(outage.duration(at(61_000)), Duration::from_secs(60));
     }
 
     #[test]

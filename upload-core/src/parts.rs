@@ -16,6 +16,7 @@ pub(crate) struct Lease {
     pub request: PartRequest,
     /// Where the request goes.
     pub origin: Origin,
+    lifetime: Duration,
     usable_until: Moment,
 }
 
@@ -23,6 +24,11 @@ impl Lease {
     /// Share of its life after which a lease is not used for a new request any more: the request
     /// needs time to reach storage.
     const UNUSED_SHARE: u32 = 10;
+
+    /// A lease of less than this is a fault of the set-up (`URL_TTL_SECONDS`).
+    ///
+    /// Source: own choice; a part that is ready waits for a connection for about as long.
+    const SHORT: Duration = Duration::from_secs(10);
 
     /// Longest such margin.
     const LARGEST_MARGIN: Duration = Duration::from_secs(30);
@@ -40,12 +46,18 @@ impl Lease {
         Self {
             origin: origins.of(&request),
             request,
+            lifetime,
             usable_until: asked_at + lifetime.saturating_sub(margin),
         }
     }
 
     pub(crate) fn is_usable(&self, now: Moment) -> bool {
         now < self.usable_until
+    }
+
+    /// Whether it was given for so short a time that waiting for a turn may use it up.
+    pub(crate) fn is_short(&self) -> bool {
+        self.lifetime < Self::SHORT
     }
 }
 
@@ -106,13 +118,24 @@ impl Part {
     }
 }
 
+/// How often a part has failed.
+#[derive(Debug, Clone, Copy)]
+struct Failures {
+    /// By its own fault.
+    own: u32,
+    /// When it last failed, whoever's fault it was.
+    last: Moment,
+}
+
 /// All parts of an upload.
 #[derive(Debug)]
 pub(crate) struct Parts {
     plan: PartPlan,
     parts: Vec<Part>,
-    failures: VecMap<PartNumber, u32>,
-    /// Every part before it is stored and verified.
+    failures: VecMap<PartNumber, Failures>,
+    /// What was read of parts that have to be read again: both readings have to be the same.
+    earlier_readings: VecMap<PartNumber, Crc64Nvme>,
+    /// Every part before it is stored and proven.
     first_open: usize,
     /// Every part from here on is waiting.
     first_untouched: usize,
@@ -125,6 +148,7 @@ impl Parts {
             plan,
             parts: vec![Part::Waiting; usize::from(plan.part_count())],
             failures: VecMap::new(),
+            earlier_readings: VecMap::new(),
             first_open: 0,
             first_untouched: 0,
             stored_bytes: 0,
@@ -180,6 +204,23 @@ impl Parts {
         }
     }
 
+    /// An attempt at the part has ended without a result: the part goes back to where it can start again.
+    pub(crate) fn set_back(&mut self, part: PartNumber) {
+        let back = match self.get(part).cloned() {
+            Some(Part::Hashing) => Part::Waiting,
+            Some(Part::Sending { crc, lease, .. }) => Part::Ready { crc, lease },
+            Some(Part::Stored {
+                crc,
+                verification: Verification::Running,
+            }) => Part::Stored {
+                crc,
+                verification: Verification::Due,
+            },
+            _ => return,
+        };
+        self.set(part, back);
+    }
+
     /// Whether a part is smaller than one that is being hashed: it would be ready sooner and be sent first, and the larger
     /// one would end last, alone.
     pub(crate) fn would_overtake(&self, part: PartNumber) -> bool {
@@ -231,6 +272,12 @@ impl Parts {
         self.open().filter(|(_, part)| is_ahead(part)).count()
     }
 
+    /// What is known of parts whose states begin anew: how often they failed, and what was read of them.
+    pub(crate) fn take_history(&mut self, before: Self) {
+        self.failures = before.failures;
+        self.earlier_readings = before.earlier_readings;
+    }
+
     /// Bytes that storage holds.
     pub(crate) fn stored_bytes(&self) -> u64 {
         self.stored_bytes
@@ -242,10 +289,46 @@ impl Parts {
     }
 
     /// Counts a failure that the part itself answers for; gives the number so far.
-    pub(crate) fn count_failure(&mut self, part: PartNumber) -> u32 {
-        let failures = self.failures.get(&part).map_or(1, |failures| failures + 1);
-        self.failures.insert(part, failures);
+    pub(crate) fn count_failure(&mut self, part: PartNumber, now: Moment) -> u32 {
+        let failures = self.failures.get(&part).map_or(0, |failures| failures.own) + 1;
+        let known = Failures {
+            own: failures,
+            last: now,
+        };
+        self.failures.insert(part, known);
         failures
+    }
+
+    /// Counts a failure that storage or the network seems to answer for. Where others have succeeded since the part
+    /// last failed, the part is to blame all the same. Gives the number of failures of its own so far.
+    pub(crate) fn count_outage(
+        &mut self,
+        part: PartNumber,
+        last_success: Option<Moment>,
+        now: Moment,
+    ) -> u32 {
+        let Some(before) = self.failures.get(&part).copied() else {
+            self.failures.insert(part, Failures { own: 0, last: now });
+            return 0;
+        };
+        let is_own = last_success.is_some_and(|success| success > before.last);
+        let own = before.own + u32::from(is_own);
+        self.failures.insert(part, Failures { own, last: now });
+        own
+    }
+
+    /// Has the part read again, and remembers what was read before.
+    pub(crate) fn reread(&mut self, part: PartNumber) {
+        if let Some(crc) = self.get(part).and_then(Part::crc) {
+            self.earlier_readings.insert(part, crc);
+        }
+    }
+
+    /// Whether an earlier reading of the part had other bytes: then the file has changed in between.
+    pub(crate) fn was_other(&self, part: PartNumber, crc: Crc64Nvme) -> bool {
+        self.earlier_readings
+            .get(&part)
+            .is_some_and(|earlier| *earlier != crc)
     }
 
     /// The whole file's checksum, once every part's is known.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use crate::config::RetryPolicy;
 use crate::error::{UploadError, UploadErrorCode};
 use crate::io::{Call, CallFailure, CallId, TaskId};
+use crate::outage::Outage;
+use crate::status::{StatusClass, status_class};
 use crate::time::Moment;
 use crate::vec_map::VecMap;
 
@@ -19,8 +21,6 @@ pub(crate) enum CallSubject {
     Upload(TaskId),
     /// No task any more: an upload that ended and only has to be freed in storage.
     Cleanup,
-    /// A task that waits to hear that its abort went through.
-    Abort(TaskId),
 }
 
 /// A call that has not been answered yet.
@@ -31,9 +31,12 @@ pub(crate) struct PendingCall {
     /// When it was last sent.
     pub asked_at: Moment,
     failures: u32,
+    /// Failures that it answers for itself.
+    own_failures: u32,
+    failed_at: Option<Moment>,
     failing_since: Option<Moment>,
-    /// Set while it waits for another try.
-    retry_at: Option<Moment>,
+    /// Set while it waits to be sent.
+    due_at: Option<Moment>,
 }
 
 /// What becomes of a call that failed.
@@ -49,6 +52,9 @@ pub(crate) enum AfterFailure {
 #[derive(Debug, Default)]
 pub(crate) struct PendingCalls {
     pending: VecMap<CallId, PendingCall>,
+    /// The brake that all of them share.
+    outage: Outage,
+    answered_at: Option<Moment>,
 }
 
 impl PendingCalls {
@@ -58,19 +64,20 @@ impl PendingCalls {
             subject,
             asked_at: now,
             failures: 0,
+            own_failures: 0,
+            failed_at: None,
             failing_since: None,
-            retry_at: None,
+            due_at: Some(now),
         };
         self.pending.insert(call, pending);
     }
 
-    /// Takes a call out because it was answered, or because nobody wants the answer any more.
-    pub(crate) fn take(&mut self, call: CallId) -> Option<PendingCall> {
-        self.pending.remove(&call)
-    }
-
-    pub(crate) fn get_mut(&mut self, call: CallId) -> Option<&mut PendingCall> {
-        self.pending.get_mut(&call)
+    /// Takes a call out because it was answered.
+    pub(crate) fn answered(&mut self, call: CallId, now: Moment) -> Option<PendingCall> {
+        let pending = self.pending.remove(&call)?;
+        self.answered_at = Some(now);
+        self.outage.reset();
+        Some(pending)
     }
 
     /// Drops the call if it concerns this upload alone.
@@ -95,7 +102,7 @@ impl PendingCalls {
     pub(crate) fn is_failing(&self) -> bool {
         self.pending
             .values()
-            .any(|pending| pending.failures >= FAILURES_TO_SHOW)
+            .any(|pending| pending.subject != CallSubject::Cleanup && pending.failures >= FAILURES_TO_SHOW)
     }
 
     /// Books a failure: another try later, or the end.
@@ -109,62 +116,83 @@ impl PendingCalls {
         now: Moment,
     ) -> Option<AfterFailure> {
         let mut pending = self.pending.remove(&call)?;
-        let (error, server_asks) = match failure {
-            CallFailure::Problem(problem) if !problem.code.is_retryable() => {
-                return Some(AfterFailure::GivenUp(Box::new(pending), problem.into()));
-            }
-            CallFailure::Problem(problem) => {
-                let asked = problem
-                    .retry_after
-                    .map(|seconds| Duration::from_secs(seconds.into()));
-                (problem.into(), asked)
-            }
-            CallFailure::Unreadable { status } if (400..500).contains(&status) && status != 429 => {
-                let mut error = UploadError::protocol("the coordinator's answer is not of this protocol");
-                error.status = Some(status);
-                return Some(AfterFailure::GivenUp(Box::new(pending), error));
-            }
-            CallFailure::Unreadable { .. } | CallFailure::Network | CallFailure::TimedOut => {
-                let text = "the coordinator cannot be reached";
-                (
-                    UploadError::new(UploadErrorCode::CoordinatorUnreachable, true, text),
-                    None,
-                )
-            }
-        };
+        let Failure {
+            error,
+            server_asks,
+            is_answered,
+            kind,
+        } = classify(failure);
+        if kind == Kind::Final {
+            self.answered_at = Some(now);
+            self.outage.reset();
+            return Some(AfterFailure::GivenUp(Box::new(pending), error));
+        }
         pending.failures += 1;
+        // Where others were answered since it last failed, it fails by its own fault.
+        let others_work = pending
+            .failed_at
+            .is_some_and(|at| self.answered_at.is_some_and(|answered| answered > at));
+        pending.own_failures += u32::from(kind == Kind::Own || others_work);
+        pending.failed_at = Some(now);
         let since = *pending.failing_since.get_or_insert(now);
         if !online {
             // Time without a network is nobody's failure.
             pending.failing_since = None;
-        } else if now.since(since) > policy.outage_timeout {
+        } else if pending.own_failures >= policy.max_attempts || now.since(since) > policy.outage_timeout {
             return Some(AfterFailure::GivenUp(Box::new(pending), error));
         }
-        pending.retry_at = Some(now + policy.delay(pending.failures, server_asks, random));
+        let mut delay = policy.delay(pending.failures, server_asks, random);
+        // What only has to be freed harms nobody while it waits, and holds nobody up.
+        if pending.subject != CallSubject::Cleanup && kind == Kind::Outage {
+            let shared =
+                self.outage
+                    .on_failure(pending.asked_at, is_answered, server_asks, policy, random, now);
+            delay = delay.max(shared);
+        }
+        pending.due_at = Some(now + delay);
         self.pending.insert(call, pending);
         Some(AfterFailure::Retries)
     }
 
-    /// The next call whose wait is over; it counts as sent now.
+    /// The next call that may be sent; it counts as sent now. While the coordinator counts as down, one at a time.
     pub(crate) fn next_due(&mut self, now: Moment) -> Option<(CallId, Call)> {
-        let is_due = |pending: &PendingCall| pending.retry_at.is_some_and(|at| at <= now);
+        if !self.may_send(now) {
+            return None;
+        }
+        let is_due = |pending: &PendingCall| pending.due_at.is_some_and(|at| at <= now);
         let (call, pending) = self.pending.iter_mut().find(|(_, pending)| is_due(pending))?;
-        pending.retry_at = None;
+        pending.due_at = None;
         pending.asked_at = now;
         Some((*call, pending.request.clone()))
     }
 
     /// Ends all waits: the network is back.
-    pub(crate) fn retry_all_now(&mut self, now: Moment) {
+    pub(crate) fn on_network(&mut self, now: Moment) {
+        self.outage.reset();
         for pending in self.pending.values_mut() {
-            if pending.retry_at.is_some() {
-                pending.retry_at = Some(now);
+            if pending.due_at.is_some() {
+                pending.due_at = Some(now);
             }
         }
     }
 
+    /// When a call may be sent next, where nothing but time is waited for.
+    pub(crate) fn next_send(&self, now: Moment) -> Option<Moment> {
+        let due = self.pending.values().filter_map(|pending| pending.due_at).min()?;
+        match self.outage.next_probe(now) {
+            Some(probe) => Some(due.max(probe)),
+            None => self.may_send(now).then_some(due),
+        }
+    }
+
+    fn may_send(&self, now: Moment) -> bool {
+        let asked = self.pending.values().filter(|pending| pending.due_at.is_none());
+        asked.count() < self.outage.cap(usize::MAX, now)
+    }
+
     /// So much of the time since the last failure was slept through.
     pub(crate) fn discount(&mut self, slept: Duration) {
+        self.outage.discount(slept);
         for since in self
             .pending
             .values_mut()
@@ -173,10 +201,67 @@ impl PendingCalls {
             *since += slept;
         }
     }
+}
 
-    /// When the next wait ends.
-    pub(crate) fn next_retry(&self) -> Option<Moment> {
-        self.pending.values().filter_map(|pending| pending.retry_at).min()
+/// What a failed call was told.
+struct Failure {
+    error: UploadError,
+    server_asks: Option<Duration>,
+    is_answered: bool,
+    kind: Kind,
+}
+
+/// Whom a failure is to be blamed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The coordinator has decided: asking again changes nothing.
+    Final,
+    /// The call itself, which may be sent again a few times.
+    Own,
+    /// The coordinator or the way to it.
+    Outage,
+}
+
+fn classify(failure: CallFailure) -> Failure {
+    match failure {
+        CallFailure::Problem(problem) => {
+            let asked = problem.retry_after;
+            let kind = match problem.code.is_retryable() {
+                true => Kind::Outage,
+                false => Kind::Final,
+            };
+            Failure {
+                server_asks: asked.map(|seconds| Duration::from_secs(seconds.into())),
+                error: problem.into(),
+                is_answered: true,
+                kind,
+            }
+        }
+        // Whatever this is, it is not the coordinator that speaks.
+        CallFailure::Unreadable { status } if status_class(status) != StatusClass::Busy => {
+            let mut error = UploadError::new(
+                UploadErrorCode::ProtocolViolation,
+                true,
+                "the coordinator's answer is not of this protocol",
+            );
+            error.status = Some(status);
+            Failure {
+                error,
+                server_asks: None,
+                is_answered: true,
+                kind: Kind::Own,
+            }
+        }
+        CallFailure::Unreadable { .. } | CallFailure::Network | CallFailure::TimedOut => Failure {
+            error: UploadError::new(
+                UploadErrorCode::CoordinatorUnreachable,
+                true,
+                "the coordinator cannot be reached",
+            ),
+            server_asks: None,
+            is_answered: matches!(failure, CallFailure::Unreadable { .. }),
+            kind: Kind::Outage,
+        },
     }
 }
 

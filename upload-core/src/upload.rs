@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use syncsphere_protocol::{PartNumber, PartPlan, Redacted, UploadGrant, UploadId, UploadKind};
 
+use crate::backoff::Retries;
 use crate::checkpoint::Checkpoint;
 use crate::io::{AttemptId, CallId, FileDescription, Progress, TaskId, TaskState};
 use crate::origins::Origin;
@@ -30,7 +31,7 @@ pub(crate) enum Phase {
     Transferring(Session),
     /// The coordinator has been asked to finalize it.
     Completing(Session, CallId),
-    /// The coordinator has been asked, or is about to be, how it stands: storage or an answer
+    /// The coordinator has been asked, or is about to be once the upload has rested, how it stands: storage or an answer
     /// contradicted what the engine knew.
     Resyncing(Session, Option<CallId>),
 }
@@ -43,8 +44,6 @@ pub(crate) struct Session {
     pub ticket: Redacted<String>,
     /// The request for URLs that is under way.
     pub signing: Option<CallId>,
-    /// How often the coordinator's view of the upload contradicted the engine's.
-    pub disagreements: u32,
 }
 
 impl Session {
@@ -54,7 +53,6 @@ impl Session {
             kind,
             ticket,
             signing: None,
-            disagreements: 0,
         }
     }
 
@@ -73,6 +71,14 @@ pub(crate) struct Upload {
     pub began: Moment,
     /// Since when the coordinator has put off opening it.
     pub refused_since: Option<Moment>,
+    /// How often it has put that off, and until when it is not asked again.
+    pub openings: Retries,
+    /// How often storage or coordinator contradicted what the engine knew of it, and what storage held of it when that
+    /// was last settled.
+    pub disagreements: Retries,
+    pub agreed_bytes: u64,
+    /// How often in a row its file could not be read.
+    pub reads: Retries,
     pub parts: Parts,
     pub rate: RateEstimator,
     /// What the page was last told.
@@ -98,6 +104,10 @@ impl Upload {
             paused: false,
             began: Moment::default(),
             refused_since: None,
+            openings: Retries::default(),
+            disagreements: Retries::default(),
+            agreed_bytes: 0,
+            reads: Retries::default(),
             parts: Parts::new(plan),
             rate: RateEstimator::new(),
             reported: Reported::default(),
@@ -106,12 +116,9 @@ impl Upload {
         }
     }
 
-    /// Whether one request carries it.
+    /// How long it takes, for the order of files.
     pub(crate) fn class(&self) -> Class {
-        match self.parts.plan().part_count() {
-            0 | 1 => Class::Single,
-            _ => Class::Multipart,
-        }
+        Class::of(self.parts.plan())
     }
 
     /// The session, once there is one.
@@ -132,14 +139,15 @@ impl Upload {
         }
     }
 
-    /// Whether parts may be sent.
-    pub(crate) fn may_send(&self) -> bool {
-        !self.paused && matches!(self.phase, Phase::Transferring(_))
+    /// Whether parts may be sent: while the file can be read.
+    pub(crate) fn may_send(&self, now: Moment) -> bool {
+        !self.paused && self.reads.rests_until(now).is_none() && matches!(self.phase, Phase::Transferring(_))
     }
 
-    /// Whether parts may be hashed: from the opening on, until all are stored.
-    pub(crate) fn may_hash(&self) -> bool {
+    /// Whether parts may be hashed: from the opening on, until all are stored, while the file can be read.
+    pub(crate) fn may_hash(&self, now: Moment) -> bool {
         !self.paused
+            && self.reads.rests_until(now).is_none()
             && matches!(
                 self.phase,
                 Phase::Opening | Phase::Initiating | Phase::Transferring(_)
@@ -213,6 +221,8 @@ pub(crate) struct Attempt {
     pub started: Moment,
     /// Bytes handed to the network.
     pub loaded: u64,
+    /// Whether those are all there are: what is awaited now is storage's answer.
+    pub handed_over: bool,
     /// When that last grew.
     pub last_progress_at: Moment,
     /// The longest that it did not.
@@ -229,6 +239,7 @@ impl Attempt {
             is_form: false,
             started: now,
             loaded: 0,
+            handed_over: false,
             last_progress_at: now,
             longest_silence: Duration::ZERO,
         }

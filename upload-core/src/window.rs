@@ -28,8 +28,9 @@ pub(crate) trait Window {
     /// and `limited` tells whether more would have been in flight if the window had allowed it.
     fn on_stored(&mut self, bytes: u64, in_flight: usize, limited: bool, now: Moment);
 
-    /// A request failed in a way that congestion can explain: reset, timeout, 429, 503.
-    fn on_congestion(&mut self, now: Moment);
+    /// A request that began at `started` failed in a way that congestion can explain: reset, timeout, 429, 503. What one
+    /// event does to all requests in flight counts once.
+    fn on_congestion(&mut self, started: Moment, now: Moment);
 }
 
 /// The controller that the configuration asks for.
@@ -59,7 +60,7 @@ impl Window for Fixed {
 
     fn on_stored(&mut self, _: u64, _: usize, _: bool, _: Moment) {}
 
-    fn on_congestion(&mut self, _: Moment) {}
+    fn on_congestion(&mut self, _: Moment, _: Moment) {}
 }
 
 /// Requests that a browser carries at a time to an HTTP/1.1 origin; the adaptive window starts
@@ -102,6 +103,8 @@ struct Adaptive {
     max: usize,
     limit: usize,
     outcomes: VecDeque<Outcome>,
+    /// When congestion was last noticed: what began before is of the same event.
+    congested_at: Option<Moment>,
     epoch: Option<Epoch>,
     /// Goodput in bytes a second of the last whole epoch.
     last_goodput: Option<f64>,
@@ -135,6 +138,7 @@ impl Adaptive {
             max: max.min(BROWSER_CONNECTIONS),
             limit: max.min(BROWSER_CONNECTIONS),
             outcomes: VecDeque::with_capacity(MEMORY),
+            congested_at: None,
             epoch: None,
             last_goodput: None,
             climbing: false,
@@ -241,7 +245,11 @@ impl Window for Adaptive {
         }
     }
 
-    fn on_congestion(&mut self, _now: Moment) {
+    fn on_congestion(&mut self, started: Moment, now: Moment) {
+        if self.congested_at.is_some_and(|at| started <= at) {
+            return;
+        }
+        self.congested_at = Some(now);
         self.remember(Outcome::Congested);
         if self.recent_failures() >= FAILURES_TO_SHRINK {
             self.limit = (self.limit / 2).max(1);
@@ -275,9 +283,7 @@ mod tests {
     #[test]
     fn a_fixed_window_never_moves() {
         let mut window = window(Concurrency::Fixed(3));
-        for _ in 0..10 {
-            window.on_congestion(Moment::default());
-        }
+        congest(window.as_mut(), 10, &mut Moment::default());
         assert_eq!(window.limit(), 3);
     }
 
@@ -316,20 +322,37 @@ mod tests {
         assert_eq!(window.limit(), 16, "never more than the page's ceiling");
     }
 
+    /// So many requests fail, each for itself.
+    fn congest(window: &mut dyn Window, events: u32, now: &mut Moment) {
+        for _ in 0..events {
+            let started = *now + Duration::from_secs(1);
+            *now += Duration::from_secs(2);
+            window.on_congestion(started, *now);
+        }
+    }
+
     #[test]
     fn a_lone_failure_changes_nothing_and_a_burst_halves() {
         let mut window = Adaptive::new(6);
-        window.on_congestion(Moment::default());
+        let mut now = Moment::default();
+        congest(&mut window, 1, &mut now);
         assert_eq!(window.limit(), 6);
-        for _ in 0..FAILURES_TO_SHRINK {
-            window.on_congestion(Moment::default());
-        }
+        congest(&mut window, FAILURES_TO_SHRINK as u32, &mut now);
         assert_eq!(window.limit(), 3);
-        for _ in 0..100 {
-            window.on_congestion(Moment::default());
-        }
+        congest(&mut window, 100, &mut now);
         assert_eq!(window.limit(), 1);
         settle(&mut window, 20, |limit| limit as f64 * 1e6);
         assert_eq!(window.limit(), 6, "it recovers");
+    }
+
+    #[test]
+    fn a_blip_that_cuts_every_request_is_one_event() {
+        let mut window = Adaptive::new(16);
+        window.set_connections(Connections::Multiplexed);
+        let began = Moment::from_millis(1000);
+        for _ in 0..12 {
+            window.on_congestion(began, Moment::from_millis(5000));
+        }
+        assert_eq!(window.limit(), 6);
     }
 }

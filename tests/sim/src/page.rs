@@ -157,6 +157,7 @@ impl Simulation {
                 request,
             } => {
                 let file = file(task);
+                self.began.entry(file).or_insert(self.now);
                 let seed = page.given.get(&file).map_or(0, |given| given.0);
                 if self
                     .sending

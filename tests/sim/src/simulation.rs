@@ -91,6 +91,8 @@ pub(crate) struct Sending {
 pub struct Outcome {
     /// The last state of each file.
     pub ends: Vec<Option<TaskState>>,
+    /// When the first byte of each file set out, in milliseconds.
+    pub began_at: Vec<Option<u64>>,
     /// When each file ended, in milliseconds.
     pub ended_at: Vec<Option<u64>>,
     /// Milliseconds until the last one ended.
@@ -121,6 +123,7 @@ pub struct Simulation {
     pub(crate) lag: u64,
     asleep_until: u64,
     pub(crate) kept: BTreeMap<usize, String>,
+    pub(crate) began: BTreeMap<usize, u64>,
     pub(crate) done: BTreeMap<usize, (TaskState, u64)>,
     pub(crate) sending: BTreeMap<AttemptId, Sending>,
     pub(crate) pipe: Pipe,
@@ -186,6 +189,7 @@ impl Simulation {
             lag: 0,
             asleep_until: 0,
             kept: BTreeMap::new(),
+            began: BTreeMap::new(),
             done: BTreeMap::new(),
             sending: BTreeMap::new(),
             pipe: Pipe::new(scenario.link.rate_each, scenario.link.rate_total),
@@ -229,6 +233,9 @@ impl Simulation {
         (self.outcome.ends, self.outcome.ended_at) = ends
             .map(|end| (end.map(|(state, _)| state), end.map(|(_, at)| at)))
             .unzip();
+        self.outcome.began_at = (0..self.disk.len())
+            .map(|file| self.began.get(&file).copied())
+            .collect();
         for ledger in self.ledgers.values() {
             crate::invariants::feed_is_sound(ledger);
             crate::invariants::available_means_stored(ledger, &self.storage, &self.versions);

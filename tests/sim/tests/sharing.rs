@@ -133,6 +133,63 @@ fn an_address_of_storage_that_is_dead_holds_nobody_up_for_good() {
     assert!(outcome.took < 300_000, "{outcome:?}");
 }
 
+#[test]
+fn a_file_that_takes_seconds_starts_within_two_whatever_is_on_its_way() {
+    for (size, link) in [
+        (1, LINKS[2]),
+        (MIB, LINKS[2]),
+        (17 * MIB, LINKS[1]),
+        (60 * MIB, LINKS[0]),
+    ] {
+        let outcome = Simulation::run(Scenario {
+            link,
+            // It comes when the long one has been on its way for half a minute.
+            incidents: vec![(0, Incident::Pause(1, 30_000))],
+            ..Scenario::calm(26, vec![4 * 1024 * MIB, size])
+        });
+        all_available(&outcome);
+        let began = outcome.began_at.get(1).copied().flatten();
+        assert!(began < Some(32_000), "{size} bytes over {}: {began:?}", link.name);
+    }
+}
+
+#[test]
+fn a_blip_that_cuts_every_request_costs_no_more_than_itself() {
+    // 2 MB/s a connection, and 300 ms without a network every two minutes.
+    let link = Link {
+        name: "blips",
+        round_trip: 30,
+        rate_each: 2_000.0,
+        rate_total: 24_000.0,
+        resets: 0.0,
+        flap: (0, 0),
+    };
+    for connections in [Connections::Http1, Connections::Multiplexed] {
+        let run = |incidents| {
+            let outcome = Simulation::run(Scenario {
+                link,
+                connections,
+                incidents,
+                ..Scenario::calm(27, vec![4 * 1024 * MIB])
+            });
+            all_available(&outcome);
+            outcome
+        };
+        let blips: Vec<_> = (1..12)
+            .map(|round| (round * 120_000, Incident::NetworkGone(300, false)))
+            .collect();
+        let (clean, with_blips) = (run(Vec::new()), run(blips));
+        // Each blip costs what its parts had sent, and a wait.
+        let lost = with_blips.bytes_arrived - clean.bytes_arrived.min(with_blips.bytes_arrived);
+        assert!(
+            with_blips.took < clean.took * 125 / 100,
+            "{connections:?}: {} ms against {}, {lost} bytes more arrived",
+            with_blips.took,
+            clean.took
+        );
+    }
+}
+
 /// How many times as long 256 MiB take where storage refuses some parts as where it does not, on average.
 fn slowdown_by_refusals(part_size: Option<u64>) -> f64 {
     let link = Link {

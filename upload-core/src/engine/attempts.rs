@@ -6,26 +6,15 @@ use syncsphere_protocol::{Crc64Nvme, PartNumber};
 
 use super::Engine;
 use crate::error::UploadError;
-use crate::failure::FailureClass;
 use crate::io::{Action, AttemptId, TaskId, TransferFailure};
 use crate::parts::{Part, Verification};
+use crate::stall_detector::BUFFERED;
 use crate::time::Moment;
-use crate::upload::{Attempt, Phase, Purpose};
+use crate::upload::{Attempt, Purpose};
 
 /// Weight of the newest part in the smoothed speed of a connection. Source: own choice; the last
 /// five parts or so decide.
 const CONNECTION_RATE_WEIGHT: f64 = 0.3;
-
-/// How often storage may refuse a part without saying that its URL's time was over.
-///
-/// Source: own choice; once for a word for expiry that is not known here, once for luck.
-const MAX_DENIALS: u32 = 3;
-
-/// Longest wait where no answer came at all: a network that returns does not always say so, and one
-/// probe at a time is no burden.
-///
-/// Source: own choice.
-const MAX_DELAY_WITHOUT_ANSWER: Duration = Duration::from_secs(4);
 
 /// A timer that is late by more than this means that the computer slept or the tab was frozen:
 /// silence until then proves nothing.
@@ -50,6 +39,12 @@ impl Engine {
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };
+        upload.reads.reset();
+        if upload.parts.was_other(part, crc) {
+            // Storage would take the new bytes, and the file would be a mix of two versions.
+            self.fail(task, UploadError::file_changed());
+            return;
+        }
         if purpose == Purpose::Verify {
             match upload.parts.get(part).and_then(Part::crc) {
                 Some(sent) if sent != crc => self.fail(task, UploadError::file_changed()),
@@ -68,13 +63,26 @@ impl Engine {
 
     pub(super) fn sent(&mut self, id: AttemptId, loaded: u64) {
         let now = self.now;
-        let Some(attempt) = self.attempts.get_mut(&id) else {
+        let Some(attempt) = self
+            .attempts
+            .get_mut(&id)
+            .filter(|attempt| loaded > attempt.loaded)
+        else {
             return;
         };
-        if loaded > attempt.loaded {
-            attempt.loaded = loaded;
-            attempt.longest_silence = attempt.longest_silence.max(now.since(attempt.last_progress_at));
-            attempt.last_progress_at = now;
+        let Some(upload) = self.uploads.get(&attempt.task) else {
+            return;
+        };
+        let length = upload.parts.range(attempt.part).length;
+        attempt.loaded = loaded;
+        attempt.handed_over = loaded >= length;
+        attempt.longest_silence = attempt.longest_silence.max(now.since(attempt.last_progress_at));
+        attempt.last_progress_at = now;
+        if !attempt.handed_over {
+            self.stalls.on_progress();
+            if loaded > BUFFERED {
+                self.outage.on_movement(attempt.started);
+            }
         }
     }
 
@@ -87,7 +95,7 @@ impl Engine {
             task,
             part,
             started,
-            last_progress_at,
+            loaded,
             longest_silence,
             is_form,
             ..
@@ -109,6 +117,7 @@ impl Engine {
             },
         );
         upload.unsaved = true;
+        upload.reads.reset();
         for duplicate in duplicates.into_iter().filter(|duplicate| *duplicate != id) {
             self.attempts.remove(&duplicate);
             self.push(Action::Cancel { attempt: duplicate });
@@ -121,141 +130,48 @@ impl Engine {
             None => rate,
         });
         self.sent_bytes = self.sent_bytes.saturating_add(length);
-        self.stalls
-            .observe(longest_silence.max(self.now.since(last_progress_at)));
+        if loaded > 0 {
+            self.stalls.observe(longest_silence);
+        }
+        self.stored_at = Some(self.now);
         self.outage.reset();
         self.diagnosis(is_form).on_answer();
         let limited = self.has_part_ready();
         self.window.on_stored(length, in_flight, limited, self.now);
     }
 
-    pub(super) fn attempt_failed(&mut self, id: AttemptId, failure: &TransferFailure) {
-        let Some(attempt) = self.attempts.remove(&id) else {
-            return;
-        };
-        if attempt.purpose == Purpose::Send {
-            if !matches!(failure, TransferFailure::Network) {
-                self.diagnosis(attempt.is_form).on_answer();
-            }
-            if self.has_duplicate(&attempt, id) && !matches!(failure.class(), FailureClass::Fatal(_)) {
-                // The other request for the same part is still on its way.
-                return;
-            }
-        }
-        let most = self.config.retry.max_attempts;
-        match failure.class() {
-            FailureClass::Fatal(error) => self.fail(attempt.task, error),
-            // Only storage can be out of order; a file that cannot be hashed cannot be read.
-            _ if attempt.purpose != Purpose::Send => self.fail(attempt.task, UploadError::file_unreadable()),
-            FailureClass::Outage { retry_after } => self.back_off(attempt, failure, retry_after),
-            FailureClass::Resync => self.resync(attempt.task),
-            FailureClass::Retry => self.repeat(attempt, failure, false, most),
-            FailureClass::RenewUrl { expired: true } => self.repeat(attempt, failure, true, most),
-            FailureClass::RenewUrl { expired: false } => {
-                self.repeat(attempt, failure, true, most.min(MAX_DENIALS))
-            }
-        }
-    }
-
-    /// Sends a part again that failed for a reason of its own, unless it has failed so often.
-    fn repeat(&mut self, attempt: Attempt, failure: &TransferFailure, keep_checksum: bool, most: u32) {
-        let Attempt { task, part, .. } = attempt;
-        let Some(upload) = self.uploads.get_mut(&task) else {
-            return;
-        };
-        let failures = upload.parts.count_failure(part);
-        if failures >= most {
-            let text = "storage refused the same part again and again";
-            self.fail(task, failure.refused(text, true));
-            return;
-        }
-        self.retries = self.retries.saturating_add(1);
-        let crc = upload
-            .parts
-            .get(part)
-            .and_then(Part::crc)
-            .filter(|_| keep_checksum);
-        let until = match failures {
-            // A URL that has just expired needs no wait: the new one comes from elsewhere.
-            1 if keep_checksum => self.now,
-            _ => self.now + self.config.retry.delay(failures, None, &mut self.random),
-        };
-        upload.parts.set(
-            part,
-            Part::BackingOff {
-                crc,
-                lease: None,
-                until,
-            },
-        );
-    }
-
-    /// Leaves a part alone that failed because storage or the network is in trouble.
-    fn back_off(&mut self, attempt: Attempt, failure: &TransferFailure, retry_after: Option<Duration>) {
-        let Attempt {
-            task,
-            part,
-            started,
-            is_form,
-            ..
-        } = attempt;
-        self.window.on_congestion(self.now);
-        let mut policy = self.config.retry;
-        if matches!(failure, TransferFailure::Network) {
-            policy.max_delay = policy.max_delay.min(MAX_DELAY_WITHOUT_ANSWER);
-        }
-        let delay = self
-            .outage
-            .on_failure(started, retry_after, &policy, &mut self.random, self.now);
-        let timeout = self.config.retry.outage_timeout;
-        let diagnosis = self.diagnosis(is_form);
-        let (found, verdict) = (diagnosis.found(), diagnosis.verdict());
-        if self.online && (verdict.is_some() || self.outage.duration(self.now) > timeout) {
-            self.fail(task, UploadError::storage_unreachable(found));
-            return;
-        }
-        self.retries = self.retries.saturating_add(1);
-        let until = self.now + delay;
-        // Where storage has several addresses, another may answer when this one does not; but where none ever has, the
-        // request is what an examination needs.
-        let keeps_address = self.origins.count() == 1
-            || !matches!(failure, TransferFailure::Network)
-            || !self.diagnosis(is_form).was_answered();
-        let Some(upload) = self.uploads.get_mut(&task) else {
-            return;
-        };
-        let waiting = match upload.parts.get(part) {
-            Some(Part::Sending { crc, lease, .. }) => Part::BackingOff {
-                crc: *crc,
-                lease: keeps_address.then(|| lease.clone()),
-                until,
-            },
-            _ => return,
-        };
-        upload.parts.set(part, waiting);
-        self.examine(task, part);
-    }
-
     /// Cuts requests that have shown no progress for longer than healthy ones do.
     pub(super) fn cut_stalled(&mut self) {
-        let timeout = self.stalls.timeout();
-        let is_stalled = |attempt: &Attempt| {
-            attempt.purpose == Purpose::Send && self.now.since(attempt.last_progress_at) >= timeout
-        };
-        let stalled: Vec<AttemptId> = self
+        let stalled: Vec<(AttemptId, bool)> = self
             .attempts
             .iter()
-            .filter(|(_, attempt)| is_stalled(attempt))
-            .map(|(id, _)| *id)
+            .filter(|(_, attempt)| self.stalls_at(attempt).is_some_and(|at| self.now >= at))
+            .map(|(id, attempt)| (*id, attempt.loaded > 0))
             .collect();
         if stalled.is_empty() {
             return;
         }
         self.stalls.back_off();
-        for id in stalled {
+        for (id, moved) in stalled {
+            self.stalls.on_cut(moved);
             self.push(Action::Cancel { attempt: id });
             self.attempt_failed(id, &TransferFailure::Network);
         }
+    }
+
+    /// When a request will have shown no progress for so long that it is cut.
+    pub(super) fn stalls_at(&self, attempt: &Attempt) -> Option<Moment> {
+        if attempt.purpose != Purpose::Send {
+            return None;
+        }
+        let upload = self.uploads.get(&attempt.task)?;
+        let length = upload.parts.range(attempt.part).length;
+        let timeout = match (attempt.loaded, attempt.handed_over) {
+            (_, true) => self.stalls.answer_timeout(length, self.connection_rate),
+            (0, false) => self.stalls.first_timeout(length, self.connection_rate),
+            _ => self.stalls.timeout(),
+        };
+        Some(attempt.last_progress_at + timeout)
     }
 
     /// After a sleep, takes the time slept out of every reckoning of silence and failure: nobody
@@ -286,6 +202,8 @@ impl Engine {
             let Some(upload) = self.uploads.get_mut(&task) else {
                 continue;
             };
+            upload.openings.end_rest();
+            upload.disagreements.end_rest();
             let waiting: Vec<PartNumber> = upload
                 .parts
                 .open()
@@ -321,52 +239,8 @@ impl Engine {
             };
             self.push(Action::Cancel { attempt: id });
             if let Some(upload) = self.uploads.get_mut(&task) {
-                let back = match upload.parts.get(attempt.part).cloned() {
-                    Some(Part::Hashing) => Part::Waiting,
-                    Some(Part::Sending { crc, lease, .. }) => Part::Ready { crc, lease },
-                    Some(Part::Stored {
-                        crc,
-                        verification: Verification::Running,
-                    }) => Part::Stored {
-                        crc,
-                        verification: Verification::Due,
-                    },
-                    _ => continue,
-                };
-                upload.parts.set(attempt.part, back);
+                upload.parts.set_back(attempt.part);
             }
         }
-    }
-
-    /// Stops sending and has the coordinator say how the upload stands.
-    pub(super) fn resync(&mut self, task: TaskId) {
-        self.cancel_attempts(task);
-        let Some(upload) = self.uploads.get_mut(&task) else {
-            return;
-        };
-        if let Some(call) = upload.own_call() {
-            self.calls.drop_own(call, task);
-        }
-        if let Phase::Transferring(session) | Phase::Completing(session, _) = &upload.phase {
-            let mut session = session.clone();
-            session.signing = None;
-            upload.phase = Phase::Resyncing(session, None);
-        }
-    }
-
-    /// Whether another request for the attempt's part is in flight.
-    fn has_duplicate(&mut self, attempt: &Attempt, id: AttemptId) -> bool {
-        let Some(upload) = self.uploads.get_mut(&attempt.task) else {
-            return false;
-        };
-        let Some(Part::Sending { crc, lease, attempts }) = upload.parts.get(attempt.part).cloned() else {
-            return false;
-        };
-        let attempts: Vec<AttemptId> = attempts.into_iter().filter(|other| *other != id).collect();
-        let has_duplicate = !attempts.is_empty();
-        upload
-            .parts
-            .set(attempt.part, Part::Sending { crc, lease, attempts });
-        has_duplicate
     }
 }

@@ -175,13 +175,7 @@ impl Engine {
         let Some((upload_id, body)) = self.completion(task) else {
             return;
         };
-        let call = self.ids.call();
-        self.calls.insert(
-            call,
-            Call::Complete { upload_id, body },
-            CallSubject::Upload(task),
-            self.now,
-        );
+        let call = self.call(Call::Complete { upload_id, body }, CallSubject::Upload(task));
         self.completing(task, call);
         self.replied(call, Err(CallFailure::Problem(problem)));
     }

@@ -19,6 +19,10 @@ pub(super) struct Harness {
     pub now: Moment,
     /// Requests to storage that are in flight, oldest first.
     pub sending: Vec<AttemptId>,
+    /// Where in their file the bytes of all requests so far begin.
+    pub offsets: Vec<(AttemptId, u64)>,
+    /// Checksums that are being computed.
+    pub hashing: Vec<AttemptId>,
     pub told: Vec<(TaskId, Notice)>,
     /// Examinations of storage that were asked for.
     pub examinations: u32,
@@ -27,16 +31,21 @@ pub(super) struct Harness {
 impl Harness {
     /// Two requests at a time, no checksums, parts of [`PART`] bytes.
     pub(super) fn new() -> Self {
-        let config = Config {
+        Self::with(Config {
             concurrency: Concurrency::Fixed(2),
             part_size: Some(PART),
             integrity: false,
             ..Config::default()
-        };
+        })
+    }
+
+    pub(super) fn with(config: Config) -> Self {
         Self {
             engine: Engine::new(config, 1),
             now: Moment::from_millis(1),
             sending: Vec::new(),
+            offsets: Vec::new(),
+            hashing: Vec::new(),
             told: Vec::new(),
             examinations: 0,
         }
@@ -67,6 +76,7 @@ impl Harness {
     pub(super) fn feed(&mut self, input: Input) {
         if let Input::Stored { attempt } | Input::AttemptFailed { attempt, .. } = &input {
             self.sending.retain(|known| known != attempt);
+            self.hashing.retain(|known| known != attempt);
         }
         self.engine.handle_input(input, self.now);
         while let Some(action) = self.engine.poll_action() {
@@ -76,8 +86,15 @@ impl Harness {
 
     fn perform(&mut self, action: Action) {
         match action {
-            Action::Send { attempt, .. } => self.sending.push(attempt),
-            Action::Cancel { attempt } => self.sending.retain(|known| *known != attempt),
+            Action::Send { attempt, range, .. } => {
+                self.sending.push(attempt);
+                self.offsets.push((attempt, range.offset));
+            }
+            Action::Hash { attempt, .. } => self.hashing.push(attempt),
+            Action::Cancel { attempt } => {
+                self.sending.retain(|known| *known != attempt);
+                self.hashing.retain(|known| *known != attempt);
+            }
             Action::Notify { task, notice } => self.told.push((task, notice)),
             Action::Call { call, request } => {
                 let reply = match *request {
@@ -116,7 +133,7 @@ impl Harness {
                 });
             }
             Action::Examine { .. } => self.examinations += 1,
-            Action::Hash { .. } | Action::Save { .. } | Action::Forget { .. } => {}
+            Action::Save { .. } | Action::Forget { .. } => {}
         }
     }
 }

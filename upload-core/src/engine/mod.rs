@@ -1,21 +1,28 @@
 //! The engine: takes inputs, moves uploads on, and hands out actions.
 //!
 //! This file holds the engine's face and the life of a task; its other rooms are
-//! [`schedule`] (what to do next), [`attempts`] (what becomes of hashing and sending), [`hedge`]
+//! [`schedule`] (what to do next), [`sending`] (which parts are sent), [`attempts`] and [`failures`] (what becomes of
+//! hashing and sending, done and failed), [`hedge`]
 //! (overtaking late requests), [`examination`] (of a storage that never answered), [`requests`] and
 //! [`replies`] (what the coordinator is asked and what it answers), [`completion`] (finalizing),
 //! [`report`] (what page and checkpoint are told) and [`snapshot`] (what there is to see).
 
 mod attempts;
+#[cfg(test)]
+mod attempts_tests;
 mod completion;
 mod examination;
+mod failures;
 #[cfg(test)]
 mod harness;
 mod hedge;
+#[cfg(test)]
+mod repeated_answers;
 mod replies;
 mod report;
 mod requests;
 mod schedule;
+mod sending;
 mod snapshot;
 
 use std::collections::VecDeque;
@@ -26,7 +33,7 @@ use syncsphere_protocol::{InvalidPlan, PartPlan, UploadGrant, UploadId};
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::diagnosis::Diagnosis;
-use crate::error::{UploadError, UploadErrorCode};
+use crate::error::{Fate, UploadError, UploadErrorCode};
 use crate::io::{Action, AttemptId, Call, CallId, FileDescription, Input, Notice, TaskId, TaskState};
 use crate::origins::{Origin, Origins};
 use crate::outage::Outage;
@@ -54,6 +61,10 @@ pub enum TimerReason {
     Stalled,
     /// A part in flight may be late enough to be sent a second time.
     Hedge,
+    /// A file that could not be read may be read again.
+    ReadFile,
+    /// The coordinator may be asked again how an upload stands.
+    Resync,
     /// A file has waited long enough for more of its first parts to be hashed.
     Initiate,
     /// Small files have waited long enough to be finalized together.
@@ -67,7 +78,7 @@ pub enum TimerReason {
 /// The engine for all uploads of a page.
 ///
 /// After each [`Engine::handle_input`], drain [`Engine::poll_action`]; the order of actions is the
-/// order to carry them out in. Costs grow with the files under way (at most 200), not with those
+/// order to carry them out in. Costs grow with the files under way (at most 200 that are not paused), not with those
 /// that wait.
 pub struct Engine {
     config: Config,
@@ -88,6 +99,8 @@ pub struct Engine {
     /// Of requests without a form, and with one.
     diagnoses: [Diagnosis; 2],
     stalls: StallDetector,
+    /// When storage last took a part.
+    stored_at: Option<Moment>,
     /// Bytes a second that one connection has lately carried.
     connection_rate: Option<f64>,
     /// Whether files may end in smaller parts: true until storage turns out to take parts of one size only.
@@ -132,6 +145,7 @@ impl Engine {
             outage: Outage::default(),
             diagnoses: Default::default(),
             stalls: StallDetector::default(),
+            stored_at: None,
             connection_rate: None,
             tails: true,
             batching_since: None,
@@ -258,13 +272,11 @@ impl Engine {
         let upload_id = upload.upload_id().cloned();
         self.remove(task);
         self.push(Action::Forget { task });
+        // An initiation under way is aborted when its answer comes.
         if let Some(upload_id) = upload_id {
-            // The page hears of the abort once storage is being freed.
-            self.call(Call::Abort { upload_id }, CallSubject::Abort(task));
-        } else {
-            // An initiation under way is aborted when its answer comes.
-            self.notify(task, Notice::State(TaskState::Aborted));
+            self.free(upload_id);
         }
+        self.notify(task, Notice::State(TaskState::Aborted));
     }
 
     fn network(&mut self, online: bool) {
@@ -272,24 +284,31 @@ impl Engine {
         if online {
             self.outage.reset();
             self.diagnoses.iter_mut().for_each(Diagnosis::reset);
-            self.calls.retry_all_now(self.now);
+            self.calls.on_network(self.now);
             self.end_all_backoffs();
         }
     }
 
-    /// Ends a task that failed. What storage holds of it is freed, unless trying again may use it.
-    fn fail(&mut self, task: TaskId, error: UploadError) {
+    /// Ends a task that failed. What storage holds of it is kept for another try, unless it is of no use any more.
+    fn fail(&mut self, task: TaskId, mut error: UploadError) {
         let Some(upload) = self.uploads.get(&task) else {
             return;
         };
         let upload_id = upload.upload_id().cloned();
-        self.remove(task);
-        if !error.retryable {
-            self.push(Action::Forget { task });
-            if let Some(upload_id) = upload_id {
+        match (error.fate_of_stored(), upload_id) {
+            (Fate::Kept, Some(_)) => {
+                error.resumable = true;
+                if upload.unsaved {
+                    self.save(task);
+                }
+            }
+            (Fate::Freed, Some(upload_id)) => {
+                self.push(Action::Forget { task });
                 self.free(upload_id);
             }
+            (Fate::Gone, _) | (_, None) => self.push(Action::Forget { task }),
         }
+        self.remove(task);
         self.notify(task, Notice::State(TaskState::Failed));
         self.notify(task, Notice::Failed(Box::new(error)));
     }
@@ -309,13 +328,10 @@ impl Engine {
         self.active.retain(|active| *active != task);
     }
 
+    /// Asks the coordinator, as soon as it may be asked.
     fn call(&mut self, request: Call, subject: CallSubject) -> CallId {
         let call = self.ids.call();
-        self.calls.insert(call, request.clone(), subject, self.now);
-        self.push(Action::Call {
-            call,
-            request: Box::new(request),
-        });
+        self.calls.insert(call, request, subject, self.now);
         call
     }
 

@@ -11,22 +11,17 @@ use super::requests::client_ref as name_of;
 use super::{Engine, granted_plan};
 use crate::checkpoint::Checkpoint;
 use crate::error::{UploadError, UploadErrorCode};
-use crate::io::{Action, Call, CallFailure, CallId, Notice, Reply, TaskId, TaskState};
+use crate::io::{Call, CallFailure, CallId, Reply, TaskId};
 use crate::parts::{Lease, Part, Parts, Verification};
 use crate::pending_calls::{AfterFailure, CallSubject, PendingCall};
 use crate::time::Moment;
 use crate::upload::{Phase, Session};
 
-/// How often the coordinator's view of an upload may contradict the engine's before it fails.
-///
-/// Source: own choice; once is a part that storage lost, thrice is no accident.
-const MAX_DISAGREEMENTS: u32 = 3;
-
 impl Engine {
     pub(super) fn replied(&mut self, call: CallId, result: Result<Reply, CallFailure>) {
         match result {
             Ok(reply) => {
-                if let Some(pending) = self.calls.take(call) {
+                if let Some(pending) = self.calls.answered(call, self.now) {
                     self.answered(pending, reply);
                 }
             }
@@ -35,11 +30,8 @@ impl Engine {
                 let failed = self
                     .calls
                     .fail(call, failure, &policy, &mut self.random, self.online, self.now);
-                match failed {
-                    Some(AfterFailure::GivenUp(pending, error)) => self.given_up(*pending, error),
-                    // The page should not wait for an abort that storage will only see later.
-                    Some(AfterFailure::Retries) => self.release_abort(call),
-                    None => {}
+                if let Some(AfterFailure::GivenUp(pending, error)) = failed {
+                    self.given_up(*pending, error);
                 }
             }
         }
@@ -59,7 +51,6 @@ impl Engine {
                 self.completed_batch(tasks, reply)
             }
             (CallSubject::Upload(task), Reply::Status(status)) => self.status(task, *status),
-            (CallSubject::Abort(task), _) => self.notify(task, Notice::State(TaskState::Aborted)),
             (CallSubject::Cleanup, _) => {}
             (CallSubject::Initiation(tasks) | CallSubject::Completion(tasks), _) => {
                 for task in tasks {
@@ -86,7 +77,6 @@ impl Engine {
                     self.fail(task, error.clone());
                 }
             }
-            (CallSubject::Abort(task), _) => self.notify(task, Notice::State(TaskState::Aborted)),
             (CallSubject::Cleanup, _) => {}
             (CallSubject::Upload(task), Call::Complete { .. }) => self.completion_refused(task, error),
             (CallSubject::Completion(tasks), _) => {
@@ -138,21 +128,16 @@ impl Engine {
             self.fail(task, problem.into());
             return;
         }
-        let signing: Vec<(PartNumber, Option<Crc64Nvme>)> = upload.parts.signing().collect();
         let asked = problem
             .retry_after
             .map(|seconds| Duration::from_secs(seconds.into()));
+        // No part is to blame for it.
+        upload
+            .openings
+            .count(&self.config.retry, asked, &mut self.random, now);
+        let signing: Vec<(PartNumber, Option<Crc64Nvme>)> = upload.parts.signing().collect();
         for (number, crc) in signing {
-            let failures = upload.parts.count_failure(number);
-            let until = now + self.config.retry.delay(failures, asked, &mut self.random);
-            upload.parts.set(
-                number,
-                Part::BackingOff {
-                    crc,
-                    lease: None,
-                    until,
-                },
-            );
+            upload.parts.set(number, Part::Hashed { crc });
         }
         upload.phase = Phase::Opening;
     }
@@ -216,8 +201,11 @@ impl Engine {
         let left_out: Vec<(PartNumber, Option<Crc64Nvme>)> = upload.parts.signing().collect();
         let mut given_up = false;
         for (number, crc) in left_out {
-            given_up |= upload.parts.count_failure(number) >= self.config.retry.max_attempts;
-            upload.parts.set(number, Part::Hashed { crc });
+            let failures = upload.parts.count_failure(number, self.now);
+            given_up |= failures >= self.config.retry.max_attempts;
+            let until = self.now + self.config.retry.delay(failures, None, &mut self.random);
+            let lease = None;
+            upload.parts.set(number, Part::BackingOff { crc, lease, until });
         }
         if given_up {
             self.fail(task, UploadError::protocol("the coordinator left out a part"));
@@ -233,19 +221,13 @@ impl Engine {
             UploadErrorCode::Coordinator(
                 ErrorCode::PartsMissing
                     | ErrorCode::PartSizeMismatch
+                    | ErrorCode::ChecksumMismatch
                     | ErrorCode::Conflict
                     | ErrorCode::Forbidden
             )
         );
-        let Some(upload) = self.uploads.get_mut(&task) else {
-            return;
-        };
-        let (Phase::Transferring(session) | Phase::Completing(session, _)) = &mut upload.phase else {
-            return;
-        };
-        session.disagreements += 1;
-        if mendable && session.disagreements < MAX_DISAGREEMENTS {
-            self.resync(task);
+        if mendable {
+            self.contradicted(task, error);
         } else {
             self.fail(task, error);
         }
@@ -258,7 +240,6 @@ impl Engine {
             FileStatus::Available => self.completed(task, Box::new(status.file)),
             FileStatus::Aborted | FileStatus::Expired | FileStatus::Deleted => {
                 let code = UploadErrorCode::Coordinator(ErrorCode::UploadGone);
-                self.push(Action::Forget { task });
                 self.fail(
                     task,
                     UploadError::new(code, true, "the upload was aborted or has expired"),
@@ -283,11 +264,10 @@ impl Engine {
             );
             return;
         };
-        let mut session = Session::new(status.upload_id, status.kind, ticket);
+        let session = Session::new(status.upload_id, status.kind, ticket);
         let (parts, known) = match &upload.phase {
             Phase::Restoring { checkpoint, .. } => (Parts::new(plan), known_from(checkpoint)),
-            Phase::Resyncing(before, _) => {
-                session.disagreements = before.disagreements;
+            Phase::Resyncing(..) => {
                 let known = plan
                     .part_numbers()
                     .filter_map(|number| Some((number, upload.parts.get(number)?.clone())));
@@ -295,20 +275,24 @@ impl Engine {
             }
             _ => return,
         };
-        upload.parts = parts;
-        let holds = |number: PartNumber| {
+        // A failure that was counted before still counts.
+        let before = std::mem::replace(&mut upload.parts, parts);
+        upload.parts.take_history(before);
+        let holds = |number: PartNumber, crc: Option<Crc64Nvme>| {
             let length = plan.range(number).map(|range| range.length);
-            status
-                .parts
-                .iter()
-                .any(|stored| stored.part_number == number && Some(stored.size) == length)
+            // Where storage says what it holds, that has to be what was read.
+            let is_other =
+                |stored: Option<Crc64Nvme>| crc.zip(stored).is_some_and(|(ours, theirs)| ours != theirs);
+            status.parts.iter().any(|stored| {
+                stored.part_number == number && Some(stored.size) == length && !is_other(stored.crc64nvme)
+            })
         };
         for (number, before) in known {
             let crc = before.crc();
             let state = match before {
                 // A single request is only told to be stored by the end of the whole upload.
                 Part::Stored { verification, .. }
-                    if status.kind == UploadKind::Multipart && holds(number) =>
+                    if status.kind == UploadKind::Multipart && holds(number, crc) =>
                 {
                     Part::Stored { crc, verification }
                 }
@@ -317,17 +301,13 @@ impl Engine {
             };
             upload.parts.set(number, state);
         }
+        let stored = upload.parts.stored_bytes();
+        if stored > upload.agreed_bytes {
+            upload.agreed_bytes = stored;
+            upload.disagreements.reset();
+        }
         upload.phase = Phase::Transferring(session);
         upload.unsaved = true;
-    }
-
-    fn release_abort(&mut self, call: CallId) {
-        if let Some(pending) = self.calls.get_mut(call)
-            && let CallSubject::Abort(task) = pending.subject
-        {
-            pending.subject = CallSubject::Cleanup;
-            self.notify(task, Notice::State(TaskState::Aborted));
-        }
     }
 }
 

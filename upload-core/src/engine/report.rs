@@ -102,7 +102,7 @@ impl Engine {
         is_known.then(|| upload.saved_at.map_or(self.now, |at| at + CHECKPOINT_EVERY))
     }
 
-    fn save(&mut self, task: TaskId) {
+    pub(super) fn save(&mut self, task: TaskId) {
         let now = self.now;
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;

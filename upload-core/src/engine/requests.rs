@@ -19,6 +19,12 @@ use crate::wire::push_digits;
 /// Initiate requests under way at a time: one travels while the next fills up.
 const INITIATIONS_AT_ONCE: usize = 2;
 
+/// Uploads of earlier pages whose state is asked for at a time. Source: own choice; a hundred are asked in a few seconds.
+const STATES_AT_ONCE: usize = 8;
+
+/// Bytes of the body of one initiate request, about. Source: `docs/api.md` allows 1 MiB.
+const MOST_INITIATE_BYTES: usize = 768 * 1024;
+
 /// How long a file waits, from its beginning on, for more parts to be hashed than the first: their URLs
 /// come with the grant, where they would cost a round trip later.
 ///
@@ -46,19 +52,26 @@ impl Engine {
             .sum();
         let is_urgent = ready < self.window.limit() * WINDOWS_AHEAD;
         let are_enough = waiting.len() >= MAX_FILES_PER_INITIATE;
-        let mut waiting = waiting.into_iter();
+        let mut waiting = waiting.into_iter().peekable();
         // While enough is ready to be sent, files are gathered so that they share a request.
         while self.online && self.calls.initiations() < INITIATIONS_AT_ONCE && (is_urgent || are_enough) {
             let mut tasks = Vec::new();
             let mut files = Vec::new();
             let mut room = MAX_PARTS_PER_SIGNING;
+            let mut bytes = 0;
             while tasks.len() < MAX_FILES_PER_INITIATE
                 && room > 0
-                && let Some(task) = waiting.next()
+                && let Some(task) = waiting.peek().copied()
             {
                 let Some(upload) = self.uploads.get_mut(&task) else {
+                    waiting.next();
                     continue;
                 };
+                bytes += described_bytes(upload);
+                if bytes > MOST_INITIATE_BYTES && !tasks.is_empty() {
+                    break;
+                }
+                waiting.next();
                 let parts = take_hashed(upload, room);
                 room -= parts.len();
                 tasks.push(task);
@@ -90,6 +103,7 @@ impl Engine {
             .min(usize::from(upload.parts.plan().part_count()));
         let hashed = hashed(upload);
         is_opening(upload)
+            && upload.openings.rests_until(self.now).is_none()
             && hashed > 0
             && (hashed >= wanted || self.now.since(upload.began) >= OPENING_DELAY)
     }
@@ -99,30 +113,38 @@ impl Engine {
         let waiting = self
             .active_uploads()
             .filter(|upload| is_opening(upload) && hashed(upload) > 0);
-        let ends = waiting.map(|upload| upload.began + OPENING_DELAY);
+        let ends = waiting.map(|upload| {
+            let rest = upload.openings.rests_until(self.now).unwrap_or(self.now);
+            rest.max(upload.began + OPENING_DELAY)
+        });
         ends.filter(|at| *at > self.now).min()
     }
 
     /// Asks how uploads stand that an earlier page left, or that storage and engine see differently.
     pub(super) fn request_status(&mut self) {
+        let is_asked = |upload: &&Upload| matches!(upload.phase, Phase::Restoring { call: Some(_), .. });
+        let mut asked = self.active_uploads().filter(is_asked).count();
         for task in self.active.clone() {
             let Some(upload) = self.uploads.get(&task).filter(|upload| !upload.paused) else {
                 continue;
             };
-            if !matches!(
-                upload.phase,
-                Phase::Restoring { call: None, .. } | Phase::Resyncing(_, None)
-            ) {
+            let is_waiting = match upload.phase {
+                Phase::Restoring { call: None, .. } => asked < STATES_AT_ONCE,
+                Phase::Resyncing(_, None) => upload.disagreements.rests_until(self.now).is_none(),
+                _ => false,
+            };
+            if !is_waiting {
                 continue;
             }
             let Some(upload_id) = upload.upload_id().cloned() else {
                 continue;
             };
-            let asked = self.call(Call::Status { upload_id }, CallSubject::Upload(task));
+            let question = self.call(Call::Status { upload_id }, CallSubject::Upload(task));
+            asked += 1;
             if let Some(upload) = self.uploads.get_mut(&task)
                 && let Phase::Restoring { call, .. } | Phase::Resyncing(_, call) = &mut upload.phase
             {
-                *call = Some(asked);
+                *call = Some(question);
             }
         }
     }
@@ -182,6 +204,17 @@ fn take_hashed(upload: &mut Upload, most: usize) -> Vec<PartToSign> {
             .set(part.part_number, Part::Signing { crc: part.crc64nvme });
     }
     parts
+}
+
+/// What the description of a file takes in a request, at the most: a character may be written as an escape.
+fn described_bytes(upload: &Upload) -> usize {
+    /// The members' names and everything of fixed length, with a dozen parts.
+    const FRAME: usize = 1024;
+    let file = &upload.file;
+    let metadata = file.metadata.iter().flat_map(|texts| texts.0.iter());
+    let metadata: usize = metadata.map(|(name, text)| name.len() + text.len() + 8).sum();
+    let path = file.path.as_ref().map_or(0, |path| path.len());
+    FRAME + 2 * (file.name.len() + path + metadata)
 }
 
 /// What the coordinator calls a file by in its answer.

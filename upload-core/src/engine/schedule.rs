@@ -1,12 +1,13 @@
 //! What to do next: who begins, what is hashed, signed, sent, hedged and finalized.
 //!
 //! Runs after every input. Each step only looks at uploads under way, in the order in which they
-//! began, so that earlier files finish first; but files of a single request pass those of many, on up
-//! to half of the requests, so that a small file is not kept waiting for a large one.
+//! began, so that earlier files finish first; but short files pass long ones, on up to half of the
+//! requests, so that a file which is done in seconds is not kept waiting for one that takes hours.
 
 use syncsphere_protocol::{MAX_FILES_PER_INITIATE, PartNumber};
 
 use super::{Engine, TimerReason};
+use crate::error::UploadError;
 use crate::io::{Action, TaskId};
 use crate::parts::{Part, Verification};
 use crate::queue::Class;
@@ -33,7 +34,6 @@ const FIRST_HASHES_AT_ONCE: usize = 2;
 impl Engine {
     pub(super) fn advance(&mut self) {
         self.cut_stalled();
-        self.repeat_calls();
         self.end_due_backoffs();
         self.begin_uploads();
         self.start_hashing();
@@ -43,6 +43,7 @@ impl Engine {
         self.send();
         self.hedge();
         self.complete();
+        self.send_calls();
     }
 
     /// When to look again, and why.
@@ -54,14 +55,23 @@ impl Engine {
                 Part::BackingOff { until, .. } => Some((*until, TimerReason::RetryPart)),
                 _ => None,
             });
-        let timeout = self.stalls.timeout();
-        let sends = self
+        let pauses = self.active_uploads().flat_map(|upload| {
+            let reads = upload.reads.rests_until(self.now);
+            let reads = reads.map(|until| (until, TimerReason::ReadFile));
+            let is_resyncing = matches!(upload.phase, Phase::Resyncing(_, None)) && !upload.paused;
+            let resync = upload.disagreements.rests_until(self.now);
+            let resync = resync
+                .filter(|_| is_resyncing)
+                .map(|until| (until, TimerReason::Resync));
+            reads.into_iter().chain(resync)
+        });
+        let stalls = self
             .attempts
             .values()
-            .filter(|attempt| attempt.purpose == Purpose::Send);
-        let stalls = sends.map(move |attempt| (attempt.last_progress_at + timeout, TimerReason::Stalled));
+            .filter_map(|attempt| self.stalls_at(attempt));
+        let stalls = stalls.map(|at| (at, TimerReason::Stalled));
         // Without a network, calls wait for its return, not for a time.
-        let calls = self.calls.next_retry().filter(|_| self.online);
+        let calls = self.calls.next_send(self.now).filter(|_| self.online);
         let calls = calls.map(|at| (at, TimerReason::RetryCall));
         let probe = self
             .outage
@@ -71,6 +81,7 @@ impl Engine {
         let opening = self.next_opening().map(|at| (at, TimerReason::Initiate));
         let batch = self.next_batch().map(|at| (at, TimerReason::Complete));
         retries
+            .chain(pauses)
             .chain(stalls)
             .chain(calls)
             .chain(probe)
@@ -100,7 +111,7 @@ impl Engine {
         self.active_uploads().filter(|upload| !upload.paused)
     }
 
-    fn repeat_calls(&mut self) {
+    fn send_calls(&mut self) {
         while self.online
             && let Some((call, request)) = self.calls.next_due(self.now)
         {
@@ -113,11 +124,13 @@ impl Engine {
 
     /// Parts whose wait is over, or whose URL has grown old, go back to where they can start again.
     fn end_due_backoffs(&mut self) {
-        let (now, integrity) = (self.now, self.config.integrity);
+        let (now, integrity, policy) = (self.now, self.config.integrity, self.config.retry);
+        let mut wasting = Vec::new();
         for task in &self.active {
             let Some(upload) = self.uploads.get_mut(task) else {
                 continue;
             };
+            let mut unused = Vec::new();
             let due: Vec<(PartNumber, Part)> = upload
                 .parts
                 .open()
@@ -140,6 +153,9 @@ impl Engine {
                         Some((number, Part::Hashed { crc: *crc }))
                     }
                     Part::Ready { crc, lease } if !lease.is_usable(now) => {
+                        if lease.is_short() {
+                            unused.push(number);
+                        }
                         Some((number, Part::Hashed { crc: *crc }))
                     }
                     _ => None,
@@ -148,6 +164,20 @@ impl Engine {
             for (number, part) in due {
                 upload.parts.set(number, part);
             }
+            // URLs that are over before a connection is free would be asked for again and again.
+            for number in unused {
+                let failures = upload.parts.count_failure(number, now);
+                if failures >= policy.max_attempts {
+                    wasting.push(*task);
+                }
+                let (crc, lease) = (upload.parts.get(number).and_then(Part::crc), None);
+                let until = now + policy.delay(failures, None, &mut self.random);
+                upload.parts.set(number, Part::BackingOff { crc, lease, until });
+            }
+        }
+        for task in wasting {
+            let text = "the coordinator's URLs are over before they can be used";
+            self.fail(task, UploadError::protocol(text));
         }
     }
 
@@ -162,18 +192,19 @@ impl Engine {
             waiting_parts += left.div_ceil(plan.part_size()).max(1);
         }
         let enough_parts = (self.window.limit() * (WINDOWS_AHEAD + 1)) as u64;
-        let mut singles = self
-            .active_uploads()
-            .filter(|upload| upload.class() == Class::Single)
+        let mut short = self
+            .sending_uploads()
+            .filter(|upload| upload.class() != Class::Long)
             .count();
-        while self.active.len() < MAX_ACTIVE {
+        let mut under_way = self.sending_uploads().count();
+        while under_way < MAX_ACTIVE {
             let may_run_dry = waiting_parts < enough_parts || waiting_bytes < BYTES_AHEAD;
             let uploads = &self.uploads;
             let may_begin = |task| uploads.get(&task).is_some_and(|upload| !upload.paused);
             let task = if may_run_dry {
-                self.queue.take(may_begin)
-            } else if singles < MAX_FILES_PER_INITIATE {
-                self.queue.take_single(may_begin)
+                self.queue.take(|_| true, may_begin)
+            } else if short < MAX_FILES_PER_INITIATE {
+                self.queue.take(|class| class != Class::Long, may_begin)
             } else {
                 None
             };
@@ -184,7 +215,8 @@ impl Engine {
             upload.began = self.now;
             waiting_bytes += upload.parts.plan().size();
             waiting_parts += u64::from(upload.parts.plan().part_count());
-            singles += usize::from(upload.class() == Class::Single);
+            short += usize::from(upload.class() != Class::Long);
+            under_way += 1;
             self.active.extend(task);
         }
     }
@@ -193,7 +225,7 @@ impl Engine {
     /// those that an earlier page has stored.
     fn start_hashing(&mut self) {
         // What is prepared of small files feeds no large one's share of the requests, nor the reverse.
-        let mut ahead = [Class::Single, Class::Multipart].map(|class| (class, self.ahead(class)));
+        let mut ahead = Class::ALL.map(|class| (class, self.ahead(class)));
         let mut hashing = self
             .attempts
             .values()
@@ -206,7 +238,7 @@ impl Engine {
         };
         let most_ahead = self.window.limit() * WINDOWS_AHEAD;
         for task in self.active.clone() {
-            let Some(upload) = self.uploads.get(&task).filter(|upload| upload.may_hash()) else {
+            let Some(upload) = self.uploads.get(&task).filter(|upload| upload.may_hash(self.now)) else {
                 continue;
             };
             let class = upload.class();
@@ -240,7 +272,7 @@ impl Engine {
         }
         for task in self.active.clone() {
             while hashing < most_hashing
-                && let Some(upload) = self.uploads.get(&task).filter(|upload| upload.may_hash())
+                && let Some(upload) = self.uploads.get(&task).filter(|upload| upload.may_hash(self.now))
                 && let Some(part) = first(upload, |part| {
                     matches!(
                         part,
@@ -280,81 +312,13 @@ impl Engine {
         upload.parts.set(part, state);
         self.push(Action::Hash { attempt, task, range });
     }
-
-    fn send(&mut self) {
-        if !self.online {
-            return;
-        }
-        let limit = self.outage.cap(self.window.limit(), self.now);
-        let free = limit.saturating_sub(self.in_flight());
-        // Half of the requests, but one at least, are for small files first; then all are for all.
-        let carries_single = |attempt: &&Attempt| {
-            attempt.purpose == Purpose::Send
-                && self
-                    .uploads
-                    .get(&attempt.task)
-                    .is_some_and(|upload| upload.class() == Class::Single)
-        };
-        let singles = self.attempts.values().filter(carries_single).count();
-        let for_singles = limit.div_ceil(2).saturating_sub(singles).min(free);
-        let sent = self.send_up_to(for_singles, |upload| upload.class() == Class::Single);
-        self.send_up_to(free - sent, |_| true);
-    }
-
-    /// Sends what is ready, in the order of the files; gives how many requests were started.
-    fn send_up_to(&mut self, most: usize, of: impl Fn(&Upload) -> bool) -> usize {
-        let mut sent = 0;
-        for task in self.active.clone() {
-            while sent < most
-                && let Some(upload) = self.uploads.get(&task).filter(|upload| of(upload))
-                && upload.may_send()
-                && let Some(part) = first(
-                    upload,
-                    |part| matches!(part, Part::Ready { lease, .. } if self.has_room(lease.origin)),
-                )
-            {
-                self.start_sending(task, part);
-                sent += 1;
-            }
-        }
-        sent
-    }
-
-    pub(super) fn start_sending(&mut self, task: TaskId, part: PartNumber) {
-        let Some(upload) = self.uploads.get(&task) else {
-            return;
-        };
-        let range = upload.parts.range(part);
-        let (crc, lease, mut attempts) = match upload.parts.get(part).cloned() {
-            Some(Part::Ready { crc, lease }) => (crc, lease, Vec::new()),
-            Some(Part::Sending { crc, lease, attempts }) => (crc, lease, attempts),
-            _ => return,
-        };
-        let id = self.attempt(Attempt {
-            origin: lease.origin,
-            is_form: lease.request.is_form(),
-            ..Attempt::new(task, part, Purpose::Send, self.now)
-        });
-        let Some(upload) = self.uploads.get_mut(&task) else {
-            return;
-        };
-        attempts.push(id);
-        let request = lease.request.clone();
-        upload.parts.set(part, Part::Sending { crc, lease, attempts });
-        self.push(Action::Send {
-            attempt: id,
-            task,
-            range,
-            request,
-        });
-    }
 }
 
 pub(super) fn count(upload: &Upload, is: impl Fn(&Part) -> bool) -> usize {
     upload.parts.open().filter(|(_, part)| is(part)).count()
 }
 
-fn first(upload: &Upload, is: impl Fn(&Part) -> bool) -> Option<PartNumber> {
+pub(super) fn first(upload: &Upload, is: impl Fn(&Part) -> bool) -> Option<PartNumber> {
     upload
         .parts
         .open()

@@ -1,0 +1,149 @@
+//! Which parts are sent, and when one makes room for another.
+
+use std::time::Duration;
+
+use syncsphere_protocol::PartNumber;
+
+use super::Engine;
+use super::schedule::first;
+use crate::io::{Action, TaskId};
+use crate::parts::Part;
+use crate::queue::Class;
+use crate::upload::{Attempt, Purpose, Upload};
+
+/// How long a short file may wait for a request of a long one to end. Source: own choice; people take up to two seconds,
+/// of which the coordinator and a preflight need some.
+const LONGEST_WAIT_OF_SHORT: Duration = Duration::from_millis(1000);
+
+impl Engine {
+    /// Sends what is ready, as far as the window allows.
+    pub(super) fn send(&mut self) {
+        if !self.online {
+            return;
+        }
+        let limit = self.outage.cap(self.window.limit(), self.now);
+        if self.in_flight() >= limit && limit > 0 {
+            self.make_room();
+        }
+        // Half of the requests are for whole small files first, half of the others for short ones; then all are for all.
+        let mut left = limit;
+        for class in [Class::Single, Class::Short] {
+            let share = left.div_ceil(2);
+            let free = limit.saturating_sub(self.in_flight());
+            let most = share.saturating_sub(self.in_flight_of(class)).min(free);
+            self.send_up_to(most, |upload| upload.class() == class);
+            left = left.saturating_sub(self.in_flight_of(class));
+        }
+        self.send_up_to(limit.saturating_sub(self.in_flight()), |_| true);
+    }
+
+    fn in_flight_of(&self, class: Class) -> usize {
+        let attempts = self.attempts.values();
+        let sends = attempts.filter(|attempt| attempt.purpose == Purpose::Send);
+        sends.filter(|attempt| self.is_of(attempt, class)).count()
+    }
+
+    fn is_of(&self, attempt: &Attempt, class: Class) -> bool {
+        let upload = self.uploads.get(&attempt.task);
+        upload.is_some_and(|upload| upload.class() == class)
+    }
+
+    /// Where a short file is ready, long ones have all requests, and none of these ends soon, the one that loses least
+    /// is taken back. It costs a long file part of one connection at the most, however many short ones come.
+    fn make_room(&mut self) {
+        let is_ready = |upload: &Upload| {
+            upload.class() != Class::Long
+                && upload.may_send(self.now)
+                && first(upload, |part| matches!(part, Part::Ready { .. })).is_some()
+        };
+        let are_all_long = self.in_flight_of(Class::Long) == self.in_flight();
+        if !are_all_long || !self.sending_uploads().any(is_ready) {
+            return;
+        }
+        let sends = || {
+            let attempts = self.attempts.iter();
+            attempts.filter(|(_, attempt)| attempt.purpose == Purpose::Send)
+        };
+        let ends_soon = sends().any(|(_, attempt)| self.ends_within(attempt, LONGEST_WAIT_OF_SHORT));
+        let loses_least = sends()
+            .filter(|(_, attempt)| !attempt.handed_over && self.is_alone(attempt))
+            .min_by_key(|(_, attempt)| attempt.loaded)
+            .map(|(id, attempt)| (*id, *attempt));
+        let Some((id, attempt)) = loses_least.filter(|_| !ends_soon) else {
+            return;
+        };
+        self.attempts.remove(&id);
+        self.push(Action::Cancel { attempt: id });
+        if let Some(upload) = self.uploads.get_mut(&attempt.task) {
+            upload.parts.set_back(attempt.part);
+        }
+    }
+
+    /// Whether a request will be through by then, at the speed that it has had.
+    fn ends_within(&self, attempt: &Attempt, span: Duration) -> bool {
+        let Some(upload) = self.uploads.get(&attempt.task) else {
+            return false;
+        };
+        let left = upload
+            .parts
+            .range(attempt.part)
+            .length
+            .saturating_sub(attempt.loaded) as f64;
+        let age = self.now.since(attempt.started).as_secs_f64();
+        left * age <= attempt.loaded as f64 * span.as_secs_f64()
+    }
+
+    /// Whether no other request carries the same part.
+    fn is_alone(&self, attempt: &Attempt) -> bool {
+        let upload = self.uploads.get(&attempt.task);
+        let part = upload.and_then(|upload| upload.parts.get(attempt.part));
+        matches!(part, Some(Part::Sending { attempts, .. }) if attempts.len() == 1)
+    }
+
+    /// Sends what is ready, in the order of the files.
+    fn send_up_to(&mut self, most: usize, of: impl Fn(&Upload) -> bool) {
+        let mut sent = 0;
+        for task in self.active.clone() {
+            while sent < most
+                && let Some(upload) = self.uploads.get(&task).filter(|upload| of(upload))
+                && upload.may_send(self.now)
+                && let Some(part) = first(
+                    upload,
+                    |part| matches!(part, Part::Ready { lease, .. } if self.has_room(lease.origin)),
+                )
+            {
+                self.start_sending(task, part);
+                sent += 1;
+            }
+        }
+    }
+
+    pub(super) fn start_sending(&mut self, task: TaskId, part: PartNumber) {
+        let Some(upload) = self.uploads.get(&task) else {
+            return;
+        };
+        let range = upload.parts.range(part);
+        let (crc, lease, mut attempts) = match upload.parts.get(part).cloned() {
+            Some(Part::Ready { crc, lease }) => (crc, lease, Vec::new()),
+            Some(Part::Sending { crc, lease, attempts }) => (crc, lease, attempts),
+            _ => return,
+        };
+        let id = self.attempt(Attempt {
+            origin: lease.origin,
+            is_form: lease.request.is_form(),
+            ..Attempt::new(task, part, Purpose::Send, self.now)
+        });
+        let Some(upload) = self.uploads.get_mut(&task) else {
+            return;
+        };
+        attempts.push(id);
+        let request = lease.request.clone();
+        upload.parts.set(part, Part::Sending { crc, lease, attempts });
+        self.push(Action::Send {
+            attempt: id,
+            task,
+            range,
+            request,
+        });
+    }
+}
