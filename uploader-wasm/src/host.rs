@@ -27,7 +27,7 @@ export interface ConductorHost {
   /** The last word on a task: the file record, as JSON. */
   available(task: number, record: string): void;
   /** The last word on a task. */
-  failed(task: number, code: string, reason: string | undefined, retryable: boolean, message: string, requestId: string, status: number | undefined): void;
+  failed(task: number, code: string, reason: string | undefined, retryable: boolean, resumable: boolean, message: string, requestId: string, status: number | undefined): void;
 }
 
 /** The conductor's end of its line to one lane. No method may throw. */
@@ -104,6 +104,7 @@ extern "C" {
         code: &str,
         reason: Option<&str>,
         retryable: bool,
+        resumable: bool,
         message: &str,
         request_id: &str,
         status: Option<u16>,

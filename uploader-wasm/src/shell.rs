@@ -212,6 +212,7 @@ impl Shell {
             error.code.as_str(),
             error.reason.map(Reason::as_str),
             error.retryable,
+            error.resumable,
             &error.message,
             &error.request_id,
             error.status,

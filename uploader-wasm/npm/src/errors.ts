@@ -8,8 +8,10 @@ export class UploadError extends Error {
   readonly code: UploadErrorCode;
   /** The fault in somebody's set-up behind a code of storage, where it was found out; each has its cure in docs/errors.md. */
   readonly reason: UploadErrorReason | undefined;
-  /** Whether uploading the same file again may succeed. */
+  /** Whether doing the same again may succeed. */
   readonly retryable: boolean;
+  /** Whether what storage holds is kept: `uploader.continue(uploadId)` goes on from there, in this page or a later one. */
+  readonly resumable: boolean;
   /** Names the request in the coordinator's log, where one was concerned. */
   readonly requestId: string | undefined;
   /** HTTP status of the reply concerned. */
@@ -20,6 +22,7 @@ export class UploadError extends Error {
     this.code = failure.code;
     this.reason = failure.reason;
     this.retryable = failure.retryable;
+    this.resumable = failure.resumable ?? false;
     this.requestId = failure.requestId;
     this.status = failure.status;
   }

@@ -81,7 +81,7 @@ export type ToConductor =
   | { type: "discard"; id: number; uploadId: string }
   | { type: "close" };
 
-/** `offline`: the page could not get one for want of a network, and may be asked again. */
+/** `offline`: the page could not get one, perhaps for want of a network, and may be asked again. */
 export type TokenAnswer = { token: string } | { offline: boolean };
 
 /** The errors that end an upload, in a form that can be posted. */
@@ -90,6 +90,7 @@ export interface Failure {
   reason?: UploadErrorReason;
   message: string;
   retryable: boolean;
+  resumable?: boolean;
   requestId?: string;
   status?: number;
 }

@@ -340,7 +340,8 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
       answer = { token: await callTokenSource(this.#options.token) };
     } catch (error) {
       this.#log("warn", "token() failed");
-      answer = { offline: error instanceof TypeError };
+      // Libraries reject with errors of their own where there is no network, so only a plain word is final.
+      answer = { offline: (error as { retryable?: unknown } | null)?.retryable !== false };
     }
     this.#pool?.post({ type: "token", id, answer });
   }

@@ -79,11 +79,12 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
         interrupted.end(task);
         post({ type: "available", task, record });
       },
-      failed: (task, code, reason, retryable, message, requestId, status) => {
+      failed: (task, code, reason, retryable, resumable, message, requestId, status) => {
         const failure = {
           code: code as UploadErrorCode,
           reason: reason as UploadErrorReason | undefined,
           retryable,
+          resumable,
           message,
           requestId: requestId || undefined,
           status,
@@ -127,16 +128,33 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
     }
   };
 
+  /** Orders for tasks whose kept upload is still being read: they would overtake it. */
+  const restoring = new Map<number, (() => void)[]>();
+  const restore = async (message: Extract<ToConductor, { type: "restore" }>) => {
+    restoring.set(message.task, []);
+    try {
+      await interrupted.restore(conductor, message);
+    } finally {
+      const orders = restoring.get(message.task) ?? [];
+      restoring.delete(message.task);
+      for (const order of orders) order();
+    }
+  };
+
   onmessage = ({ data: message }: MessageEvent<ToConductor>) => {
     switch (message.type) {
       case "add":
         return add(message);
       case "restore":
-        return interrupted.restore(conductor, message);
+        return void restore(message);
       case "pause":
       case "resume":
-      case "abort":
-        return conductor[message.type](message.task);
+      case "abort": {
+        const { type, task } = message;
+        const order = () => conductor[type](task);
+        const waiting = restoring.get(task);
+        return waiting ? void waiting.push(order) : order();
+      }
       case "watch":
         return poller.start(message.task);
       case "unwatch":

@@ -1,7 +1,7 @@
 import type { TokenAnswer } from "../messages.js";
 
 /**
- * Longest wait for the page's `token()`, in ms.
+ * Longest wait of one request for the page's `token()`, in ms. The question stays open: a person may be logging in.
  *
  * Source: own choice; a page may be busy for a while, but a request to an identity provider has failed
  * by then.
@@ -23,12 +23,13 @@ export class TokenCache {
 
   /**
    * A token other than `stale`, unless the page knows no other. Rejects with a `TypeError` where
-   * asking again later may help, as `fetch` does without a network.
+   * asking again later may help, as `fetch` does without a network. The page is asked one question at a time, and its
+   * answer counts however late it comes.
    */
   get(stale?: string): Promise<string> {
     if (this.#token !== undefined && this.#token !== stale) return Promise.resolve(this.#token);
     this.#pending ??= this.#fetch().finally(() => (this.#pending = undefined));
-    return this.#pending;
+    return withTimeout(this.#pending);
   }
 
   answer(id: number, answer: TokenAnswer): void {
@@ -37,16 +38,24 @@ export class TokenCache {
 
   async #fetch(): Promise<string> {
     const answer = await new Promise<TokenAnswer>((resolve) => {
-      const timer = setTimeout(resolve, TOKEN_TIMEOUT, { offline: true });
-      this.#resolve = (answer) => {
-        clearTimeout(timer);
-        resolve(answer);
-      };
+      this.#resolve = resolve;
       this.#requestToken(++this.#lastRequest);
     });
     if ("token" in answer) return (this.#token = String(answer.token));
     throw answer.offline
       ? new TypeError("no network to get a token over")
       : new Error("the page gave no token");
+  }
+}
+
+async function withTimeout(token: Promise<string>): Promise<string> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new TypeError("the page has not given a token yet")), TOKEN_TIMEOUT);
+  });
+  try {
+    return await Promise.race([token, timeout]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -5,6 +5,9 @@ import type { StartMessage } from "../messages.js";
 import { startConductor } from "./conductor.js";
 import { startLane } from "./lane.js";
 
+// A trap in a promise reaches nobody by itself: the page hears of it as of any other crash.
+onunhandledrejection = ({ reason }) => reportError(reason);
+
 onmessage = ({ data: start }: MessageEvent<StartMessage>) => {
   initSync({ module: start.module });
   if (start.role === "lane") startLane(start.conductor, start.bodies);
