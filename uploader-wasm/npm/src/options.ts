@@ -56,7 +56,8 @@ export function checkToken(token: unknown): void {
 /** A token of the page's. Rejects with whatever its function throws, and where that gives no text. */
 export async function callTokenSource(source: UploaderOptions["token"]): Promise<string> {
   const token: unknown = typeof source === "function" ? await source() : source;
-  if (typeof token !== "string") throw new Error("token() gave no string");
+  // Asking again would give the same.
+  if (typeof token !== "string") throw Object.assign(new Error("token() gave no string"), { retryable: false });
   return token;
 }
 
