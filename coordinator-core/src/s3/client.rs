@@ -168,10 +168,36 @@ impl<S: Storage> S3<'_, S> {
     pub(crate) async fn head(&self, key: &str) -> Result<StoredObject, S3Failure> {
         let request = Request::head(self.object(key, &[]))
             .header("x-amz-checksum-mode", "ENABLED")
-            // A compressed answer would have another length.
+            // A compressed answer would have another length. Not signed: Cloudflare puts `gzip` in its place.
             .header("accept-encoding", "identity");
         let response = self.send(request, Vec::new(), PATIENCE).await?;
-        Ok(replies::stored_object(response.headers())?)
+        let told = replies::told_object(response.headers())?;
+        Ok(StoredObject {
+            size: match told.size {
+                Some(size) => size,
+                None => self.listed_size(key).await?,
+            },
+            etag: told.etag,
+            crc64nvme: told.crc64nvme,
+        })
+    }
+
+    /// The size of an object that is there, from a listing: it stands in the body, where nobody on the way
+    /// changes it.
+    ///
+    /// R2's `HEAD` tells none of an object that Cloudflare would have compressed for a worker.
+    /// Source: <https://github.com/rclone/rclone/issues/8137>
+    async fn listed_size(&self, key: &str) -> Result<u64, S3Failure> {
+        // A key is the first of those that begin with it.
+        let query = [
+            ("list-type", Some("2")),
+            ("max-keys", Some("1")),
+            ("prefix", Some(key)),
+        ];
+        let request = Request::get(self.bucket.bucket_url() + &query_string(&query));
+        let response = self.send(request, Vec::new(), PATIENCE).await?;
+        replies::listed_size(response.body(), key)?
+            .ok_or_else(|| S3Failure::Unavailable("storage does not list an object that it has".to_owned()))
     }
 
     /// Multipart uploads for exactly this key, at most a page of them.
@@ -354,9 +380,104 @@ fn completion_body(parts: &[PartToComplete]) -> Result<Vec<u8>, S3Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
+    use futures_util::FutureExt;
+
     use super::*;
+    use crate::s3::sign::tests::example_bucket;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// A storage that has everything, and what it was asked.
+    #[derive(Default)]
+    struct Recorder(RefCell<Vec<Request<Vec<u8>>>>);
+
+    impl Storage for Recorder {
+        async fn send(
+            &self,
+            request: Request<Vec<u8>>,
+            _patience: Duration,
+            _reply_limit: usize,
+        ) -> Result<Response<Vec<u8>>, StorageFailure> {
+            let query = request.uri().query().unwrap_or_default();
+            let body = match (request.method().as_str(), query) {
+                ("HEAD" | "DELETE", _) => "",
+                ("POST", "uploads=") => {
+                    "<InitiateMultipartUploadResult><UploadId>s</UploadId></InitiateMultipartUploadResult>"
+                }
+                ("POST", _) => "<CompleteMultipartUploadResult/>",
+                (_, query) if query.contains("list-type") => {
+                    "<ListBucketResult><Contents><Key>k</Key><Size>1</Size></Contents></ListBucketResult>"
+                }
+                (_, query) if query.contains("uploadId") => {
+                    "<ListPartsResult><IsTruncated>false</IsTruncated></ListPartsResult>"
+                }
+                _ => "<ListMultipartUploadsResult/>",
+            };
+            let mut response = Response::new(body.as_bytes().to_vec());
+            // As Cloudflare leaves a HEAD: without the length, which has to be listed then.
+            response.headers_mut().insert("etag", "W/\"e\"".parse().unwrap());
+            self.0.borrow_mut().push(request);
+            Ok(response)
+        }
+
+        async fn pause(&self, _span: Duration) {}
+    }
+
+    #[test]
+    fn every_request_signs_what_no_hop_rewrites_and_nothing_else() {
+        for provider in [Provider::Aws, Provider::R2, Provider::Generic] {
+            let bucket = Bucket {
+                provider,
+                ..example_bucket()
+            };
+            let storage = Recorder::default();
+            let s3 = S3 {
+                bucket: &bucket,
+                storage: &storage,
+                now_ms: 1_369_353_600_000,
+            };
+            let checksum: Option<Crc64Nvme> = "L/E4WYn8v98=".parse().ok();
+            let part = PartToComplete {
+                number: PartNumber::from_index(0).unwrap(),
+                etag: "\"e\"".to_owned(),
+                crc64nvme: checksum,
+            };
+            let everything = async {
+                s3.create("k", "text/plain").await?;
+                s3.parts("k", "u").await?;
+                s3.complete("k", "u", &[part], 1, checksum).await?;
+                s3.abort("k", "u").await?;
+                s3.delete("k").await?;
+                assert_eq!(s3.head("k").await?.size, 1);
+                s3.uploads_of("k").await?;
+                s3.all_uploads(None, 10).await?;
+                s3.check_bucket().await
+            };
+            everything.now_or_never().unwrap().unwrap();
+
+            let sent = storage.0.borrow();
+            // One each, and the listing that the HEAD without a length led to.
+            assert_eq!(sent.len(), 10);
+            for request in sent.iter() {
+                let authorization = request.headers()["authorization"].to_str().unwrap();
+                let signed = authorization.split("SignedHeaders=").nth(1).unwrap();
+                let signed: Vec<_> = signed.split(',').next().unwrap().split(';').collect();
+                let what = format!("{} {}: {signed:?}", request.method(), request.uri());
+                for name in &signed {
+                    let stays = ["host", "content-type", "content-length", "content-md5"].contains(name);
+                    assert!(stays || name.starts_with("x-amz-"), "{what}");
+                }
+                assert!(signed.contains(&"host"), "{what}");
+                // What storage must not be sent unsigned.
+                for name in request.headers().keys().map(http::HeaderName::as_str) {
+                    let has_to_be_signed = name.starts_with("x-amz-") || name == "content-type";
+                    assert!(!has_to_be_signed || signed.contains(&name), "{name} in {what}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_completion_lists_etags_and_checksums_as_xml() {

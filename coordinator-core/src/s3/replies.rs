@@ -50,10 +50,18 @@ pub(crate) struct ListedUpload {
     pub begun_at: Option<Timestamp>,
 }
 
-/// What a `HEAD` tells of an object.
+/// What is known of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoredObject {
     pub size: u64,
+    pub etag: String,
+    pub crc64nvme: Option<Crc64Nvme>,
+}
+
+/// What a `HEAD` tells of an object.
+pub(crate) struct ToldObject {
+    /// Absent where somebody on the way would have compressed the object: only storage itself knows then.
+    pub size: Option<u64>,
     pub etag: String,
     pub crc64nvme: Option<Crc64Nvme>,
 }
@@ -189,16 +197,40 @@ pub(crate) fn error_code(body: &[u8]) -> Option<String> {
 }
 
 /// What the headers of a `HEAD` tell.
-pub(crate) fn stored_object(headers: &http::HeaderMap) -> Result<StoredObject, Unreadable> {
+pub(crate) fn told_object(headers: &http::HeaderMap) -> Result<ToldObject, Unreadable> {
     const WHAT: &str = "HeadObject answer";
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let size = text("content-length").and_then(|text| text.parse().ok());
-    let etag = text("etag").and_then(|text| etag(text.to_owned()));
-    Ok(StoredObject {
-        size: size.ok_or(Unreadable(WHAT))?,
+    // The length of something compressed is not the object's.
+    let is_as_stored = text("content-encoding").is_none();
+    let size = text("content-length").filter(|_| is_as_stored);
+    // Whoever compresses weakens the ETag.
+    let etag = text("etag").and_then(|text| etag(text.strip_prefix("W/").unwrap_or(text).to_owned()));
+    Ok(ToldObject {
+        size: size
+            .map(|text| text.parse().map_err(|_| Unreadable(WHAT)))
+            .transpose()?,
         etag: etag.ok_or(Unreadable(WHAT))?,
         crc64nvme: text("x-amz-checksum-crc64nvme").and_then(|text| text.parse().ok()),
     })
+}
+
+/// The size of the object with this key in the answer to ListObjectsV2, if it is there.
+pub(crate) fn listed_size(body: &[u8], key: &str) -> Result<Option<u64>, Unreadable> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(rename = "Contents", default)]
+        contents: Vec<Object>,
+    }
+    #[derive(Deserialize)]
+    struct Object {
+        #[serde(rename = "Key")]
+        key: String,
+        #[serde(rename = "Size")]
+        size: u64,
+    }
+    let answer: Answer = parse(body, "ListBucketResult")?;
+    let object = answer.contents.into_iter().find(|object| object.key == key);
+    Ok(object.map(|object| object.size))
 }
 
 fn etag(text: String) -> Option<String> {
@@ -253,6 +285,38 @@ mod tests {
         assert_eq!(page.parts[0].part.crc64nvme, None);
         assert_eq!(page.parts[1].part.size, 7);
         assert_eq!(page.parts[1].part.crc64nvme, "L/E4WYn8v98=".parse().ok());
+    }
+
+    #[test]
+    fn an_object_has_its_size_and_etag_also_where_an_edge_would_have_compressed_it() {
+        let told = |headers: &[(&'static str, &'static str)]| {
+            let headers = headers.iter().map(|(name, value)| {
+                (
+                    http::HeaderName::from_static(name),
+                    http::HeaderValue::from_static(value),
+                )
+            });
+            told_object(&headers.collect()).map(|told| (told.size, told.etag))
+        };
+        let etag = ("etag", "\"e\"");
+        let etag_text = || "\"e\"".to_owned();
+        assert_eq!(told(&[etag, ("content-length", "7")]), Ok((Some(7), etag_text())));
+        assert_eq!(told(&[("etag", "W/\"e\"")]), Ok((None, etag_text())));
+        let compressed = [etag, ("content-length", "7"), ("content-encoding", "gzip")];
+        assert_eq!(told(&compressed), Ok((None, etag_text())));
+        assert!(told(&[etag, ("content-length", "-7")]).is_err());
+        assert!(told(&[("content-length", "7")]).is_err());
+    }
+
+    #[test]
+    fn a_listing_tells_the_size_of_this_key_alone() {
+        let body = b"<ListBucketResult><Contents><Key>a/b</Key><Size>7</Size></Contents>\
+            <Contents><Key>a/b&amp;c</Key><Size>8</Size></Contents></ListBucketResult>";
+        assert_eq!(listed_size(body, "a/b"), Ok(Some(7)));
+        assert_eq!(listed_size(body, "a/b&c"), Ok(Some(8)));
+        assert_eq!(listed_size(body, "a"), Ok(None));
+        assert_eq!(listed_size(b"<ListBucketResult/>", "a"), Ok(None));
+        assert!(listed_size(b"<html/>", "a").is_err());
     }
 
     #[test]

@@ -18,7 +18,8 @@ use super::Bucket;
 pub(crate) struct SigningFailure(pub(super) String);
 
 impl Bucket {
-    /// `request` with its signature in the headers. The body is signed too.
+    /// `request` with its signature in the headers. The body is signed too; of the headers, those of
+    /// [`is_signed`]: the others go along, and whoever stands between may change them.
     pub(super) fn sign(
         &self,
         mut request: http::Request<Vec<u8>>,
@@ -28,7 +29,8 @@ impl Bucket {
         settings.signature_location = SignatureLocation::Headers;
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
         let instructions = {
-            let headers = readable(request.headers())?;
+            let mut headers = readable(request.headers())?;
+            headers.retain(|(name, _)| is_signed(name));
             let signable = SignableRequest::new(
                 request.method().as_str(),
                 request.uri().to_string(),
@@ -75,6 +77,16 @@ impl From<aws_sigv4::http_request::SigningError> for SigningFailure {
     fn from(error: aws_sigv4::http_request::SigningError) -> Self {
         Self(error.to_string())
     }
+}
+
+/// Whether a header is part of a signature. `host` always is.
+///
+/// Everything else belongs to whoever stands between: Cloudflare overwrites `accept-encoding` of what a
+/// worker sends, and a signature over it is refused.
+/// Source: <https://github.com/backblaze-b2-samples/cloudflare-b2/pull/4>; that storage asks for no more:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
+pub(super) fn is_signed(name: &str) -> bool {
+    matches!(name, "content-type" | "content-length" | "content-md5") || name.starts_with("x-amz-")
 }
 
 /// S3 encodes a path once and keeps it as it is, unlike every other AWS service.
