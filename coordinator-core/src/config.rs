@@ -1,6 +1,7 @@
 //! The coordinator's configuration, parsed once from named text values.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub const VARIABLES: &[&str] = &[
     "S3_SECRET_ACCESS_KEY",
     "S3_PROVIDER",
     "S3_FORMS",
+    "SUBREQUEST_LIMIT",
     "URL_TTL_SECONDS",
     "UPLOAD_TTL_SECONDS",
     "CHANGES_TTL_SECONDS",
@@ -73,6 +75,19 @@ const MAX_CHANGES_TTL_SECONDS: u64 = 3_660 * 86_400;
 const DEFAULT_STRAY_AGE_SECONDS: u64 = 86_400;
 const MAX_STRAY_AGE_SECONDS: u64 = 366 * 86_400;
 
+/// Default number of requests that one invocation of the worker may make, the least, and the most that Cloudflare
+/// lets anybody set.
+///
+/// Source: 50 on the free plan and 10,000 on paid ones, of which a tenth is enough for every batch there is:
+/// <https://developers.cloudflare.com/workers/platform/limits/#subrequests>; the least is own choice, a completion
+/// of 10,000 parts and to spare.
+const DEFAULT_SUBREQUESTS: u64 = 1_000;
+const MIN_SUBREQUESTS: u64 = 30;
+const MAX_SUBREQUESTS: u64 = 10_000_000;
+
+/// Of those, what is kept for others than storage: keys of outside issuers, the metadata database. Source: own choice.
+const SUBREQUESTS_FOR_OTHERS: u32 = 4;
+
 /// Default and longest life of an access token, in seconds. Source: own choice.
 const DEFAULT_TOKEN_TTL_SECONDS: u64 = 3_600;
 const MAX_TOKEN_TTL_SECONDS: u64 = 30 * 86_400;
@@ -82,6 +97,8 @@ const MAX_TOKEN_TTL_SECONDS: u64 = 30 * 86_400;
 pub struct Config {
     /// Where the bytes go.
     pub bucket: Bucket,
+    /// How many requests one invocation of the worker may make.
+    pub subrequest_limit: u32,
     /// Life of a presigned URL.
     pub url_ttl: Duration,
     /// Life of an open upload.
@@ -207,6 +224,14 @@ impl Config {
                 secret_access_key: Redacted(vars.required("S3_SECRET_ACCESS_KEY")?.to_owned()),
                 day_key: DayKey::default(),
             },
+            subrequest_limit: vars
+                .number(
+                    "SUBREQUEST_LIMIT",
+                    "has to be a whole number from 30 to 10000000",
+                    MIN_SUBREQUESTS..=MAX_SUBREQUESTS,
+                    DEFAULT_SUBREQUESTS,
+                )
+                .map(|limit| u32::try_from(limit).unwrap_or(u32::MAX))?,
             url_ttl: vars.seconds(
                 "URL_TTL_SECONDS",
                 "has to be a whole number from 1 to 604800",
@@ -290,6 +315,25 @@ impl Config {
         })
     }
 
+    /// Fails where the public development key is in use and the worker is reached at anything but this machine:
+    /// whoever has read the repository could make tokens for it.
+    pub fn check_address(&self, uri: &http::Uri) -> Result<(), ConfigError> {
+        let is_here = uri.host().is_none_or(is_this_machine);
+        match self.auth.keys.has_development_key() && !is_here {
+            true => Err(ConfigError {
+                variable: "AUTH_SIGNING_KEY",
+                complaint: "is the public key of development, which is taken at localhost alone: \
+                    set a secret one, as docs/guides/cloudflare-r2.md says",
+            }),
+            false => Ok(()),
+        }
+    }
+
+    /// How many requests one invocation of the worker may make of storage.
+    pub fn storage_requests(&self) -> u32 {
+        self.subrequest_limit.saturating_sub(SUBREQUESTS_FOR_OTHERS)
+    }
+
     /// Life of a presigned URL in milliseconds.
     pub(crate) fn url_ttl_ms(&self) -> i64 {
         milliseconds(self.url_ttl)
@@ -309,6 +353,16 @@ impl Config {
     pub(crate) fn upload_ttl_ms(&self) -> i64 {
         milliseconds(self.upload_ttl)
     }
+}
+
+/// Source: RFC 6761 section 6.3 for the names, RFC 6890 for the addresses.
+fn is_this_machine(host: &str) -> bool {
+    let host = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_ascii_lowercase();
+    let is_loopback = host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    host == "localhost" || host.ends_with(".localhost") || is_loopback
 }
 
 fn milliseconds(duration: Duration) -> i64 {
@@ -418,4 +472,80 @@ fn origins(list: &str) -> Result<Vec<String>, ConfigError> {
             }),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// As in `wrangler.toml`.
+    const DEVELOPMENT_KEY: &str = "c3luY3NwaGVyZSBkZXZlbG9wbWVudCBrZXkgMDAwMDE=";
+    const ANOTHER_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+    fn config(more: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let usual = [
+            ("S3_ENDPOINT", "https://s3.test"),
+            ("S3_BUCKET", "uploads"),
+            ("S3_ACCESS_KEY_ID", "id"),
+            ("S3_SECRET_ACCESS_KEY", "secret"),
+            ("AUTH_SIGNING_KEY", ANOTHER_KEY),
+        ];
+        let vars = usual.iter().chain(more);
+        let vars = vars.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::from_vars(&vars.collect())
+    }
+
+    #[test]
+    fn the_development_key_is_taken_at_this_machine_alone() {
+        let rotated = format!("{ANOTHER_KEY},{DEVELOPMENT_KEY}");
+        for keys in [DEVELOPMENT_KEY, &rotated] {
+            let config = config(&[("AUTH_SIGNING_KEY", keys)]).unwrap();
+            let is_taken = |uri: &str| config.check_address(&uri.parse().unwrap()).is_ok();
+            for here in [
+                "http://localhost:8787/v1/files",
+                "http://127.0.0.1/",
+                "http://127.9.9.9:1/",
+                "http://[::1]:8787/",
+                "https://demo.localhost/",
+            ] {
+                assert!(is_taken(here), "{here}");
+            }
+            for elsewhere in [
+                "https://uploads.example.com/healthz",
+                "https://coordinator.account.workers.dev/",
+                "http://192.168.0.2:8787/",
+                "http://localhost.example.com/",
+                "http://127.0.0.1.example.com/",
+                "http://0.0.0.0:8787/",
+            ] {
+                assert!(!is_taken(elsewhere), "{elsewhere}");
+            }
+            let error = config
+                .check_address(&"https://a.example/".parse().unwrap())
+                .unwrap_err();
+            assert_eq!(error.variable, "AUTH_SIGNING_KEY");
+            assert!(!error.to_string().contains(DEVELOPMENT_KEY));
+        }
+        let another = config(&[]).unwrap();
+        assert!(
+            another
+                .check_address(&"https://a.example/".parse().unwrap())
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn the_free_plan_is_a_number_of_requests() {
+        assert_eq!(config(&[]).unwrap().storage_requests(), 996);
+        assert_eq!(
+            config(&[("SUBREQUEST_LIMIT", "50")]).unwrap().storage_requests(),
+            46
+        );
+        for wrong in ["29", "-1", "many", "10000001"] {
+            let error = config(&[("SUBREQUEST_LIMIT", wrong)]).unwrap_err();
+            assert_eq!(error.variable, "SUBREQUEST_LIMIT", "{wrong}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 use syncsphere_protocol::{DatabaseStatus, ErrorCode, InvalidId, WorkspaceId};
 
 use crate::auth::{Gate, KnownKeys, Scope, subprotocol_token};
+use crate::budget::Budgeted;
 use crate::config::Config;
 use crate::ledger::{Command, Receipt};
 use crate::operations::deliver::{self, Delivered};
@@ -71,6 +72,12 @@ impl Coordinator {
     /// What it was configured with.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// `storage` for one invocation of a worker, which may ask it so often and no more
+    /// ([`Config::storage_requests`]).
+    pub fn within_budget<'a, S>(&self, storage: &'a S) -> Budgeted<'a, S> {
+        Budgeted::new(storage, self.config.storage_requests())
     }
 
     /// Answers a request. It never fails: whatever goes wrong becomes an

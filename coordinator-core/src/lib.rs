@@ -7,6 +7,7 @@
 //! and the simulator in `tests/sim` are two shells around the same code.
 
 mod auth;
+mod budget;
 mod companion;
 mod config;
 mod coordinator;
@@ -20,6 +21,7 @@ mod routes;
 mod s3;
 
 pub use auth::{Algorithm, Clients, OutsideIssuers, PublicKey, SigningKeys};
+pub use budget::Budgeted;
 pub use config::{AuthConfig, Config, ConfigError, StrayUploads, VARIABLES};
 pub use coordinator::{Context, Coordinator, Listener, MAX_BODY_BYTES};
 pub use operations::deliver::Delivered;

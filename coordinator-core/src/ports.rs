@@ -43,6 +43,9 @@ pub enum StorageFailure {
     /// The answer was larger than any that the core expects.
     #[error("storage answered more than was expected")]
     ReplyTooLarge,
+    /// It was not asked: this invocation has made all the requests that it may.
+    #[error("the requests that one invocation may make are used up")]
+    Spent,
 }
 
 /// The workspaces' ledgers, one for each workspace.

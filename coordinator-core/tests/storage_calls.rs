@@ -108,3 +108,74 @@ fn each_provider_is_sent_the_headers_that_it_knows() {
         }
     }
 }
+
+#[test]
+fn no_request_and_no_alarm_asks_storage_more_often_than_the_plan_allows() {
+    // 26 requests to storage, beside those kept for others.
+    let mut bench = Bench::with(&[("SUBREQUEST_LIMIT", "30")]);
+    let files: Vec<_> = (0..40)
+        .map(|n| json!({"clientRef": format!("f{n}"), "name": "f.bin", "size": PART + 1, "partSize": PART}))
+        .collect();
+    let created = |n: usize| {
+        let id = format!("<UploadId>s{n}</UploadId>");
+        xml(
+            200,
+            &format!("<InitiateMultipartUploadResult>{id}</InitiateMultipartUploadResult>"),
+        )
+    };
+    let script = (0..26).map(|n| ("POST uploads", created(n))).collect();
+    let (status, reply) = bench.ask("POST", "/v1/uploads", json!({ "files": files }), script);
+    assert_eq!(status, 200);
+    let results = reply["uploads"].as_array().unwrap();
+    let is_granted = |result: &&Value| result["uploadId"].is_string();
+    assert_eq!(results.iter().filter(is_granted).count(), 26);
+    for refused in &results[26..] {
+        assert_eq!(refused["error"]["code"], "storage_unavailable");
+        assert!(refused["error"]["retryAfter"].as_u64().unwrap() > 0);
+    }
+    // Nothing is held for those.
+    assert_eq!(bench.kinds().len(), 26);
+
+    // Two completions take seven requests each and a half of them: what goes beyond is for another time, and nothing is lost.
+    let asked: Vec<_> = results[..26]
+        .iter()
+        .map(|grant| json!({"uploadId": grant["uploadId"], "ticket": grant["ticket"]}))
+        .collect();
+    bench.storage.1.borrow_mut().clear();
+    let (status, reply) = bench.ask_freely(
+        "POST",
+        "/v1/uploads/complete",
+        json!({ "uploads": asked }),
+        |request| match request.method().as_str() {
+            "GET" => both_parts(),
+            "POST" => xml(200, "<CompleteMultipartUploadResult/>"),
+            _ => object(PART + 1, None),
+        },
+    );
+    assert_eq!(status, 200, "{reply}");
+    assert_eq!(bench.storage.1.borrow().len(), 26);
+    let results = reply["uploads"].as_array().unwrap();
+    let finished = results
+        .iter()
+        .filter(|result| result["file"]["status"] == "available")
+        .count();
+    assert!(finished > 0 && finished < 26, "{finished}");
+
+    // Alarms go on where one has ended, until nothing is left to be done.
+    bench.now_ms += 86_400_000 * 3;
+    for _ in 0..40 {
+        bench.storage.1.borrow_mut().clear();
+        bench.tend_freely(|request| match request.method().as_str() {
+            "GET" if request.uri().query().unwrap_or_default().contains("prefix") => {
+                xml(200, "<ListMultipartUploadsResult/>")
+            }
+            "GET" => common::parts(&[]),
+            "HEAD" => common::nothing(),
+            _ => xml(204, ""),
+        });
+        assert!(bench.storage.1.borrow().len() <= 26);
+        bench.now_ms += 3_600_000;
+    }
+    let (_, open) = bench.ask("GET", "/v1/files?status=uploading", Value::Null, vec![]);
+    assert_eq!(open["files"], json!([]));
+}

@@ -24,6 +24,9 @@ pub(crate) async fn answer(mut request: Request, env: &Env) -> Result<Response> 
         return ended(unreadable(journey.request_id()), &journey);
     };
     journey.set_method(plain.method());
+    if let Err(error) = coordinator.config().check_address(plain.uri()) {
+        return ended(misconfigured(&error, journey.request_id()), &journey);
+    }
     if !limits::admit(env, &plain).await {
         return ended(
             coordinator.turn_away(&plain, &cx, limits::PAUSE_SECONDS),
@@ -34,6 +37,7 @@ pub(crate) async fn answer(mut request: Request, env: &Env) -> Result<Response> 
         return listen(&coordinator, &plain, &cx, env, &journey).await;
     }
     let storage = FetchStorage::new(&journey.storage);
+    let storage = coordinator.within_budget(&storage);
     let workspaces = RemoteWorkspaces::new(env, &journey.ledger);
     let response = coordinator
         .handle(plain, cx, &storage, &workspaces, &PlatformEntrance { env })

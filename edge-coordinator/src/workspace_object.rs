@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use syncsphere_coordinator_core::ledger::{Applied, Call, Command, Reply, SqlStore, Store, apply};
-use syncsphere_coordinator_core::{Coordinator, WorkspaceFailure, Workspaces};
+use syncsphere_coordinator_core::{Coordinator, Storage, WorkspaceFailure, Workspaces};
 use syncsphere_protocol::WorkspaceId;
 use worker::js_sys::{self, Function, Reflect};
 use worker::wasm_bindgen::{self, JsCast, JsValue, closure::Closure};
@@ -232,9 +232,12 @@ impl WorkspaceObject {
             own: workspace,
             others: RemoteWorkspaces::new(&self.env, &meter),
         };
+        // One invocation, however often chores are looked for in it.
+        let storage = FetchStorage::new(&meter);
+        let storage = coordinator.within_budget(&storage);
         let mut deliveries = pin!(deliveries::make(&self.env, coordinator, workspace, &workspaces));
         loop {
-            let chores = pin!(self.carry_out_chores(coordinator, workspace, &workspaces));
+            let chores = pin!(self.carry_out_chores(coordinator, workspace, &storage, &workspaces));
             match select(deliveries.as_mut(), chores).await {
                 Either::Left((delivered, chores)) => return chores.await.and(delivered),
                 Either::Right((carried_out, _)) => carried_out?,
@@ -250,13 +253,11 @@ impl WorkspaceObject {
         &self,
         coordinator: &Coordinator,
         workspace: &WorkspaceId,
+        storage: &impl Storage,
         workspaces: &FromInside<'_>,
     ) -> Result<()> {
         let cx = environment::context()?;
-        let meter = Meter::default();
-        let report = coordinator
-            .tend(workspace, &cx, &FetchStorage::new(&meter), workspaces)
-            .await;
+        let report = coordinator.tend(workspace, &cx, storage, workspaces).await;
         if let Some(report) = report {
             strays::log(&report);
         }

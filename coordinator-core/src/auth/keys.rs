@@ -15,6 +15,9 @@ pub struct SigningKeys {
     others: Vec<OwnKey>,
 }
 
+/// Source: `AUTH_SIGNING_KEY` in `wrangler.toml`.
+const DEVELOPMENT_SEED: &[u8; 32] = b"syncsphere development key 00001";
+
 /// One key, its name and what is derived from it.
 #[derive(Clone)]
 pub(super) struct OwnKey {
@@ -34,6 +37,11 @@ impl SigningKeys {
         let first = OwnKey::parse(keys.next()?)?;
         let others = keys.map(OwnKey::parse).collect::<Option<_>>()?;
         Some(Self { first, others })
+    }
+
+    /// Whether the key that `wrangler.toml` has for development is among them. It is public.
+    pub(crate) fn has_development_key(&self) -> bool {
+        self.all().any(|key| key.signing.as_bytes() == DEVELOPMENT_SEED)
     }
 
     /// The public keys as a JSON Web Key Set. Source: RFC 8037.

@@ -15,6 +15,10 @@ use crate::s3::S3Failure;
 /// stays well within an alarm's 15 minutes, and the next alarm follows at once.
 const CHORES_AT_ONCE: u32 = 20;
 
+/// Requests to storage that one chore may take: an upload's parts, its completion, its object and the size of that,
+/// then its abortion, what else there is of it, and its removal. Source: counted in [`expire`].
+const REQUESTS_OF_A_CHORE: u32 = 8;
+
 /// Between the death of the last URL and the last sweep, in milliseconds: a request that storage
 /// let in before may still be on its way. Source: own choice.
 pub(super) const LAST_BYTES_MS: i64 = 10 * 60 * 1000;
@@ -27,7 +31,7 @@ pub(crate) async fn tend<S: Storage, W: Workspaces>(
 ) -> Option<StrayReport> {
     let mut report = None;
     let taken = Command::TakeChores {
-        limit: CHORES_AT_ONCE,
+        limit: CHORES_AT_ONCE.min(desk.config.storage_requests() / REQUESTS_OF_A_CHORE),
     };
     let Ok(Reply::Chores { chores }) = desk.ask(workspace, taken).await else {
         return None;

@@ -3,7 +3,7 @@ use http::HeaderMap;
 use sha2::{Digest, Sha256};
 use syncsphere_protocol::{
     ErrorCode, InitiateReply, InitiateRequest, InitiateResult, MAX_FILES_PER_INITIATE, MAX_PARTS_PER_SIGNING,
-    NewFile, PartPlan, PartToSign, Redacted, Timestamp, UploadGrant, UploadId, UploadKind,
+    NewFile, PartPlan, PartToSign, Problem, Redacted, Timestamp, UploadGrant, UploadId, UploadKind,
 };
 
 use super::sign_parts::sign;
@@ -45,11 +45,19 @@ pub(crate) async fn initiate<S: Storage, W: Workspaces>(
 ) -> Result<InitiateReply, Refusal> {
     let request: InitiateRequest = parsed(body)?;
     check_size(&request)?;
+    let mut requests_left = desk.config.storage_requests();
     let accepted: Vec<Result<UploadDraft, Refusal>> = request
         .files
         .iter()
         .enumerate()
-        .map(|(index, file)| draft(desk, principal, file, index))
+        .map(|(index, file)| {
+            let draft = draft(desk, principal, file, index)?;
+            // Those that storage has to create; nothing is written down of what goes beyond.
+            if draft.kind == UploadKind::Multipart {
+                requests_left = requests_left.checked_sub(1).ok_or_else(too_many_at_once)?;
+            }
+            Ok(draft)
+        })
         .collect();
     let drafts: Vec<UploadDraft> = accepted.iter().flatten().cloned().collect();
     let begun = if drafts.is_empty() {
@@ -217,6 +225,14 @@ pub(super) async fn begin<S, W: Workspaces>(
         )),
         other => Err(out_of_turn(&other)),
     }
+}
+
+/// The file's turn comes in a request of its own.
+fn too_many_at_once() -> Refusal {
+    /// Seconds to wait. Source: own choice; nothing has to pass but this request.
+    const RETRY_AFTER: u32 = 1;
+    let detail = "the coordinator opens no more large uploads in one request";
+    Refusal::from(Problem::new(ErrorCode::StorageUnavailable, detail).retry_after(RETRY_AFTER))
 }
 
 pub(super) fn over_quota() -> Refusal {

@@ -7,7 +7,7 @@ use syncsphere_protocol::{FileId, WorkspaceId};
 
 use super::chores::abort;
 use super::{Desk, out_of_turn};
-use crate::config::StrayUploads;
+use crate::config::{Config, StrayUploads};
 use crate::ledger::{Command, Listed, Reply, UploadMarker};
 use crate::policy::owner_of_key;
 use crate::ports::{Storage, Workspaces};
@@ -18,6 +18,11 @@ use crate::refusal::Refusal;
 /// Source: own choice. With a ledger and a storage request for each it stays well below the 1,000 requests that
 /// an alarm may make: <https://developers.cloudflare.com/workers/platform/limits/#subrequests>
 const LOOKED_AT_ONCE: u32 = 200;
+
+/// So many, or as many as can be aborted by the requests that are left after the listing.
+fn looked_at_once(config: &Config) -> u32 {
+    config.storage_requests().saturating_sub(1).min(LOOKED_AT_ONCE)
+}
 
 /// What one look found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,7 +63,7 @@ pub(super) async fn look<S: Storage, W: Workspaces>(
     if desk.config.stray_uploads == StrayUploads::Off {
         return Ok(None);
     }
-    let page = desk.s3().all_uploads(after, LOOKED_AT_ONCE).await?;
+    let page = desk.s3().all_uploads(after, looked_at_once(desk.config)).await?;
     report.listed = page.uploads.len();
     let mut by_workspace: BTreeMap<WorkspaceId, Vec<Candidate>> = BTreeMap::new();
     let youngest_ms = desk.cx.now_ms.saturating_sub(desk.config.stray_age_ms());

@@ -307,7 +307,9 @@ impl From<StorageFailure> for S3Failure {
     fn from(failure: StorageFailure) -> Self {
         match failure {
             StorageFailure::Unreachable => Self::Unavailable(failure.to_string()),
-            StorageFailure::TimedOut | StorageFailure::ReplyTooLarge => Self::Silent(failure.to_string()),
+            StorageFailure::TimedOut | StorageFailure::ReplyTooLarge | StorageFailure::Spent => {
+                Self::Silent(failure.to_string())
+            }
         }
     }
 }

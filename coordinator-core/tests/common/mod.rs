@@ -25,7 +25,14 @@ pub type Exchange = (&'static str, Result<Response<Vec<u8>>, StorageFailure>);
 
 /// A storage that answers by a script and insists on being asked for it in order; and what it was asked.
 #[derive(Default)]
-pub struct Script(RefCell<VecDeque<Exchange>>, pub RefCell<Vec<Request<Vec<u8>>>>);
+pub struct Script(
+    RefCell<VecDeque<Exchange>>,
+    pub RefCell<Vec<Request<Vec<u8>>>>,
+    RefCell<Option<Answer>>,
+);
+
+/// How a storage answers that has no script.
+pub type Answer = fn(&Request<Vec<u8>>) -> Result<Response<Vec<u8>>, StorageFailure>;
 
 impl Storage for Script {
     async fn send(
@@ -40,6 +47,11 @@ impl Storage for Script {
             .collect();
         let asked = format!("{} {}", request.method(), names.join(" "));
         assert_signs_what_no_hop_rewrites(&request);
+        if let Some(answer) = *self.2.borrow() {
+            let reply = answer(&request);
+            self.1.borrow_mut().push(request);
+            return reply;
+        }
         let (expected, answer) = self
             .0
             .borrow_mut()
@@ -128,6 +140,14 @@ impl Bench {
         answer
     }
 
+    /// The same while storage answers whatever it is asked, as often as it is.
+    pub fn ask_freely(&mut self, method: &str, path: &str, body: Value, answer: Answer) -> (u16, Value) {
+        self.storage.2.replace(Some(answer));
+        let told = self.ask(method, path, body, vec![]);
+        self.storage.2.replace(None);
+        told
+    }
+
     /// Opens a multipart upload of two parts.
     pub fn open(&mut self) -> Value {
         let file = json!({"clientRef": "f", "name": "f.bin", "size": PART + 1, "partSize": PART});
@@ -158,10 +178,22 @@ impl Bench {
         let cx = self.context();
         let workspace = "demo".parse().unwrap();
         self.coordinator
-            .tend(&workspace, &cx, &self.storage, &self.ledgers)
+            .tend(
+                &workspace,
+                &cx,
+                &self.coordinator.within_budget(&self.storage),
+                &self.ledgers,
+            )
             .now_or_never()
             .expect("nothing here waits");
         self.assert_used_up();
+    }
+
+    /// The same while storage answers whatever it is asked, as often as it is.
+    pub fn tend_freely(&mut self, answer: Answer) {
+        self.storage.2.replace(Some(answer));
+        self.tend(vec![]);
+        self.storage.2.replace(None);
     }
 
     /// Kinds of the workspace's changes, in order.
@@ -191,7 +223,13 @@ impl Bench {
     fn answer(&mut self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
         let cx = self.context();
         self.coordinator
-            .handle(request, cx, &self.storage, &self.ledgers, &PlainEntrance)
+            .handle(
+                request,
+                cx,
+                &self.coordinator.within_budget(&self.storage),
+                &self.ledgers,
+                &PlainEntrance,
+            )
             .now_or_never()
             .expect("nothing here waits")
     }

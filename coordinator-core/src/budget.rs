@@ -1,0 +1,39 @@
+//! How many requests one invocation of a worker makes of storage: a platform counts them, and ends what makes more.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::ports::{Storage, StorageFailure};
+
+/// Storage that is asked so often and no more. What goes beyond fails as [`StorageFailure::Spent`], which clients and
+/// chores take up again in an invocation of their own.
+pub struct Budgeted<'a, S> {
+    storage: &'a S,
+    left: Cell<u32>,
+}
+
+impl<'a, S> Budgeted<'a, S> {
+    pub(crate) fn new(storage: &'a S, requests: u32) -> Self {
+        let left = Cell::new(requests);
+        Self { storage, left }
+    }
+}
+
+impl<S: Storage> Storage for Budgeted<'_, S> {
+    async fn send(
+        &self,
+        request: http::Request<Vec<u8>>,
+        patience: Duration,
+        reply_limit: usize,
+    ) -> Result<http::Response<Vec<u8>>, StorageFailure> {
+        let Some(left) = self.left.get().checked_sub(1) else {
+            return Err(StorageFailure::Spent);
+        };
+        self.left.set(left);
+        self.storage.send(request, patience, reply_limit).await
+    }
+
+    async fn pause(&self, span: Duration) {
+        self.storage.pause(span).await;
+    }
+}
