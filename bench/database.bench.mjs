@@ -14,7 +14,7 @@ await benchCase({
   async measure({ quick, rounds }) {
     const missed = quick ? 1_000 : 10_000;
     const [database, s3] = [await startPostgres(), await startSeaweed()];
-    const coordinator = await startCoordinator({ s3, databaseUrl: database.url, assets: false });
+    const coordinator = await startCoordinator({ s3, databaseUrl: database.url, assets: false, edge: false });
     await settle();
     const others = await watchOthers();
     const results = [];

@@ -60,6 +60,7 @@ async function startStack(cleanUps) {
   const coordinator = await startCoordinator({
     s3,
     assets: false,
+    edge: false,
     // Forms are for browsers, which they spare preflights.
     vars: { S3_FORMS: "off" },
     // Straight into the worker: no deployment has Miniflare's own before it.

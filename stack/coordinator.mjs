@@ -5,18 +5,20 @@ import { join, resolve } from "node:path";
 import { Log, LogLevel, Miniflare, convertV4MiniflareOptions } from "miniflare";
 import workerd from "workerd";
 import { unstable_getMiniflareWorkerOptions as readWorkerOptions } from "wrangler";
+import { startInboundEdge, startOutboundEdge } from "./edge.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 /**
- * Runs the built coordinator worker in real workerd, configured by `wrangler.toml` as a deployment would be. It dies
- * with this process.
+ * Runs the built coordinator worker in real workerd, configured by `wrangler.toml` as a deployment would be, and between
+ * edges as Cloudflare's: one before the worker, one between it and storage. It dies with this process.
  *
  * `s3` is what `startSeaweed` returns, or the same fields of any other S3 server; it becomes the worker's `S3_*`
  * variables. `vars` are laid over those and over the ones of `wrangler.toml`; `undefined` removes one.
  * `durableDir` keeps the Durable Objects' storage there across runs (the default is temporary). `assets` is the folder
  * of static files to serve, `false` serves none, left out it is what `wrangler.toml` says, if that exists.
- * `databaseUrl` is the PostgreSQL database behind the worker's Hyperdrive binding.
+ * `databaseUrl` is the PostgreSQL database behind the worker's Hyperdrive binding. `edge: false` leaves the edges out,
+ * for the demo and where something is measured.
  * `workerDir` holds the worker, by default the one that `cargo xtask` put in its place.
  * `logs` of the result collects what the worker wrote, `onLog` hears it at once.
  *
@@ -24,7 +26,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
  *   s3?: {endpoint: string, publicEndpoint?: string, accessKeyId: string, secretAccessKey: string, bucket: string,
  *     region: string, provider?: string, addressing?: string},
  *   port?: number, host?: string, vars?: Record<string, string | undefined>, durableDir?: string, databaseUrl?: string,
- *   assets?: string | false, environment?: string, configPath?: string, workerDir?: string,
+ *   edge?: boolean, assets?: string | false, environment?: string, configPath?: string, workerDir?: string,
  *   onLog?: (entry: {level: string, message: string}) => void,
  *   adjust?: (workerOptions: object) => object,
  * }} [options]
@@ -36,8 +38,9 @@ export async function startCoordinator({
   vars = {},
   durableDir,
   databaseUrl,
+  edge = true,
   assets,
-  environment,
+  environment = "development",
   configPath = join(ROOT, "wrangler.toml"),
   workerDir = builtWorker(),
   onLog,
@@ -46,11 +49,12 @@ export async function startCoordinator({
   guardWorkerd();
   const { workerOptions, externalWorkers } = readWorkerOptions(configPath, environment);
   const logs = [];
+  const between = edge && s3?.endpoint ? await startOutboundEdge({ target: s3.endpoint }) : undefined;
 
   const runtime = new Miniflare(
     convertV4MiniflareOptions({
       host,
-      port,
+      port: edge ? 0 : port,
       cf: false, // the default downloads sample request metadata
       telemetry: { enabled: false },
       log: new Log(LogLevel.ERROR),
@@ -64,7 +68,7 @@ export async function startCoordinator({
           ...workerOptions,
           modulesRoot: workerDir,
           modules: await modulesIn(workerDir),
-          bindings: definedOnly({ ...workerOptions.bindings, ...(s3 && s3Vars(s3)), ...vars }),
+          bindings: definedOnly({ ...workerOptions.bindings, ...(s3 && s3Vars(s3, between)), ...vars }),
           assets: staticAssets(workerOptions.assets, assets),
           hyperdrives: databaseUrl ? { [DATABASE_BINDING]: databaseUrl } : {},
         }),
@@ -73,19 +77,29 @@ export async function startCoordinator({
     }),
   );
 
+  let before;
+  const stop = async () => {
+    await before?.stop();
+    await runtime.dispose();
+    await between?.stop();
+  };
   try {
-    const url = await runtime.ready;
+    let url = await runtime.ready;
+    if (edge) {
+      before = await startInboundEdge({ target: url.origin, port, host });
+      url = new URL(before.endpoint);
+    }
     return {
       url: url.origin,
       logs,
       /** The Miniflare instance, for tests that reach behind the HTTP API (evict a Durable Object and the like). */
       runtime,
-      async stop() {
-        await runtime.dispose();
-      },
+      /** What passed the edges: `before` the worker, and `between` it and storage. */
+      edges: { before, between },
+      stop,
     };
   } catch (error) {
-    await runtime.dispose();
+    await stop();
     throw error;
   }
 }
@@ -95,10 +109,11 @@ export function builtWorker() {
   return process.env.SYNCSPHERE_WORKER ?? join(ROOT, "edge-coordinator", "build");
 }
 
-function s3Vars(s3) {
+/** `edge` stands before the endpoint for the worker alone: browsers ask storage themselves. */
+function s3Vars(s3, edge) {
   return {
-    S3_ENDPOINT: s3.endpoint,
-    S3_PUBLIC_ENDPOINT: s3.publicEndpoint,
+    S3_ENDPOINT: edge?.endpoint ?? s3.endpoint,
+    S3_PUBLIC_ENDPOINT: s3.publicEndpoint ?? s3.endpoint,
     S3_REGION: s3.region,
     S3_BUCKET: s3.bucket,
     S3_ADDRESSING: s3.addressing ?? "path",

@@ -40,6 +40,7 @@ async function startStack({ port, s3: external, dataDir, databaseUrl }) {
   const coordinator = await startCoordinator({
     s3,
     port,
+    edge: false,
     durableDir: dataDir ? join(dataDir, "workspaces") : await temporaryFolder(),
     databaseUrl,
     onLog: ({ level, message }) => {

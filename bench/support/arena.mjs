@@ -66,7 +66,7 @@ class Arena {
     this.s3Settings = { endpoint, publicEndpoint, accessKeyId, secretAccessKey, bucket, region };
 
     const startOurs = async (s3) => {
-      const server = await startCoordinator({ s3, assets: ours });
+      const server = await startCoordinator({ s3, assets: ours, edge: false });
       this.#cleanUps.push(() => server.stop());
       return coordinatorLine ? (await this.#link(server.url, coordinatorLine)).endpoint : server.url;
     };

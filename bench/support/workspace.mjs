@@ -14,7 +14,7 @@ export class Workspace {
   static async filled(s3, size, kept) {
     const workspace = new Workspace();
     workspace.folder = await mkdtemp(join(tmpdir(), "syncsphere-bench-"));
-    const start = () => startCoordinator({ s3, assets: false, durableDir: workspace.folder });
+    const start = () => startCoordinator({ s3, assets: false, edge: false, durableDir: workspace.folder });
     let coordinator = await start();
     const form = new URLSearchParams({
       grant_type: "urn:syncsphere:guest",

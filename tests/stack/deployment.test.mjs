@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
+import { unstable_readConfig as readConfig } from "wrangler";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const WRANGLER = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
@@ -17,9 +18,8 @@ const WRANGLER = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
 // Source: https://developers.cloudflare.com/workers/platform/limits/#worker-size
 const FREE_PLAN = 3e6;
 
-// The development environment has no name.
-for (const environment of ["", "staging", "production"]) {
-  test(`${environment || "development"} can be deployed, and fits the free plan`, async () => {
+for (const environment of ["development", "staging", "production"]) {
+  test(`${environment} can be deployed, and fits the free plan`, async () => {
     const folder = await mkdtemp(join(tmpdir(), "deploy-test-"));
     try {
       const args = ["deploy", "--dry-run", "--env", environment, "--outdir", folder];
@@ -32,11 +32,13 @@ for (const environment of ["", "staging", "production"]) {
       const { stdout } = await promisify(execFile)(process.execPath, [WRANGLER, ...args], { cwd: ROOT, env });
       assert.match(stdout, /dry-run: exiting/);
       assert.match(stdout, /env\.WORKSPACES \(WorkspaceObject\) +Durable Object/);
-      const guests = environment ? "off" : "on";
+      const isDeployed = environment !== "development";
+      const guests = isDeployed ? "off" : "on";
       assert.match(stdout, new RegExp(`env\\.AUTH_GUEST \\("${guests}"\\)`));
-      if (environment) {
+      if (isDeployed) {
         // What a deployment must not take over from development.
         assert.doesNotMatch(stdout, /AUTH_SIGNING_KEY/);
+        assert.doesNotMatch(stdout, /assets directory/);
         for (const limit of ["LIMIT_BY_ADDRESS", "LIMIT_BY_SUBJECT", "LIMIT_GRANTS_BY_ADDRESS"]) {
           assert.match(stdout, new RegExp(`env\\.${limit} \\(`));
         }
@@ -53,3 +55,16 @@ for (const environment of ["", "staging", "production"]) {
     }
   });
 }
+
+test("what is deployed logs its own lines and no addresses, has no page, and ends what computes without end", () => {
+  for (const env of ["staging", "production", undefined]) {
+    const { observability, assets, limits, vars } = readConfig({ config: join(ROOT, "wrangler.toml"), env });
+    assert.deepEqual(structuredClone(observability), { enabled: true, logs: { enabled: true, invocation_logs: false } });
+    assert.equal(assets, undefined, env);
+    assert.ok(limits.cpu_ms > 0);
+    assert.ok(!("AUTH_SIGNING_KEY" in vars));
+    // Without an environment there is nothing at all: the worker names the variable that is missing.
+    if (!env) assert.deepEqual(vars, {});
+  }
+  assert.ok(readConfig({ config: join(ROOT, "wrangler.toml"), env: "development" }).assets.directory);
+});
