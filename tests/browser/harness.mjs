@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { launchChromium } from "../../stack/chromium.mjs";
 import { startCoordinator } from "../../stack/coordinator.mjs";
 import { startProxy } from "../../stack/proxy.mjs";
+import { startR2 } from "../../stack/r2.mjs";
 import { startSeaweed } from "../../stack/seaweed.mjs";
 
 const SITE = fileURLToPath(new URL("../../demo-site/dist", import.meta.url));
@@ -20,11 +21,12 @@ export const ARTIFACTS = fileURLToPath(new URL("./artifacts/", import.meta.url))
 
 /**
  * Starts, for the tests of the calling file, real storage, the built coordinator with the demo site, a browser, and
- * between browser and storage a proxy that spoils things on demand (`direct` leaves it out), under one name or two.
+ * between browser and storage a proxy that spoils things on demand (`direct` leaves it out), under one name or two. With `r2`
+ * storage behaves as R2 does.
  */
-export function useStack({ direct = false, names = ["127.0.0.1"], vars } = {}) {
+export function useStack({ direct = false, r2 = false, names = ["127.0.0.1"], vars } = {}) {
   const stack = new Stack(names);
-  before(() => stack.start(direct, vars));
+  before(() => stack.start(direct, vars, r2));
   after(() => stack.stop());
   return stack;
 }
@@ -38,12 +40,17 @@ class Stack {
     this.#names = names;
   }
 
-  async start(direct, vars) {
+  async start(direct, vars, r2) {
     try {
       this.folder = await mkdtemp(join(tmpdir(), "syncsphere-files-"));
       this.#cleanUps.push(() => rm(this.folder, { recursive: true, force: true }));
       this.s3 = await startSeaweed();
-      this.#cleanUps.push(() => this.s3.stop());
+      const { stop } = this.s3;
+      this.#cleanUps.push(() => stop());
+      if (r2) {
+        this.s3 = await startR2(this.s3);
+        this.#cleanUps.push(() => this.s3.stop());
+      }
       if (!direct) {
         this.proxy = await startProxy({ target: this.s3.endpoint });
         this.#cleanUps.push(() => this.proxy.stop());
@@ -61,12 +68,12 @@ class Stack {
 
   /** Starts the coordinator; after `coordinator.stop()`, starts it again where it was, with what it knew. */
   async startCoordinator(vars) {
-    const { endpoint, accessKeyId, secretAccessKey, bucket, region } = this.s3;
+    const { endpoint, accessKeyId, secretAccessKey, bucket, region, provider } = this.s3;
     const publicEndpoints = this.#names.map((name) => this.proxy?.endpoint.replace("127.0.0.1", name));
     const publicEndpoint = this.proxy && publicEndpoints.join(",");
     this.site = SITE;
     this.coordinator = await startCoordinator({
-      s3: { endpoint, publicEndpoint, accessKeyId, secretAccessKey, bucket, region },
+      s3: { endpoint, publicEndpoint, accessKeyId, secretAccessKey, bucket, region, provider },
       assets: SITE,
       vars,
       durableDir: join(this.folder, "durable"),
