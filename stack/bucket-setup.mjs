@@ -23,6 +23,7 @@ try {
   await bucket();
   await cors();
   await lifecycle();
+  if (settings.provider === "r2") tellOfLocalUploads();
 } catch (error) {
   fail(`the bucket ${Bucket}`, error);
 }
@@ -110,6 +111,17 @@ async function lifecycle() {
         "UPLOAD_TTL_SECONDS, and what it cannot end has to be ended by the storage's own means",
     );
   }
+}
+
+/**
+ * R2 can take parts at the location nearest to whoever sends them. There is no call of the S3 API for it.
+ * Source: https://developers.cloudflare.com/r2/buckets/local-uploads
+ */
+function tellOfLocalUploads() {
+  tell(
+    `to do by hand: uploads from other regions than the bucket's are faster with R2's Local Uploads; this key cannot switch ` +
+      `them on: npx wrangler r2 bucket local-uploads enable ${Bucket}`,
+  );
 }
 
 /** What is set now; nothing, where storage says that nothing is. */

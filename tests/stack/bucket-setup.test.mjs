@@ -131,6 +131,7 @@ describe("on SeaweedFS", () => {
     try {
       const made = await setUp("digests", "--origin", APP, "--create", "--provider", "r2", ...endpoint);
       assert.equal(made.code, 0, made.stderr);
+      assert.match(made.stdout, /^to do by hand: .*wrangler r2 bucket local-uploads enable digests$/m);
       const puts = sent.filter(({ method, url }) => method === "PUT" && /cors|lifecycle/.test(url));
       assert.equal(puts.length, 2);
       for (const { headers } of puts) {
@@ -145,6 +146,7 @@ describe("on SeaweedFS", () => {
       const partly = await setUp("digests", "--origin", APP, ...endpoint);
       assert.equal(partly.code, 0, partly.stderr);
       assert.match(partly.stdout, /^WARNING: this storage has no lifecycle rule/m);
+      assert.doesNotMatch(partly.stdout, /local-uploads/);
       lacking.add("cors");
       const hardly = await setUp("digests", "--origin", APP, ...endpoint);
       assert.equal(hardly.code, 1);
