@@ -56,7 +56,7 @@ class Edge {
 
   #target;
   #rules;
-  #server = createServer((req, res) => void this.#serve(req, res));
+  #server = createServer({ maxHeaderSize: LONGEST_HEADERS }, (req, res) => void this.#serve(req, res));
   // None is kept: one that its server closes under a request would look as if nobody were there.
   #agent = new Agent({ keepAlive: false });
   #sockets = new Set();
@@ -152,7 +152,8 @@ class Edge {
       socket.pipe(upstream);
     });
     upstream.on("error", () => socket.destroy());
-    upstream.once("close", () => socket.destroy());
+    // What was said before is told yet.
+    upstream.once("close", () => socket.destroySoon());
     socket.once("close", () => upstream.destroy());
   }
 
@@ -161,6 +162,9 @@ class Edge {
     if (this.requests.length > REMEMBERED) this.requests.shift();
   }
 }
+
+// Source: https://developers.cloudflare.com/workers/platform/limits/#request-and-response-limits
+const LONGEST_HEADERS = 128 * 1024;
 
 // Source: own choice, more than any test looks back.
 const REMEMBERED = 1000;

@@ -59,7 +59,10 @@ for (const environment of ["development", "staging", "production"]) {
 test("what is deployed logs its own lines and no addresses, has no page, and ends what computes without end", () => {
   for (const env of ["staging", "production", undefined]) {
     const { observability, assets, limits, vars } = readConfig({ config: join(ROOT, "wrangler.toml"), env });
-    assert.deepEqual(structuredClone(observability), { enabled: true, logs: { enabled: true, invocation_logs: false } });
+    assert.deepEqual(structuredClone(observability), {
+      enabled: true,
+      logs: { enabled: true, invocation_logs: false },
+    });
     assert.equal(assets, undefined, env);
     assert.ok(limits.cpu_ms > 0);
     assert.ok(!("AUTH_SIGNING_KEY" in vars));

@@ -148,7 +148,8 @@ describe("an object that sleeps, moves or starts anew", () => {
       since = seen.at(-1) ?? 0;
     }
     const last = await Listener.open(client, since);
-    await last.until(15);
+    // There may be nothing left to tell.
+    if (since < 15) await last.until(15);
     assert.deepEqual([...seen, ...last.sequence()], upTo(15));
     last.close();
   });
