@@ -32,7 +32,8 @@ const USUAL_PLACES = [
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 ];
 
-const FLAGS = [
+/** What every Chromium of ours is started with. */
+export const FLAGS = [
   "--no-sandbox", // root has no sandbox, and every page we open is our own
   "--disable-gpu",
   "--disable-quic",

@@ -1,0 +1,99 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+import { FLAGS, chromiumPath } from "../chromium.mjs";
+import { killTree, processTree } from "./processes.mjs";
+
+/** Chromium by Playwright. */
+export class Chromium {
+  name = "chromium";
+  #context;
+  #ownProfile;
+
+  static async launch({ profile, blockSiteData = false }) {
+    const browser = new Chromium();
+    const folder = profile ?? (await mkdtemp(join(tmpdir(), "syncsphere-chromium-")));
+    browser.#ownProfile = profile ? undefined : folder;
+    if (blockSiteData) await writePreferences(folder, BLOCKED);
+    const before = new Set(await processTree(process.pid));
+    browser.#context = await chromium.launchPersistentContext(folder, {
+      executablePath: chromiumPath(),
+      headless: true,
+      args: FLAGS,
+      viewport: { width: 1280, height: 900 },
+    });
+    browser.version = browser.#context.browser().version();
+    // Playwright does not tell; it is our one new child.
+    const started = (await processTree(process.pid)).filter((pid) => !before.has(pid));
+    browser.pid = started[0];
+    return browser;
+  }
+
+  async newPage() {
+    return new ChromiumPage(await this.#context.newPage());
+  }
+
+  async kill() {
+    await killTree(this.pid);
+  }
+
+  async close() {
+    await this.#context.close().catch(() => {}); // it was killed
+    if (this.#ownProfile) await rm(this.#ownProfile, { recursive: true, force: true });
+  }
+}
+
+class ChromiumPage {
+  console = [];
+  #page;
+
+  constructor(page) {
+    this.#page = page;
+    page.setDefaultTimeout(60_000);
+    page.on("console", (message) => this.console.push({ level: message.type(), text: message.text() }));
+    page.on("pageerror", (error) => this.console.push({ level: "error", text: String(error.stack) }));
+  }
+
+  async goto(url) {
+    await this.#page.goto(url);
+  }
+
+  async reload() {
+    await this.#page.reload();
+  }
+
+  async evaluate(call, ...args) {
+    const text = await this.#page.evaluate(
+      `(async () => JSON.stringify({ value: await (${call})(...${JSON.stringify(args)}) }))()`,
+    );
+    return JSON.parse(text).value;
+  }
+
+  async setFiles(selector, paths) {
+    await this.#page.locator(selector).first().setInputFiles(paths);
+  }
+
+  async click(selector) {
+    await this.#page.locator(selector).first().click();
+  }
+
+  async screenshot(path) {
+    await this.#page.screenshot({ path });
+  }
+
+  async close() {
+    await this.#page.close();
+  }
+}
+
+/**
+ * Source: Chromium's `ContentSettingsType`, `cookies`, which covers all that a site stores; 2 is
+ * `CONTENT_SETTING_BLOCK`: <https://source.chromium.org/chromium/chromium/src/+/main:components/content_settings/core/common/content_settings.h>
+ */
+const BLOCKED = { profile: { default_content_setting_values: { cookies: 2 } } };
+
+async function writePreferences(profile, preferences) {
+  await mkdir(join(profile, "Default"), { recursive: true });
+  await writeFile(join(profile, "Default", "Preferences"), JSON.stringify(preferences));
+}
