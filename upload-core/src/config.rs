@@ -11,6 +11,11 @@ pub struct Config {
     pub integrity: bool,
     /// When to try again and when to give up.
     pub retry: RetryPolicy,
+    /// Whether files may change without the shell hearing of it, see [`crate::Input::ReadAgain`].
+    pub read_again: bool,
+    /// Most bytes in flight, over all files, though one part always goes: the shell holds each part in memory while it is
+    /// sent. `None` where it does not.
+    pub max_in_flight_bytes: Option<u64>,
 }
 
 /// How many requests to storage may be in flight.
@@ -47,6 +52,8 @@ impl Default for Config {
             part_size: None,
             integrity: true,
             retry: RetryPolicy::default(),
+            read_again: false,
+            max_in_flight_bytes: None,
         }
     }
 }

@@ -70,6 +70,10 @@ pub enum Input {
         /// Whether there is one.
         online: bool,
     },
+    /// Whether files of several parts are read once more when all are stored, before they are finalized: a part that reads
+    /// otherwise than it did ends the upload with `file_changed`. For browsers that let a file change after the page got it
+    /// and go on reading, so that the parts may never have been one file. Needs checksums; costs one reading of the file.
+    ReadAgain(bool),
     /// The shell has seen how its requests reach storage. Before, HTTP/1.1 is assumed.
     Storage(Connections),
     /// A part's checksum is known.

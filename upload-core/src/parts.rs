@@ -140,6 +140,8 @@ pub(crate) struct Parts {
     /// Every part from here on is waiting.
     first_untouched: usize,
     stored_bytes: u64,
+    /// Whether all parts have been stored and are, or have been, read again since.
+    read_again: bool,
 }
 
 impl Parts {
@@ -152,6 +154,7 @@ impl Parts {
             first_open: 0,
             first_untouched: 0,
             stored_bytes: 0,
+            read_again: false,
         }
     }
 
@@ -188,6 +191,8 @@ impl Parts {
             self.stored_bytes = self.stored_bytes.saturating_add(length);
         } else {
             self.first_open = self.first_open.min(index);
+            // What is sent anew is compared with the rest anew.
+            self.read_again = false;
         }
         if !matches!(state, Part::Waiting) {
             self.first_untouched = self.first_untouched.max(index + 1);
@@ -286,6 +291,23 @@ impl Parts {
     /// Whether every part is stored and verified.
     pub(crate) fn all_done(&self) -> bool {
         self.first_open >= self.parts.len()
+    }
+
+    /// Has every part read again, now that all are stored. Does nothing the second time, nor for parts without checksums.
+    pub(crate) fn read_again(&mut self) {
+        if std::mem::replace(&mut self.read_again, true) {
+            return;
+        }
+        for part in &mut self.parts {
+            if let Part::Stored {
+                crc: Some(_),
+                verification,
+            } = part
+            {
+                *verification = Verification::Due;
+                self.first_open = 0;
+            }
+        }
     }
 
     /// Counts a failure that the part itself answers for; gives the number so far.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use syncsphere_protocol::{
-    InitiateReply, InitiateResult, PartPlan, PartToSign, SignPartsReply, SignedPart, StringMap, Timestamp,
-    UploadGrant, UploadKind,
+    Crc64Nvme, InitiateReply, InitiateResult, PartPlan, PartToSign, SignPartsReply, SignedPart, StringMap,
+    Timestamp, UploadGrant, UploadKind,
 };
 
 use super::Engine;
@@ -21,11 +21,14 @@ pub(super) struct Harness {
     pub sending: Vec<AttemptId>,
     /// Where in their file the bytes of all requests so far begin.
     pub offsets: Vec<(AttemptId, u64)>,
-    /// Checksums that are being computed.
+    /// Checksums that are being computed, and how many were answered.
     pub hashing: Vec<AttemptId>,
+    pub hashed: u32,
     pub told: Vec<(TaskId, Notice)>,
     /// Examinations of storage that were asked for.
     pub examinations: u32,
+    /// Requests to finalize a file.
+    pub completions: u32,
 }
 
 impl Harness {
@@ -46,8 +49,10 @@ impl Harness {
             sending: Vec::new(),
             offsets: Vec::new(),
             hashing: Vec::new(),
+            hashed: 0,
             told: Vec::new(),
             examinations: 0,
+            completions: 0,
         }
     }
 
@@ -61,6 +66,25 @@ impl Harness {
             },
         });
         self.pass(Duration::from_millis(100));
+    }
+
+    /// Answers everything that is read, each part with its value of these.
+    pub(super) fn answer_hashing<const PARTS: usize>(&mut self, checksums: [u64; PARTS]) {
+        while !self.hashing.is_empty() {
+            let attempt = self.hashing.remove(0);
+            let (_, offset) = self
+                .offsets
+                .iter()
+                .find(|(known, _)| *known == attempt)
+                .expect("it was told");
+            let part = usize::try_from(offset / PART).expect("few parts");
+            self.hashed += 1;
+            self.feed(Input::Hashed {
+                attempt,
+                crc64nvme: Crc64Nvme::from_u64(checksums[part]),
+            });
+            self.pass(Duration::from_millis(100));
+        }
     }
 
     /// Time passes, and the engine is woken as it asks.
@@ -90,7 +114,10 @@ impl Harness {
                 self.sending.push(attempt);
                 self.offsets.push((attempt, range.offset));
             }
-            Action::Hash { attempt, .. } => self.hashing.push(attempt),
+            Action::Hash { attempt, range, .. } => {
+                self.hashing.push(attempt);
+                self.offsets.push((attempt, range.offset));
+            }
             Action::Cancel { attempt } => {
                 self.sending.retain(|known| *known != attempt);
                 self.hashing.retain(|known| *known != attempt);
@@ -125,6 +152,10 @@ impl Harness {
                     Call::SignParts { body, .. } => Reply::Signed(SignPartsReply {
                         urls: signed(&body.parts),
                     }),
+                    Call::Complete { .. } => {
+                        self.completions += 1;
+                        return;
+                    }
                     _ => return,
                 };
                 self.feed(Input::Replied {

@@ -4,7 +4,8 @@
 //! [`schedule`] (what to do next), [`sending`] (which parts are sent), [`attempts`] and [`failures`] (what becomes of
 //! hashing and sending, done and failed), [`hedge`]
 //! (overtaking late requests), [`examination`] (of a storage that never answered), [`requests`] and
-//! [`replies`] (what the coordinator is asked and what it answers), [`completion`] (finalizing),
+//! [`replies`] (what the coordinator is asked and what it answers), [`read_again`] (whether a file stayed as it was),
+//! [`completion`] (finalizing),
 //! [`report`] (what page and checkpoint are told) and [`snapshot`] (what there is to see).
 
 mod attempts;
@@ -16,6 +17,7 @@ mod failures;
 #[cfg(test)]
 mod harness;
 mod hedge;
+mod read_again;
 #[cfg(test)]
 mod repeated_answers;
 mod replies;
@@ -173,6 +175,7 @@ impl Engine {
             Input::Abort(task) => self.abort(task),
             Input::Discard(upload_id) => self.free(upload_id),
             Input::Network { online } => self.network(online),
+            Input::ReadAgain(wanted) => self.config.read_again = wanted,
             Input::Storage(connections) => self.window.set_connections(connections),
             Input::Hashed { attempt, crc64nvme } => self.hashed(attempt, crc64nvme),
             Input::Sent { attempt, loaded } => self.sent(attempt, loaded),

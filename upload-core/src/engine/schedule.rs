@@ -36,6 +36,7 @@ impl Engine {
         self.cut_stalled();
         self.end_due_backoffs();
         self.begin_uploads();
+        self.read_again();
         self.start_hashing();
         self.initiate();
         self.request_status();

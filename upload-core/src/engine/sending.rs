@@ -111,11 +111,27 @@ impl Engine {
                     upload,
                     |part| matches!(part, Part::Ready { lease, .. } if self.has_room(lease.origin)),
                 )
+                && self.may_hold(upload.parts.range(part).length)
             {
                 self.start_sending(task, part);
                 sent += 1;
             }
         }
+    }
+
+    /// Whether the shell may hold so many more bytes in flight.
+    fn may_hold(&self, length: u64) -> bool {
+        let Some(most) = self.config.max_in_flight_bytes else {
+            return true;
+        };
+        let held = self
+            .attempts
+            .values()
+            .filter(|attempt| attempt.purpose == Purpose::Send);
+        let held: u64 = held
+            .filter_map(|attempt| Some(self.uploads.get(&attempt.task)?.parts.range(attempt.part).length))
+            .sum();
+        held == 0 || held.saturating_add(length) <= most
     }
 
     pub(super) fn start_sending(&mut self, task: TaskId, part: PartNumber) {
@@ -145,5 +161,34 @@ impl Engine {
             range,
             request,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use crate::config::{Concurrency, Config};
+    use crate::engine::harness::{Harness, PART};
+
+    #[test]
+    fn bytes_in_flight_are_bounded_but_one_part_always_goes() {
+        for (most, requests) in [
+            (None, 2),
+            (Some(2 * PART), 2),
+            (Some(2 * PART - 1), 1),
+            (Some(1), 1),
+        ] {
+            let mut harness = Harness::with(Config {
+                concurrency: Concurrency::Fixed(2),
+                part_size: Some(PART),
+                integrity: false,
+                max_in_flight_bytes: most,
+                ..Config::default()
+            });
+            harness.add(1, 4 * PART);
+            assert_eq!(harness.sending.len(), requests, "at most {most:?} bytes");
+        }
     }
 }

@@ -1,0 +1,89 @@
+//! Whether a file stayed as it was while it was sent, where nothing else would tell.
+
+use super::Engine;
+use crate::queue::Class;
+use crate::upload::{Phase, Upload};
+
+impl Engine {
+    /// Has files whose parts are all stored read once more.
+    ///
+    /// Each part's checksum holds for the moment when the part was read. Two readings of all parts that agree, the second
+    /// begun after the first had ended, show the file as it was at the moment between them. A part of its own needs none:
+    /// storage has compared it with its one checksum.
+    pub(super) fn read_again(&mut self) {
+        if !(self.config.read_again && self.config.integrity) {
+            return;
+        }
+        for task in &self.active {
+            let is_due = |upload: &&mut Upload| {
+                upload.class() != Class::Single
+                    && matches!(upload.phase, Phase::Transferring(_))
+                    && upload.parts.all_done()
+            };
+            if let Some(upload) = self.uploads.get_mut(task).filter(is_due) {
+                upload.parts.read_again();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use crate::config::{Concurrency, Config};
+    use crate::engine::harness::{Harness, PART};
+    use crate::io::{Input, Notice, TaskId};
+
+    /// Stores all parts of a file of three, each with its number as its checksum; then the file reads so.
+    fn after(read_again: bool, reads: [u64; 3]) -> Harness {
+        let mut harness = Harness::with(Config {
+            concurrency: Concurrency::Fixed(2),
+            part_size: Some(PART),
+            ..Config::default()
+        });
+        harness.feed(Input::ReadAgain(read_again));
+        harness.add(1, 3 * PART);
+        for _ in 0..3 {
+            harness.answer_hashing([1, 2, 3]);
+            let attempt = harness.sending[0];
+            harness.feed(Input::Stored { attempt });
+        }
+        harness.answer_hashing(reads);
+        harness
+    }
+
+    fn error(harness: &Harness) -> Option<&str> {
+        harness.told.iter().find_map(|(task, notice)| match notice {
+            Notice::Failed(error) if *task == TaskId(1) => Some(error.code.as_str()),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn a_file_that_reads_as_it_did_is_finalized_after_one_more_reading() {
+        let harness = after(true, [1, 2, 3]);
+        assert_eq!(
+            (harness.hashed, harness.completions, error(&harness)),
+            (6, 1, None)
+        );
+    }
+
+    #[test]
+    fn a_file_that_reads_otherwise_is_never_finalized() {
+        for reads in [[9, 2, 3], [1, 9, 3], [1, 2, 9]] {
+            let harness = after(true, reads);
+            assert_eq!((harness.completions, error(&harness)), (0, Some("file_changed")));
+        }
+    }
+
+    #[test]
+    fn where_files_stay_as_they_were_they_are_read_once() {
+        let harness = after(false, [9, 9, 9]);
+        assert_eq!(
+            (harness.hashed, harness.completions, error(&harness)),
+            (3, 1, None)
+        );
+    }
+}
