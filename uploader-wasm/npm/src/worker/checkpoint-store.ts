@@ -66,7 +66,9 @@ export class CheckpointStore {
       await this.#guard(async () => {
         const transaction = (await this.#open()).transaction("uploads", "readwrite");
         for (const [uploadId, checkpoint] of batch) {
-          void (checkpoint ? transaction.store.put(checkpoint) : transaction.store.delete(uploadId));
+          const { store } = transaction;
+          // What fails here fails the transaction, and is told below.
+          (checkpoint ? store.put(checkpoint) : store.delete(uploadId)).catch(() => {});
         }
         await transaction.done;
       });

@@ -53,9 +53,12 @@ export class OtherTabs {
   ) {
     this.#interrupted = interrupted;
     this.#report = report;
-    // Browsers that lack it have no locks either, and then no upload counts as another tab's.
-    if (!("BroadcastChannel" in globalThis)) return;
-    this.#channel = new BroadcastChannel(`syncsphere-uploader:${endpoint}`);
+    try {
+      this.#channel = new BroadcastChannel(`syncsphere-uploader:${endpoint}`);
+    } catch {
+      // It is missing, or refused where site data are blocked: then locks are too, and no upload counts as another tab's.
+      return;
+    }
     this.#channel.onmessage = ({ data }: MessageEvent<unknown>) => this.#receive(data);
     this.#post({ type: "hello" });
     this.#pollAfter(MESSAGE_INTERVAL);

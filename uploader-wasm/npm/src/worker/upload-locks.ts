@@ -2,7 +2,7 @@ const PREFIX = "syncsphere-upload:";
 
 /**
  * Which tab an upload belongs to. It is a Web Lock, so that it is free again when a tab closes or
- * crashes. Where there are no locks, every upload counts as free.
+ * crashes. Where there are no locks, or they are refused, every upload counts as free.
  */
 export class UploadLocks {
   #releases = new Map<string, () => void>();
@@ -12,14 +12,16 @@ export class UploadLocks {
   /** Whether the upload is this tab's now. */
   async acquire(uploadId: string): Promise<boolean> {
     if (this.#releases.has(uploadId)) return true;
-    if (!navigator.locks) return true;
     this.#own.add(uploadId);
     return new Promise((resolve) => {
-      const held = navigator.locks.request(PREFIX + uploadId, { ifAvailable: true }, (lock) => {
+      const hold = (lock: Lock | null): Promise<void> | undefined => {
         resolve(lock !== null);
         if (lock) return new Promise<void>((release) => this.#releases.set(uploadId, release));
-      });
-      void held.then(() => this.#releases.has(uploadId) || this.#own.delete(uploadId));
+      };
+      const request = async () => navigator.locks.request(PREFIX + uploadId, { ifAvailable: true }, hold);
+      void request()
+        .catch(() => resolve(true))
+        .then(() => this.#releases.has(uploadId) || this.#own.delete(uploadId));
     });
   }
 
@@ -36,8 +38,10 @@ export class UploadLocks {
 
   /** The uploads that belong to any tab, this one included. */
   async held(): Promise<Set<string>> {
-    const held = (await navigator.locks?.query())?.held ?? [];
-    const names = held.map((lock) => lock.name ?? "").filter((name) => name.startsWith(PREFIX));
+    const query = async () => (await navigator.locks.query()).held ?? [];
+    const names = (await query().catch(() => []))
+      .map((lock) => lock.name ?? "")
+      .filter((name) => name.startsWith(PREFIX));
     return new Set(names.map((name) => name.slice(PREFIX.length)));
   }
 }
