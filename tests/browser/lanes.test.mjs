@@ -49,7 +49,13 @@ const WAYS = {
       throw new DOMException("not by pieces", "NotReadableError");
     };`,
   "where streams of files have no such reader": `
-    Blob.prototype.stream = () => new ReadableStream();`,
+    const { getReader } = ReadableStream.prototype;
+    ReadableStream.prototype.getReader = function (options) {
+      if (options) throw new TypeError("mode is not known");
+      return getReader.call(this);
+    };`,
+  "where files have no streams": `
+    delete Blob.prototype.stream;`,
   "where a stream breaks in the middle of a piece": `
     Blob.prototype.stream = function () {
       let given = 0;
@@ -374,7 +380,9 @@ function equip() {
       look();
     };
     worker.postMessage({ type: "start", role: "lane", module, conductor: port2, bodies }, [port2]);
-    lane.say = (order) => port1.postMessage(order);
+    // As the conductor does.
+    lane.say = ({ file, offset, ...order }) =>
+      port1.postMessage(file ? { ...order, slice: file.slice(offset, offset + order.length) } : order);
     lane.answer = (attempt) =>
       when(() => lane.said.find((data) => data.type !== "sent" && data.attempt === BigInt(attempt)));
     return lane;

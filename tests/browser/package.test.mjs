@@ -369,16 +369,16 @@ function partsSent() {
 /** Runs in a worker. */
 function tellOfBodies() {
   const channel = new BroadcastChannel("bodies");
-  const slices = new WeakSet();
-  const { slice } = Blob.prototype;
-  Blob.prototype.slice = function (...range) {
-    const result = slice.apply(this, range);
-    slices.add(result);
-    return result;
+  const copies = new WeakSet();
+  const Plain = Blob;
+  globalThis.Blob = function (...content) {
+    const copy = new Plain(...content);
+    copies.add(copy);
+    return copy;
   };
   const { send } = XMLHttpRequest.prototype;
   XMLHttpRequest.prototype.send = function (body) {
-    channel.postMessage(slices.has(body) ? "file" : body.constructor === Blob ? "memory" : String(body));
+    channel.postMessage(copies.has(body) ? "memory" : body instanceof Plain ? "file" : String(body));
     return send.call(this, body);
   };
 }

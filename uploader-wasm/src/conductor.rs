@@ -87,6 +87,13 @@ impl Conductor {
         self.0.feed(Input::Network { online });
     }
 
+    /// Whether files are to be read once more before they are finalized: `false` once it is known that this browser does not
+    /// read on in a file that has changed.
+    #[wasm_bindgen(js_name = readAgain)]
+    pub fn read_again(&self, wanted: bool) {
+        self.0.feed(Input::ReadAgain(wanted));
+    }
+
     /// The moment that `wake` named has come.
     pub fn awake(&self) {
         self.0.awake();

@@ -10,6 +10,11 @@ pub(crate) struct Options {
     pub config: Config,
 }
 
+/// Most bytes of parts that are held in memory while they are sent.
+///
+/// Source: measured, see `docs/browsers.md`.
+const MAX_MEMORY_BODIES: u64 = 64 * 1024 * 1024;
+
 impl Options {
     /// Reads them; refuses what the page should have refused.
     pub fn read(json: Json) -> Result<Self, Malformed> {
@@ -31,6 +36,12 @@ impl Options {
                 retry: match json.optional("retry", Json::object)? {
                     Some(retry) => read_retry(retry, &default.retry)?,
                     None => default.retry,
+                },
+                // Until the worker has seen that files stay as they were.
+                read_again: true,
+                max_in_flight_bytes: match json.optional("bodies", Json::text)?.as_deref() {
+                    Some("memory") => Some(MAX_MEMORY_BODIES),
+                    _ => None,
                 },
             },
         })

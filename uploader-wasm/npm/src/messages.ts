@@ -45,6 +45,8 @@ export interface ConductorOptions {
   integrity?: "crc64nvme" | "none";
   retry?: RetryOptions;
   persist: boolean;
+  /** What lanes send; set when the workers start. */
+  bodies?: BodySource;
   headers?: Record<string, string>;
   credentials?: RequestCredentials;
   /** Whether the page has a `fetch` of its own for the coordinator. */
@@ -130,14 +132,17 @@ export interface ReopenedUpload {
   renamed: boolean;
 }
 
+/**
+ * `slice` is the part of the file that is meant, and has `length` bytes unless the file has become shorter. A lane never
+ * gets the whole file: in Firefox one that is in memory and larger than 16 MiB can be read by the first lane alone.
+ */
 export type ToLane =
-  | { type: "hash"; attempt: bigint; file: Blob; offset: number; length: number }
+  | { type: "hash"; attempt: bigint; slice: Blob; length: number }
   | { type: "cancel"; attempt: bigint }
   | {
       type: "send";
       attempt: bigint;
-      file: Blob;
-      offset: number;
+      slice: Blob;
       length: number;
       method: string;
       url: string;
@@ -147,7 +152,7 @@ export type ToLane =
       fields: string[];
     };
 
-/** Why a slice cannot be read: its file is not what it was when the page got it, or gone, or permission for it is. */
+/** Why a slice cannot be read: its file is not what it was when the page got it, or the browser does not let us. */
 export type ReadFailure = "file_changed" | "file_unreadable";
 
 export type FromLane =
@@ -165,4 +170,6 @@ export type FromLane =
       body: string;
       /** `Retry-After` in seconds, where it was readable. */
       retryAfter: number | undefined;
+      /** The name of the browser's error, where the slice could not be read. */
+      error?: string;
     };

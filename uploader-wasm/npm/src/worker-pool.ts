@@ -74,7 +74,7 @@ export function startWorkerPool(
       role: "conductor",
       module,
       lanes: ports,
-      options: conductorOptions,
+      options: { ...conductorOptions, bodies },
     };
     conductor.postMessage(message, ports);
     return conductor;

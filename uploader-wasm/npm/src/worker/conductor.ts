@@ -3,6 +3,7 @@ import { Conductor, type LaneLink } from "syncsphere_uploader";
 import type { ConductorOptions, FromConductor, FromLane, ToConductor, ToLane } from "../messages.js";
 import type { TaskState, UploadErrorCode, UploadErrorReason } from "../types.js";
 import { CoordinatorCalls } from "./coordinator-calls.js";
+import { EditEvidence } from "./edit-evidence.js";
 import { PageFetch } from "./page-fetch.js";
 import { StorageDiagnosis } from "./storage-diagnosis.js";
 import { OtherTabs } from "./other-tabs.js";
@@ -28,6 +29,12 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
     otherTabs.end(task);
     poller.stop(task);
   };
+
+  /** The files that lanes are reading, by attempt. */
+  const reading = new Map<bigint, Blob>();
+  /** When each was modified, as the page said. */
+  const modified = new WeakMap<Blob, number>();
+  const evidence = new EditEvidence(() => conductor.readAgain(false));
 
   const pageFetch = new PageFetch(post);
   const { headers, credentials, ownFetch } = options;
@@ -94,15 +101,22 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
         post({ type: "failed", task, failure });
       },
     },
-    lanes.map(laneLink),
+    lanes.map((lane) => laneLink(lane, reading)),
     JSON.stringify(options),
     crypto.getRandomValues(new BigUint64Array(1))[0] ?? 0n,
   );
 
   for (const lane of lanes) {
     lane.onmessage = ({ data }: MessageEvent<FromLane>) => {
+      if (data.type === "sent") return forwardLaneMessage(conductor, data);
       if (data.type === "stored" && data.hidesEtag) diagnosis.etagHidden();
-      forwardLaneMessage(conductor, data);
+      const file = reading.get(data.attempt);
+      reading.delete(data.attempt);
+      if (data.type !== "attemptFailed" || data.failure !== "file_unreadable" || !file)
+        return forwardLaneMessage(conductor, data);
+      void evidence.isEdited(file, modified.get(file), data.error).then((isEdited) => {
+        forwardLaneMessage(conductor, isEdited ? { ...data, failure: "file_changed" } : data);
+      });
     };
   }
   const setOnline = (online: boolean) => {
@@ -115,6 +129,7 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
 
   const add = ({ task, file, handle, description }: Extract<ToConductor, { type: "add" }>) => {
     interrupted.track(task, description, handle);
+    if (description.lastModified !== undefined) modified.set(file, description.lastModified);
     try {
       conductor.add(task, file, JSON.stringify(description));
     } catch {
@@ -132,6 +147,8 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
   const restoring = new Map<number, (() => void)[]>();
   const restore = async (message: Extract<ToConductor, { type: "restore" }>) => {
     restoring.set(message.task, []);
+    const { file, description } = message;
+    if (description.lastModified !== undefined) modified.set(file, description.lastModified);
     try {
       await interrupted.restore(conductor, message);
     } finally {
@@ -185,13 +202,22 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
   };
 }
 
-function laneLink(lane: MessagePort): LaneLink {
+function laneLink(lane: MessagePort, reading: Map<bigint, Blob>): LaneLink {
   const post = (message: ToLane) => lane.postMessage(message);
   return {
-    hash: (attempt, file, offset, length) => post({ type: "hash", attempt, file, offset, length }),
-    send: (attempt, file, offset, length, method, url, headers, fields) =>
-      post({ type: "send", attempt, file, offset, length, method, url, headers, fields }),
-    cancel: (attempt) => post({ type: "cancel", attempt }),
+    hash: (attempt, file, offset, length) => {
+      reading.set(attempt, file);
+      post({ type: "hash", attempt, slice: file.slice(offset, offset + length), length });
+    },
+    send: (attempt, file, offset, length, method, url, headers, fields) => {
+      reading.set(attempt, file);
+      const slice = file.slice(offset, offset + length);
+      post({ type: "send", attempt, slice, length, method, url, headers, fields });
+    },
+    cancel: (attempt) => {
+      reading.delete(attempt);
+      post({ type: "cancel", attempt });
+    },
   };
 }
 

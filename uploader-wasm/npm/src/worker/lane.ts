@@ -1,6 +1,6 @@
 /** A lane: reads, checksums and sends slices of files on behalf of the conductor. */
 import type { BodySource, FromLane, ToLane } from "../messages.js";
-import { checkReadable, checksumOf, copyOf, warmUp, readFailure } from "./read-slice.js";
+import { FileChanged, checkReadable, checksumOf, copyOf, warmUp, readFailure } from "./read-slice.js";
 import { sendSlice } from "./send-slice.js";
 
 type LaneCommand<Type> = Extract<ToLane, { type: Type }>;
@@ -42,17 +42,18 @@ class Lane {
 
   /** Sends a slice; answered by `sent`, any number of times, then `stored` or `attemptFailed`. */
   async send(command: LaneCommand<"send">): Promise<void> {
-    const { attempt } = command;
+    const { attempt, slice } = command;
     const xhr = new XMLHttpRequest();
     this.#pending.set(attempt, xhr);
-    const slice = sliceOf(command);
     const isWanted = () => this.#pending.has(attempt);
     try {
       const body = this.#bodies === "memory" ? await copyOf(slice, isWanted) : slice;
       if (!isWanted()) return;
-      const outcome = await sendSlice(xhr, body, command, (loaded) =>
-        this.#post({ type: "sent", attempt, loaded }),
-      );
+      const outcome = await sendSlice(xhr, body, command, {
+        report: (loaded) => this.#post({ type: "sent", attempt, loaded }),
+        // What has been copied needs its file no more.
+        onSilence: async () => body === slice && (await checkReadable(slice)),
+      });
       // An edited file ends an upload like a broken network does.
       if (outcome.type === "network" && isWanted()) await checkReadable(slice);
       this.#answer(
@@ -73,12 +74,11 @@ class Lane {
   }
 
   async #hash(command: LaneCommand<"hash">): Promise<void> {
-    const { attempt, length } = command;
+    const { attempt, slice, length } = command;
     const isWanted = () => this.#pending.has(attempt);
     if (!isWanted()) return;
     try {
-      const slice = sliceOf(command);
-      if (slice.size < length) throw new DOMException("the file is too short", "NotReadableError");
+      if (slice.size < length) throw new FileChanged("the file is too short");
       this.#answer({ type: "hashed", attempt, crc64nvme: await checksumOf(slice, isWanted) });
     } catch (error) {
       this.#readFailed(attempt, error);
@@ -88,8 +88,10 @@ class Lane {
   #readFailed(attempt: bigint, error: unknown): void {
     const failure = readFailure(error);
     // Anything else is a fault of this script or its module, and ends the worker.
-    if (failure) this.#answer({ ...NO_ANSWER, type: "attemptFailed", attempt, failure });
-    else reportError(error);
+    if (failure) {
+      const { name } = error as Error;
+      this.#answer({ ...NO_ANSWER, type: "attemptFailed", attempt, failure, error: name });
+    } else reportError(error);
   }
 
   #answer(message: FromLane): void {
@@ -98,7 +100,3 @@ class Lane {
 }
 
 const NO_ANSWER = { status: 0, body: "", retryAfter: undefined };
-
-function sliceOf({ file, offset, length }: { file: Blob; offset: number; length: number }): Blob {
-  return file.slice(offset, offset + length);
-}

@@ -3,6 +3,14 @@
 /** Shortest time between two reports of progress, in ms. Source: own choice; the engine passes ten a second on to the page. */
 const PROGRESS_INTERVAL = 100;
 
+/**
+ * How long a request may show no progress until somebody asks why, in ms.
+ *
+ * Source: own choice; shorter than the engine's least patience (`upload-core/src/stall.rs`), so that the answer is
+ * there before the engine gives the request up.
+ */
+const SILENCE = 2000;
+
 /** How much of an error's body is kept, in characters; S3's error documents have a few hundred. */
 const MAX_ERROR_BODY = 4096;
 
@@ -24,6 +32,14 @@ export type Outcome =
   /** There was no answer that may be read. */
   | { type: "network" };
 
+/** Who hears of a request while it is under way. */
+export interface Listener {
+  /** Bytes of the slice that the network has taken so far. */
+  report(loaded: number): void;
+  /** There has been no progress for a while, again and again. Where this rejects, the request is of no use and ends. */
+  onSilence(): Promise<unknown>;
+}
+
 /**
  * Sends a slice as the body of `xhr`, so that its bytes go from disk to network without passing through this worker's
  * memory. Aborting `xhr` ends it with `network`. Never rejects.
@@ -34,12 +50,19 @@ export async function sendSlice(
   xhr: XMLHttpRequest,
   slice: Blob,
   { method, url, headers, fields }: PartRequest,
-  report: (loaded: number) => void,
+  { report, onSilence }: Listener,
 ): Promise<Outcome> {
   // Listeners come before `open`: set later, they would not be told of the upload.
   const ended = new Promise((resolve) => (xhr.onloadend = resolve));
   let last = -Infinity;
+  let moved = false;
+  // A request whose file is gone never ends in Firefox and WebKit.
+  const silence = setInterval(() => {
+    if (!moved) onSilence().catch(() => xhr.abort());
+    moved = false;
+  }, SILENCE);
   xhr.upload.onprogress = ({ loaded, total }) => {
+    moved = true;
     const now = performance.now();
     if (now - last < PROGRESS_INTERVAL) return;
     last = now;
@@ -51,9 +74,11 @@ export async function sendSlice(
     forEachPair(headers, (name, value) => xhr.setRequestHeader(name, value));
     xhr.send(fields.length > 0 ? form(slice, fields) : slice);
   } catch {
+    clearInterval(silence);
     return { type: "network" };
   }
   await ended;
+  clearInterval(silence);
   const { status } = xhr;
   if (status === 0) return { type: "network" };
   if (status >= 200 && status < 300) {
