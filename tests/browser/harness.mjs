@@ -22,11 +22,19 @@ export const ARTIFACTS = fileURLToPath(new URL("./artifacts/", import.meta.url))
 /**
  * Starts, for the tests of the calling file, real storage, the built coordinator with the demo site, a browser, and
  * between browser and storage a proxy that spoils things on demand (`direct` leaves it out), under one name or two. With `r2`
- * storage behaves as R2 does.
+ * storage behaves as R2 does. `site` makes another site than the demo's, in a folder of its own, and tells where; `launch`
+ * starts another browser, or none.
  */
-export function useStack({ direct = false, r2 = false, names = ["127.0.0.1"], vars } = {}) {
+export function useStack({
+  direct = false,
+  r2 = false,
+  names = ["127.0.0.1"],
+  vars,
+  site = () => SITE,
+  launch = launchChromium,
+} = {}) {
   const stack = new Stack(names);
-  before(() => stack.start(direct, vars, r2));
+  before(() => stack.start({ direct, r2, vars, site, launch }));
   after(() => stack.stop());
   return stack;
 }
@@ -40,7 +48,7 @@ class Stack {
     this.#names = names;
   }
 
-  async start(direct, vars, r2) {
+  async start({ direct, r2, vars, site, launch }) {
     try {
       this.folder = await mkdtemp(join(tmpdir(), "syncsphere-files-"));
       this.#cleanUps.push(() => rm(this.folder, { recursive: true, force: true }));
@@ -55,11 +63,12 @@ class Stack {
         this.proxy = await startProxy({ target: this.s3.endpoint });
         this.#cleanUps.push(() => this.proxy.stop());
       }
+      this.site = await site(this.folder);
       await this.startCoordinator(vars);
       this.#cleanUps.push(() => this.coordinator.stop());
       this.url = this.coordinator.url.replace("127.0.0.1", "localhost");
-      this.browser = await launchChromium();
-      this.#cleanUps.push(() => this.browser.close());
+      this.browser = await launch();
+      this.#cleanUps.push(() => this.browser?.close());
     } catch (error) {
       await this.stop();
       throw error;
@@ -71,10 +80,9 @@ class Stack {
     const { endpoint, accessKeyId, secretAccessKey, bucket, region, provider } = this.s3;
     const publicEndpoints = this.#names.map((name) => this.proxy?.endpoint.replace("127.0.0.1", name));
     const publicEndpoint = this.proxy && publicEndpoints.join(",");
-    this.site = SITE;
     this.coordinator = await startCoordinator({
       s3: { endpoint, publicEndpoint, accessKeyId, secretAccessKey, bucket, region, provider },
-      assets: SITE,
+      assets: this.site,
       vars,
       durableDir: join(this.folder, "durable"),
       port: this.url ? Number(new URL(this.url).port) : 0,

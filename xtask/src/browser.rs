@@ -1,5 +1,5 @@
-//! Chromium and its driver: `CHROME_BIN` and `CHROMEDRIVER` where set, else the system's, else installed with apt where
-//! we may.
+//! Chromium and its driver, Firefox and WebKitGTK: `CHROME_BIN`, `CHROMEDRIVER`, `FIREFOX_BIN` and `WEBKIT_BIN` where set,
+//! else the system's, else installed with apt where we may.
 
 use std::path::PathBuf;
 
@@ -36,6 +36,49 @@ pub fn chromedriver() -> Result<PathBuf> {
         "chromium-driver",
     )
 }
+
+/// All engines that uploads are tested in. Those of stack/browsers find them in the same places.
+pub fn every_engine() -> Result<()> {
+    chromium()?;
+    find(
+        "FIREFOX_BIN",
+        &[
+            "/usr/bin/firefox-esr",
+            "/usr/bin/firefox",
+            "/Applications/Firefox.app/Contents/MacOS/firefox",
+        ],
+        "Firefox",
+        "firefox-esr",
+    )?;
+    find(
+        "WEBKIT_BIN",
+        &WEBKIT_PLACES,
+        "WebKitGTK's MiniBrowser",
+        WEBKIT_DRIVER,
+    )?;
+    find(
+        "WEBKIT_DRIVER",
+        &["/usr/bin/WebKitWebDriver"],
+        "WebKitWebDriver",
+        WEBKIT_DRIVER,
+    )?;
+    find(
+        "XVFB",
+        &["/usr/bin/Xvfb"],
+        "Xvfb, a display for WebKitGTK",
+        "xvfb",
+    )?;
+    Ok(())
+}
+
+/// The browser comes with the library that the driver needs.
+const WEBKIT_DRIVER: &str = "webkit2gtk-driver";
+
+const WEBKIT_PLACES: [&str; 3] = [
+    "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser",
+    "/usr/lib/aarch64-linux-gnu/webkit2gtk-4.1/MiniBrowser",
+    "/usr/libexec/webkit2gtk-4.1/MiniBrowser",
+];
 
 fn find(variable: &str, usual: &[&str], what: &str, package: &str) -> Result<PathBuf> {
     if let Some(path) = std::env::var_os(variable).map(PathBuf::from) {

@@ -23,7 +23,7 @@ pub struct Suite {
 }
 
 /// All of them, the quick ones first.
-pub const SUITES: [Suite; 9] = [
+pub const SUITES: [Suite; 10] = [
     Suite {
         name: "native",
         about: "unit and property tests of the cores and of xtask",
@@ -58,6 +58,11 @@ pub const SUITES: [Suite; 9] = [
         name: "browser",
         about: "the demo page in Chromium",
         run: in_browser,
+    },
+    Suite {
+        name: "browsers",
+        about: "the package and the demo page in Chromium, Firefox and WebKit",
+        run: browsers,
     },
     Suite {
         name: "stack",
@@ -148,6 +153,12 @@ fn worker() -> Result<Outcome> {
 fn in_browser() -> Result<Outcome> {
     build_products::everything(Profile::Thin)?;
     node_test("browser", Concurrency::One)
+}
+
+fn browsers() -> Result<Outcome> {
+    browser::every_engine()?;
+    build_products::everything(Profile::Thin)?;
+    node_test("browsers", Concurrency::One)
 }
 
 fn stack() -> Result<Outcome> {
