@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::ports::{Storage, StorageFailure};
 
 /// Storage that is asked so often and no more. What goes beyond fails as [`StorageFailure::Spent`], which clients and
-/// chores take up again in an invocation of their own.
+/// jobs take up again in an invocation of their own.
 pub struct Budgeted<'a, S> {
     storage: &'a S,
     left: Cell<u32>,
@@ -23,14 +23,14 @@ impl<S: Storage> Storage for Budgeted<'_, S> {
     async fn send(
         &self,
         request: http::Request<Vec<u8>>,
-        patience: Duration,
+        timeout: Duration,
         reply_limit: usize,
     ) -> Result<http::Response<Vec<u8>>, StorageFailure> {
         let Some(left) = self.left.get().checked_sub(1) else {
             return Err(StorageFailure::Spent);
         };
         self.left.set(left);
-        self.storage.send(request, patience, reply_limit).await
+        self.storage.send(request, timeout, reply_limit).await
     }
 
     async fn pause(&self, span: Duration) {

@@ -7,26 +7,26 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use serde_json::json;
 use syncsphere_protocol::{ErrorCode, Problem};
 
-use crate::auth::{Gate, Principal, Scope, bearer_of, cookie_of};
-use crate::operations::Desk;
+use crate::api_error::{ApiError, unauthenticated};
+use crate::auth::{Authenticator, Principal, Scope, bearer_token, cookie_value};
+use crate::operations::OperationContext;
 use crate::operations::uppy::companion;
-use crate::ports::{Entrance, Storage, Workspaces};
-use crate::refusal::{Refusal, unauthenticated};
+use crate::ports::{IdentityProviders, Storage, Workspaces};
 use crate::reply::{self, Caller};
 
 /// The reply to a request for `/s3/` and what follows it, `path`. `token` stood in its address.
-pub(crate) async fn answer<S: Storage, W: Workspaces, I: Entrance>(
-    desk: &Desk<'_, S, W>,
-    gate: &Gate<'_, I>,
+pub(crate) async fn answer<S: Storage, W: Workspaces, I: IdentityProviders>(
+    op: &OperationContext<'_, S, W>,
+    authenticator: &Authenticator<'_, I>,
     request: &Request<Vec<u8>>,
     token: Option<&str>,
     path: &[&str],
 ) -> Response<Vec<u8>> {
-    let answered = match admit(desk, gate, request, token).await {
-        Ok(principal) => companion::answer(desk, &principal, request, path).await,
-        Err(refusal) => Err(refusal),
+    let answered = match admit(op, authenticator, request, token).await {
+        Ok(principal) => companion::answer(op, &principal, request, path).await,
+        Err(error) => Err(error),
     };
-    answered.unwrap_or_else(|refusal| refused(refusal, &desk.cx.request_id))
+    answered.unwrap_or_else(|error| refused(error, &op.cx.request_id))
 }
 
 /// The endpoint's path for the log, without ids and tokens.
@@ -42,25 +42,25 @@ pub(crate) fn template(path: &[&str]) -> &'static str {
     }
 }
 
-async fn admit<S, W, I: Entrance>(
-    desk: &Desk<'_, S, W>,
-    gate: &Gate<'_, I>,
+async fn admit<S, W, I: IdentityProviders>(
+    op: &OperationContext<'_, S, W>,
+    authenticator: &Authenticator<'_, I>,
     request: &Request<Vec<u8>>,
     token: Option<&str>,
-) -> Result<Principal, Refusal> {
+) -> Result<Principal, ApiError> {
     let principal = match token {
         Some(token) => {
-            let principal = gate.admit(token).await?;
+            let principal = authenticator.authenticate(token).await?;
             if principal.scopes != [Scope::Upload].into() {
                 let detail = "a token in an address may have the scope files:upload and no other";
-                return Err(Refusal::new(ErrorCode::Forbidden, detail));
+                return Err(ApiError::new(ErrorCode::Forbidden, detail));
             }
             principal
         }
-        None => gate.admit(sent_along(desk, request)?).await?,
+        None => authenticator.authenticate(sent_along(op, request)?).await?,
     };
     // One request has one token, so nothing was there before.
-    let _ = desk.workspace.set(principal.workspace.clone());
+    let _ = op.workspace.set(principal.workspace.clone());
     if !principal.scopes.contains(&Scope::Upload) {
         principal.require(Scope::Write)?;
     }
@@ -69,29 +69,32 @@ async fn admit<S, W, I: Entrance>(
 
 /// The token that a request carries in its headers. A cookie goes along whoever makes the browser ask, so it counts only
 /// where the browser says that a page asks which may.
-fn sent_along<'a, S, W>(desk: &Desk<'_, S, W>, request: &'a Request<Vec<u8>>) -> Result<&'a str, Refusal> {
+fn sent_along<'a, S, W>(
+    op: &OperationContext<'_, S, W>,
+    request: &'a Request<Vec<u8>>,
+) -> Result<&'a str, ApiError> {
     let headers: &HeaderMap = request.headers();
-    let cookie = desk.config.companion_cookie.as_deref();
+    let cookie = op.config.companion_cookie.as_deref();
     match cookie {
         Some(name) if !headers.contains_key(http::header::AUTHORIZATION) => {
-            let token = cookie_of(headers, name)
+            let token = cookie_value(headers, name)
                 .ok_or_else(|| unauthenticated("the request has neither a bearer token nor the cookie"))?;
-            match reply::caller(request, &desk.config.allowed_origins) {
+            match reply::caller(request, &op.config.allowed_origins) {
                 Caller::Ours => Ok(token),
                 Caller::Foreign => {
                     let detail = "pages of this origin may not upload here";
-                    Err(Refusal::new(ErrorCode::Forbidden, detail))
+                    Err(ApiError::new(ErrorCode::Forbidden, detail))
                 }
             }
         }
-        _ => bearer_of(headers),
+        _ => bearer_token(headers),
     }
 }
 
 /// A refusal as Companion tells it: `error` where the request is wrong, and the `message` that its clients show.
-fn refused(refusal: Refusal, request_id: &str) -> Response<Vec<u8>> {
+fn refused(error: ApiError, request_id: &str) -> Response<Vec<u8>> {
     let media_type = HeaderValue::from_static("application/json");
-    reply::refused(refusal, request_id, media_type, |problem| {
+    reply::refused(error, request_id, media_type, |problem| {
         let Problem { code, detail, .. } = problem;
         let mut body = json!({ "message": detail, "code": code, "requestId": request_id });
         if *code == ErrorCode::InvalidRequest

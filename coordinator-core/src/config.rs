@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use syncsphere_protocol::{MAX_OBJECT_SIZE, Redacted};
 
-use crate::auth::{Clients, OutsideIssuers, SigningKeys, WrongIssuers};
+use crate::auth::{Clients, ExternalIssuers, InvalidIssuers, SigningKeys};
 use crate::policy;
-use crate::s3::{Addressing, Bucket, DayKey, Endpoint, Provider, PublicEndpoints};
+use crate::s3::{Addressing, Bucket, Endpoint, Provider, PublicEndpoints, SigningKeyCache};
 
 /// Every variable that [`Config::from_vars`] knows; shells read these and [`Config::further_variables`].
 pub const VARIABLES: &[&str] = &[
@@ -26,8 +26,10 @@ pub const VARIABLES: &[&str] = &[
     "URL_TTL_SECONDS",
     "UPLOAD_TTL_SECONDS",
     "CHANGES_TTL_SECONDS",
-    "STRAY_UPLOADS",
-    "STRAY_AGE_SECONDS",
+    ORPHAN_UPLOADS.0,
+    ORPHAN_UPLOADS.1,
+    ORPHAN_AGE_SECONDS.0,
+    ORPHAN_AGE_SECONDS.1,
     "MAX_FILE_SIZE",
     "ALLOWED_ORIGINS",
     "COMPANION_COOKIE",
@@ -39,6 +41,10 @@ pub const VARIABLES: &[&str] = &[
     "AUTH_CLIENTS",
     ISSUERS,
 ];
+
+/// Variables that have had another name before: the name and the former one, which counts where the name is not set.
+const ORPHAN_UPLOADS: (&str, &str) = ("ORPHAN_UPLOADS", "STRAY_UPLOADS");
+const ORPHAN_AGE_SECONDS: (&str, &str) = ("ORPHAN_AGE_SECONDS", "STRAY_AGE_SECONDS");
 
 /// The list of outside issuers.
 const ISSUERS: &str = "AUTH_ISSUERS";
@@ -72,8 +78,8 @@ const MAX_CHANGES_TTL_SECONDS: u64 = 3_660 * 86_400;
 
 /// Default age at which a multipart upload that no ledger knows is given up, in seconds (a day), and the
 /// greatest (a year). Source: issue 5; what begins an upload is done within minutes.
-const DEFAULT_STRAY_AGE_SECONDS: u64 = 86_400;
-const MAX_STRAY_AGE_SECONDS: u64 = 366 * 86_400;
+const DEFAULT_ORPHAN_AGE_SECONDS: u64 = 86_400;
+const MAX_ORPHAN_AGE_SECONDS: u64 = 366 * 86_400;
 
 /// Default number of requests that one invocation of the worker may make, the least, and the most that Cloudflare
 /// lets anybody set.
@@ -106,9 +112,9 @@ pub struct Config {
     /// How long changes are kept.
     pub changes_ttl: Duration,
     /// What is done with multipart uploads that no ledger knows.
-    pub stray_uploads: StrayUploads,
+    pub orphan_uploads: OrphanUploads,
     /// How old such an upload has to be.
-    pub stray_age: Duration,
+    pub orphan_age: Duration,
     /// Largest file that is taken, in bytes.
     pub max_file_size: u64,
     /// Origins, besides its own, whose pages may call the API.
@@ -121,7 +127,7 @@ pub struct Config {
 
 /// What is done with multipart uploads that no ledger knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StrayUploads {
+pub enum OrphanUploads {
     /// They are aborted, and that is reported.
     Abort,
     /// They are reported.
@@ -146,24 +152,24 @@ pub struct AuthConfig {
     /// Backends that may have tokens for their users.
     pub clients: Clients,
     /// Others whose tokens are taken.
-    pub outside: OutsideIssuers,
+    pub external_issuers: ExternalIssuers,
 }
 
 /// A variable is missing or wrong. Neither its value nor any part of it is told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the variable {variable} {complaint}")]
+#[error("the variable {variable} {reason}")]
 pub struct ConfigError {
     /// Which variable.
     pub variable: &'static str,
     /// What is wrong with it.
-    pub complaint: &'static str,
+    pub reason: &'static str,
 }
 
 impl Config {
     /// Names of the variables that hold the shared secrets of outside issuers, as `vars` tell: shells read
     /// these too before they call [`Config::from_vars`].
     pub fn further_variables(vars: &BTreeMap<String, String>) -> Vec<String> {
-        OutsideIssuers::secret_variables(Vars(vars).optional(ISSUERS).unwrap_or("[]"))
+        ExternalIssuers::secret_variables(Vars(vars).optional(ISSUERS).unwrap_or("[]"))
     }
 
     /// Parses the variables; an absent one and an empty one are the same.
@@ -173,13 +179,13 @@ impl Config {
         let issuer = vars.optional("AUTH_ISSUER").unwrap_or("syncsphere");
         let endpoint = Endpoint::from_str(vars.required("S3_ENDPOINT")?).map_err(|wrong| ConfigError {
             variable: "S3_ENDPOINT",
-            complaint: wrong.complaint(),
+            reason: wrong.reason(),
         })?;
         let public_endpoints = match vars.optional("S3_PUBLIC_ENDPOINT") {
             None => endpoint.clone().into(),
             Some(text) => PublicEndpoints::from_str(text).map_err(|_| ConfigError {
                 variable: "S3_PUBLIC_ENDPOINT",
-                complaint: "has to be one to four of http:// or https:// with a host and nothing after it, separated by commas",
+                reason: "has to be one to four of http:// or https:// with a host and nothing after it, separated by commas",
             })?,
         };
         let provider = vars.choice(
@@ -222,7 +228,7 @@ impl Config {
                 region: region.to_owned(),
                 access_key_id: Redacted(vars.required("S3_ACCESS_KEY_ID")?.to_owned()),
                 secret_access_key: Redacted(vars.required("S3_SECRET_ACCESS_KEY")?.to_owned()),
-                day_key: DayKey::default(),
+                signing_key_cache: SigningKeyCache::default(),
             },
             subrequest_limit: vars
                 .number(
@@ -250,20 +256,20 @@ impl Config {
                 1..=MAX_CHANGES_TTL_SECONDS,
                 DEFAULT_CHANGES_TTL_SECONDS,
             )?,
-            stray_uploads: vars.choice(
-                "STRAY_UPLOADS",
+            orphan_uploads: vars.choice(
+                vars.current(ORPHAN_UPLOADS),
                 "has to be abort, report or off",
                 &[
-                    ("abort", StrayUploads::Abort),
-                    ("report", StrayUploads::Report),
-                    ("off", StrayUploads::Off),
+                    ("abort", OrphanUploads::Abort),
+                    ("report", OrphanUploads::Report),
+                    ("off", OrphanUploads::Off),
                 ],
             )?,
-            stray_age: vars.seconds(
-                "STRAY_AGE_SECONDS",
+            orphan_age: vars.seconds(
+                vars.current(ORPHAN_AGE_SECONDS),
                 "has to be a whole number from 1 to 31622400",
-                1..=MAX_STRAY_AGE_SECONDS,
-                DEFAULT_STRAY_AGE_SECONDS,
+                1..=MAX_ORPHAN_AGE_SECONDS,
+                DEFAULT_ORPHAN_AGE_SECONDS,
             )?,
             max_file_size: vars.number(
                 "MAX_FILE_SIZE",
@@ -276,7 +282,7 @@ impl Config {
             auth: AuthConfig {
                 keys: SigningKeys::parse(vars.required("AUTH_SIGNING_KEY")?).ok_or(ConfigError {
                     variable: "AUTH_SIGNING_KEY",
-                    complaint: "has to be an Ed25519 key as PKCS#8 PEM or as base64 of its 32 byte seed, \
+                    reason: "has to be an Ed25519 key as PKCS#8 PEM or as base64 of its 32 byte seed, \
                         or several of them with commas between",
                 })?,
                 issuer: issuer.to_owned(),
@@ -295,22 +301,21 @@ impl Config {
                 clients: Clients::parse(vars.optional("AUTH_CLIENTS").unwrap_or("[]")).ok_or(
                     ConfigError {
                         variable: "AUTH_CLIENTS",
-                        complaint: "has to be a JSON list of clients as docs/coordinator.md describes it",
+                        reason: "has to be a JSON list of clients as docs/coordinator.md describes it",
                     },
                 )?,
-                outside: OutsideIssuers::parse(vars.optional(ISSUERS).unwrap_or("[]"), all, issuer).map_err(
-                    |wrong| ConfigError {
+                external_issuers: ExternalIssuers::parse(vars.optional(ISSUERS).unwrap_or("[]"), all, issuer)
+                    .map_err(|wrong| ConfigError {
                         variable: ISSUERS,
-                        complaint: match wrong {
-                            WrongIssuers::List => {
+                        reason: match wrong {
+                            InvalidIssuers::List => {
                                 "has to be a JSON list of issuers as docs/coordinator.md describes it"
                             }
-                            WrongIssuers::Secret => {
+                            InvalidIssuers::Secret => {
                                 "names a secret that is missing or has less than 32 bytes"
                             }
                         },
-                    },
-                )?,
+                    })?,
             },
         })
     }
@@ -322,7 +327,7 @@ impl Config {
         match self.auth.keys.has_development_key() && !is_here {
             true => Err(ConfigError {
                 variable: "AUTH_SIGNING_KEY",
-                complaint: "is the public key of development, which is taken at localhost alone: \
+                reason: "is the public key of development, which is taken at localhost alone: \
                     set a secret one, as docs/guides/cloudflare-r2.md says",
             }),
             false => Ok(()),
@@ -345,8 +350,8 @@ impl Config {
     }
 
     /// How old an upload that no ledger knows has to be, in milliseconds.
-    pub(crate) fn stray_age_ms(&self) -> i64 {
-        milliseconds(self.stray_age)
+    pub(crate) fn orphan_age_ms(&self) -> i64 {
+        milliseconds(self.orphan_age)
     }
 
     /// Life of an open upload in milliseconds.
@@ -379,10 +384,18 @@ impl<'a> Vars<'a> {
             .filter(|value| !value.is_empty())
     }
 
+    /// Which of a variable's two names to read: the former one where only that is set.
+    fn current(&self, (name, former): (&'static str, &'static str)) -> &'static str {
+        match (self.optional(name), self.optional(former)) {
+            (None, Some(_)) => former,
+            _ => name,
+        }
+    }
+
     fn required(&self, variable: &'static str) -> Result<&'a str, ConfigError> {
         self.optional(variable).ok_or(ConfigError {
             variable,
-            complaint: "is missing",
+            reason: "is missing",
         })
     }
 
@@ -390,7 +403,7 @@ impl<'a> Vars<'a> {
     fn choice<T: Copy>(
         &self,
         variable: &'static str,
-        complaint: &'static str,
+        reason: &'static str,
         choices: &[(&str, T)],
     ) -> Result<T, ConfigError> {
         let chosen = match self.optional(variable) {
@@ -399,13 +412,13 @@ impl<'a> Vars<'a> {
         };
         chosen
             .map(|(_, choice)| *choice)
-            .ok_or(ConfigError { variable, complaint })
+            .ok_or(ConfigError { variable, reason })
     }
 
     fn number(
         &self,
         variable: &'static str,
-        complaint: &'static str,
+        reason: &'static str,
         range: std::ops::RangeInclusive<u64>,
         default: u64,
     ) -> Result<u64, ConfigError> {
@@ -415,18 +428,18 @@ impl<'a> Vars<'a> {
                 .parse()
                 .ok()
                 .filter(|number| range.contains(number))
-                .ok_or(ConfigError { variable, complaint }),
+                .ok_or(ConfigError { variable, reason }),
         }
     }
 
     fn seconds(
         &self,
         variable: &'static str,
-        complaint: &'static str,
+        reason: &'static str,
         range: std::ops::RangeInclusive<u64>,
         default: u64,
     ) -> Result<Duration, ConfigError> {
-        self.number(variable, complaint, range, default)
+        self.number(variable, reason, range, default)
             .map(Duration::from_secs)
     }
 }
@@ -444,7 +457,7 @@ fn bucket_name(name: &str) -> Result<String, ConfigError> {
     } else {
         Err(ConfigError {
             variable: "S3_BUCKET",
-            complaint: "is no bucket name",
+            reason: "is no bucket name",
         })
     }
 }
@@ -455,7 +468,7 @@ fn cookie_name(name: &str) -> Result<String, ConfigError> {
         true => Ok(name.to_owned()),
         false => Err(ConfigError {
             variable: "COMPANION_COOKIE",
-            complaint: "is no cookie's name",
+            reason: "is no cookie's name",
         }),
     }
 }
@@ -468,7 +481,7 @@ fn origins(list: &str) -> Result<Vec<String>, ConfigError> {
             Ok(_) if !origin.ends_with('/') => Ok(origin.to_owned()),
             _ => Err(ConfigError {
                 variable: "ALLOWED_ORIGINS",
-                complaint: "has to be a list of origins such as https://app.example, with commas between",
+                reason: "has to be a list of origins such as https://app.example, with commas between",
             }),
         })
         .collect()
@@ -547,5 +560,34 @@ mod tests {
             let error = config(&[("SUBREQUEST_LIMIT", wrong)]).unwrap_err();
             assert_eq!(error.variable, "SUBREQUEST_LIMIT", "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_variable_is_read_by_its_former_name_where_the_new_one_is_not_set() {
+        let read = |more: &[(&str, &str)]| {
+            let config = config(more).unwrap();
+            (config.orphan_uploads, config.orphan_age.as_secs())
+        };
+        assert_eq!(read(&[]), (OrphanUploads::Abort, DEFAULT_ORPHAN_AGE_SECONDS));
+        let former = [("STRAY_UPLOADS", "report"), ("STRAY_AGE_SECONDS", "7")];
+        let new = [("ORPHAN_UPLOADS", "off"), ("ORPHAN_AGE_SECONDS", "8")];
+        assert_eq!(read(&former), (OrphanUploads::Report, 7));
+        assert_eq!(read(&new), (OrphanUploads::Off, 8));
+        assert_eq!(read(&[former, new].concat()), (OrphanUploads::Off, 8));
+        let empty = [("ORPHAN_UPLOADS", " "), ("STRAY_UPLOADS", "report")];
+        assert_eq!(read(&empty).0, OrphanUploads::Report);
+        // Shells read the variables that are named here, and no others.
+        for (name, _) in former.iter().chain(&new) {
+            assert!(VARIABLES.contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_name_that_was_read_is_the_one_complained_of() {
+        let wrong = |more: &[(&str, &str)]| config(more).unwrap_err().variable;
+        assert_eq!(wrong(&[("STRAY_UPLOADS", "delete")]), "STRAY_UPLOADS");
+        assert_eq!(wrong(&[("ORPHAN_UPLOADS", "delete")]), "ORPHAN_UPLOADS");
+        let both = [("ORPHAN_AGE_SECONDS", "0"), ("STRAY_AGE_SECONDS", "7")];
+        assert_eq!(wrong(&both), "ORPHAN_AGE_SECONDS");
     }
 }

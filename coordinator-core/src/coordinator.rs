@@ -3,16 +3,16 @@ use std::cell::OnceCell;
 use sha2::{Digest, Sha256};
 use syncsphere_protocol::{DatabaseStatus, ErrorCode, InvalidId, WorkspaceId};
 
-use crate::auth::{Gate, KnownKeys, Scope, subprotocol_token};
+use crate::api_error::{ApiError, invalid, rate_limited};
+use crate::auth::{Authenticator, Scope, VerificationCache, subprotocol_token};
 use crate::budget::Budgeted;
 use crate::config::Config;
 use crate::ledger::{Command, Receipt};
-use crate::operations::deliver::{self, Delivered};
-use crate::operations::strays::StrayReport;
-use crate::operations::{Desk, chores};
-use crate::ports::{Entrance, MetadataDatabase, Storage, WorkspaceFailure, Workspaces};
-use crate::refusal::{Refusal, invalid, too_often};
-use crate::reply::{self, Handled};
+use crate::operations::deliver::{self, DeliveryOutcome};
+use crate::operations::orphans::OrphanReport;
+use crate::operations::{OperationContext, jobs};
+use crate::ports::{IdentityProviders, MetadataDatabase, Storage, WorkspaceFailure, Workspaces};
+use crate::reply::{self, LogFields};
 use crate::routes::{self, Query};
 
 /// Largest request body that any endpoint takes, in bytes. A shell may stop reading one byte
@@ -26,14 +26,14 @@ const EVENTS_PROTOCOL: &str = "syncsphere.v1";
 
 /// The workspace whose ledger remembers how far the bucket has been looked through. Where somebody uses a
 /// workspace of this name, neither is in the way of the other.
-const STRAYS_WORKSPACE: &str = "_strays";
+const ORPHANS_WORKSPACE: &str = "_strays";
 
 /// The coordinator: what an operator has configured, and the keys of outside issuers as far as they have
 /// been fetched. One of them serves many requests, also at once.
 #[derive(Debug)]
 pub struct Coordinator {
     config: Config,
-    known: KnownKeys,
+    known: VerificationCache,
 }
 
 /// What surrounds one request. Nothing in it may be used for a second request.
@@ -64,7 +64,7 @@ impl Coordinator {
     /// A coordinator with this configuration.
     pub fn new(config: Config) -> Self {
         Self {
-            known: KnownKeys::none(&config.auth),
+            known: VerificationCache::none(&config.auth),
             config,
         }
     }
@@ -86,88 +86,88 @@ impl Coordinator {
     ///
     /// May be dropped at any await: every operation writes its intent before it asks storage, and
     /// may be repeated.
-    pub async fn handle<S: Storage, W: Workspaces, I: Entrance>(
+    pub async fn handle<S: Storage, W: Workspaces, I: IdentityProviders>(
         &self,
         request: http::Request<Vec<u8>>,
         cx: Context,
         storage: &S,
         workspaces: &W,
-        entrance: &I,
+        identity_providers: &I,
     ) -> http::Response<Vec<u8>> {
         let origin = reply::allowed_origin(request.headers(), &self.config.allowed_origins);
         let route = routes::template(request.uri().path());
-        let desk = self.desk(&cx, storage, workspaces);
+        let op = self.op(&cx, storage, workspaces);
         let mut response = if request.method() == http::Method::OPTIONS {
             reply::preflight(route)
         } else {
-            match routes::dispatch(&desk, &self.gate(entrance, &cx), request).await {
+            match routes::dispatch(&op, &self.authenticator(identity_providers, &cx), request).await {
                 Ok(response) => response,
-                Err(refusal) => reply::problem(refusal, &cx.request_id),
+                Err(error) => reply::problem(error, &cx.request_id),
             }
         };
-        response.extensions_mut().insert(Handled {
+        response.extensions_mut().insert(LogFields {
             route,
-            workspace: desk.workspace.into_inner(),
+            workspace: op.workspace.into_inner(),
         });
         reply::finish(response, &cx.request_id, origin.as_deref())
     }
 
     /// The reply to a client that asks too often: it may ask again after so many seconds.
-    pub fn turn_away<B>(
+    pub fn rate_limited<B>(
         &self,
         request: &http::Request<B>,
         cx: &Context,
         seconds: u32,
     ) -> http::Response<Vec<u8>> {
-        self.refused(request, cx, too_often(seconds))
+        self.refused(request, cx, rate_limited(seconds))
     }
 
     /// Whether a request for `GET /v1/events` may listen; the refusing reply where it may not.
-    pub async fn admit_listener<B, I: Entrance>(
+    pub async fn authorize_listener<B, I: IdentityProviders>(
         &self,
         request: &http::Request<B>,
         cx: &Context,
-        entrance: &I,
+        identity_providers: &I,
     ) -> Result<Listener, Box<http::Response<Vec<u8>>>> {
-        self.listener(request, cx, entrance)
+        self.listener(request, cx, identity_providers)
             .await
-            .map_err(|refusal| Box::new(self.refused(request, cx, refusal)))
+            .map_err(|error| Box::new(self.refused(request, cx, error)))
     }
 
-    /// Carries out the chores of a workspace that are due: expires uploads, resolves completions
-    /// that were not heard of again, removes what nobody owns. Each chore is put off before it is
+    /// Carries out the jobs of a workspace that are due: expires uploads, resolves completions
+    /// that were not heard of again, removes what nobody owns. Each job is put off before it is
     /// begun and settled after it, so that a crash loses none. Gives what was found of multipart
     /// uploads that no ledger knows, if that was among them.
-    pub async fn tend<S: Storage, W: Workspaces>(
+    pub async fn run_due_jobs<S: Storage, W: Workspaces>(
         &self,
         workspace: &WorkspaceId,
         cx: &Context,
         storage: &S,
         workspaces: &W,
-    ) -> Option<StrayReport> {
-        chores::tend(&self.desk(cx, storage, workspaces), workspace).await
+    ) -> Option<OrphanReport> {
+        jobs::run_due_jobs(&self.op(cx, storage, workspaces), workspace).await
     }
 
     /// Begins to look through the bucket for multipart uploads that no ledger knows. That is the
-    /// chore of one workspace, page by page, in which otherwise nothing happens.
-    pub async fn look_for_strays<S: Storage, W: Workspaces>(
+    /// job of one workspace, page by page, in which otherwise nothing happens.
+    pub async fn look_for_orphans<S: Storage, W: Workspaces>(
         &self,
         cx: &Context,
         storage: &S,
         workspaces: &W,
     ) -> Result<(), WorkspaceFailure> {
-        let workspace = STRAYS_WORKSPACE.to_owned().try_into();
+        let workspace = ORPHANS_WORKSPACE.to_owned().try_into();
         let workspace = workspace.map_err(|error: InvalidId| WorkspaceFailure {
             cause: error.to_string(),
         })?;
-        let command = Command::LookForStrays { after: None };
-        let call = self.desk(cx, storage, workspaces).call(command);
+        let command = Command::LookForOrphans { after: None };
+        let call = self.op(cx, storage, workspaces).call(command);
         workspaces.call(&workspace, call).await.map(drop)
     }
 
     /// Makes the workspace's next delivery to the metadata database, if one is due, and tells the
     /// ledger of the one before, whose receipt that is. Meant to be repeated, each time in a fresh
-    /// context, and ended by [`Self::conclude_deliveries`].
+    /// context, and ended by [`Self::finish_deliveries`].
     pub async fn deliver<W: Workspaces, D: MetadataDatabase>(
         &self,
         workspace: &WorkspaceId,
@@ -175,40 +175,45 @@ impl Coordinator {
         workspaces: &W,
         database: &D,
         before: Option<Receipt>,
-    ) -> Delivered {
-        let desk = self.desk(cx, &(), workspaces);
-        deliver::deliver(&desk, workspace, database, before).await
+    ) -> DeliveryOutcome {
+        let op = self.op(cx, &(), workspaces);
+        deliver::deliver(&op, workspace, database, before).await
     }
 
     /// Tells the workspace's ledger how the last delivery went: by its receipt, or that it failed.
     /// Gives how far the database is.
-    pub async fn conclude_deliveries<W: Workspaces>(
+    pub async fn finish_deliveries<W: Workspaces>(
         &self,
         workspace: &WorkspaceId,
         cx: &Context,
         workspaces: &W,
         receipt: Option<Receipt>,
     ) -> Option<DatabaseStatus> {
-        deliver::conclude(&self.desk(cx, &(), workspaces), workspace, receipt).await
+        deliver::conclude(&self.op(cx, &(), workspaces), workspace, receipt).await
     }
 
     fn refused<B>(
         &self,
         request: &http::Request<B>,
         cx: &Context,
-        refusal: Refusal,
+        error: ApiError,
     ) -> http::Response<Vec<u8>> {
         let origin = reply::allowed_origin(request.headers(), &self.config.allowed_origins);
-        let mut response = reply::problem(refusal, &cx.request_id);
-        response.extensions_mut().insert(Handled {
+        let mut response = reply::problem(error, &cx.request_id);
+        response.extensions_mut().insert(LogFields {
             route: routes::template(request.uri().path()),
             workspace: None,
         });
         reply::finish(response, &cx.request_id, origin.as_deref())
     }
 
-    fn desk<'a, S, W>(&'a self, cx: &'a Context, storage: &'a S, workspaces: &'a W) -> Desk<'a, S, W> {
-        Desk {
+    fn op<'a, S, W>(
+        &'a self,
+        cx: &'a Context,
+        storage: &'a S,
+        workspaces: &'a W,
+    ) -> OperationContext<'a, S, W> {
+        OperationContext {
             config: &self.config,
             cx,
             storage,
@@ -217,21 +222,21 @@ impl Coordinator {
         }
     }
 
-    fn gate<'a, I>(&'a self, entrance: &'a I, cx: &Context) -> Gate<'a, I> {
-        Gate {
+    fn authenticator<'a, I>(&'a self, identity_providers: &'a I, cx: &Context) -> Authenticator<'a, I> {
+        Authenticator {
             auth: &self.config.auth,
             known: &self.known,
-            entrance,
+            identity_providers,
             now_ms: cx.now_ms,
         }
     }
 
-    async fn listener<B, I: Entrance>(
+    async fn listener<B, I: IdentityProviders>(
         &self,
         request: &http::Request<B>,
         cx: &Context,
-        entrance: &I,
-    ) -> Result<Listener, Refusal> {
+        identity_providers: &I,
+    ) -> Result<Listener, ApiError> {
         let is_upgrade = request
             .headers()
             .get(http::header::UPGRADE)
@@ -241,10 +246,13 @@ impl Coordinator {
         }
         if !reply::may_connect(request, &self.config.allowed_origins) {
             let detail = "pages of this origin may not listen here";
-            return Err(Refusal::new(ErrorCode::Forbidden, detail));
+            return Err(ApiError::new(ErrorCode::Forbidden, detail));
         }
         let token = subprotocol_token(request.headers(), EVENTS_PROTOCOL)?;
-        let principal = self.gate(entrance, cx).admit(token).await?;
+        let principal = self
+            .authenticator(identity_providers, cx)
+            .authenticate(token)
+            .await?;
         principal.require(Scope::Read)?;
         Ok(Listener {
             since: Query::of(request.uri())?.number("since")?,
@@ -257,8 +265,8 @@ impl Coordinator {
 
 impl Listener {
     /// What the log may know of it.
-    pub fn handled(&self) -> Handled {
-        Handled {
+    pub fn log_fields(&self) -> LogFields {
+        LogFields {
             route: routes::template("/v1/events"),
             workspace: Some(self.workspace.clone()),
         }

@@ -3,9 +3,10 @@
 //!
 //! The crate is pure: no clock, no randomness, no network. [`Coordinator::handle`] answers a
 //! request; `now`, a seed and the request's id are arguments ([`Context`]), and every side effect
-//! goes through one of four ports: [`Storage`], [`Workspaces`], [`Entrance`] and [`MetadataDatabase`]. The worker in `edge-coordinator`
+//! goes through one of four ports: [`Storage`], [`Workspaces`], [`IdentityProviders`] and [`MetadataDatabase`]. The worker in `edge-coordinator`
 //! and the simulator in `tests/sim` are two shells around the same code.
 
+mod api_error;
 mod auth;
 mod budget;
 mod companion;
@@ -15,20 +16,19 @@ pub mod ledger;
 mod operations;
 mod policy;
 mod ports;
-mod refusal;
 mod reply;
 mod routes;
 mod s3;
 
-pub use auth::{Algorithm, Clients, OutsideIssuers, PublicKey, SigningKeys};
+pub use auth::{Algorithm, Clients, ExternalIssuers, PublicKey, SigningKeys};
 pub use budget::Budgeted;
-pub use config::{AuthConfig, Config, ConfigError, StrayUploads, VARIABLES};
+pub use config::{AuthConfig, Config, ConfigError, OrphanUploads, VARIABLES};
 pub use coordinator::{Context, Coordinator, Listener, MAX_BODY_BYTES};
-pub use operations::deliver::Delivered;
-pub use operations::strays::{Stray, StrayReport};
+pub use operations::deliver::DeliveryOutcome;
+pub use operations::orphans::{OrphanReport, OrphanedUpload};
 pub use ports::{
-    DatabaseFailure, Entrance, IssuerFailure, MetadataDatabase, PlainEntrance, Storage, StorageFailure,
-    WorkspaceFailure, Workspaces,
+    DatabaseFailure, IdentityProviders, IssuerFailure, MetadataDatabase, NoIdentityProviders, Storage,
+    StorageFailure, WorkspaceFailure, Workspaces,
 };
-pub use reply::{Cause, Handled, misconfigured, unreadable};
-pub use s3::{Addressing, Bucket, Endpoint, Provider, PublicEndpoints, WrongEndpoint};
+pub use reply::{Cause, LogFields, misconfigured, unreadable};
+pub use s3::{Addressing, Bucket, Endpoint, InvalidEndpoint, Provider, PublicEndpoints};

@@ -7,7 +7,7 @@ use syncsphere_protocol::{
 };
 use unicode_normalization::UnicodeNormalization;
 
-use crate::refusal::{Refusal, invalid};
+use crate::api_error::{ApiError, invalid};
 use crate::s3::Provider;
 
 /// Longest file name, in bytes. Source: the longest that common file systems hold.
@@ -39,14 +39,14 @@ const MAX_PART_SIZE_R2: u64 = MAX_PART_SIZE - 5 * MIB;
 const UNKNOWN_TYPE: &str = "application/octet-stream";
 
 /// The file's name in Unicode NFC, if it is one.
-pub(crate) fn file_name(name: &str) -> Result<Redacted<String>, Refusal> {
+pub(crate) fn file_name(name: &str) -> Result<Redacted<String>, ApiError> {
     segment(name)
         .map(Redacted)
         .map_err(|wrong| invalid(format!("the file name {wrong}")))
 }
 
 /// The beginning of file names, in Unicode NFC; empty for all of them.
-pub(crate) fn name_prefix(text: &str) -> Result<Redacted<String>, Refusal> {
+pub(crate) fn name_prefix(text: &str) -> Result<Redacted<String>, ApiError> {
     let prefix: String = text.nfc().collect();
     if prefix.len() <= MAX_NAME && !prefix.contains('/') && !prefix.chars().any(char::is_control) {
         Ok(Redacted(prefix))
@@ -56,7 +56,7 @@ pub(crate) fn name_prefix(text: &str) -> Result<Redacted<String>, Refusal> {
 }
 
 /// The file's folder in Unicode NFC, without slashes at its ends.
-pub(crate) fn folder(path: &str) -> Result<Redacted<String>, Refusal> {
+pub(crate) fn folder(path: &str) -> Result<Redacted<String>, ApiError> {
     let trimmed = path.trim_matches('/');
     if trimmed.len() > MAX_PATH {
         return Err(invalid(format!("the path is longer than {MAX_PATH} bytes")));
@@ -71,7 +71,7 @@ pub(crate) fn folder(path: &str) -> Result<Redacted<String>, Refusal> {
 }
 
 /// The media type, checked to be fit for an HTTP header.
-pub(crate) fn content_type(declared: Option<&str>) -> Result<String, Refusal> {
+pub(crate) fn content_type(declared: Option<&str>) -> Result<String, ApiError> {
     let declared = declared.unwrap_or_default().trim();
     if declared.is_empty() {
         return Ok(UNKNOWN_TYPE.to_owned());
@@ -90,7 +90,7 @@ pub(crate) fn content_type(declared: Option<&str>) -> Result<String, Refusal> {
 }
 
 /// Whether a media type is one of those that are taken. Parameters and case make no difference.
-pub(crate) fn takes_type(taken: &[String], content_type: &str) -> bool {
+pub(crate) fn allows_type(taken: &[String], content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     let family_of = |kind: &str| {
         kind.split_once('/')
@@ -112,7 +112,7 @@ pub(crate) fn is_media_range(text: &str) -> bool {
 }
 
 /// The metadata, checked for number and length.
-pub(crate) fn metadata(given: Option<&StringMap>) -> Result<Redacted<StringMap>, Refusal> {
+pub(crate) fn metadata(given: Option<&StringMap>) -> Result<Redacted<StringMap>, ApiError> {
     let given = given.cloned().unwrap_or_default();
     let fits = |(key, value): (&String, &String)| {
         (1..=MAX_METADATA_KEY).contains(&key.len())
@@ -137,7 +137,7 @@ pub(crate) fn plan(
     tail: Option<Tail>,
     limit: u64,
     provider: Provider,
-) -> Result<(UploadKind, PartPlan), Refusal> {
+) -> Result<(UploadKind, PartPlan), ApiError> {
     if size > limit {
         return Err(too_large(limit));
     }
@@ -164,8 +164,8 @@ pub(crate) fn plan(
 }
 
 /// A file has more bytes than that.
-pub(crate) fn too_large(limit: u64) -> Refusal {
-    Refusal::new(
+pub(crate) fn too_large(limit: u64) -> ApiError {
+    ApiError::new(
         ErrorCode::FileTooLarge,
         format!("a file may have at most {limit} bytes here"),
     )
@@ -191,16 +191,16 @@ pub(crate) fn object_key(workspace: &WorkspaceId, file: &FileId, name: &str) -> 
 }
 
 /// The workspace and the file that a key is for, if it has the form of [`object_key`].
-pub(crate) fn owner_of_key(key: &str) -> Option<(WorkspaceId, FileId)> {
+pub(crate) fn parse_object_key(key: &str) -> Option<(WorkspaceId, FileId)> {
     let mut segments = key.split('/');
     let workspace = segments.next()?.parse().ok()?;
-    let file = segments.next().filter(|id| is_made_id(id))?.parse().ok()?;
+    let file = segments.next().filter(|id| is_generated_id(id))?.parse().ok()?;
     let name = segments.next()?;
     (!name.is_empty() && segments.next().is_none()).then_some((workspace, file))
 }
 
 /// Whether an id is of the form that `Context::id` makes.
-fn is_made_id(id: &str) -> bool {
+fn is_generated_id(id: &str) -> bool {
     id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
@@ -232,7 +232,7 @@ pub(crate) fn download_type(content_type: &str) -> &str {
 /// The `Content-Disposition` that saves a download under the file's own name.
 ///
 /// Source: RFC 6266, with the name in RFC 8187's form for what ASCII cannot say.
-pub(crate) fn attachment(name: &str) -> String {
+pub(crate) fn content_disposition(name: &str) -> String {
     const ATTRIBUTE: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
         .remove(b'!')
         .remove(b'#')
@@ -333,7 +333,7 @@ mod tests {
     fn media_ranges_take_what_they_name() {
         let taken = |ranges: &[&str], content_type: &str| {
             let ranges: Vec<_> = ranges.iter().map(|range| (*range).to_owned()).collect();
-            takes_type(&ranges, content_type)
+            allows_type(&ranges, content_type)
         };
         assert!(taken(&["image/png", "video/*"], "video/mp4; codecs=\"av1\""));
         assert!(taken(&["image/png"], "IMAGE/PNG") && taken(&["*/*"], "a/b"));
@@ -410,7 +410,7 @@ mod tests {
     #[test]
     fn downloads_carry_the_name_twice() {
         assert_eq!(
-            attachment("a\"b\\ 50%é.txt"),
+            content_disposition("a\"b\\ 50%é.txt"),
             "attachment; filename=\"a_b_ 50__.txt\"; filename*=UTF-8''a%22b%5C%2050%25%C3%A9.txt"
         );
     }
@@ -453,7 +453,7 @@ mod tests {
 
         #[test]
         fn every_name_makes_an_ascii_header(name in "\\PC{1,255}") {
-            prop_assert!(attachment(&name).bytes().all(|b| (b' '..=b'~').contains(&b)));
+            prop_assert!(content_disposition(&name).bytes().all(|b| (b' '..=b'~').contains(&b)));
         }
     }
 }

@@ -13,13 +13,13 @@ pub trait Storage {
     /// Sends `request` and gives back the whole response.
     ///
     /// The body of the response is cut off above `reply_limit` bytes by failing with
-    /// [`StorageFailure::ReplyTooLarge`]. An answer that takes longer than `patience` is
+    /// [`StorageFailure::ReplyTooLarge`]. An answer that takes longer than `timeout` is
     /// [`StorageFailure::TimedOut`]; the request may have taken effect all the same.
     /// Dropping the future gives the request up, with the same uncertainty.
     fn send(
         &self,
         request: http::Request<Vec<u8>>,
-        patience: Duration,
+        timeout: Duration,
         reply_limit: usize,
     ) -> impl Future<Output = Result<http::Response<Vec<u8>>, StorageFailure>>;
 
@@ -70,13 +70,13 @@ pub struct WorkspaceFailure {
 
 /// What letting somebody in takes: outside issuers of tokens, the platform's cryptography for what they sign, and
 /// its limits.
-pub trait Entrance {
+pub trait IdentityProviders {
     /// Fetches the document at an address of the configuration. Fails above `reply_limit` bytes, where it
-    /// takes longer than `patience`, and on every status but 200; redirects are not followed.
+    /// takes longer than `timeout`, and on every status but 200; redirects are not followed.
     fn fetch_keys(
         &self,
         url: &http::Uri,
-        patience: Duration,
+        timeout: Duration,
         reply_limit: usize,
     ) -> impl Future<Output = Result<Vec<u8>, IssuerFailure>>;
 
@@ -89,7 +89,7 @@ pub trait Entrance {
 
     /// Counts a request of this subject, named by a digest. The error is in how many seconds it may ask
     /// again, where it has asked too often.
-    fn admit(&self, subject: &str) -> impl Future<Output = Result<(), u32>>;
+    fn count_request(&self, subject: &str) -> impl Future<Output = Result<(), u32>>;
 }
 
 /// An issuer's keys could not be fetched.
@@ -99,9 +99,9 @@ pub struct IssuerFailure;
 
 /// For a coordinator without outside issuers and without limits.
 #[derive(Debug, Clone, Copy)]
-pub struct PlainEntrance;
+pub struct NoIdentityProviders;
 
-impl Entrance for PlainEntrance {
+impl IdentityProviders for NoIdentityProviders {
     async fn fetch_keys(&self, _: &http::Uri, _: Duration, _: usize) -> Result<Vec<u8>, IssuerFailure> {
         Err(IssuerFailure)
     }
@@ -112,7 +112,7 @@ impl Entrance for PlainEntrance {
 
     async fn pause(&self, _: Duration) {}
 
-    async fn admit(&self, _: &str) -> Result<(), u32> {
+    async fn count_request(&self, _: &str) -> Result<(), u32> {
         Ok(())
     }
 }

@@ -11,8 +11,8 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use serde::Serialize;
 use syncsphere_protocol::{ErrorCode, Problem, WorkspaceId};
 
+use crate::api_error::{ApiError, internal, invalid};
 use crate::config::ConfigError;
-use crate::refusal::{Refusal, internal, invalid};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -35,7 +35,7 @@ pub struct Cause(pub String);
 
 /// For the log: what a request was about. Found among a response's extensions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Handled {
+pub struct LogFields {
     /// The endpoint's path as `docs/api.md` writes it; empty where there is no such endpoint.
     pub route: &'static str,
     /// Whose workspace, once the token has told.
@@ -44,18 +44,18 @@ pub struct Handled {
 
 /// The reply of a coordinator that cannot start: it names the variable and no value.
 pub fn misconfigured(error: &ConfigError, request_id: &str) -> Response<Vec<u8>> {
-    let refusal = Refusal::new(ErrorCode::Internal, error.to_string()).because(error.to_string());
-    finish(problem(refusal, request_id), request_id, None)
+    let error = ApiError::new(ErrorCode::Internal, error.to_string()).because(error.to_string());
+    finish(problem(error, request_id), request_id, None)
 }
 
 /// The reply to a request that a shell cannot even pass on.
 pub fn unreadable(request_id: &str) -> Response<Vec<u8>> {
-    let refusal = invalid("the request's address or headers cannot be read");
-    finish(problem(refusal, request_id), request_id, None)
+    let error = invalid("the request's address or headers cannot be read");
+    finish(problem(error, request_id), request_id, None)
 }
 
 /// A JSON reply.
-pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Result<Response<Vec<u8>>, Refusal> {
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Result<Response<Vec<u8>>, ApiError> {
     let body = serde_json::to_vec(body).map_err(|error| internal(error.to_string()))?;
     Ok(respond(
         status,
@@ -74,22 +74,22 @@ pub(crate) fn json_text(body: &str) -> Response<Vec<u8>> {
 }
 
 /// A problem+json reply. Source: RFC 9457.
-pub(crate) fn problem(refusal: Refusal, request_id: &str) -> Response<Vec<u8>> {
+pub(crate) fn problem(error: ApiError, request_id: &str) -> Response<Vec<u8>> {
     let media_type = HeaderValue::from_static("application/problem+json");
-    refused(refusal, request_id, media_type, |problem| {
+    refused(error, request_id, media_type, |problem| {
         serde_json::to_vec(problem).unwrap_or_default()
     })
 }
 
 /// The reply to what is refused, in the form that `write` gives it: besides its body, all refusals are told alike.
 pub(crate) fn refused(
-    refusal: Refusal,
+    error: ApiError,
     request_id: &str,
     media_type: HeaderValue,
     write: impl FnOnce(&Problem) -> Vec<u8>,
 ) -> Response<Vec<u8>> {
-    let allowed = refusal.allowed_methods().map(HeaderValue::from_str);
-    let (mut problem, cause) = refusal.into_parts();
+    let allowed = error.allowed_methods().map(HeaderValue::from_str);
+    let (mut problem, cause) = error.into_parts();
     problem.request_id = request_id.to_owned();
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = respond(status, media_type, write(&problem));
@@ -111,7 +111,7 @@ pub(crate) fn refused(
 }
 
 /// A redirect that is not to be remembered.
-pub(crate) fn redirect(to: &str) -> Result<Response<Vec<u8>>, Refusal> {
+pub(crate) fn redirect(to: &str) -> Result<Response<Vec<u8>>, ApiError> {
     let location = HeaderValue::from_str(to).map_err(|error| internal(error.to_string()))?;
     let mut response = Response::new(Vec::new());
     *response.status_mut() = StatusCode::FOUND;
@@ -198,8 +198,8 @@ pub(crate) fn finish(
     request_id: &str,
     origin: Option<&str>,
 ) -> Response<Vec<u8>> {
-    let route = response.extensions().get::<Handled>();
-    let with_cookies = route.is_some_and(|handled| is_companion(handled.route));
+    let route = response.extensions().get::<LogFields>();
+    let with_cookies = route.is_some_and(|log_fields| is_companion(log_fields.route));
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert(REQUEST_ID, id);

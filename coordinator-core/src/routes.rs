@@ -5,16 +5,17 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use serde::de::DeserializeOwned;
 use syncsphere_protocol::{ErrorCode, FileId, FileStatus, Timestamp, UploadId};
 
-use crate::auth::{Gate, Principal, Scope, bearer_of, grant_token};
+use crate::api_error::{ApiError, invalid, not_found};
+use crate::auth::{Authenticator, Principal, Scope, bearer_token, grant_token};
 use crate::companion;
 use crate::coordinator::MAX_BODY_BYTES;
 use crate::ledger::Listing;
 use crate::operations::{
-    Desk, changes, complete, content, database, files, health, initiate, sign_parts, uploads, uppy,
+    OperationContext, changes, complete, content, database, files, health, initiate, sign_parts, uploads,
+    uppy,
 };
 use crate::policy;
-use crate::ports::{Entrance, Storage, Workspaces};
-use crate::refusal::{Refusal, invalid, not_found};
+use crate::ports::{IdentityProviders, Storage, Workspaces};
 use crate::reply::{json, json_text, redirect};
 
 /// The API's description. `tests/openapi.rs` holds it to the wire types.
@@ -40,11 +41,11 @@ const MAX_PAGE: u32 = 1000;
 pub(crate) const MAX_SAFE_INTEGER: u64 = 9_007_199_254_740_991;
 
 /// The reply to a request, or why there is none.
-pub(crate) async fn dispatch<S: Storage, W: Workspaces, I: Entrance>(
-    desk: &Desk<'_, S, W>,
-    gate: &Gate<'_, I>,
+pub(crate) async fn dispatch<S: Storage, W: Workspaces, I: IdentityProviders>(
+    op: &OperationContext<'_, S, W>,
+    authenticator: &Authenticator<'_, I>,
     request: Request<Vec<u8>>,
-) -> Result<Response<Vec<u8>>, Refusal> {
+) -> Result<Response<Vec<u8>>, ApiError> {
     let path = request.uri().path().to_owned();
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     let method = request.method().clone();
@@ -56,73 +57,73 @@ pub(crate) async fn dispatch<S: Storage, W: Workspaces, I: Entrance>(
         }
         ["healthz"] => {
             allow(&method, &[Method::GET])?;
-            json(ok, &health::check(desk).await?)
+            json(ok, &health::check(op).await?)
         }
         [".well-known", "jwks.json"] => {
             allow(&method, &[Method::GET])?;
-            json(ok, &desk.config.auth.keys.jwks())
+            json(ok, &op.config.auth.keys.jwks())
         }
         ["v1", "auth", "token"] => {
             allow(&method, &[Method::POST])?;
-            token(desk, &request)
+            token(op, &request)
         }
         ["v1", "uploads"] => {
             allow(&method, &[Method::POST])?;
-            let principal = authenticate(desk, gate, &request, Scope::Write).await?;
+            let principal = authenticate(op, authenticator, &request, Scope::Write).await?;
             let key = initiate::idempotency_key(request.headers())?;
             let body = body(&request, MAX_INITIATE)?;
-            json(ok, &initiate::initiate(desk, &principal, body, key).await?)
+            json(ok, &initiate::initiate(op, &principal, body, key).await?)
         }
         ["v1", "uploads", "complete"] => {
             allow(&method, &[Method::POST])?;
-            let principal = authenticate(desk, gate, &request, Scope::Write).await?;
+            let principal = authenticate(op, authenticator, &request, Scope::Write).await?;
             let body = parsed(body(&request, MAX_BODY_BYTES)?)?;
-            json(ok, &complete::complete_batch(desk, &principal, &body).await?)
+            json(ok, &complete::complete_batch(op, &principal, &body).await?)
         }
         ["v1", "uploads", id] => {
             allow(&method, &[Method::GET, Method::DELETE])?;
-            let principal = authenticate(desk, gate, &request, Scope::Write).await?;
+            let principal = authenticate(op, authenticator, &request, Scope::Write).await?;
             let id = upload_id(id)?;
             if method == Method::DELETE {
-                json(ok, &uploads::abort(desk, &principal.workspace, &id).await?)
+                json(ok, &uploads::abort(op, &principal.workspace, &id).await?)
             } else {
-                json(ok, &uploads::status(desk, &principal, &id).await?)
+                json(ok, &uploads::status(op, &principal, &id).await?)
             }
         }
         ["v1", "uploads", id, "parts"] => {
             allow(&method, &[Method::POST])?;
-            let principal = authenticate(desk, gate, &request, Scope::Write).await?;
+            let principal = authenticate(op, authenticator, &request, Scope::Write).await?;
             let id = upload_id(id)?;
             let body = parsed(body(&request, MAX_SIGNING)?)?;
-            json(ok, &sign_parts::sign_parts(desk, &principal, &id, &body)?)
+            json(ok, &sign_parts::sign_parts(op, &principal, &id, &body)?)
         }
         ["v1", "uploads", id, "complete"] => {
             allow(&method, &[Method::POST])?;
-            let principal = authenticate(desk, gate, &request, Scope::Write).await?;
+            let principal = authenticate(op, authenticator, &request, Scope::Write).await?;
             let id = upload_id(id)?;
             let body = parsed(body(&request, MAX_BODY_BYTES)?)?;
-            json(ok, &complete::complete(desk, &principal, &id, &body).await?)
+            json(ok, &complete::complete(op, &principal, &id, &body).await?)
         }
         ["v1", "files"] => {
             allow(&method, &[Method::GET])?;
-            let principal = authenticate(desk, gate, &request, Scope::Read).await?;
+            let principal = authenticate(op, authenticator, &request, Scope::Read).await?;
             let query = Query::of(request.uri())?;
-            json(ok, &files::list(desk, &principal, query.listing()?).await?)
+            json(ok, &files::list(op, &principal, query.listing()?).await?)
         }
         ["v1", "files", id] => {
             allow(&method, &[Method::GET, Method::DELETE])?;
             if method == Method::DELETE {
-                let principal = authenticate(desk, gate, &request, Scope::Write).await?;
-                json(ok, &files::delete(desk, &principal, &file_id(id)?).await?)
+                let principal = authenticate(op, authenticator, &request, Scope::Write).await?;
+                json(ok, &files::delete(op, &principal, &file_id(id)?).await?)
             } else {
-                let principal = authenticate(desk, gate, &request, Scope::Read).await?;
-                json(ok, &files::get(desk, &principal, &file_id(id)?).await?)
+                let principal = authenticate(op, authenticator, &request, Scope::Read).await?;
+                json(ok, &files::get(op, &principal, &file_id(id)?).await?)
             }
         }
         ["v1", "files", id, "content"] => {
             allow(&method, &[Method::GET])?;
-            let principal = authenticate(desk, gate, &request, Scope::Read).await?;
-            let link = content::link(desk, &principal, &file_id(id)?).await?;
+            let principal = authenticate(op, authenticator, &request, Scope::Read).await?;
+            let link = content::link(op, &principal, &file_id(id)?).await?;
             if wants_json(&request) {
                 json(ok, &link)
             } else {
@@ -131,43 +132,45 @@ pub(crate) async fn dispatch<S: Storage, W: Workspaces, I: Entrance>(
         }
         ["v1", "changes"] => {
             allow(&method, &[Method::GET])?;
-            let principal = authenticate(desk, gate, &request, Scope::Read).await?;
+            let principal = authenticate(op, authenticator, &request, Scope::Read).await?;
             let query = Query::of(request.uri())?;
             let since = query.number("since")?.unwrap_or(0);
-            json(ok, &changes::page(desk, &principal, since, query.limit()?).await?)
+            json(ok, &changes::page(op, &principal, since, query.limit()?).await?)
         }
         ["v1", "database"] => {
             allow(&method, &[Method::GET])?;
-            let principal = authenticate(desk, gate, &request, Scope::Admin).await?;
-            json(ok, &database::status(desk, &principal).await?)
+            let principal = authenticate(op, authenticator, &request, Scope::Admin).await?;
+            json(ok, &database::status(op, &principal).await?)
         }
         ["v1", "database", "rebuild"] => {
             allow(&method, &[Method::POST])?;
-            let principal = authenticate(desk, gate, &request, Scope::Admin).await?;
-            json(ok, &database::rebuild(desk, &principal).await?)
+            let principal = authenticate(op, authenticator, &request, Scope::Admin).await?;
+            json(ok, &database::rebuild(op, &principal).await?)
         }
         ["v1", "s3", "sign"] => {
             allow(&method, &[Method::POST])?;
-            let principal = authenticate(desk, gate, &request, Scope::Write).await?;
+            let principal = authenticate(op, authenticator, &request, Scope::Write).await?;
             let key = initiate::idempotency_key(request.headers())?;
             let body = body(&request, MAX_SIGNING)?;
-            json(ok, &uppy::sign::sign(desk, &principal, body, key).await?)
+            json(ok, &uppy::sign::sign(op, &principal, body, key).await?)
         }
-        ["v1", "s3", "calls", permission] => Ok(uppy::calls::answer(desk, &request, permission).await),
+        ["v1", "s3", "calls", permission] => Ok(uppy::calls::answer(op, &request, permission).await),
         ["v1", "companion", "token"] => {
             allow(&method, &[Method::POST])?;
-            let principal = authenticate(desk, gate, &request, Scope::Write).await?;
+            let principal = authenticate(op, authenticator, &request, Scope::Write).await?;
             let body = body(&request, MAX_FORM)?;
-            json(ok, &uppy::token::token(desk, &principal, body)?)
+            json(ok, &uppy::token::token(op, &principal, body)?)
         }
-        ["v1", "companion", "s3", path @ ..] => Ok(companion::answer(desk, gate, &request, None, path).await),
+        ["v1", "companion", "s3", path @ ..] => {
+            Ok(companion::answer(op, authenticator, &request, None, path).await)
+        }
         ["v1", "companion", token, "s3", path @ ..] => {
-            Ok(companion::answer(desk, gate, &request, Some(token), path).await)
+            Ok(companion::answer(op, authenticator, &request, Some(token), path).await)
         }
-        // Shells take WebSockets to `Coordinator::admit_listener`; this is not one.
+        // Shells take WebSockets to `Coordinator::authorize_listener`; this is not one.
         ["v1", "events"] => {
             allow(&method, &[Method::GET])?;
-            authenticate(desk, gate, &request, Scope::Read).await?;
+            authenticate(op, authenticator, &request, Scope::Read).await?;
             Query::of(request.uri())?.number("since")?;
             Err(invalid("this endpoint speaks WebSocket").with_status(426))
         }
@@ -210,7 +213,7 @@ pub(crate) fn template(path: &str) -> &'static str {
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
-    pub(crate) fn of(uri: &Uri) -> Result<Self, Refusal> {
+    pub(crate) fn of(uri: &Uri) -> Result<Self, ApiError> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
             if pairs.iter().any(|(known, _)| *known == name) {
@@ -221,7 +224,7 @@ impl Query {
         Ok(Self(pairs))
     }
 
-    pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
+    pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, ApiError> {
         let Some(text) = self.text(name) else {
             return Ok(None);
         };
@@ -231,7 +234,7 @@ impl Query {
             .ok_or_else(|| invalid(format!("the query parameter {name} is no whole number")))
     }
 
-    fn limit(&self) -> Result<u32, Refusal> {
+    fn limit(&self) -> Result<u32, ApiError> {
         let Some(number) = self.number("limit")? else {
             return Ok(DEFAULT_PAGE);
         };
@@ -241,10 +244,12 @@ impl Query {
             .ok_or_else(|| invalid(format!("limit is a number from 1 to {MAX_PAGE}")))
     }
 
-    fn listing(&self) -> Result<Listing, Refusal> {
+    fn listing(&self) -> Result<Listing, ApiError> {
         let name_prefix = self.text("name").map(policy::name_prefix).transpose()?;
         let by_name = name_prefix.is_some();
-        let after = self.text("cursor").map(|cursor| files::place_of(cursor, by_name));
+        let after = self
+            .text("cursor")
+            .map(|cursor| files::position_of(cursor, by_name));
         Ok(Listing {
             statuses: self.statuses()?,
             path: self.text("path").map(policy::folder).transpose()?,
@@ -256,7 +261,7 @@ impl Query {
         })
     }
 
-    fn time(&self, name: &str) -> Result<Option<Timestamp>, Refusal> {
+    fn time(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
         let time = self.text(name).map(str::parse).transpose();
         time.map_err(|_| {
             invalid(format!(
@@ -265,7 +270,7 @@ impl Query {
         })
     }
 
-    fn statuses(&self) -> Result<Vec<FileStatus>, Refusal> {
+    fn statuses(&self) -> Result<Vec<FileStatus>, ApiError> {
         const ALL: [FileStatus; 5] = [
             FileStatus::Uploading,
             FileStatus::Available,
@@ -295,23 +300,21 @@ impl Query {
 }
 
 /// Parses a JSON body.
-pub(crate) fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    /// Most characters of the parser's complaint that are passed on. Source: own choice.
+pub(crate) fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    /// Most characters of the parser's reason that are passed on. Source: own choice.
     const MAX_COMPLAINT: usize = 200;
     serde_json::from_slice(body).map_err(|error| {
-        let complaint: String = error.to_string().chars().take(MAX_COMPLAINT).collect();
-        invalid(format!(
-            "the body is not as this endpoint expects it: {complaint}"
-        ))
+        let reason: String = error.to_string().chars().take(MAX_COMPLAINT).collect();
+        invalid(format!("the body is not as this endpoint expects it: {reason}"))
     })
 }
 
 fn token<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     request: &Request<Vec<u8>>,
-) -> Result<Response<Vec<u8>>, Refusal> {
+) -> Result<Response<Vec<u8>>, ApiError> {
     let form = body(request, MAX_FORM)?;
-    match grant_token(request.headers(), form, &desk.config.auth, desk.cx)? {
+    match grant_token(request.headers(), form, &op.config.auth, op.cx)? {
         Ok(reply) => json(StatusCode::OK, &reply),
         // Source: RFC 6749 section 5.2.
         Err(error) if error.error == "invalid_client" => {
@@ -326,32 +329,32 @@ fn token<S: Storage, W: Workspaces>(
     }
 }
 
-async fn authenticate<S, W, I: Entrance>(
-    desk: &Desk<'_, S, W>,
-    gate: &Gate<'_, I>,
+async fn authenticate<S, W, I: IdentityProviders>(
+    op: &OperationContext<'_, S, W>,
+    authenticator: &Authenticator<'_, I>,
     request: &Request<Vec<u8>>,
     scope: Scope,
-) -> Result<Principal, Refusal> {
-    let token = bearer_of(request.headers())?;
-    let principal = gate.admit(token).await?;
+) -> Result<Principal, ApiError> {
+    let token = bearer_token(request.headers())?;
+    let principal = authenticator.authenticate(token).await?;
     // One request has one token, so nothing was there before.
-    let _ = desk.workspace.set(principal.workspace.clone());
+    let _ = op.workspace.set(principal.workspace.clone());
     principal.require(scope)?;
     Ok(principal)
 }
 
-pub(crate) fn body(request: &Request<Vec<u8>>, limit: usize) -> Result<&[u8], Refusal> {
+pub(crate) fn body(request: &Request<Vec<u8>>, limit: usize) -> Result<&[u8], ApiError> {
     if request.body().len() > limit {
         return Err(invalid(format!("the body is larger than {limit} bytes")));
     }
     Ok(request.body())
 }
 
-pub(crate) fn allow(method: &Method, allowed: &[Method]) -> Result<(), Refusal> {
+pub(crate) fn allow(method: &Method, allowed: &[Method]) -> Result<(), ApiError> {
     if allowed.contains(method) {
         Ok(())
     } else {
-        Err(Refusal::new(
+        Err(ApiError::new(
             ErrorCode::InvalidRequest,
             "this endpoint does not know the request's method",
         )
@@ -367,12 +370,12 @@ fn wants_json(request: &Request<Vec<u8>>) -> bool {
         .is_some_and(|accept| accept.split(',').any(|kind| kind.trim() == "application/json"))
 }
 
-fn upload_id(text: &str) -> Result<UploadId, Refusal> {
+fn upload_id(text: &str) -> Result<UploadId, ApiError> {
     text.parse()
         .map_err(|_| not_found("there is no such upload in this workspace"))
 }
 
-fn file_id(text: &str) -> Result<FileId, Refusal> {
+fn file_id(text: &str) -> Result<FileId, ApiError> {
     text.parse()
         .map_err(|_| not_found("there is no such file in this workspace"))
 }

@@ -35,7 +35,7 @@ use serde_json::{Value, json};
 use sqlite::Sqlite;
 use syncsphere_coordinator_core::ledger::{Call, Reply, SqlStore, Store, apply};
 use syncsphere_coordinator_core::{
-    Config, Context, Coordinator, PlainEntrance, Storage, StorageFailure, WorkspaceFailure, Workspaces,
+    Config, Context, Coordinator, NoIdentityProviders, Storage, StorageFailure, WorkspaceFailure, Workspaces,
 };
 use syncsphere_protocol::{Change, FileStatus, Timestamp, WorkspaceId};
 
@@ -263,7 +263,7 @@ impl Storage for World {
     async fn send(
         &self,
         request: Request<Vec<u8>>,
-        _patience: Duration,
+        _timeout: Duration,
         _reply_limit: usize,
     ) -> Result<Response<Vec<u8>>, StorageFailure> {
         turn().await;
@@ -317,7 +317,7 @@ impl StateMachineTest for Test {
         let cx = world.context();
         let reply = world
             .coordinator
-            .handle(request, cx, &world, &world, &PlainEntrance);
+            .handle(request, cx, &world, &world, &NoIdentityProviders);
         let reply: Value = serde_json::from_slice(reply.now_or_never().unwrap().body()).unwrap();
         world.token = reply["access_token"].as_str().unwrap().to_owned();
         world
@@ -339,7 +339,7 @@ impl StateMachineTest for Test {
 
     fn teardown(mut world: World, _: Models) {
         world.settle();
-        world.look_for_strays();
+        world.look_for_orphans();
         world.check_feed();
         world.check_nothing_is_half_done();
     }
@@ -359,10 +359,10 @@ impl World {
     }
 
     /// Lets the clock strike a day later: what no ledger knows is found now.
-    fn look_for_strays(&mut self) {
+    fn look_for_orphans(&mut self) {
         self.now_ms += 2 * 24 * 60 * MINUTE_MS;
         let cx = self.context();
-        let begun = self.coordinator.look_for_strays(&cx, &*self, &*self);
+        let begun = self.coordinator.look_for_orphans(&cx, &*self, &*self);
         block_on(begun).expect("the ledger answers");
         self.settle();
     }
@@ -400,7 +400,7 @@ impl World {
         let id = |grant: &Value, name: &str| grant[name].as_str().unwrap().to_owned();
         match op {
             Op::Alarm => {
-                self.coordinator.tend(&workspace(), &cx, self, self).await;
+                self.coordinator.run_due_jobs(&workspace(), &cx, self, self).await;
             }
             Op::Begin(file) => {
                 let size = if file.is_multiple_of(2) { PART + 1 } else { 1 };
@@ -452,7 +452,7 @@ impl World {
         let request = request.body(body).unwrap();
         let response = self
             .coordinator
-            .handle(request, cx, self, self, &PlainEntrance)
+            .handle(request, cx, self, self, &NoIdentityProviders)
             .await;
         let status = response.status().as_u16();
         assert!(
@@ -537,14 +537,14 @@ impl World {
             let Some(due_ms) = self.store.borrow().next_due().unwrap() else {
                 return;
             };
-            let chores = self.store.borrow().due_chores(i64::MAX, 2).unwrap();
-            if chores.iter().all(|chore| chore.id == "compact") {
+            let jobs = self.store.borrow().due_jobs(i64::MAX, 2).unwrap();
+            if jobs.iter().all(|job| job.id == "compact") {
                 return;
             }
             self.now_ms = self.now_ms.max(due_ms);
             self.run(&[(Op::Alarm, None)], &[]);
         }
-        let left = self.store.borrow().due_chores(i64::MAX, 9).unwrap();
+        let left = self.store.borrow().due_jobs(i64::MAX, 9).unwrap();
         panic!("the alarm never comes to rest: {left:?}");
     }
 

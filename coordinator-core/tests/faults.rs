@@ -12,7 +12,7 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod common;
 
-use common::{Bench, Exchange, PART, both_parts, error, nothing, object, parts, xml};
+use common::{Exchange, Harness, PART, both_parts, error, nothing, object, parts, xml};
 use serde_json::{Value, json};
 use syncsphere_coordinator_core::StorageFailure;
 
@@ -29,36 +29,36 @@ fn whole() -> Exchange {
 
 #[test]
 fn a_completion_is_believed_after_storage_has_shown_the_object() {
-    let mut bench = Bench::new();
-    let grant = bench.open();
+    let mut harness = Harness::new();
+    let grant = harness.open();
     let script = vec![("GET uploadId", both_parts()), completed(), whole()];
-    let (status, file) = bench.complete(&grant, json!({ "crc64nvme": CRC }), script);
+    let (status, file) = harness.complete(&grant, json!({ "crc64nvme": CRC }), script);
     assert_eq!(status, 200, "{file}");
     assert_eq!(file["status"], "available");
     assert_eq!(file["etag"], "\"whole-2\"");
     assert_eq!(file["checksum"]["crc64nvme"], CRC);
     // The second time storage is not even asked.
     assert_eq!(
-        bench.complete(&grant, json!({ "crc64nvme": CRC }), vec![]),
+        harness.complete(&grant, json!({ "crc64nvme": CRC }), vec![]),
         (200, file)
     );
 }
 
 #[test]
 fn an_error_under_status_200_is_no_success() {
-    let mut bench = Bench::new();
-    let grant = bench.open();
+    let mut harness = Harness::new();
+    let grant = harness.open();
     let script = vec![
         ("GET uploadId", both_parts()),
         ("POST uploadId", error(200, "InternalError")),
     ];
-    let (status, problem) = bench.complete(&grant, json!({}), script);
+    let (status, problem) = harness.complete(&grant, json!({}), script);
     assert_eq!((status, &problem["code"]), (503, &json!("storage_unavailable")));
     assert!(problem["retryAfter"].is_number());
-    assert_eq!(bench.file(&grant)["status"], "uploading");
+    assert_eq!(harness.file(&grant)["status"], "uploading");
 
     let script = vec![("GET uploadId", both_parts()), completed(), whole()];
-    assert_eq!(bench.complete(&grant, json!({}), script).0, 200);
+    assert_eq!(harness.complete(&grant, json!({}), script).0, 200);
 }
 
 #[test]
@@ -68,31 +68,31 @@ fn a_lost_reply_is_resolved_by_looking_at_the_object() {
         Err(StorageFailure::Unreachable),
         xml(502, ""),
     ] {
-        let mut bench = Bench::new();
-        let grant = bench.open();
+        let mut harness = Harness::new();
+        let grant = harness.open();
         let script = vec![("GET uploadId", both_parts()), ("POST uploadId", lost)];
-        let (status, _) = bench.complete(&grant, json!({ "crc64nvme": CRC }), script);
+        let (status, _) = harness.complete(&grant, json!({ "crc64nvme": CRC }), script);
         assert_eq!(status, 503);
         // Storage had done it: the upload is gone and the object is there.
         let script = vec![("GET uploadId", error(404, "NoSuchUpload")), whole()];
-        let (status, file) = bench.complete(&grant, json!({ "crc64nvme": CRC }), script);
+        let (status, file) = harness.complete(&grant, json!({ "crc64nvme": CRC }), script);
         assert_eq!((status, &file["status"]), (200, &json!("available")));
     }
 }
 
 #[test]
 fn no_such_upload_at_completion_is_resolved_the_same_way() {
-    let mut bench = Bench::new();
-    let grant = bench.open();
+    let mut harness = Harness::new();
+    let grant = harness.open();
     let gone = error(404, "NoSuchUpload");
     let script = vec![("GET uploadId", both_parts()), ("POST uploadId", gone), whole()];
-    assert_eq!(bench.complete(&grant, json!({}), script).0, 200);
+    assert_eq!(harness.complete(&grant, json!({}), script).0, 200);
 }
 
 #[test]
 fn neither_upload_nor_object_means_gone() {
-    let mut bench = Bench::new();
-    let grant = bench.open();
+    let mut harness = Harness::new();
+    let grant = harness.open();
     let gone = || error(404, "NoSuchUpload");
     let script = vec![
         ("GET uploadId", gone()),
@@ -100,16 +100,16 @@ fn neither_upload_nor_object_means_gone() {
         ("DELETE uploadId", gone()),
         ("DELETE", xml(204, "")),
     ];
-    let (status, problem) = bench.complete(&grant, json!({}), script);
+    let (status, problem) = harness.complete(&grant, json!({}), script);
     assert_eq!((status, &problem["code"]), (410, &json!("upload_gone")));
-    assert_eq!(bench.kinds(), ["file.uploading", "file.aborted"]);
+    assert_eq!(harness.kinds(), ["file.uploading", "file.aborted"]);
 }
 
 #[test]
 fn an_object_of_other_content_is_never_announced() {
     for wrong in [object(PART + 1, Some(OTHER_CRC)), object(PART, Some(CRC))] {
-        let mut bench = Bench::new();
-        let grant = bench.open();
+        let mut harness = Harness::new();
+        let grant = harness.open();
         let script = vec![
             ("GET uploadId", both_parts()),
             completed(),
@@ -117,34 +117,37 @@ fn an_object_of_other_content_is_never_announced() {
             ("DELETE uploadId", error(404, "NoSuchUpload")),
             ("DELETE", xml(204, "")),
         ];
-        let (status, problem) = bench.complete(&grant, json!({ "crc64nvme": CRC }), script);
+        let (status, problem) = harness.complete(&grant, json!({ "crc64nvme": CRC }), script);
         assert_eq!((status, &problem["code"]), (422, &json!("checksum_mismatch")));
-        assert_eq!(bench.kinds(), ["file.uploading", "file.aborted"]);
+        assert_eq!(harness.kinds(), ["file.uploading", "file.aborted"]);
     }
 }
 
 #[test]
 fn a_digest_that_storage_refuses_leaves_the_upload_open() {
     for code in ["BadDigest", "InvalidPart"] {
-        let mut bench = Bench::new();
-        let grant = bench.open();
+        let mut harness = Harness::new();
+        let grant = harness.open();
         let script = vec![
             ("GET uploadId", both_parts()),
             ("POST uploadId", error(400, code)),
         ];
-        let (status, problem) = bench.complete(&grant, json!({ "crc64nvme": OTHER_CRC }), script);
+        let (status, problem) = harness.complete(&grant, json!({ "crc64nvme": OTHER_CRC }), script);
         assert_eq!((status, &problem["code"]), (422, &json!("checksum_mismatch")));
         let script = vec![("GET uploadId", both_parts()), completed(), whole()];
-        assert_eq!(bench.complete(&grant, json!({ "crc64nvme": CRC }), script).0, 200);
+        assert_eq!(
+            harness.complete(&grant, json!({ "crc64nvme": CRC }), script).0,
+            200
+        );
     }
 }
 
 #[test]
 fn parts_of_the_wrong_length_are_named() {
-    let mut bench = Bench::new();
-    let grant = bench.open();
+    let mut harness = Harness::new();
+    let grant = harness.open();
     let script = vec![("GET uploadId", parts(&[(1, PART), (2, 2)]))];
-    let (status, problem) = bench.complete(&grant, json!({}), script);
+    let (status, problem) = harness.complete(&grant, json!({}), script);
     assert_eq!((status, &problem["code"]), (422, &json!("part_size_mismatch")));
     assert_eq!(problem["parts"], json!([2]));
 }
@@ -155,11 +158,11 @@ fn of_a_part_that_is_listed_twice_the_one_that_the_client_knows_is_taken() {
         <Part><PartNumber>1</PartNumber><Size>5242880</Size><ETag>\"new\"</ETag><LastModified>2</LastModified></Part>\
         <Part><PartNumber>1</PartNumber><Size>5242880</Size><ETag>\"old\"</ETag><LastModified>1</LastModified></Part>\
         <Part><PartNumber>2</PartNumber><Size>1</Size><ETag>\"e2\"</ETag></Part></ListPartsResult>";
-    let mut bench = Bench::new();
-    let grant = bench.open();
+    let mut harness = Harness::new();
+    let grant = harness.open();
     let status_path = format!("/v1/uploads/{}", grant["uploadId"].as_str().unwrap());
     let script = vec![("GET uploadId", xml(200, listing))];
-    let (_, state) = bench.ask("GET", &status_path, Value::Null, script);
+    let (_, state) = harness.ask("GET", &status_path, Value::Null, script);
     let etags: Vec<_> = state["parts"]
         .as_array()
         .unwrap()
@@ -169,7 +172,7 @@ fn of_a_part_that_is_listed_twice_the_one_that_the_client_knows_is_taken() {
     assert_eq!(etags, ["\"new\"", "\"e2\""]);
     let script = vec![("GET uploadId", xml(200, listing)), completed(), whole()];
     let named = json!({ "parts": [{ "partNumber": 1, "etag": "old" }] });
-    assert_eq!(bench.complete(&grant, named, script).0, 200);
+    assert_eq!(harness.complete(&grant, named, script).0, 200);
 }
 
 #[test]
@@ -181,118 +184,118 @@ fn a_listing_that_leads_nowhere_ends() {
             <NextPartNumberMarker>5</NextPartNumberMarker></ListPartsResult>",
         )
     };
-    let mut bench = Bench::new();
-    let grant = bench.open();
+    let mut harness = Harness::new();
+    let grant = harness.open();
     let script = vec![
         ("GET uploadId", endless()),
         ("GET part-number-marker uploadId", endless()),
     ];
-    let (status, problem) = bench.complete(&grant, json!({}), script);
+    let (status, problem) = harness.complete(&grant, json!({}), script);
     assert_eq!((status, &problem["code"]), (500, &json!("internal")));
 }
 
 #[test]
 fn a_completion_that_nobody_heard_the_end_of_is_resolved_by_the_alarm() {
-    let mut bench = Bench::new();
-    let grant = bench.open();
+    let mut harness = Harness::new();
+    let grant = harness.open();
     let lost = Err(StorageFailure::TimedOut);
     let script = vec![("GET uploadId", both_parts()), ("POST uploadId", lost)];
-    bench.complete(&grant, json!({ "crc64nvme": CRC }), script);
-    bench.tend(vec![]);
-    assert_eq!(bench.file(&grant)["status"], "uploading");
+    harness.complete(&grant, json!({ "crc64nvme": CRC }), script);
+    harness.run_due_jobs(vec![]);
+    assert_eq!(harness.file(&grant)["status"], "uploading");
 
-    bench.now_ms += 10 * 60 * 1000;
-    bench.tend(vec![("GET uploadId", error(404, "NoSuchUpload")), whole()]);
-    assert_eq!(bench.file(&grant)["status"], "available");
-    bench.now_ms += 48 * 60 * 60 * 1000;
-    bench.tend(vec![]);
-    assert_eq!(bench.kinds(), ["file.uploading", "file.available"]);
+    harness.now_ms += 10 * 60 * 1000;
+    harness.run_due_jobs(vec![("GET uploadId", error(404, "NoSuchUpload")), whole()]);
+    assert_eq!(harness.file(&grant)["status"], "available");
+    harness.now_ms += 48 * 60 * 60 * 1000;
+    harness.run_due_jobs(vec![]);
+    assert_eq!(harness.kinds(), ["file.uploading", "file.available"]);
 }
 
 #[test]
 fn a_finished_file_is_not_expired_though_nobody_heard_of_it() {
-    let mut bench = Bench::new();
-    let grant = bench.open();
+    let mut harness = Harness::new();
+    let grant = harness.open();
     let lost = Err(StorageFailure::TimedOut);
-    bench.complete(
+    harness.complete(
         &grant,
         json!({}),
         vec![("GET uploadId", both_parts()), ("POST uploadId", lost)],
     );
     // The alarm comes late: expiry and resolution are due together, whichever comes first.
-    bench.now_ms += 48 * 60 * 60 * 1000;
-    bench.tend(vec![("GET uploadId", error(404, "NoSuchUpload")), whole()]);
-    assert_eq!(bench.file(&grant)["status"], "available");
+    harness.now_ms += 48 * 60 * 60 * 1000;
+    harness.run_due_jobs(vec![("GET uploadId", error(404, "NoSuchUpload")), whole()]);
+    assert_eq!(harness.file(&grant)["status"], "available");
 }
 
 #[test]
 fn an_upload_whose_completion_cannot_be_looked_up_is_not_expired_yet() {
-    let mut bench = Bench::new();
-    let grant = bench.open();
+    let mut harness = Harness::new();
+    let grant = harness.open();
     let away = || Err(StorageFailure::TimedOut);
-    bench.complete(
+    harness.complete(
         &grant,
         json!({}),
         vec![("GET uploadId", both_parts()), ("POST uploadId", away())],
     );
-    bench.now_ms += 48 * 60 * 60 * 1000;
-    bench.tend(vec![("GET uploadId", away()), ("GET uploadId", away())]);
-    assert_eq!(bench.file(&grant)["status"], "uploading");
-    bench.now_ms += 60_000;
-    bench.tend(vec![("GET uploadId", error(404, "NoSuchUpload")), whole()]);
-    assert_eq!(bench.file(&grant)["status"], "available");
+    harness.now_ms += 48 * 60 * 60 * 1000;
+    harness.run_due_jobs(vec![("GET uploadId", away()), ("GET uploadId", away())]);
+    assert_eq!(harness.file(&grant)["status"], "uploading");
+    harness.now_ms += 60_000;
+    harness.run_due_jobs(vec![("GET uploadId", error(404, "NoSuchUpload")), whole()]);
+    assert_eq!(harness.file(&grant)["status"], "available");
 }
 
 #[test]
 fn an_expired_upload_is_swept_twice_since_parts_may_land_late() {
-    let mut bench = Bench::new();
-    let grant = bench.open();
+    let mut harness = Harness::new();
+    let grant = harness.open();
     let sweep = || vec![("DELETE uploadId", xml(204, "")), ("DELETE", xml(204, ""))];
-    bench.now_ms += 24 * 60 * 60 * 1000;
-    bench.tend(sweep());
-    assert_eq!(bench.file(&grant)["status"], "expired");
-    bench.tend(vec![]);
+    harness.now_ms += 24 * 60 * 60 * 1000;
+    harness.run_due_jobs(sweep());
+    assert_eq!(harness.file(&grant)["status"], "expired");
+    harness.run_due_jobs(vec![]);
     // Not done before storage lists nothing any more.
-    let key = object_key(&bench);
+    let key = object_key(&harness);
     let still_there = format!(
         "<ListMultipartUploadsResult><Upload><Key>{key}</Key><UploadId>s1</UploadId></Upload>\
          </ListMultipartUploadsResult>"
     );
     for listing in [still_there.as_str(), "<Error/>", NO_UPLOADS] {
-        bench.now_ms += 2 * 60 * 60 * 1000;
+        harness.now_ms += 2 * 60 * 60 * 1000;
         let mut script = sweep();
         script.push(("GET prefix uploads", xml(200, listing)));
         if listing == still_there {
             script.push(("DELETE uploadId", xml(204, "")));
         }
-        bench.tend(script);
+        harness.run_due_jobs(script);
     }
-    bench.now_ms += 48 * 60 * 60 * 1000;
-    bench.tend(vec![]);
+    harness.now_ms += 48 * 60 * 60 * 1000;
+    harness.run_due_jobs(vec![]);
 }
 
 const NO_UPLOADS: &str = "<ListMultipartUploadsResult></ListMultipartUploadsResult>";
 
 #[test]
 fn a_sweep_that_storage_does_not_answer_comes_back_later_and_later() {
-    let mut bench = Bench::new();
-    let grant = bench.open();
+    let mut harness = Harness::new();
+    let grant = harness.open();
     let path = format!("/v1/uploads/{}", grant["uploadId"].as_str().unwrap());
     let away = || vec![("DELETE uploadId", Err(StorageFailure::Unreachable))];
-    let (_, aborted) = bench.ask("DELETE", &path, Value::Null, away());
+    let (_, aborted) = harness.ask("DELETE", &path, Value::Null, away());
     assert_eq!(aborted["status"], "aborted");
     let mut pauses = Vec::new();
-    bench.now_ms += 60_000;
+    harness.now_ms += 60_000;
     for _ in 0..12 {
-        bench.tend(away());
-        let before = bench.now_ms;
-        bench.now_ms = next_due(&bench);
-        pauses.push(bench.now_ms - before);
+        harness.run_due_jobs(away());
+        let before = harness.now_ms;
+        harness.now_ms = next_due(&harness);
+        pauses.push(harness.now_ms - before);
     }
     assert!(pauses.windows(2).all(|pair| pair[0] <= pair[1]), "{pauses:?}");
     assert_eq!(pauses.first(), Some(&5_000));
     assert_eq!(pauses.last(), Some(&3_600_000));
-    bench.tend(vec![
+    harness.run_due_jobs(vec![
         ("DELETE uploadId", xml(204, "")),
         ("DELETE", xml(204, "")),
         ("GET prefix uploads", xml(200, NO_UPLOADS)),
@@ -301,39 +304,39 @@ fn a_sweep_that_storage_does_not_answer_comes_back_later_and_later() {
 
 #[test]
 fn a_crash_between_intent_and_creation_leaves_nothing_behind() {
-    let mut bench = Bench::new();
+    let mut harness = Harness::new();
     let file = json!({"clientRef": "f", "name": "f.bin", "size": PART + 1, "partSize": PART});
     let lost = Err(StorageFailure::TimedOut);
     let body = json!({ "files": [file] });
-    let (status, _) = bench.ask("POST", "/v1/uploads", body, vec![("POST uploads", lost)]);
+    let (status, _) = harness.ask("POST", "/v1/uploads", body, vec![("POST uploads", lost)]);
     assert_eq!(status, 503);
-    assert!(bench.kinds().is_empty());
+    assert!(harness.kinds().is_empty());
 
-    let key = object_key(&bench);
+    let key = object_key(&harness);
     let listing = format!(
         "<ListMultipartUploadsResult><Upload><Key>{key}</Key><UploadId>stray</UploadId></Upload>\
          <Upload><Key>{key}-other</Key><UploadId>not ours</UploadId></Upload></ListMultipartUploadsResult>"
     );
-    bench.now_ms += 2 * 60 * 60 * 1000;
-    bench.tend(vec![
+    harness.now_ms += 2 * 60 * 60 * 1000;
+    harness.run_due_jobs(vec![
         ("GET prefix uploads", xml(200, &listing)),
         ("DELETE uploadId", xml(204, "")),
         ("DELETE", xml(204, "")),
     ]);
-    assert!(bench.kinds().is_empty());
+    assert!(harness.kinds().is_empty());
 }
 
-fn object_key(bench: &Bench) -> String {
-    let uploads = bench.ledgers.0.borrow()[&"demo".parse().unwrap()]
+fn object_key(harness: &Harness) -> String {
+    let uploads = harness.ledgers.0.borrow()[&"demo".parse().unwrap()]
         .all_uploads()
         .cloned()
         .collect::<Vec<_>>();
     uploads[0].file.key.0.clone()
 }
 
-fn next_due(bench: &Bench) -> i64 {
+fn next_due(harness: &Harness) -> i64 {
     use syncsphere_coordinator_core::ledger::Store;
-    let ledgers = bench.ledgers.0.borrow();
+    let ledgers = harness.ledgers.0.borrow();
     let Ok(due) = ledgers[&"demo".parse().unwrap()].next_due();
-    due.expect("a chore is left")
+    due.expect("a job is left")
 }

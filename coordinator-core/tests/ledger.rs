@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 use drafts::{file_id, upload_id};
 use proptest::prelude::*;
 use syncsphere_coordinator_core::ledger::{
-    Applied, Call, Command, Listing, MemoryStore, OpenEnd, Opened, Reply, Store, UploadDraft, UploadPhase,
-    apply,
+    Applied, Call, Command, DeferredLength, Listing, MemoryStore, Opened, Reply, Store, UploadDraft,
+    UploadPhase, apply,
 };
 use syncsphere_protocol::{FileId, FileStatus};
 
@@ -38,7 +38,7 @@ fn any_draft(index: usize, now_ms: i64) -> UploadDraft {
     let mut draft = draft(index, now_ms);
     if index.is_multiple_of(3) {
         draft.file.size = 0;
-        draft.open_end = Some(OpenEnd {
+        draft.deferred_length = Some(DeferredLength {
             max_size: u64::MAX,
             max_bytes: Some(QUOTA),
         });
@@ -85,7 +85,7 @@ fn command() -> impl Strategy<Value = fn(usize, i64) -> Command> {
             file_id: file_id(index),
             urls_dead_ms: now_ms,
         },
-        |_, _| Command::TakeChores { limit: 10 },
+        |_, _| Command::TakeJobs { limit: 10 },
     ])
 }
 
@@ -146,7 +146,7 @@ proptest! {
 
             // What is open will end by itself, and what has ended has an end written down.
             for upload in store.all_uploads() {
-                let Ok(expiry) = store.chore(&format!("expire:{}", upload.upload_id));
+                let Ok(expiry) = store.job(&format!("expire:{}", upload.upload_id));
                 let status = statuses.get(&upload.file.file_id).copied();
                 match upload.phase {
                     UploadPhase::Ended => {
@@ -161,7 +161,7 @@ proptest! {
             }
 
             // Asked again, as after a lost reply: nothing more happens.
-            if !matches!(command, Command::TakeChores { .. }) {
+            if !matches!(command, Command::TakeJobs { .. }) {
                 let again = ask(&mut store, now_ms, command);
                 prop_assert!(again.changes.is_empty() || never_opened(&applied.reply));
                 for change in &again.changes {

@@ -114,11 +114,11 @@ fn drain(store: &mut MemoryStore, now_ms: &mut i64, copy: &mut Copy) {
         if let Some(delivery) = take(store, *now_ms) {
             copy.write(&delivery);
             settle(store, *now_ms, &delivery);
-        } else if !ask(store, *now_ms, Command::TakeChores { limit: 9 })
+        } else if !ask(store, *now_ms, Command::TakeJobs { limit: 9 })
             .changes
             .is_empty()
         {
-            panic!("chores make no changes by themselves");
+            panic!("jobs make no changes by themselves");
         } else if status(store).waiting == 0 && !status(store).rebuilding {
             return;
         }

@@ -17,8 +17,8 @@ mod sqlite;
 use proptest::prelude::*;
 use sqlite::Sqlite;
 use syncsphere_coordinator_core::ledger::{
-    Applied, Call, Command, FileDraft, Idempotency, Listing, MIGRATIONS, MemoryStore, Opened, Place, Reply,
-    Store, UploadDraft, apply,
+    Applied, Call, Command, FileDraft, Idempotency, ListPosition, Listing, MIGRATIONS, MemoryStore, Opened,
+    Reply, Store, UploadDraft, apply,
 };
 use syncsphere_protocol::{FileStatus, Timestamp};
 
@@ -102,7 +102,7 @@ fn end(id: u64, way: u64, now_ms: i64) -> Option<Command> {
             crc64nvme: None,
             size: None,
         },
-        5 => Command::TakeChores { limit: 3 },
+        5 => Command::TakeJobs { limit: 3 },
         6 => Command::Changes { since: id, limit: 4 },
         7 => Command::Upload { upload_id },
         _ => return None,
@@ -270,8 +270,8 @@ fn no_statement_reads_more_rows_than_it_answers() {
             }
         }
     }
-    // Chores that are over, and keys that are forgotten.
-    ask(&mut store, i64::MAX, Command::TakeChores { limit: 1_000 });
+    // Jobs that are over, and keys that are forgotten.
+    ask(&mut store, i64::MAX, Command::TakeJobs { limit: 1_000 });
     for path in [None, Some("raw")] {
         for name in [None, Some("n")] {
             let listing = Listing {
@@ -326,7 +326,7 @@ fn a_place_in_another_order_leads_nowhere() {
     let mut store = Sqlite::empty().store();
     ask(&mut store, 1_000, begin(vec![draft(1, "a", "", 1_000)]));
     let elsewhere = Listing {
-        after: Some(Place::Name {
+        after: Some(ListPosition::Name {
             name: "".into(),
             seq: 0,
         }),
@@ -367,7 +367,7 @@ fn a_database_of_the_first_version_is_brought_up_to_date_without_loss() {
         ("files", "id, created_seq, status, doc"),
         ("uploads", "id, doc"),
         ("changes", "seq, doc"),
-        ("chores", "id, due_ms, doc"),
+        ("jobs", "id, due_ms, doc"),
         ("identity", "workspace"),
     ] {
         let places = columns.split(", ").map(|_| "?").collect::<Vec<_>>().join(", ");
@@ -421,8 +421,8 @@ fn a_database_of_the_first_version_is_brought_up_to_date_without_loss() {
         ask(&mut filled, 0, everything)
     );
     assert_eq!(
-        upgraded.due_chores(i64::MAX, 100).unwrap(),
-        filled.due_chores(i64::MAX, 100).unwrap()
+        upgraded.due_jobs(i64::MAX, 100).unwrap(),
+        filled.due_jobs(i64::MAX, 100).unwrap()
     );
     // It goes on where it was.
     let goes_on = ask(&mut upgraded, 9_000, begin(vec![draft(41, "last", "", 9_000)]));

@@ -11,7 +11,7 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod common;
 
-use common::{Bench, PART, both_parts, error, object, xml};
+use common::{Harness, PART, both_parts, error, object, xml};
 use serde_json::{Value, json};
 use syncsphere_coordinator_core::StorageFailure;
 
@@ -19,8 +19,8 @@ const CRC: &str = "L/E4WYn8v98=";
 
 #[test]
 fn what_only_reads_is_asked_again_and_nothing_else_is() {
-    let mut bench = Bench::new();
-    let grant = bench.open();
+    let mut harness = Harness::new();
+    let grant = harness.open();
     let path = format!("/v1/uploads/{}", grant["uploadId"].as_str().unwrap());
     let away = || Err(StorageFailure::Unreachable);
     let script = vec![
@@ -28,7 +28,7 @@ fn what_only_reads_is_asked_again_and_nothing_else_is() {
         ("GET uploadId", error(503, "SlowDown")),
         ("GET uploadId", both_parts()),
     ];
-    let (status, reply) = bench.ask("GET", &path, Value::Null, script);
+    let (status, reply) = harness.ask("GET", &path, Value::Null, script);
     assert_eq!((status, reply["parts"].as_array().unwrap().len()), (200, 2));
 
     let script = vec![
@@ -36,33 +36,36 @@ fn what_only_reads_is_asked_again_and_nothing_else_is() {
         ("GET uploadId", away()),
         ("GET uploadId", away()),
     ];
-    let (status, reply) = bench.ask("GET", &path, Value::Null, script);
+    let (status, reply) = harness.ask("GET", &path, Value::Null, script);
     assert_eq!((status, &reply["code"]), (503, &json!("storage_unavailable")));
     assert!(reply["retryAfter"].as_u64().unwrap() > 0);
 
     // What took its time, was refused, or would do something twice is not.
     for answer in [Err(StorageFailure::TimedOut), error(403, "AccessDenied")] {
-        bench.ask("GET", &path, Value::Null, vec![("GET uploadId", answer)]);
+        harness.ask("GET", &path, Value::Null, vec![("GET uploadId", answer)]);
     }
     let file = json!({"clientRef": "f", "name": "f.bin", "size": PART + 1, "partSize": PART});
     let body = json!({ "files": [file] });
-    let (status, _) = bench.ask("POST", "/v1/uploads", body, vec![("POST uploads", away())]);
+    let (status, _) = harness.ask("POST", "/v1/uploads", body, vec![("POST uploads", away())]);
     assert_eq!(status, 503);
 }
 
 #[test]
 fn each_provider_is_sent_the_headers_that_it_knows() {
     for (provider, size) in [("aws", Some("5242881")), ("r2", None), ("generic", None)] {
-        let mut bench = Bench::with(&[("S3_PROVIDER", provider), ("S3_REGION", "eu-west-1")]);
-        let grant = bench.open();
+        let mut harness = Harness::with(&[("S3_PROVIDER", provider), ("S3_REGION", "eu-west-1")]);
+        let grant = harness.open();
         let script = vec![
             ("GET uploadId", both_parts()),
             ("POST uploadId", xml(200, "<CompleteMultipartUploadResult/>")),
             ("HEAD", object(PART + 1, Some(CRC))),
         ];
-        assert_eq!(bench.complete(&grant, json!({ "crc64nvme": CRC }), script).0, 200);
+        assert_eq!(
+            harness.complete(&grant, json!({ "crc64nvme": CRC }), script).0,
+            200
+        );
 
-        let sent = bench.storage.1.borrow();
+        let sent = harness.storage.1.borrow();
         let header = |request: usize, name: &str| {
             let value = sent[request].headers().get(name);
             value.map(|value| value.to_str().unwrap().to_owned())
@@ -112,7 +115,7 @@ fn each_provider_is_sent_the_headers_that_it_knows() {
 #[test]
 fn no_request_and_no_alarm_asks_storage_more_often_than_the_plan_allows() {
     // 26 requests to storage, beside those kept for others.
-    let mut bench = Bench::with(&[("SUBREQUEST_LIMIT", "30")]);
+    let mut harness = Harness::with(&[("SUBREQUEST_LIMIT", "30")]);
     let files: Vec<_> = (0..40)
         .map(|n| json!({"clientRef": format!("f{n}"), "name": "f.bin", "size": PART + 1, "partSize": PART}))
         .collect();
@@ -124,7 +127,7 @@ fn no_request_and_no_alarm_asks_storage_more_often_than_the_plan_allows() {
         )
     };
     let script = (0..26).map(|n| ("POST uploads", created(n))).collect();
-    let (status, reply) = bench.ask("POST", "/v1/uploads", json!({ "files": files }), script);
+    let (status, reply) = harness.ask("POST", "/v1/uploads", json!({ "files": files }), script);
     assert_eq!(status, 200);
     let results = reply["uploads"].as_array().unwrap();
     let is_granted = |result: &&Value| result["uploadId"].is_string();
@@ -134,15 +137,15 @@ fn no_request_and_no_alarm_asks_storage_more_often_than_the_plan_allows() {
         assert!(refused["error"]["retryAfter"].as_u64().unwrap() > 0);
     }
     // Nothing is held for those.
-    assert_eq!(bench.kinds().len(), 26);
+    assert_eq!(harness.kinds().len(), 26);
 
     // Two completions take seven requests each and a half of them: what goes beyond is for another time, and nothing is lost.
     let asked: Vec<_> = results[..26]
         .iter()
         .map(|grant| json!({"uploadId": grant["uploadId"], "ticket": grant["ticket"]}))
         .collect();
-    bench.storage.1.borrow_mut().clear();
-    let (status, reply) = bench.ask_freely(
+    harness.storage.1.borrow_mut().clear();
+    let (status, reply) = harness.ask_freely(
         "POST",
         "/v1/uploads/complete",
         json!({ "uploads": asked }),
@@ -153,7 +156,7 @@ fn no_request_and_no_alarm_asks_storage_more_often_than_the_plan_allows() {
         },
     );
     assert_eq!(status, 200, "{reply}");
-    assert_eq!(bench.storage.1.borrow().len(), 26);
+    assert_eq!(harness.storage.1.borrow().len(), 26);
     let results = reply["uploads"].as_array().unwrap();
     let finished = results
         .iter()
@@ -162,10 +165,10 @@ fn no_request_and_no_alarm_asks_storage_more_often_than_the_plan_allows() {
     assert!(finished > 0 && finished < 26, "{finished}");
 
     // Alarms go on where one has ended, until nothing is left to be done.
-    bench.now_ms += 86_400_000 * 3;
+    harness.now_ms += 86_400_000 * 3;
     for _ in 0..40 {
-        bench.storage.1.borrow_mut().clear();
-        bench.tend_freely(|request| match request.method().as_str() {
+        harness.storage.1.borrow_mut().clear();
+        harness.run_due_jobs_freely(|request| match request.method().as_str() {
             "GET" if request.uri().query().unwrap_or_default().contains("prefix") => {
                 xml(200, "<ListMultipartUploadsResult/>")
             }
@@ -173,9 +176,9 @@ fn no_request_and_no_alarm_asks_storage_more_often_than_the_plan_allows() {
             "HEAD" => common::nothing(),
             _ => xml(204, ""),
         });
-        assert!(bench.storage.1.borrow().len() <= 26);
-        bench.now_ms += 3_600_000;
+        assert!(harness.storage.1.borrow().len() <= 26);
+        harness.now_ms += 3_600_000;
     }
-    let (_, open) = bench.ask("GET", "/v1/files?status=uploading", Value::Null, vec![]);
+    let (_, open) = harness.ask("GET", "/v1/files?status=uploading", Value::Null, vec![]);
     assert_eq!(open["files"], json!([]));
 }

@@ -1,7 +1,7 @@
 //! Deliveries from a workspace's outbox to the metadata database, one after the other.
 
 use serde::Serialize;
-use syncsphere_coordinator_core::{Coordinator, Delivered, Workspaces};
+use syncsphere_coordinator_core::{Coordinator, DeliveryOutcome, Workspaces};
 use syncsphere_protocol::{DatabaseStatus, WorkspaceId};
 use worker::{Env, Result, console_error, console_log};
 
@@ -30,16 +30,16 @@ pub(crate) async fn make<W: Workspaces>(
             .deliver(workspace, &cx, ledger, &database, last.take())
             .await
         {
-            Delivered::Nothing { status } => {
+            DeliveryOutcome::Nothing { status } => {
                 report.status = status;
                 break;
             }
-            Delivered::Rows { count, receipt } => {
+            DeliveryOutcome::Rows { count, receipt } => {
                 report.deliveries = report.deliveries.saturating_add(1);
                 report.rows = report.rows.saturating_add(count);
                 last = Some(receipt);
             }
-            Delivered::Failed(failure) => {
+            DeliveryOutcome::Failed(failure) => {
                 report.cause = Some(failure.to_string());
                 break;
             }
@@ -47,9 +47,7 @@ pub(crate) async fn make<W: Workspaces>(
     }
     if last.is_some() || report.cause.is_some() {
         let cx = environment::context()?;
-        report.status = coordinator
-            .conclude_deliveries(workspace, &cx, ledger, last)
-            .await;
+        report.status = coordinator.finish_deliveries(workspace, &cx, ledger, last).await;
     }
     database.close().await;
     report.log(workspace);

@@ -3,11 +3,11 @@
 use syncsphere_coordinator_core::{Context, Coordinator, MAX_BODY_BYTES, misconfigured, unreadable};
 use worker::{Env, Request, Response, Result};
 
-use crate::entrance::PlatformEntrance;
 use crate::environment;
 use crate::http_types::{plain_request, platform_response};
+use crate::identity_providers::PlatformIdentityProviders;
 use crate::limits;
-use crate::meter::Journey;
+use crate::request_trace::RequestTrace;
 use crate::storage::FetchStorage;
 use crate::workspaces::{self, RemoteWorkspaces};
 
@@ -15,34 +15,40 @@ use crate::workspaces::{self, RemoteWorkspaces};
 /// platform alone.
 pub(crate) async fn answer(mut request: Request, env: &Env) -> Result<Response> {
     let cx = environment::context()?;
-    let mut journey = Journey::begin(cx.request_id.clone());
+    let mut trace = RequestTrace::begin(cx.request_id.clone());
     let coordinator = match environment::coordinator(env) {
         Ok(coordinator) => coordinator,
-        Err(error) => return ended(misconfigured(&error, journey.request_id()), &journey),
+        Err(error) => return ended(misconfigured(&error, trace.request_id()), &trace),
     };
     let Ok(plain) = plain_request(&mut request, MAX_BODY_BYTES).await else {
-        return ended(unreadable(journey.request_id()), &journey);
+        return ended(unreadable(trace.request_id()), &trace);
     };
-    journey.set_method(plain.method());
+    trace.set_method(plain.method());
     if let Err(error) = coordinator.config().check_address(plain.uri()) {
-        return ended(misconfigured(&error, journey.request_id()), &journey);
+        return ended(misconfigured(&error, trace.request_id()), &trace);
     }
-    if !limits::admit(env, &plain).await {
+    if !limits::is_within_address_limit(env, &plain).await {
         return ended(
-            coordinator.turn_away(&plain, &cx, limits::PAUSE_SECONDS),
-            &journey,
+            coordinator.rate_limited(&plain, &cx, limits::PAUSE_SECONDS),
+            &trace,
         );
     }
     if plain.uri().path() == "/v1/events" && plain.headers().contains_key("upgrade") {
-        return listen(&coordinator, &plain, &cx, env, &journey).await;
+        return listen(&coordinator, &plain, &cx, env, &trace).await;
     }
-    let storage = FetchStorage::new(&journey.storage);
+    let storage = FetchStorage::new(&trace.storage);
     let storage = coordinator.within_budget(&storage);
-    let workspaces = RemoteWorkspaces::new(env, &journey.ledger);
+    let workspaces = RemoteWorkspaces::new(env, &trace.ledger);
     let response = coordinator
-        .handle(plain, cx, &storage, &workspaces, &PlatformEntrance { env })
+        .handle(
+            plain,
+            cx,
+            &storage,
+            &workspaces,
+            &PlatformIdentityProviders { env },
+        )
         .await;
-    ended(response, &journey)
+    ended(response, &trace)
 }
 
 async fn listen(
@@ -50,28 +56,25 @@ async fn listen(
     request: &http::Request<Vec<u8>>,
     cx: &Context,
     env: &Env,
-    journey: &Journey,
+    trace: &RequestTrace,
 ) -> Result<Response> {
     match coordinator
-        .admit_listener(request, cx, &PlatformEntrance { env })
+        .authorize_listener(request, cx, &PlatformIdentityProviders { env })
         .await
     {
         Ok(listener) => {
-            let response = journey
-                .ledger
-                .measure(workspaces::connect(env, &listener))
-                .await?;
+            let response = trace.ledger.measure(workspaces::connect(env, &listener)).await?;
             let mut told = http::Extensions::new();
-            told.insert(listener.handled());
-            journey.log(response.status_code(), &told);
+            told.insert(listener.log_fields());
+            trace.log(response.status_code(), &told);
             Ok(response)
         }
-        Err(refused) => ended(*refused, journey),
+        Err(refused) => ended(*refused, trace),
     }
 }
 
 /// The response for the platform; what only the log may know goes there.
-fn ended(mut response: http::Response<Vec<u8>>, journey: &Journey) -> Result<Response> {
-    journey.end(&mut response);
+fn ended(mut response: http::Response<Vec<u8>>, trace: &RequestTrace) -> Result<Response> {
+    trace.end(&mut response);
     platform_response(response)
 }

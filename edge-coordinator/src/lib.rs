@@ -3,19 +3,20 @@
 //! The worker turns platform requests into plain ones and back, carries storage requests over
 //! `fetch`, and gives each workspace a Durable Object. It decides nothing itself.
 
+mod call_timings;
 mod database;
 mod deliveries;
-mod entrance;
 mod entry;
 mod environment;
 mod http_types;
+mod identity_providers;
 mod limits;
 mod listeners;
 mod metadata_database;
-mod meter;
+mod orphans;
 mod outgoing;
+mod request_trace;
 mod storage;
-mod strays;
 #[allow(
     missing_docs,
     reason = "the methods that the macro makes for the platform have none"
@@ -38,7 +39,7 @@ async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response
 /// By the clock (`triggers` in `wrangler.toml`): looks for multipart uploads that no ledger knows.
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
-    if let Err(error) = strays::begin(&env).await {
+    if let Err(error) = orphans::begin(&env).await {
         console_error!("{}", environment::log_line("scheduled", 500, &error.to_string()));
     }
 }

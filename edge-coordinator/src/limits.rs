@@ -18,7 +18,7 @@ pub(crate) const PAUSE_SECONDS: u32 = 10;
 /// Whether the request comes within the limit of its address.
 ///
 /// A limiter that fails lets the request through: it must not be what takes the service down.
-pub(crate) async fn admit(env: &Env, request: &http::Request<Vec<u8>>) -> bool {
+pub(crate) async fn is_within_address_limit(env: &Env, request: &http::Request<Vec<u8>>) -> bool {
     if request.method() == http::Method::OPTIONS {
         return true;
     }
@@ -33,7 +33,7 @@ pub(crate) async fn admit(env: &Env, request: &http::Request<Vec<u8>>) -> bool {
 }
 
 /// Counts a request of a subject, who is known by now; the error is in how many seconds it may ask again.
-pub(crate) async fn admit_subject(env: &Env, subject: &str) -> Result<(), u32> {
+pub(crate) async fn count_subject(env: &Env, subject: &str) -> Result<(), u32> {
     match within(env, BY_SUBJECT, subject.to_owned()).await {
         true => Ok(()),
         false => Err(PAUSE_SECONDS),

@@ -36,14 +36,14 @@ const BATCH_MS: i64 = 50;
 
 /// Bytes that may wait for a listener before it is dropped. Source: own choice; some 1,500 changes, and the
 /// object has 128 MB for all of its listeners.
-const MOST_WAITING: u32 = 1024 * 1024;
+const MAX_BUFFERED: u32 = 1024 * 1024;
 
 /// Changes that are read at once while a listener catches up. Source: own choice; about 70 KB, so that a thousand
 /// listeners who come back together do not fill the object's memory.
 const CATCH_UP_PAGE: u32 = 100;
 
 /// Bytes that may wait for a listener before it is sent the next page. Source: own choice, half a page.
-const CATCH_UP_WAITING: u32 = 32 * 1024;
+const CATCH_UP_BUFFERED: u32 = 32 * 1024;
 
 /// Pause before it is looked at again how much waits, and how often that is done before the listener counts as dead:
 /// half a minute altogether. Source: own choice.
@@ -68,11 +68,11 @@ pub(crate) struct Listeners(Rc<Shared>);
 struct Shared {
     state: Rc<State>,
     /// Frames that the live listeners are still to be sent.
-    untold: RefCell<Vec<String>>,
+    pending: RefCell<Vec<String>>,
     /// When frames were sent last.
-    told_ms: Cell<i64>,
+    sent_ms: Cell<i64>,
     /// Whether a timer will send the next ones.
-    is_timed: Cell<bool>,
+    is_flush_scheduled: Cell<bool>,
     /// How many listeners are catching up.
     catching_up: Cell<usize>,
 }
@@ -81,9 +81,9 @@ impl Listeners {
     pub(crate) fn new(state: Rc<State>) -> Self {
         Self(Rc::new(Shared {
             state,
-            untold: RefCell::default(),
-            told_ms: Cell::new(0),
-            is_timed: Cell::new(false),
+            pending: RefCell::default(),
+            sent_ms: Cell::new(0),
+            is_flush_scheduled: Cell::new(false),
             catching_up: Cell::new(0),
         }))
     }
@@ -91,8 +91,8 @@ impl Listeners {
     /// Takes a socket in: it hears where the feed stands, then what came after `since`, then every
     /// change, until its token dies.
     pub(crate) fn admit(&self, socket: WebSocket, since: Option<u64>, expires_ms: i64) -> Result<()> {
-        // What is untold would be told to the newcomer once more after it has read it.
-        self.tell_now(now_ms());
+        // What is pending would be told to the newcomer once more after it has read it.
+        self.flush(now_ms());
         self.0.state.accept_web_socket(&socket);
         set_attachment(&socket, expires_ms, since.is_none())?;
         let seq = match self.ask(Command::Head)? {
@@ -114,37 +114,37 @@ impl Listeners {
 
     /// Tells the live listeners of changes, at once or together with those of the next moment. The
     /// platform holds frames back until what they tell of is on disk.
-    pub(crate) fn tell(&self, changes: Vec<Change>) -> Result<()> {
+    pub(crate) fn broadcast(&self, changes: Vec<Change>) -> Result<()> {
         if changes.is_empty() || self.0.state.get_websockets().is_empty() {
             return Ok(());
         }
         for change in changes {
             let frame = serde_json::to_string(&Frame::Change(Box::new(change)))?;
-            self.0.untold.borrow_mut().push(frame);
+            self.0.pending.borrow_mut().push(frame);
         }
         let now = now_ms();
-        let rest = self.0.told_ms.get().saturating_add(BATCH_MS).saturating_sub(now);
+        let rest = self.0.sent_ms.get().saturating_add(BATCH_MS).saturating_sub(now);
         if rest <= 0 {
-            self.tell_now(now);
-        } else if !self.0.is_timed.replace(true) {
+            self.flush(now);
+        } else if !self.0.is_flush_scheduled.replace(true) {
             let listeners = self.clone();
             let rest = Duration::from_millis(rest.clamp(1, BATCH_MS).unsigned_abs());
             self.0.state.wait_until(async move {
                 Delay::from(rest).await;
-                listeners.0.is_timed.set(false);
-                listeners.tell_now(now_ms());
+                listeners.0.is_flush_scheduled.set(false);
+                listeners.flush(now_ms());
             });
         }
         Ok(())
     }
 
-    /// Sends what is untold. No socket holds up another: one that fails or reads too slowly is closed.
-    fn tell_now(&self, now: i64) {
-        let frames = self.0.untold.take();
+    /// Sends what is pending. No socket holds up another: one that fails or reads too slowly is closed.
+    fn flush(&self, now: i64) {
+        let frames = self.0.pending.take();
         if frames.is_empty() {
             return;
         }
-        self.0.told_ms.set(now);
+        self.0.sent_ms.set(now);
         for socket in self.0.state.get_websockets() {
             if socket.as_ref().ready_state() != OPEN {
                 continue;
@@ -156,7 +156,7 @@ impl Listeners {
                         let _ = socket.close(Some(TRY_AGAIN_LATER), Some("catching up was interrupted"));
                     }
                 }
-                Ok(Some(attachment)) if attachment.expires_ms > float(now) => tell_one(&socket, &frames),
+                Ok(Some(attachment)) if attachment.expires_ms > float(now) => send_frames(&socket, &frames),
                 Ok(_) | Err(_) => {
                     let _ = socket.close(Some(TOKEN_EXPIRED), Some("the access token has expired"));
                 }
@@ -183,8 +183,8 @@ impl Listeners {
             if socket.as_ref().ready_state() != OPEN {
                 return Ok(());
             }
-            while socket.as_ref().buffered_amount() <= CATCH_UP_WAITING {
-                self.tell_now(now_ms());
+            while socket.as_ref().buffered_amount() <= CATCH_UP_BUFFERED {
+                self.flush(now_ms());
                 match self.send_page(socket, since)? {
                     None => return set_attachment(socket, expires_ms, true),
                     Some(next) => since = next,
@@ -224,8 +224,8 @@ impl Listeners {
     }
 }
 
-fn tell_one(socket: &WebSocket, frames: &[String]) {
-    if socket.as_ref().buffered_amount() > MOST_WAITING {
+fn send_frames(socket: &WebSocket, frames: &[String]) {
+    if socket.as_ref().buffered_amount() > MAX_BUFFERED {
         let _ = socket.close(Some(TRY_AGAIN_LATER), Some("the changes were not read"));
         return;
     }

@@ -14,32 +14,32 @@ use crate::http_types::{copy_headers, read_up_to};
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unanswered {
+pub(crate) enum FetchFailure {
     Unreachable,
     TimedOut,
     TooLarge,
 }
 
-/// Sends a request and gives the whole answer, of at most `reply_limit` bytes and within `patience`.
+/// Sends a request and gives the whole answer, of at most `reply_limit` bytes and within `timeout`.
 pub(crate) async fn send(
     request: http::Request<Vec<u8>>,
-    patience: Duration,
+    timeout: Duration,
     reply_limit: usize,
-) -> std::result::Result<http::Response<Vec<u8>>, Unanswered> {
+) -> std::result::Result<http::Response<Vec<u8>>, FetchFailure> {
     let controller = AbortController::default();
     let signal = controller.signal();
     let exchange = pin!(exchange(request, &signal, reply_limit));
-    let deadline = pin!(Delay::from(patience));
+    let deadline = pin!(Delay::from(timeout));
     match select(exchange, deadline).await {
         Either::Left((Ok(response), _)) if response.body().len() > reply_limit => {
             controller.abort();
-            Err(Unanswered::TooLarge)
+            Err(FetchFailure::TooLarge)
         }
         Either::Left((Ok(response), _)) => Ok(response),
-        Either::Left((Err(_), _)) => Err(Unanswered::Unreachable),
+        Either::Left((Err(_), _)) => Err(FetchFailure::Unreachable),
         Either::Right(((), _)) => {
             controller.abort();
-            Err(Unanswered::TimedOut)
+            Err(FetchFailure::TimedOut)
         }
     }
 }

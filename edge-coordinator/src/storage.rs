@@ -3,17 +3,17 @@ use std::time::Duration;
 use syncsphere_coordinator_core::{Storage, StorageFailure};
 use worker::Delay;
 
-use crate::meter::Meter;
-use crate::outgoing::{self, Unanswered};
+use crate::call_timings::CallTimings;
+use crate::outgoing::{self, FetchFailure};
 
 /// Object storage over the platform's `fetch`.
 pub(crate) struct FetchStorage<'a> {
-    meter: &'a Meter,
+    timings: &'a CallTimings,
 }
 
 impl<'a> FetchStorage<'a> {
-    pub(crate) fn new(meter: &'a Meter) -> Self {
-        Self { meter }
+    pub(crate) fn new(timings: &'a CallTimings) -> Self {
+        Self { timings }
     }
 }
 
@@ -21,14 +21,14 @@ impl Storage for FetchStorage<'_> {
     async fn send(
         &self,
         request: http::Request<Vec<u8>>,
-        patience: Duration,
+        timeout: Duration,
         reply_limit: usize,
     ) -> Result<http::Response<Vec<u8>>, StorageFailure> {
-        let sent = outgoing::send(request, patience, reply_limit);
-        self.meter.measure(sent).await.map_err(|failure| match failure {
-            Unanswered::Unreachable => StorageFailure::Unreachable,
-            Unanswered::TimedOut => StorageFailure::TimedOut,
-            Unanswered::TooLarge => StorageFailure::ReplyTooLarge,
+        let sent = outgoing::send(request, timeout, reply_limit);
+        self.timings.measure(sent).await.map_err(|failure| match failure {
+            FetchFailure::Unreachable => StorageFailure::Unreachable,
+            FetchFailure::TimedOut => StorageFailure::TimedOut,
+            FetchFailure::TooLarge => StorageFailure::ReplyTooLarge,
         })
     }
 

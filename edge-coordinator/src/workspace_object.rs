@@ -15,26 +15,26 @@ use worker::{
     WebSocket, WebSocketIncomingMessage, WebSocketPair, console_error, durable_object,
 };
 
+use crate::call_timings::CallTimings;
 use crate::database::{ObjectDatabase, store_of};
 use crate::deliveries;
 use crate::environment::{self, now_ms};
 use crate::listeners::Listeners;
 use crate::metadata_database;
-use crate::meter::Meter;
+use crate::orphans;
 use crate::storage::FetchStorage;
-use crate::strays;
 use crate::workspaces::{Envelope, RemoteWorkspaces, SUBSCRIPTION_HEADER, Subscription};
 
-/// When to look after the chores again where they cannot be carried out at all, in milliseconds: as long after as
+/// When to look after the jobs again where they cannot be carried out at all, in milliseconds: as long after as
 /// they are overdue, so that it doubles each time, within these limits. Source: own choice.
-const SHORTEST_BLIND_PAUSE_MS: i64 = 2_000;
-const LONGEST_BLIND_PAUSE_MS: i64 = 60 * 60 * 1000;
+const SHORTEST_FALLBACK_DELAY_MS: i64 = 2_000;
+const LONGEST_FALLBACK_DELAY_MS: i64 = 60 * 60 * 1000;
 
 /// Source: RFC 6455, section 7.4.1.
 const NORMAL_CLOSURE: u16 = 1000;
 
-/// Between two looks for chores while the metadata database keeps a delivery waiting. Source: own choice.
-const CHORES_PAUSE: Duration = Duration::from_secs(1);
+/// Between two looks for jobs while the metadata database keeps a delivery waiting. Source: own choice.
+const JOBS_PAUSE: Duration = Duration::from_secs(1);
 
 /// One workspace: its ledger in SQLite, its listeners, its alarm.
 ///
@@ -85,16 +85,16 @@ impl DurableObject for WorkspaceObject {
     }
 
     async fn alarm(&self) -> Result<Response> {
-        // The platform gives up after six failures, and a machine may die in the middle of the chores. So the
+        // The platform gives up after six failures, and a machine may die in the middle of the jobs. So the
         // next alarm is set before anything else, and nothing here fails.
         self.alarm.set(Some(None));
-        let blind_ms = now_ms().saturating_add(self.blind_pause_ms());
-        let outcome = match self.arm(Some(blind_ms)).await {
-            Ok(()) => self.tend().await,
+        let fallback_ms = now_ms().saturating_add(self.fallback_delay_ms());
+        let outcome = match self.set_alarm_at(Some(fallback_ms)).await {
+            Ok(()) => self.run_due_jobs().await,
             Err(error) => Err(error),
         };
         let armed = match outcome {
-            Ok(wake_ms) => self.arm(wake_ms).await,
+            Ok(wake_ms) => self.set_alarm_at(wake_ms).await,
             Err(error) => Err(error),
         };
         if let Err(error) = armed {
@@ -136,8 +136,8 @@ impl WorkspaceObject {
     /// Carries out a call, tells the listeners, and sets the alarm.
     async fn carry_out(&self, workspace: Option<WorkspaceId>, call: Call) -> Result<Reply> {
         let applied = self.apply(workspace, call)?;
-        self.listeners.tell(applied.changes)?;
-        self.arm(applied.wake_ms).await?;
+        self.listeners.broadcast(applied.changes)?;
+        self.set_alarm_at(applied.wake_ms).await?;
         Ok(applied.reply)
     }
 
@@ -207,8 +207,8 @@ impl WorkspaceObject {
             .empty())
     }
 
-    /// Carries out the chores and the deliveries that are due and gives the time of the next.
-    async fn tend(&self) -> Result<Option<i64>> {
+    /// Carries out the jobs and the deliveries that are due and gives the time of the next.
+    async fn run_due_jobs(&self) -> Result<Option<i64>> {
         let store = self.store();
         let failed = |error: &dyn std::error::Error| Error::RustError(error.to_string());
         store.migrate().map_err(|error| failed(&error))?;
@@ -218,63 +218,69 @@ impl WorkspaceObject {
             // Nobody has ever called, so there is nothing to do.
             return Ok(None);
         };
-        self.look_after(&coordinator, &workspace).await?;
+        self.run_jobs_and_deliveries(&coordinator, &workspace).await?;
         let head = self.apply(None, self.call(Command::Head))?;
         Ok(head.wake_ms)
     }
 
-    /// Carries out the chores that are due, and makes deliveries beside them. While the metadata database
-    /// keeps a delivery waiting, chores are carried out as they become due.
-    async fn look_after(&self, coordinator: &Coordinator, workspace: &WorkspaceId) -> Result<()> {
-        let meter = Meter::default();
-        let workspaces = FromInside {
+    /// Carries out the jobs that are due, and makes deliveries beside them. While the metadata database
+    /// keeps a delivery waiting, jobs are carried out as they become due.
+    async fn run_jobs_and_deliveries(
+        &self,
+        coordinator: &Coordinator,
+        workspace: &WorkspaceId,
+    ) -> Result<()> {
+        let timings = CallTimings::default();
+        let workspaces = LocalWorkspaces {
             object: self,
             own: workspace,
-            others: RemoteWorkspaces::new(&self.env, &meter),
+            others: RemoteWorkspaces::new(&self.env, &timings),
         };
-        // One invocation, however often chores are looked for in it.
-        let storage = FetchStorage::new(&meter);
+        // One invocation, however often jobs are looked for in it.
+        let storage = FetchStorage::new(&timings);
         let storage = coordinator.within_budget(&storage);
         let mut deliveries = pin!(deliveries::make(&self.env, coordinator, workspace, &workspaces));
         loop {
-            let chores = pin!(self.carry_out_chores(coordinator, workspace, &storage, &workspaces));
-            match select(deliveries.as_mut(), chores).await {
-                Either::Left((delivered, chores)) => return chores.await.and(delivered),
+            let jobs = pin!(self.run_jobs(coordinator, workspace, &storage, &workspaces));
+            match select(deliveries.as_mut(), jobs).await {
+                Either::Left((delivered, jobs)) => return jobs.await.and(delivered),
                 Either::Right((carried_out, _)) => carried_out?,
             }
-            let pause = pin!(Delay::from(CHORES_PAUSE));
+            let pause = pin!(Delay::from(JOBS_PAUSE));
             if let Either::Left((delivered, _)) = select(deliveries.as_mut(), pause).await {
                 return delivered;
             }
         }
     }
 
-    async fn carry_out_chores(
+    async fn run_jobs(
         &self,
         coordinator: &Coordinator,
         workspace: &WorkspaceId,
         storage: &impl Storage,
-        workspaces: &FromInside<'_>,
+        workspaces: &LocalWorkspaces<'_>,
     ) -> Result<()> {
         let cx = environment::context()?;
-        let report = coordinator.tend(workspace, &cx, storage, workspaces).await;
+        let report = coordinator
+            .run_due_jobs(workspace, &cx, storage, workspaces)
+            .await;
         if let Some(report) = report {
-            strays::log(&report);
+            orphans::log(&report);
         }
         Ok(())
     }
 
-    fn blind_pause_ms(&self) -> i64 {
+    fn fallback_delay_ms(&self) -> i64 {
         let due_ms = store_of(&self.state).next_due();
         let overdue_ms = due_ms
             .ok()
             .flatten()
             .map_or(0, |due_ms| now_ms().saturating_sub(due_ms));
-        overdue_ms.clamp(SHORTEST_BLIND_PAUSE_MS, LONGEST_BLIND_PAUSE_MS)
+        overdue_ms.clamp(SHORTEST_FALLBACK_DELAY_MS, LONGEST_FALLBACK_DELAY_MS)
     }
 
     /// Sets the alarm, if it is not set to that time already.
-    async fn arm(&self, wake_ms: Option<i64>) -> Result<()> {
+    async fn set_alarm_at(&self, wake_ms: Option<i64>) -> Result<()> {
         if self.alarm.get() == Some(wake_ms) {
             return Ok(());
         }
@@ -301,13 +307,13 @@ impl WorkspaceObject {
 }
 
 /// The workspaces as the alarm asks them: its own without leaving the object.
-struct FromInside<'a> {
+struct LocalWorkspaces<'a> {
     object: &'a WorkspaceObject,
     own: &'a WorkspaceId,
     others: RemoteWorkspaces<'a>,
 }
 
-impl Workspaces for FromInside<'_> {
+impl Workspaces for LocalWorkspaces<'_> {
     async fn call(
         &self,
         workspace: &WorkspaceId,

@@ -6,7 +6,7 @@ use syncsphere_coordinator_core::{Listener, WorkspaceFailure, Workspaces};
 use syncsphere_protocol::WorkspaceId;
 use worker::{Env, Headers, Method, Request, RequestInit, Response, Result, Stub};
 
-use crate::meter::Meter;
+use crate::call_timings::CallTimings;
 
 /// The Durable Object binding in `wrangler.toml`.
 const BINDING: &str = "WORKSPACES";
@@ -37,12 +37,12 @@ pub(crate) struct Subscription {
 /// The workspaces, each in its Durable Object.
 pub(crate) struct RemoteWorkspaces<'a> {
     env: &'a Env,
-    meter: &'a Meter,
+    timings: &'a CallTimings,
 }
 
 impl<'a> RemoteWorkspaces<'a> {
-    pub(crate) fn new(env: &'a Env, meter: &'a Meter) -> Self {
-        Self { env, meter }
+    pub(crate) fn new(env: &'a Env, timings: &'a CallTimings) -> Self {
+        Self { env, timings }
     }
 }
 
@@ -56,7 +56,7 @@ impl Workspaces for RemoteWorkspaces<'_> {
             workspace: workspace.clone(),
             call,
         };
-        self.meter
+        self.timings
             .measure(call_object(self.env, &envelope))
             .await
             .map_err(|error| WorkspaceFailure {

@@ -26,6 +26,8 @@ describe("a variable that is missing or wrong", () => {
     URL_TTL_SECONDS: ["0", "604801", "soon"],
     UPLOAD_TTL_SECONDS: ["-1"],
     CHANGES_TTL_SECONDS: ["0", "month"],
+    ORPHAN_UPLOADS: ["delete"],
+    ORPHAN_AGE_SECONDS: ["0"],
     STRAY_UPLOADS: ["delete"],
     STRAY_AGE_SECONDS: ["0"],
     MAX_FILE_SIZE: ["1e9"],

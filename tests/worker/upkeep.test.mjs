@@ -11,7 +11,7 @@ import { startCoordinator } from "../../stack/coordinator.mjs";
 import { Listener } from "./listener.mjs";
 import { Client, PART, eventually, noise, useStack } from "./support.mjs";
 
-const stack = useStack({ vars: { CHANGES_TTL_SECONDS: "1", STRAY_AGE_SECONDS: "2" } });
+const stack = useStack({ vars: { CHANGES_TTL_SECONDS: "1", ORPHAN_AGE_SECONDS: "2" } });
 
 describe("the feed's oldest changes", () => {
   test("go when their time is over, and who needs them is told to begin anew", async () => {
@@ -135,7 +135,7 @@ describe("multipart uploads that no ledger knows", () => {
     for (const [vars, expected] of [
       [report, 2],
       [{}, 0],
-      [{ STRAY_UPLOADS: "off", STRAY_AGE_SECONDS: "1" }, 0],
+      [{ ORPHAN_UPLOADS: "off", STRAY_UPLOADS: "abort", STRAY_AGE_SECONDS: "1" }, 0],
     ]) {
       const coordinator = await startCoordinator({
         s3: stack.s3,

@@ -1,9 +1,9 @@
 //! Where a request carries its access token.
 
-use crate::refusal::{Refusal, invalid, unauthenticated};
+use crate::api_error::{ApiError, invalid, unauthenticated};
 
 /// The token of an `Authorization: Bearer` header. Source: RFC 6750 section 2.1.
-pub(crate) fn bearer_of(headers: &http::HeaderMap) -> Result<&str, Refusal> {
+pub(crate) fn bearer_token(headers: &http::HeaderMap) -> Result<&str, ApiError> {
     let mut values = headers.get_all(http::header::AUTHORIZATION).iter();
     let (value, more) = (values.next(), values.next());
     let token = value
@@ -16,7 +16,7 @@ pub(crate) fn bearer_of(headers: &http::HeaderMap) -> Result<&str, Refusal> {
 }
 
 /// The token in the cookie of this name, if there is exactly one. Source: RFC 6265 section 4.2.
-pub(crate) fn cookie_of<'a>(headers: &'a http::HeaderMap, name: &str) -> Option<&'a str> {
+pub(crate) fn cookie_value<'a>(headers: &'a http::HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers
         .get_all(http::header::COOKIE)
         .iter()
@@ -34,7 +34,7 @@ pub(crate) fn cookie_of<'a>(headers: &'a http::HeaderMap, name: &str) -> Option<
 pub(crate) fn subprotocol_token<'a>(
     headers: &'a http::HeaderMap,
     protocol: &str,
-) -> Result<&'a str, Refusal> {
+) -> Result<&'a str, ApiError> {
     let offered: Vec<&str> = headers
         .get_all("sec-websocket-protocol")
         .iter()

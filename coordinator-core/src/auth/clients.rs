@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use syncsphere_protocol::{Redacted, WorkspaceId};
 
 use super::principal::Scope;
-use super::reach::Reach;
+use super::workspace_patterns::WorkspacePatterns;
 
 /// Rounds of PBKDF2 that a hash may ask for.
 ///
@@ -40,7 +40,7 @@ pub(super) struct Client {
     secret: SecretHash,
     /// What its tokens may allow.
     pub scopes: BTreeSet<Scope>,
-    workspaces: Reach,
+    workspaces: WorkspacePatterns,
 }
 
 impl Clients {
@@ -54,7 +54,7 @@ impl Clients {
             id: String,
             secret_hash: Redacted<String>,
             scopes: Vec<String>,
-            workspaces: Reach,
+            workspaces: WorkspacePatterns,
         }
         let entries: Vec<Entry> = serde_json::from_str(text).ok()?;
         let ids: BTreeSet<_> = entries.iter().map(|entry| entry.id.clone()).collect();
@@ -91,7 +91,7 @@ impl Clients {
 impl Client {
     /// Whether its tokens may open this workspace.
     pub(super) fn may_open(&self, workspace: &WorkspaceId) -> bool {
-        self.workspaces.covers(workspace)
+        self.workspaces.matches(workspace)
     }
 }
 

@@ -12,10 +12,10 @@ use syncsphere_protocol::{Redacted, TokenError, TokenReply, WorkspaceId};
 
 use super::clients::Client;
 use super::principal::{Limits, MAX_SUBJECT_LENGTH, Principal, Scope};
+use crate::api_error::ApiError;
 use crate::config::AuthConfig;
 use crate::coordinator::Context;
 use crate::policy;
-use crate::refusal::Refusal;
 
 /// The grant that lets anybody in, where the operator has switched it on.
 const GUEST_GRANT: &str = "urn:syncsphere:guest";
@@ -38,7 +38,7 @@ pub(crate) fn grant_token(
     body: &[u8],
     auth: &AuthConfig,
     cx: &Context,
-) -> Result<Result<TokenReply, TokenError>, Refusal> {
+) -> Result<Result<TokenReply, TokenError>, ApiError> {
     let granted = Form::parse(body).and_then(|form| match form.text("grant_type") {
         None => Err(wrong("the form field grant_type is missing")),
         Some(GUEST_GRANT) => guest(&form, auth, cx),

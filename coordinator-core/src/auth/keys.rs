@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 /// putting a new one in front and dropping the old one once its tokens and tickets have died.
 #[derive(Clone)]
 pub struct SigningKeys {
-    first: OwnKey,
-    others: Vec<OwnKey>,
+    first: SigningKeyPair,
+    others: Vec<SigningKeyPair>,
 }
 
 /// Source: `AUTH_SIGNING_KEY` in `wrangler.toml`.
@@ -20,7 +20,7 @@ const DEVELOPMENT_SEED: &[u8; 32] = b"syncsphere development key 00001";
 
 /// One key, its name and what is derived from it.
 #[derive(Clone)]
-pub(super) struct OwnKey {
+pub(super) struct SigningKeyPair {
     /// Thumbprint of the public key. Source: RFC 7638.
     pub id: String,
     pub signing: SigningKey,
@@ -34,8 +34,8 @@ impl SigningKeys {
     /// seed. `None` if any of them is neither.
     pub fn parse(text: &str) -> Option<Self> {
         let mut keys = text.split(',').map(str::trim).filter(|key| !key.is_empty());
-        let first = OwnKey::parse(keys.next()?)?;
-        let others = keys.map(OwnKey::parse).collect::<Option<_>>()?;
+        let first = SigningKeyPair::parse(keys.next()?)?;
+        let others = keys.map(SigningKeyPair::parse).collect::<Option<_>>()?;
         Some(Self { first, others })
     }
 
@@ -58,15 +58,15 @@ impl SigningKeys {
         serde_json::json!({ "keys": keys })
     }
 
-    pub(super) fn first(&self) -> &OwnKey {
+    pub(super) fn first(&self) -> &SigningKeyPair {
         &self.first
     }
 
-    pub(super) fn named(&self, id: &str) -> Option<&OwnKey> {
+    pub(super) fn named(&self, id: &str) -> Option<&SigningKeyPair> {
         self.all().find(|key| key.id == id)
     }
 
-    fn all(&self) -> impl Iterator<Item = &OwnKey> {
+    fn all(&self) -> impl Iterator<Item = &SigningKeyPair> {
         std::iter::once(&self.first).chain(&self.others)
     }
 }
@@ -77,7 +77,7 @@ impl fmt::Debug for SigningKeys {
     }
 }
 
-impl OwnKey {
+impl SigningKeyPair {
     fn parse(text: &str) -> Option<Self> {
         let signing = if text.contains("-----BEGIN") {
             // One-line configuration files write line breaks as \n.

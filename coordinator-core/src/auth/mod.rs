@@ -2,29 +2,29 @@
 //! upload tickets.
 
 mod access_token;
+mod authenticator;
 mod bearer;
 mod clients;
-mod gate;
+mod external_issuers;
 mod grant;
 mod jwks;
-mod key_ring;
+mod jwks_cache;
 mod keys;
-mod outside;
+mod presigned_call;
 mod principal;
-mod reach;
-mod s3_call;
 mod sealed;
-mod seen;
 mod ticket;
+mod verified_token_cache;
+mod workspace_patterns;
 
-pub(crate) use bearer::{bearer_of, cookie_of, subprotocol_token};
+pub(crate) use authenticator::{Authenticator, VerificationCache};
+pub(crate) use bearer::{bearer_token, cookie_value, subprotocol_token};
 pub use clients::Clients;
-pub(crate) use gate::{Gate, KnownKeys};
+pub use external_issuers::ExternalIssuers;
+pub(crate) use external_issuers::InvalidIssuers;
 pub(crate) use grant::grant_token;
 pub use jwks::{Algorithm, PublicKey};
 pub use keys::SigningKeys;
-pub use outside::OutsideIssuers;
-pub(crate) use outside::WrongIssuers;
+pub(crate) use presigned_call::{Creation, PresignedAction, PresignedCall};
 pub(crate) use principal::{Principal, Scope};
-pub(crate) use s3_call::{Creation, S3Call, S3CallKind};
 pub(crate) use ticket::Ticket;

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{ErrorCode, Redacted, WorkspaceId};
 
 use super::access_token::{Audience, TokenClaims};
+use crate::api_error::{ApiError, internal, unauthenticated};
 use crate::config::AuthConfig;
-use crate::refusal::{Refusal, internal, unauthenticated};
 
 /// How far a clock may be off, in seconds. Source: the contract, `docs/api.md`.
 const LEEWAY_SECONDS: i64 = 60;
@@ -88,7 +88,7 @@ impl Principal {
         issuer: &str,
         audience: &str,
         now_ms: i64,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, ApiError> {
         let now = now_ms.div_euclid(1000);
         let seconds = |moment: Option<DateTime<Utc>>| moment.map(|moment| moment.timestamp());
         let Some(expires) = seconds(claims.expiration) else {
@@ -123,11 +123,11 @@ impl Principal {
     }
 
     /// Fails where the token does not allow `scope`.
-    pub(crate) fn require(&self, scope: Scope) -> Result<(), Refusal> {
+    pub(crate) fn require(&self, scope: Scope) -> Result<(), ApiError> {
         if self.scopes.contains(&scope) {
             Ok(())
         } else {
-            Err(Refusal::new(
+            Err(ApiError::new(
                 ErrorCode::Forbidden,
                 format!("the access token lacks the scope {}", scope.as_str()),
             ))
@@ -135,7 +135,7 @@ impl Principal {
     }
 
     /// A signed token for this principal.
-    pub(crate) fn into_token(self, auth: &AuthConfig, now_ms: i64) -> Result<Redacted<String>, Refusal> {
+    pub(crate) fn into_token(self, auth: &AuthConfig, now_ms: i64) -> Result<Redacted<String>, ApiError> {
         let moment = |ms: i64| DateTime::<Utc>::from_timestamp(ms.div_euclid(1000), 0);
         let scope: Vec<_> = self.scopes.iter().map(|scope| scope.as_str()).collect();
         let mut claims = Claims::new(TokenClaims {

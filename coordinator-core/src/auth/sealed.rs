@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use syncsphere_protocol::Redacted;
 
 use super::keys::SigningKeys;
-use crate::refusal::{Refusal, internal};
+use crate::api_error::{ApiError, internal};
 
 /// Longest text that is looked at, in bytes.
 ///
@@ -20,7 +20,7 @@ pub(super) fn seal(
     form: &'static str,
     content: &impl Serialize,
     keys: &SigningKeys,
-) -> Result<Redacted<String>, Refusal> {
+) -> Result<Redacted<String>, ApiError> {
     let key = keys.first();
     let payload = serde_json::to_vec(content).map_err(|error| internal(error.to_string()))?;
     let message = format!("{form}.{}.{}", key.id, URL_SAFE_NO_PAD.encode(payload));

@@ -4,8 +4,8 @@ use syncsphere_protocol::{ErrorCode, FileId, PartPlan, Redacted, Tail, UploadId,
 use super::keys::SigningKeys;
 use super::principal::Principal;
 use super::sealed;
-use crate::ledger::{OpenEnd, Upload};
-use crate::refusal::{Refusal, internal, invalid};
+use crate::api_error::{ApiError, internal, invalid};
+use crate::ledger::{DeferredLength, Upload};
 
 /// Form of the tickets that are written now; another form gets another name.
 const FORM: &str = "t1";
@@ -30,8 +30,8 @@ pub(crate) struct Ticket {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tail: Option<Tail>,
     /// Where the client has not named the file's size.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub open_end: Option<OpenEnd>,
+    #[serde(rename = "openEnd", default, skip_serializing_if = "Option::is_none")]
+    pub deferred_length: Option<DeferredLength>,
     /// Milliseconds since 1970.
     pub expires_ms: i64,
 }
@@ -50,13 +50,13 @@ impl Ticket {
             size: upload.file.size,
             part_size: upload.part_size,
             tail: upload.tail,
-            open_end: upload.open_end,
+            deferred_length: upload.deferred_length,
             expires_ms: upload.expires_ms,
         }
     }
 
     /// The ticket as text.
-    pub(crate) fn seal(&self, keys: &SigningKeys) -> Result<Redacted<String>, Refusal> {
+    pub(crate) fn seal(&self, keys: &SigningKeys) -> Result<Redacted<String>, ApiError> {
         sealed::seal(FORM, self, keys)
     }
 
@@ -66,38 +66,42 @@ impl Ticket {
         upload_id: &UploadId,
         principal: &Principal,
         keys: &SigningKeys,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, ApiError> {
         let ticket = Self::held_by(principal, text, keys)?;
         if ticket.upload_id != *upload_id {
             return Err(invalid("the ticket is another upload's"));
         }
-        if ticket.open_end.is_some() {
+        if ticket.deferred_length.is_some() {
             let detail = "the upload's size is not known: only the client that began it can go on with it";
-            return Err(Refusal::new(ErrorCode::Conflict, detail));
+            return Err(ApiError::new(ErrorCode::Conflict, detail));
         }
         Ok(ticket)
     }
 
     /// Reads the ticket of an upload of unknown size, which the ticket itself names, and checks that it is ours
     /// and meant for this principal.
-    pub(crate) fn open_ended(text: &str, principal: &Principal, keys: &SigningKeys) -> Result<Self, Refusal> {
+    pub(crate) fn open_deferred_length(
+        text: &str,
+        principal: &Principal,
+        keys: &SigningKeys,
+    ) -> Result<Self, ApiError> {
         let ticket = Self::held_by(principal, text, keys)?;
-        if ticket.open_end.is_none() {
+        if ticket.deferred_length.is_none() {
             return Err(invalid("the upload has not been begun by these endpoints"));
         }
         Ok(ticket)
     }
 
-    fn held_by(principal: &Principal, text: &str, keys: &SigningKeys) -> Result<Self, Refusal> {
+    fn held_by(principal: &Principal, text: &str, keys: &SigningKeys) -> Result<Self, ApiError> {
         let ticket: Self =
             sealed::open(FORM, text, keys).ok_or_else(|| invalid("the ticket does not hold"))?;
         if ticket.workspace != principal.workspace {
-            return Err(crate::refusal::not_found(
+            return Err(crate::api_error::not_found(
                 "there is no such upload in this workspace",
             ));
         }
         if ticket.subject != principal.subject {
-            return Err(Refusal::new(
+            return Err(ApiError::new(
                 ErrorCode::Forbidden,
                 "the ticket is someone else's; ask for the upload's state to get one of your own",
             ));
@@ -106,15 +110,15 @@ impl Ticket {
     }
 
     /// Fails once the upload's time is over.
-    pub(crate) fn require_alive(&self, now_ms: i64) -> Result<(), Refusal> {
+    pub(crate) fn require_alive(&self, now_ms: i64) -> Result<(), ApiError> {
         if now_ms < self.expires_ms {
             Ok(())
         } else {
-            Err(Refusal::new(ErrorCode::UploadGone, "the upload's time is over"))
+            Err(ApiError::new(ErrorCode::UploadGone, "the upload's time is over"))
         }
     }
 
-    pub(crate) fn plan(&self) -> Result<PartPlan, Refusal> {
+    pub(crate) fn plan(&self) -> Result<PartPlan, ApiError> {
         PartPlan::of(self.size, self.part_size, self.tail).map_err(|error| internal(error.to_string()))
     }
 }
@@ -146,7 +150,7 @@ mod tests {
             size: 1,
             part_size: 5 * 1024 * 1024,
             tail: None,
-            open_end: None,
+            deferred_length: None,
             expires_ms: 2_000,
         }
     }
@@ -163,7 +167,7 @@ mod tests {
 
     fn open(text: &str, upload: &str, principal: Principal) -> Result<Ticket, ErrorCode> {
         let upload = upload.parse().unwrap();
-        Ticket::open(text, &upload, &principal, &keys(1)).map_err(|refusal| refusal.code())
+        Ticket::open(text, &upload, &principal, &keys(1)).map_err(|error| error.code())
     }
 
     #[test]

@@ -1,10 +1,10 @@
 use syncsphere_protocol::{Change, ChangeKind, Timestamp};
 
 use super::states::Ending;
-use super::{Call, Chore, ChoreKind, Command, Reply, Store, StoredFile, Sweep};
+use super::{Call, Command, Job, JobKind, Reply, Store, StoredFile, Sweep};
 
 /// How long whoever started a sweep has for it, in milliseconds, before the alarm repeats it.
-/// Source: own choice, above the patience of one storage request.
+/// Source: own choice, above the timeout of one storage request.
 const SWEEP_GRACE_MS: i64 = 60_000;
 
 /// What a call did.
@@ -14,7 +14,7 @@ pub struct Applied {
     pub reply: Reply,
     /// The changes it appended, in order: to be broadcast once they are durable.
     pub changes: Vec<Change>,
-    /// When the next chore or delivery is due, in milliseconds since 1970.
+    /// When the next job or delivery is due, in milliseconds since 1970.
     pub wake_ms: Option<i64>,
 }
 
@@ -87,10 +87,10 @@ impl<S: Store> Ledger<'_, S> {
                 urls_dead_ms,
             } => self.delete(&file_id, urls_dead_ms),
             Command::Changes { since, limit } => self.feed(since, limit),
-            Command::TakeChores { limit } => self.take_chores(limit),
-            Command::SettleChore { chore_id, again_ms } => self.settle_chore(&chore_id, again_ms),
-            Command::LookForStrays { after } => self.look_for_strays(after),
-            Command::Strays { listed } => self.strays(&listed),
+            Command::TakeJobs { limit } => self.take_jobs(limit),
+            Command::SettleJob { job_id, again_ms } => self.settle_job(&job_id, again_ms),
+            Command::LookForOrphans { after } => self.look_for_orphans(after),
+            Command::Orphans { listed } => self.orphans(&listed),
             Command::TakeDelivery { limit } => self.take_delivery(limit),
             Command::SettleDelivery { receipt } => self.settle_delivery(receipt),
             Command::PutOffDelivery => self.put_off_delivery(),
@@ -99,55 +99,55 @@ impl<S: Store> Ledger<'_, S> {
         }
     }
 
-    /// When a chore or a delivery is due next.
+    /// When a job or a delivery is due next.
     fn wake(&self) -> Result<Option<i64>, S::Error> {
         let due = [self.store.next_due()?, self.delivery_due()?];
         Ok(due.into_iter().flatten().min())
     }
 
-    fn take_chores(&mut self, limit: u32) -> Result<Reply, S::Error> {
-        let mut chores = Vec::new();
-        for chore in self.store.due_chores(self.now_ms, limit)? {
-            match &chore.kind {
-                ChoreKind::Forget { key } => {
-                    self.store.remove_idempotent(key)?;
-                    self.store.remove_chore(&chore.id)?;
+    fn take_jobs(&mut self, limit: u32) -> Result<Reply, S::Error> {
+        let mut jobs = Vec::new();
+        for job in self.store.due_jobs(self.now_ms, limit)? {
+            match &job.kind {
+                JobKind::Forget { key } => {
+                    self.store.remove_idempotency_record(key)?;
+                    self.store.remove_job(&job.id)?;
                 }
-                ChoreKind::Compact => self.compact()?,
-                ChoreKind::Expire { .. }
-                | ChoreKind::Resolve { .. }
-                | ChoreKind::Watch { .. }
-                | ChoreKind::Sweep(_)
-                | ChoreKind::Strays { .. } => {
-                    let leased = chore.leased(self.now_ms);
-                    self.store.put_chore(&leased)?;
-                    chores.push(leased);
+                JobKind::Compact => self.compact()?,
+                JobKind::Expire { .. }
+                | JobKind::Resolve { .. }
+                | JobKind::Watch { .. }
+                | JobKind::Sweep(_)
+                | JobKind::Orphans { .. } => {
+                    let leased = job.leased(self.now_ms);
+                    self.store.put_job(&leased)?;
+                    jobs.push(leased);
                 }
             }
         }
-        Ok(Reply::Chores { chores })
+        Ok(Reply::Jobs { jobs })
     }
 
-    fn settle_chore(&mut self, id: &str, again_ms: Option<i64>) -> Result<Reply, S::Error> {
-        let Some(mut chore) = self.store.chore(id)? else {
+    fn settle_job(&mut self, id: &str, again_ms: Option<i64>) -> Result<Reply, S::Error> {
+        let Some(mut job) = self.store.job(id)? else {
             return Ok(Reply::Missing);
         };
         match again_ms {
-            None => self.store.remove_chore(id)?,
+            None => self.store.remove_job(id)?,
             Some(due_ms) => {
-                chore.due_ms = due_ms;
-                chore.attempts = 0;
-                self.store.put_chore(&chore)?;
+                job.due_ms = due_ms;
+                job.attempts = 0;
+                self.store.put_job(&job)?;
             }
         }
         Ok(Reply::Done)
     }
 
-    pub(super) fn sweep_later(&mut self, upload_or_file: &str, sweep: Sweep) -> Result<Chore, S::Error> {
+    pub(super) fn sweep_later(&mut self, upload_or_file: &str, sweep: Sweep) -> Result<Job, S::Error> {
         let due = self.now_ms.saturating_add(SWEEP_GRACE_MS);
-        let chore = Chore::sweep(upload_or_file, due, sweep);
-        self.store.put_chore(&chore)?;
-        Ok(chore)
+        let job = Job::sweep(upload_or_file, due, sweep);
+        self.store.put_job(&job)?;
+        Ok(job)
     }
 
     /// Counts bytes among their owner's no longer.

@@ -3,9 +3,9 @@
 use syncsphere_protocol::{Change, ChangesPage};
 
 use super::apply::Ledger;
-use super::{Chore, Reply, Store};
+use super::{Job, Reply, Store};
 
-/// Changes that one chore removes. Source: own choice; what is left over is the next alarm's, which follows at
+/// Changes that one job removes. Source: own choice; what is left over is the next alarm's, which follows at
 /// once.
 const REMOVED_AT_ONCE: u32 = 1_000;
 
@@ -36,10 +36,10 @@ impl<S: Store> Ledger<'_, S> {
 
     /// Sees to it that the change just written will be removed some day.
     pub(super) fn compact_later(&mut self) -> Result<(), S::Error> {
-        let chore = Chore::compact(self.now_ms.saturating_add(self.keep_changes_ms));
-        match self.store.chore(&chore.id)? {
+        let job = Job::compact(self.now_ms.saturating_add(self.keep_changes_ms));
+        match self.store.job(&job.id)? {
             Some(_) => Ok(()),
-            None => self.store.put_chore(&chore),
+            None => self.store.put_job(&job),
         }
     }
 
@@ -61,10 +61,10 @@ impl<S: Store> Ledger<'_, S> {
         }
         let soonest = self.now_ms.saturating_add(self.keep_changes_ms / LATENESS);
         match oldest.get(over) {
-            Some(next) if next.seq < newest => self.store.put_chore(&Chore::compact(due(next).max(soonest))),
-            None if is_whole_page => self.store.put_chore(&Chore::compact(self.now_ms)),
+            Some(next) if next.seq < newest => self.store.put_job(&Job::compact(due(next).max(soonest))),
+            None if is_whole_page => self.store.put_job(&Job::compact(self.now_ms)),
             // The next change will ask for it.
-            Some(_) | None => self.store.remove_chore(&Chore::compact(0).id),
+            Some(_) | None => self.store.remove_job(&Job::compact(0).id),
         }
     }
 }

@@ -10,7 +10,7 @@ impl<S: Store> Ledger<'_, S> {
         Ok(match self.store.file(id)? {
             Some(file) => Reply::File {
                 file: Box::new(file),
-                chore: None,
+                job: None,
             },
             None => Reply::Missing,
         })
@@ -21,7 +21,7 @@ impl<S: Store> Ledger<'_, S> {
             return Ok(Reply::Missing);
         };
         let seq = self.next_seq()?;
-        let (file, chore) = match Available::prove(file.record.clone()) {
+        let (file, job) = match Available::prove(file.record.clone()) {
             Some(available) => {
                 let file = StoredFile {
                     record: available.delete(self.now_ms, seq),
@@ -32,7 +32,7 @@ impl<S: Store> Ledger<'_, S> {
                 let sweep = Sweep {
                     key: file.key.clone(),
                     storage_upload_id: None,
-                    stray_uploads: false,
+                    unrecorded_uploads: false,
                     urls_dead_ms,
                 };
                 (file, Some(self.sweep_later(id.as_str(), sweep)?))
@@ -41,7 +41,7 @@ impl<S: Store> Ledger<'_, S> {
         };
         Ok(Reply::File {
             file: Box::new(file),
-            chore: chore.map(Box::new),
+            job: job.map(Box::new),
         })
     }
 }

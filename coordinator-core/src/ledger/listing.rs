@@ -30,7 +30,7 @@ pub struct Listing {
     /// Only files created before.
     pub created_before: Option<Timestamp>,
     /// Go on after this place.
-    pub after: Option<Place>,
+    pub after: Option<ListPosition>,
     /// At most so many.
     pub limit: u32,
 }
@@ -38,7 +38,7 @@ pub struct Listing {
 /// A place in a listing: between the file that it names and the next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Place {
+pub enum ListPosition {
     /// In a listing by time.
     Time {
         /// When the file was created.
@@ -62,7 +62,7 @@ pub struct FilePage {
     /// The files.
     pub files: Vec<FileRecord>,
     /// Where the next page begins; absent on the last one.
-    pub next: Option<Place>,
+    pub next: Option<ListPosition>,
 }
 
 /// What a store reads off one index: files of one state in one order.
@@ -117,14 +117,14 @@ impl Listing {
             && before.is_none_or(|before| file.created_at < *before)
     }
 
-    fn place_of(&self, file: &StoredFile) -> Place {
+    fn position_of(&self, file: &StoredFile) -> ListPosition {
         let seq = file.created_seq;
         match self.is_by_name() {
-            true => Place::Name {
+            true => ListPosition::Name {
                 name: file.record.name.clone(),
                 seq,
             },
-            false => Place::Time {
+            false => ListPosition::Time {
                 created_at: file.record.created_at.clone(),
                 seq,
             },
@@ -132,14 +132,14 @@ impl Listing {
     }
 
     /// What follows `after`; nothing where that is a place in another order.
-    fn range<'a>(&'a self, after: Option<&'a Place>) -> Option<FileRange<'a>> {
+    fn range<'a>(&'a self, after: Option<&'a ListPosition>) -> Option<FileRange<'a>> {
         let text = |timestamp: &'a Option<Timestamp>| timestamp.as_ref().map(Timestamp::as_str);
         match (&self.name_prefix, after) {
             (Some(prefix), None) => Some(FileRange::Names {
                 prefix: &prefix.0,
                 after: (&prefix.0, 0),
             }),
-            (Some(prefix), Some(Place::Name { name, seq })) => Some(FileRange::Names {
+            (Some(prefix), Some(ListPosition::Name { name, seq })) => Some(FileRange::Names {
                 prefix: &prefix.0,
                 after: (name.0.as_str(), *seq).max((prefix.0.as_str(), 0)),
             }),
@@ -147,15 +147,15 @@ impl Listing {
                 let end = (text(&self.created_before).unwrap_or(END_OF_TIME), 0);
                 let before = match after {
                     None => end,
-                    Some(Place::Time { created_at, seq }) => end.min((created_at.as_str(), *seq)),
-                    Some(Place::Name { .. }) => return None,
+                    Some(ListPosition::Time { created_at, seq }) => end.min((created_at.as_str(), *seq)),
+                    Some(ListPosition::Name { .. }) => return None,
                 };
                 Some(FileRange::Newest {
                     from: text(&self.created_from).unwrap_or_default(),
                     before,
                 })
             }
-            (Some(_), Some(Place::Time { .. })) => None,
+            (Some(_), Some(ListPosition::Time { .. })) => None,
         }
     }
 }
@@ -180,7 +180,7 @@ impl<S: Store> Ledger<'_, S> {
                 if files.len() == limit {
                     return Ok(page(files, place));
                 }
-                place = Some(listing.place_of(&row));
+                place = Some(listing.position_of(&row));
                 read += 1;
                 if listing.includes(&row.record) {
                     files.push(row.record);
@@ -197,7 +197,7 @@ impl<S: Store> Ledger<'_, S> {
     fn rows(
         &self,
         listing: &Listing,
-        place: Option<&Place>,
+        place: Option<&ListPosition>,
         limit: u32,
     ) -> Result<Vec<StoredFile>, S::Error> {
         let Some(range) = listing.range(place) else {
@@ -231,6 +231,6 @@ impl<S: Store> Ledger<'_, S> {
     }
 }
 
-fn page(files: Vec<FileRecord>, next: Option<Place>) -> Reply {
+fn page(files: Vec<FileRecord>, next: Option<ListPosition>) -> Reply {
     Reply::Files(FilePage { files, next })
 }

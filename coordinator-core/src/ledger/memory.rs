@@ -3,7 +3,7 @@ use std::convert::Infallible;
 
 use syncsphere_protocol::{Change, FileId, UploadId};
 
-use super::{Chore, FileQuery, FileRange, Idempotent, Mirror, Store, StoredFile, Upload};
+use super::{FileQuery, FileRange, IdempotencyRecord, Job, ReplicationState, Store, StoredFile, Upload};
 
 /// A ledger's rows in memory, for tests and simulations. It never fails.
 #[derive(Debug, Clone, Default)]
@@ -12,10 +12,10 @@ pub struct MemoryStore {
     files: BTreeMap<FileId, StoredFile>,
     uploads: BTreeMap<UploadId, Upload>,
     usage: BTreeMap<String, u64>,
-    idempotent: BTreeMap<String, Idempotent>,
-    chores: BTreeMap<String, Chore>,
+    idempotent: BTreeMap<String, IdempotencyRecord>,
+    jobs: BTreeMap<String, Job>,
     has_database: bool,
-    mirror: Option<Mirror>,
+    replication: Option<ReplicationState>,
     outbox: BTreeMap<u64, Change>,
 }
 
@@ -147,60 +147,60 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn idempotent(&self, key: &str) -> Result<Option<Idempotent>, Infallible> {
+    fn idempotency_record(&self, key: &str) -> Result<Option<IdempotencyRecord>, Infallible> {
         Ok(self.idempotent.get(key).cloned())
     }
 
-    fn put_idempotent(&mut self, key: &str, used: &Idempotent) -> Result<(), Infallible> {
+    fn put_idempotency_record(&mut self, key: &str, used: &IdempotencyRecord) -> Result<(), Infallible> {
         self.idempotent.insert(key.to_owned(), used.clone());
         Ok(())
     }
 
-    fn remove_idempotent(&mut self, key: &str) -> Result<(), Infallible> {
+    fn remove_idempotency_record(&mut self, key: &str) -> Result<(), Infallible> {
         self.idempotent.remove(key);
         Ok(())
     }
 
-    fn chore(&self, id: &str) -> Result<Option<Chore>, Infallible> {
-        Ok(self.chores.get(id).cloned())
+    fn job(&self, id: &str) -> Result<Option<Job>, Infallible> {
+        Ok(self.jobs.get(id).cloned())
     }
 
-    fn put_chore(&mut self, chore: &Chore) -> Result<(), Infallible> {
-        self.chores.insert(chore.id.clone(), chore.clone());
+    fn put_job(&mut self, job: &Job) -> Result<(), Infallible> {
+        self.jobs.insert(job.id.clone(), job.clone());
         Ok(())
     }
 
-    fn remove_chore(&mut self, id: &str) -> Result<(), Infallible> {
-        self.chores.remove(id);
+    fn remove_job(&mut self, id: &str) -> Result<(), Infallible> {
+        self.jobs.remove(id);
         Ok(())
     }
 
-    fn due_chores(&self, now_ms: i64, limit: u32) -> Result<Vec<Chore>, Infallible> {
+    fn due_jobs(&self, now_ms: i64, limit: u32) -> Result<Vec<Job>, Infallible> {
         let mut due: Vec<_> = self
-            .chores
+            .jobs
             .values()
-            .filter(|chore| chore.due_ms <= now_ms)
+            .filter(|job| job.due_ms <= now_ms)
             .cloned()
             .collect();
-        due.sort_by_key(|chore| chore.due_ms);
+        due.sort_by_key(|job| job.due_ms);
         due.truncate(limit as usize);
         Ok(due)
     }
 
     fn next_due(&self) -> Result<Option<i64>, Infallible> {
-        Ok(self.chores.values().map(|chore| chore.due_ms).min())
+        Ok(self.jobs.values().map(|job| job.due_ms).min())
     }
 
     fn has_database(&self) -> bool {
         self.has_database
     }
 
-    fn mirror(&self) -> Result<Option<Mirror>, Infallible> {
-        Ok(self.mirror.clone())
+    fn replication(&self) -> Result<Option<ReplicationState>, Infallible> {
+        Ok(self.replication.clone())
     }
 
-    fn put_mirror(&mut self, mirror: &Mirror) -> Result<(), Infallible> {
-        self.mirror = Some(mirror.clone());
+    fn put_replication(&mut self, replication: &ReplicationState) -> Result<(), Infallible> {
+        self.replication = Some(replication.clone());
         Ok(())
     }
 

@@ -6,20 +6,20 @@
 //! file's new state and the feed's entry appear together.
 //!
 //! What bytes exist is storage's to say. The ledger holds the intent before a storage call and the
-//! outcome after it; [`Chore`]s are the work that a crash in between leaves behind.
+//! outcome after it; [`Job`]s are the work that a crash in between leaves behind.
 
 mod apply;
-mod chores;
 mod feed;
 mod file_commands;
+mod jobs;
 mod listing;
 mod memory;
+mod orphans;
 mod outbox;
 mod schema;
 mod sql_store;
 mod states;
 mod store;
-mod strays;
 mod upload_commands;
 
 use serde::{Deserialize, Serialize};
@@ -28,14 +28,14 @@ use syncsphere_protocol::{
 };
 
 pub use apply::{Applied, apply};
-pub use chores::{Chore, ChoreKind, Listed, Sweep, UploadMarker};
-pub use listing::{FilePage, FileQuery, FileRange, Listing, Place};
+pub use jobs::{Job, JobKind, StoredUpload, Sweep, UploadMarker};
+pub use listing::{FilePage, FileQuery, FileRange, ListPosition, Listing};
 pub use memory::MemoryStore;
-pub use outbox::{Delivery, Mirror, Receipt, Replay, Stage};
+pub use outbox::{Delivery, Receipt, Replay, ReplayStage, ReplicationState};
 pub use schema::MIGRATIONS;
 pub use sql_store::{Database, SqlFailure, SqlStore, SqlValue};
-pub use states::{FileDraft, OpenEnd, Upload, UploadPhase};
-pub use store::{Idempotent, Store, StoredFile};
+pub use states::{DeferredLength, FileDraft, Upload, UploadPhase};
+pub use store::{IdempotencyRecord, Store, StoredFile};
 
 /// One command and the time at which it is given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,7 +88,7 @@ pub enum Command {
         upload_id: UploadId,
         /// What the client says the whole file's checksum is.
         crc64nvme: Option<Crc64Nvme>,
-        /// What the file comes to, of an upload with an [`OpenEnd`]: counted among its owner's bytes, and fixed
+        /// What the file comes to, of an upload with an [`DeferredLength`]: counted among its owner's bytes, and fixed
         /// until the completion is stopped.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         size: Option<u64>,
@@ -142,29 +142,34 @@ pub enum Command {
         /// At most so many.
         limit: u32,
     },
-    /// Lease the chores that are due: each is put off, so that a crash neither loses nor repeats
+    /// Lease the jobs that are due: each is put off, so that a crash neither loses nor repeats
     /// it at once.
-    TakeChores {
+    #[serde(rename = "takeChores")]
+    TakeJobs {
         /// At most so many.
         limit: u32,
     },
-    /// A chore was carried out: drop it, or do it again at another time.
-    SettleChore {
+    /// A job was carried out: drop it, or do it again at another time.
+    #[serde(rename = "settleChore")]
+    SettleJob {
         /// Which.
-        chore_id: String,
+        #[serde(rename = "choreId")]
+        job_id: String,
         /// When to do it again, in milliseconds since 1970; `None` when it is done for good.
         again_ms: Option<i64>,
     },
     /// Look through the bucket for multipart uploads that no ledger knows, from the beginning unless
     /// that is under way, or from a place where it was interrupted.
-    LookForStrays {
+    #[serde(rename = "lookForStrays")]
+    LookForOrphans {
         /// The place.
         after: Option<UploadMarker>,
     },
     /// Tell which of these multipart uploads the ledger has no use for.
-    Strays {
+    #[serde(rename = "strays")]
+    Orphans {
         /// Uploads of the workspace, as storage lists them.
-        listed: Vec<Listed>,
+        listed: Vec<StoredUpload>,
     },
     /// Lease what goes to the metadata database next, if it is due: it comes back until it is settled.
     TakeDelivery {
@@ -212,8 +217,8 @@ pub struct UploadDraft {
     /// When the upload is given up, in milliseconds since 1970.
     pub expires_ms: i64,
     /// Where the file's size is not known yet, and 0 until then: what it may come to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub open_end: Option<OpenEnd>,
+    #[serde(rename = "openEnd", default, skip_serializing_if = "Option::is_none")]
+    pub deferred_length: Option<DeferredLength>,
 }
 
 /// A multipart upload that storage has created.
@@ -263,29 +268,35 @@ pub enum Reply {
         /// Its file; absent until storage has created the upload.
         file: Option<Box<FileRecord>>,
         /// Clean-up that the command has made necessary.
-        chore: Option<Box<Chore>>,
+        #[serde(rename = "chore")]
+        job: Option<Box<Job>>,
     },
     /// A file.
     File {
         /// The file.
         file: Box<StoredFile>,
         /// Clean-up that the command has made necessary.
-        chore: Option<Box<Chore>>,
+        #[serde(rename = "chore")]
+        job: Option<Box<Job>>,
     },
     /// One page of files.
     Files(FilePage),
     /// One page of the feed.
     Changes(ChangesPage),
-    /// Leased chores.
-    Chores {
-        /// The chores.
-        chores: Vec<Chore>,
+    /// Leased jobs.
+    #[serde(rename = "chores")]
+    Jobs {
+        /// The jobs.
+        #[serde(rename = "chores")]
+        jobs: Vec<Job>,
     },
-    /// To [`Command::Strays`]: whether each upload is one that nobody will finish or abort, in the order
+    /// To [`Command::Orphans`]: whether each upload is one that nobody will finish or abort, in the order
     /// asked.
-    Strays {
+    #[serde(rename = "strays")]
+    Orphans {
         /// For each upload.
-        strays: Vec<bool>,
+        #[serde(rename = "strays")]
+        orphans: Vec<bool>,
     },
     /// To [`Command::TakeDelivery`].
     Delivery {
@@ -296,6 +307,6 @@ pub enum Reply {
     Database(DatabaseStatus),
     /// The command was carried out and there is nothing to tell.
     Done,
-    /// There is no such upload, file, chore or database.
+    /// There is no such upload, file, job or database.
     Missing,
 }

@@ -15,7 +15,7 @@ use super::{Reply, Store};
 const GATHERING_MS: i64 = 500;
 
 /// How long a delivery may be under way, in milliseconds, before the next is made without word of it.
-/// Source: own choice, above the shell's patience with the database.
+/// Source: own choice, above the shell's timeout with the database.
 const LEASE_MS: i64 = 30_000;
 
 /// First and longest pause before a delivery that failed is tried again, in milliseconds; it doubles
@@ -29,7 +29,7 @@ const LONGEST_PAUSE_MS: i64 = 60_000;
 /// How far the metadata database is. A workspace has one from its first change that goes there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Mirror {
+pub struct ReplicationState {
     /// Every change up to this one has been delivered.
     pub delivered_seq: u64,
     /// When the next delivery is due, in milliseconds since 1970; `None` when nothing waits.
@@ -51,13 +51,13 @@ pub struct Replay {
     /// Tells it from one that began earlier.
     pub number: u64,
     /// What it delivers next.
-    pub stage: Stage,
+    pub stage: ReplayStage,
 }
 
 /// What a replay delivers: first every file as it stands, then the feed as far as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Stage {
+pub enum ReplayStage {
     /// Files, newest first.
     Files {
         /// Those announced before this change.
@@ -100,18 +100,18 @@ pub enum Receipt {
     },
 }
 
-impl Mirror {
+impl ReplicationState {
     fn replaying(mut self) -> Self {
         self.has_gap = false;
         self.replays = self.replays.saturating_add(1);
         self.replay = Some(Replay {
             number: self.replays,
-            stage: Stage::Files { before: None },
+            stage: ReplayStage::Files { before: None },
         });
         self
     }
 
-    /// The mirror after a delivery that failed: the next is put off, longer each time.
+    /// The replication after a delivery that failed: the next is put off, longer each time.
     fn put_off(mut self, now_ms: i64) -> Self {
         let doublings = self.attempts.min(20);
         let pause = (FIRST_PAUSE_MS << doublings).min(LONGEST_PAUSE_MS);
@@ -121,7 +121,7 @@ impl Mirror {
     }
 }
 
-impl Stage {
+impl ReplayStage {
     fn numbered(self, number: u64) -> Replay {
         Replay { number, stage: self }
     }
@@ -130,36 +130,36 @@ impl Stage {
 impl<S: Store> Ledger<'_, S> {
     /// Puts a change into the outbox, where there is a database that it goes to.
     pub(super) fn enqueue(&mut self, change: &Change) -> Result<(), S::Error> {
-        let known = self.store.mirror()?;
+        let known = self.store.replication()?;
         if !self.store.has_database() {
-            return known.map_or(Ok(()), |mirror| self.leave_gap(mirror, change));
+            return known.map_or(Ok(()), |replication| self.leave_gap(replication, change));
         }
         self.store.put_outbox(change)?;
-        let mut mirror = known.unwrap_or_else(|| Mirror {
+        let mut replication = known.unwrap_or_else(|| ReplicationState {
             has_gap: change.seq > 1,
-            ..Mirror::default()
+            ..ReplicationState::default()
         });
-        if mirror.due_ms.is_some() {
+        if replication.due_ms.is_some() {
             return Ok(());
         }
-        if mirror.has_gap {
-            mirror = mirror.replaying();
+        if replication.has_gap {
+            replication = replication.replaying();
         }
-        mirror.due_ms = Some(self.now_ms.saturating_add(GATHERING_MS));
-        self.store.put_mirror(&mirror)
+        replication.due_ms = Some(self.now_ms.saturating_add(GATHERING_MS));
+        self.store.put_replication(&replication)
     }
 
     /// The database is gone: what waits for it goes as well, and one that comes later is told everything.
-    fn leave_gap(&mut self, mirror: Mirror, change: &Change) -> Result<(), S::Error> {
-        if mirror.has_gap {
+    fn leave_gap(&mut self, replication: ReplicationState, change: &Change) -> Result<(), S::Error> {
+        if replication.has_gap {
             return Ok(());
         }
         self.store.remove_outbox(change.seq)?;
-        self.store.put_mirror(&Mirror {
+        self.store.put_replication(&ReplicationState {
             has_gap: true,
             // Receipts of earlier replays may still come.
-            replays: mirror.replays,
-            ..Mirror::default()
+            replays: replication.replays,
+            ..ReplicationState::default()
         })
     }
 
@@ -168,21 +168,26 @@ impl<S: Store> Ledger<'_, S> {
         if !self.store.has_database() {
             return Ok(None);
         }
-        Ok(self.store.mirror()?.and_then(|mirror| mirror.due_ms))
+        Ok(self
+            .store
+            .replication()?
+            .and_then(|replication| replication.due_ms))
     }
 
     pub(super) fn take_delivery(&mut self, limit: u32) -> Result<Reply, S::Error> {
-        let mirror = self.store.mirror()?.filter(|_| self.store.has_database());
-        let Some(mirror) = mirror.filter(|mirror| mirror.due_ms.is_some_and(|due| due <= self.now_ms)) else {
+        let replication = self.store.replication()?.filter(|_| self.store.has_database());
+        let Some(replication) =
+            replication.filter(|replication| replication.due_ms.is_some_and(|due| due <= self.now_ms))
+        else {
             return Ok(Reply::Delivery { delivery: None });
         };
-        let delivery = match mirror.replay.clone() {
+        let delivery = match replication.replay.clone() {
             Some(replay) => self.replayed(replay, limit)?,
-            None => self.posted(mirror.delivered_seq, limit)?,
+            None => self.posted(replication.delivered_seq, limit)?,
         };
-        self.store.put_mirror(&Mirror {
+        self.store.put_replication(&ReplicationState {
             due_ms: Some(self.now_ms.saturating_add(LEASE_MS)),
-            ..mirror
+            ..replication
         })?;
         Ok(Reply::Delivery {
             delivery: Some(Box::new(delivery)),
@@ -202,20 +207,20 @@ impl<S: Store> Ledger<'_, S> {
     fn replayed(&mut self, from: Replay, limit: u32) -> Result<Delivery, S::Error> {
         let number = from.number;
         let (files, changes, next) = match from.stage {
-            Stage::Files { before } => {
+            ReplayStage::Files { before } => {
                 let files = self.store.files_before(before, limit)?;
                 let next = match files.last() {
-                    Some(last) => Stage::Files {
+                    Some(last) => ReplayStage::Files {
                         before: Some(last.created_seq),
                     },
-                    None => Stage::Feed { since: 0 },
+                    None => ReplayStage::Feed { since: 0 },
                 };
                 let records = files.into_iter().map(|file| file.record).collect();
                 (records, Vec::new(), Some(next))
             }
-            Stage::Feed { since } => {
+            ReplayStage::Feed { since } => {
                 let changes = self.store.changes(since, limit)?;
-                let next = changes.last().map(|last| Stage::Feed { since: last.seq });
+                let next = changes.last().map(|last| ReplayStage::Feed { since: last.seq });
                 (Vec::new(), changes, next)
             }
         };
@@ -230,34 +235,34 @@ impl<S: Store> Ledger<'_, S> {
     }
 
     pub(super) fn settle_delivery(&mut self, receipt: Receipt) -> Result<Reply, S::Error> {
-        let Some(mut mirror) = self.store.mirror()? else {
+        let Some(mut replication) = self.store.replication()? else {
             return Ok(Reply::Missing);
         };
         match receipt {
             Receipt::Outbox { through } => {
                 self.store.remove_outbox(through)?;
-                mirror.delivered_seq = mirror.delivered_seq.max(through);
+                replication.delivered_seq = replication.delivered_seq.max(through);
             }
             Receipt::Replay { from, to } => {
                 // Another replay may have begun since.
-                if mirror.replay.as_ref() == Some(&from) {
-                    mirror.replay = to;
+                if replication.replay.as_ref() == Some(&from) {
+                    replication.replay = to;
                 }
             }
         }
-        mirror.attempts = 0;
-        mirror.due_ms = Some(self.now_ms);
-        if mirror.replay.is_none() && self.store.outbox(1)?.is_empty() {
-            mirror.due_ms = None;
-            mirror.delivered_seq = self.store.newest_seq()?;
+        replication.attempts = 0;
+        replication.due_ms = Some(self.now_ms);
+        if replication.replay.is_none() && self.store.outbox(1)?.is_empty() {
+            replication.due_ms = None;
+            replication.delivered_seq = self.store.newest_seq()?;
         }
-        self.store.put_mirror(&mirror)?;
+        self.store.put_replication(&replication)?;
         self.database_status()
     }
 
     pub(super) fn put_off_delivery(&mut self) -> Result<Reply, S::Error> {
-        if let Some(mirror) = self.store.mirror()? {
-            self.store.put_mirror(&mirror.put_off(self.now_ms))?;
+        if let Some(replication) = self.store.replication()? {
+            self.store.put_replication(&replication.put_off(self.now_ms))?;
         }
         self.database_status()
     }
@@ -267,10 +272,10 @@ impl<S: Store> Ledger<'_, S> {
         if !self.store.has_database() {
             return Ok(Reply::Missing);
         }
-        let mut mirror = self.store.mirror()?.unwrap_or_default().replaying();
-        mirror.due_ms = Some(self.now_ms);
-        mirror.attempts = 0;
-        self.store.put_mirror(&mirror)?;
+        let mut replication = self.store.replication()?.unwrap_or_default().replaying();
+        replication.due_ms = Some(self.now_ms);
+        replication.attempts = 0;
+        self.store.put_replication(&replication)?;
         self.database_status()
     }
 
@@ -279,16 +284,16 @@ impl<S: Store> Ledger<'_, S> {
             return Ok(Reply::Missing);
         }
         let seq = self.store.newest_seq()?;
-        let mirror = self.store.mirror()?.unwrap_or_else(|| Mirror {
+        let replication = self.store.replication()?.unwrap_or_else(|| ReplicationState {
             has_gap: seq > 0,
-            ..Mirror::default()
+            ..ReplicationState::default()
         });
         Ok(Reply::Database(DatabaseStatus {
             seq,
-            delivered_seq: mirror.delivered_seq,
-            waiting: seq.saturating_sub(mirror.delivered_seq),
-            rebuilding: mirror.replay.is_some() || mirror.has_gap,
-            failures: mirror.attempts,
+            delivered_seq: replication.delivered_seq,
+            waiting: seq.saturating_sub(replication.delivered_seq),
+            rebuilding: replication.replay.is_some() || replication.has_gap,
+            failures: replication.attempts,
         }))
     }
 }

@@ -3,7 +3,7 @@ use serde::de::DeserializeOwned;
 use syncsphere_protocol::{Change, FileId, UploadId, WorkspaceId};
 
 use super::schema::MIGRATIONS;
-use super::{Chore, FileQuery, FileRange, Idempotent, Mirror, Store, StoredFile, Upload};
+use super::{FileQuery, FileRange, IdempotencyRecord, Job, ReplicationState, Store, StoredFile, Upload};
 
 /// A value that goes into a statement or comes out of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -256,37 +256,37 @@ impl<D: Database> Store for SqlStore<D> {
         )
     }
 
-    fn idempotent(&self, key: &str) -> Outcome<Option<Idempotent>> {
+    fn idempotency_record(&self, key: &str) -> Outcome<Option<IdempotencyRecord>> {
         self.document("SELECT doc FROM idempotency WHERE id = ?", key)
     }
 
-    fn put_idempotent(&mut self, key: &str, used: &Idempotent) -> Outcome<()> {
+    fn put_idempotency_record(&mut self, key: &str, used: &IdempotencyRecord) -> Outcome<()> {
         self.run(
             "INSERT OR REPLACE INTO idempotency (id, doc) VALUES (?, ?)",
             vec![key.into(), json(used)?],
         )
     }
 
-    fn remove_idempotent(&mut self, key: &str) -> Outcome<()> {
+    fn remove_idempotency_record(&mut self, key: &str) -> Outcome<()> {
         self.run("DELETE FROM idempotency WHERE id = ?", vec![key.into()])
     }
 
-    fn chore(&self, id: &str) -> Outcome<Option<Chore>> {
+    fn job(&self, id: &str) -> Outcome<Option<Job>> {
         self.document("SELECT doc FROM chores WHERE id = ?", id)
     }
 
-    fn put_chore(&mut self, chore: &Chore) -> Outcome<()> {
+    fn put_job(&mut self, job: &Job) -> Outcome<()> {
         self.run(
             "INSERT OR REPLACE INTO chores (id, due_ms, doc) VALUES (?, ?, ?)",
-            vec![chore.id.as_str().into(), chore.due_ms.into(), json(chore)?],
+            vec![job.id.as_str().into(), job.due_ms.into(), json(job)?],
         )
     }
 
-    fn remove_chore(&mut self, id: &str) -> Outcome<()> {
+    fn remove_job(&mut self, id: &str) -> Outcome<()> {
         self.run("DELETE FROM chores WHERE id = ?", vec![id.into()])
     }
 
-    fn due_chores(&self, now_ms: i64, limit: u32) -> Outcome<Vec<Chore>> {
+    fn due_jobs(&self, now_ms: i64, limit: u32) -> Outcome<Vec<Job>> {
         self.documents(
             "SELECT doc FROM chores WHERE due_ms <= ? ORDER BY due_ms LIMIT ?",
             vec![now_ms.into(), i64::from(limit).into()],
@@ -301,16 +301,16 @@ impl<D: Database> Store for SqlStore<D> {
         self.has_metadata_database
     }
 
-    fn mirror(&self) -> Outcome<Option<Mirror>> {
+    fn replication(&self) -> Outcome<Option<ReplicationState>> {
         Ok(self
             .documents("SELECT doc FROM mirror WHERE id = 1", vec![])?
             .pop())
     }
 
-    fn put_mirror(&mut self, mirror: &Mirror) -> Outcome<()> {
+    fn put_replication(&mut self, replication: &ReplicationState) -> Outcome<()> {
         self.run(
             "INSERT OR REPLACE INTO mirror (id, doc) VALUES (1, ?)",
-            vec![json(mirror)?],
+            vec![json(replication)?],
         )
     }
 

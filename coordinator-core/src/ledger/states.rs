@@ -60,7 +60,7 @@ impl FileDraft {
 /// What a file may come to whose size was not known when its upload began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct OpenEnd {
+pub struct DeferredLength {
     /// Largest size, in bytes.
     pub max_size: u64,
     /// What all its owner's files may come to, in bytes.
@@ -85,8 +85,8 @@ pub struct Upload {
     /// When the upload is given up, in milliseconds since 1970.
     pub expires_ms: i64,
     /// Where the client did not name the file's size, which is 0 then until storage tells it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub open_end: Option<OpenEnd>,
+    #[serde(rename = "openEnd", default, skip_serializing_if = "Option::is_none")]
+    pub deferred_length: Option<DeferredLength>,
     /// Storage's own name of a multipart upload; absent for `single` and until it is known.
     pub storage_upload_id: Option<Redacted<String>>,
     /// How far it is.

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{Change, FileId, FileRecord, Redacted, UploadId};
 
-use super::{Chore, FileQuery, Mirror, Upload};
+use super::{FileQuery, Job, ReplicationState, Upload};
 
 /// The rows of one workspace's ledger.
 ///
@@ -48,29 +48,29 @@ pub trait Store {
     fn put_usage(&mut self, owner: &str, bytes: u64) -> Result<(), Self::Error>;
 
     /// What an idempotency key was used for.
-    fn idempotent(&self, key: &str) -> Result<Option<Idempotent>, Self::Error>;
+    fn idempotency_record(&self, key: &str) -> Result<Option<IdempotencyRecord>, Self::Error>;
     /// Adds what an idempotency key was used for.
-    fn put_idempotent(&mut self, key: &str, used: &Idempotent) -> Result<(), Self::Error>;
+    fn put_idempotency_record(&mut self, key: &str, used: &IdempotencyRecord) -> Result<(), Self::Error>;
     /// Removes an idempotency key.
-    fn remove_idempotent(&mut self, key: &str) -> Result<(), Self::Error>;
+    fn remove_idempotency_record(&mut self, key: &str) -> Result<(), Self::Error>;
 
-    /// A chore.
-    fn chore(&self, id: &str) -> Result<Option<Chore>, Self::Error>;
-    /// Adds or replaces a chore.
-    fn put_chore(&mut self, chore: &Chore) -> Result<(), Self::Error>;
-    /// Removes a chore.
-    fn remove_chore(&mut self, id: &str) -> Result<(), Self::Error>;
-    /// Chores due at `now_ms` or before, earliest first, at most `limit`.
-    fn due_chores(&self, now_ms: i64, limit: u32) -> Result<Vec<Chore>, Self::Error>;
-    /// When the next chore is due, in milliseconds since 1970.
+    /// A job.
+    fn job(&self, id: &str) -> Result<Option<Job>, Self::Error>;
+    /// Adds or replaces a job.
+    fn put_job(&mut self, job: &Job) -> Result<(), Self::Error>;
+    /// Removes a job.
+    fn remove_job(&mut self, id: &str) -> Result<(), Self::Error>;
+    /// Jobs due at `now_ms` or before, earliest first, at most `limit`.
+    fn due_jobs(&self, now_ms: i64, limit: u32) -> Result<Vec<Job>, Self::Error>;
+    /// When the next job is due, in milliseconds since 1970.
     fn next_due(&self) -> Result<Option<i64>, Self::Error>;
 
     /// Whether there is a metadata database that changes go to.
     fn has_database(&self) -> bool;
     /// How far the database is; `None` until a change went its way.
-    fn mirror(&self) -> Result<Option<Mirror>, Self::Error>;
+    fn replication(&self) -> Result<Option<ReplicationState>, Self::Error>;
     /// Writes down how far it is.
-    fn put_mirror(&mut self, mirror: &Mirror) -> Result<(), Self::Error>;
+    fn put_replication(&mut self, replication: &ReplicationState) -> Result<(), Self::Error>;
     /// Adds a change to the outbox.
     fn put_outbox(&mut self, change: &Change) -> Result<(), Self::Error>;
     /// The first changes in the outbox in order, at most `limit`.
@@ -94,7 +94,7 @@ pub struct StoredFile {
 /// What an idempotency key was used for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Idempotent {
+pub struct IdempotencyRecord {
     /// Digest of the request body.
     pub fingerprint: String,
     /// The uploads that it began; `None` for one that the quota did not hold.

@@ -3,8 +3,8 @@ use syncsphere_protocol::{Crc64Nvme, FileId, FileRecord, UploadId, UploadKind};
 use super::apply::Ledger;
 use super::states::{Ending, Uploading};
 use super::{
-    Chore, FileDraft, Idempotency, Idempotent, OpenEnd, Opened, Reply, Store, StoredFile, Sweep, Upload,
-    UploadDraft, UploadPhase,
+    DeferredLength, FileDraft, Idempotency, IdempotencyRecord, Job, Opened, Reply, Store, StoredFile, Sweep,
+    Upload, UploadDraft, UploadPhase,
 };
 
 /// How long an upload may wait for storage to create it, in milliseconds, before it is cleaned up.
@@ -31,7 +31,7 @@ impl<S: Store> Ledger<'_, S> {
         max_bytes: Option<u64>,
     ) -> Result<Reply, S::Error> {
         if let Some(wanted) = &idempotency
-            && let Some(used) = self.store.idempotent(&wanted.key)?
+            && let Some(used) = self.store.idempotency_record(&wanted.key)?
         {
             return self.begun_before(&used, wanted);
         }
@@ -40,21 +40,21 @@ impl<S: Store> Ledger<'_, S> {
             uploads.push(self.begin_one(draft, max_bytes)?);
         }
         if let Some(Idempotency { key, fingerprint }) = idempotency {
-            let used = Idempotent {
+            let used = IdempotencyRecord {
                 fingerprint,
                 uploads: uploads
                     .iter()
                     .map(|upload| Some(upload.as_ref()?.upload_id.clone()))
                     .collect(),
             };
-            self.store.put_idempotent(&key, &used)?;
-            let forget = Chore::forget(&key, self.now_ms.saturating_add(IDEMPOTENCY_LIFE_MS));
-            self.store.put_chore(&forget)?;
+            self.store.put_idempotency_record(&key, &used)?;
+            let forget = Job::forget(&key, self.now_ms.saturating_add(IDEMPOTENCY_LIFE_MS));
+            self.store.put_job(&forget)?;
         }
         Ok(Reply::Begun { uploads })
     }
 
-    fn begun_before(&mut self, used: &Idempotent, wanted: &Idempotency) -> Result<Reply, S::Error> {
+    fn begun_before(&mut self, used: &IdempotencyRecord, wanted: &Idempotency) -> Result<Reply, S::Error> {
         if used.fingerprint != wanted.fingerprint {
             return Ok(Reply::KeyReused);
         }
@@ -88,22 +88,21 @@ impl<S: Store> Ledger<'_, S> {
             part_size: draft.part_size,
             tail: draft.tail,
             expires_ms: draft.expires_ms,
-            open_end: draft.open_end,
+            deferred_length: draft.deferred_length,
             storage_upload_id: None,
             phase: UploadPhase::Starting,
         };
         match upload.kind {
             UploadKind::Single => {
                 self.announce(&mut upload)?;
-                if upload.open_end.is_some() {
-                    self.store
-                        .put_chore(&Chore::watch(&upload.upload_id, self.now_ms))?;
+                if upload.deferred_length.is_some() {
+                    self.store.put_job(&Job::watch(&upload.upload_id, self.now_ms))?;
                 }
             }
             UploadKind::Multipart => {
                 let due = self.now_ms.saturating_add(STARTING_LIFE_MS);
                 self.store.put_upload(&upload)?;
-                self.store.put_chore(&Chore::expire(&upload.upload_id, due))?;
+                self.store.put_job(&Job::expire(&upload.upload_id, due))?;
             }
         }
         Ok(Some(upload))
@@ -146,7 +145,7 @@ impl<S: Store> Ledger<'_, S> {
         };
         self.store.put_upload(upload)?;
         self.store
-            .put_chore(&Chore::expire(&upload.upload_id, upload.expires_ms))?;
+            .put_job(&Job::expire(&upload.upload_id, upload.expires_ms))?;
         self.record(&file)
     }
 
@@ -168,8 +167,8 @@ impl<S: Store> Ledger<'_, S> {
         };
         // While it is being completed its size stands, so that what is counted is what comes out.
         if upload.phase == UploadPhase::Open
-            && let (Some(open_end), Some(size)) = (upload.open_end, size)
-            && !self.count(&mut upload, open_end, size)?
+            && let (Some(deferred_length), Some(size)) = (upload.deferred_length, size)
+            && !self.count(&mut upload, deferred_length, size)?
         {
             return Ok(Reply::OverQuota);
         }
@@ -177,16 +176,21 @@ impl<S: Store> Ledger<'_, S> {
             upload.phase = UploadPhase::Completing { crc64nvme };
             self.store.put_upload(&upload)?;
             let due = self.now_ms.saturating_add(COMPLETION_PATIENCE_MS);
-            self.store.put_chore(&Chore::resolve(id, due))?;
+            self.store.put_job(&Job::resolve(id, due))?;
         }
         self.upload_reply(upload, None)
     }
 
     /// Counts an upload by what it comes to, if its owner's quota holds that.
-    fn count(&mut self, upload: &mut Upload, open_end: OpenEnd, size: u64) -> Result<bool, S::Error> {
+    fn count(
+        &mut self,
+        upload: &mut Upload,
+        deferred_length: DeferredLength,
+        size: u64,
+    ) -> Result<bool, S::Error> {
         let used = self.store.usage(&upload.file.owner)?;
         let sum = used.saturating_sub(upload.file.size).checked_add(size);
-        let Some(sum) = sum.filter(|sum| *sum <= open_end.max_bytes.unwrap_or(u64::MAX)) else {
+        let Some(sum) = sum.filter(|sum| *sum <= deferred_length.max_bytes.unwrap_or(u64::MAX)) else {
             return Ok(false);
         };
         self.store.put_usage(&upload.file.owner, sum)?;
@@ -201,19 +205,19 @@ impl<S: Store> Ledger<'_, S> {
         if matches!(upload.phase, UploadPhase::Completing { .. }) {
             upload.phase = UploadPhase::Open;
             self.store.put_upload(&upload)?;
-            self.store.remove_chore(&Chore::resolve(id, 0).id)?;
+            self.store.remove_job(&Job::resolve(id, 0).id)?;
         }
         self.upload_reply(upload, None)
     }
 
     pub(super) fn expire(&mut self, id: &UploadId, urls_dead_ms: i64) -> Result<Reply, S::Error> {
         let Some(upload) = self.store.upload(id)? else {
-            self.store.remove_chore(&Chore::expire(id, 0).id)?;
+            self.store.remove_job(&Job::expire(id, 0).id)?;
             return Ok(Reply::Missing);
         };
         let is_open = !matches!(upload.phase, UploadPhase::Starting | UploadPhase::Ended);
         if is_open && self.now_ms < upload.expires_ms {
-            self.store.put_chore(&Chore::expire(id, upload.expires_ms))?;
+            self.store.put_job(&Job::expire(id, upload.expires_ms))?;
             return self.upload_reply(upload, None);
         }
         self.end(id, Ending::Expired, Some(urls_dead_ms))
@@ -237,10 +241,10 @@ impl<S: Store> Ledger<'_, S> {
         if !matches!(ending, Ending::Available { .. }) {
             self.release(&upload.file.owner, upload.file.size)?;
         }
-        self.store.remove_chore(&Chore::expire(id, 0).id)?;
-        self.store.remove_chore(&Chore::resolve(id, 0).id)?;
-        if upload.open_end.is_some() {
-            self.store.remove_chore(&Chore::watch(id, 0).id)?;
+        self.store.remove_job(&Job::expire(id, 0).id)?;
+        self.store.remove_job(&Job::resolve(id, 0).id)?;
+        if upload.deferred_length.is_some() {
+            self.store.remove_job(&Job::watch(id, 0).id)?;
         }
         if never_opened {
             // Nobody was told of it, so nobody needs to be told that it is gone.
@@ -249,19 +253,19 @@ impl<S: Store> Ledger<'_, S> {
             self.store.put_upload(&upload)?;
             self.end_file(&upload.file.file_id, ending, upload.file.size)?;
         }
-        let chore = match urls_dead_ms {
+        let job = match urls_dead_ms {
             None => None,
             Some(urls_dead_ms) => Some(self.sweep_later(
                 id.as_str(),
                 Sweep {
                     key: upload.file.key.clone(),
                     storage_upload_id: upload.storage_upload_id.clone(),
-                    stray_uploads: never_opened,
+                    unrecorded_uploads: never_opened,
                     urls_dead_ms,
                 },
             )?),
         };
-        self.upload_reply(upload, chore)
+        self.upload_reply(upload, job)
     }
 
     fn end_file(&mut self, id: &FileId, ending: Ending, size: u64) -> Result<(), S::Error> {
@@ -278,12 +282,12 @@ impl<S: Store> Ledger<'_, S> {
         }
     }
 
-    fn upload_reply(&mut self, upload: Upload, chore: Option<Chore>) -> Result<Reply, S::Error> {
+    fn upload_reply(&mut self, upload: Upload, job: Option<Job>) -> Result<Reply, S::Error> {
         let file: Option<FileRecord> = self.store.file(&upload.file.file_id)?.map(|file| file.record);
         Ok(Reply::Upload {
             upload: Box::new(upload),
             file: file.map(Box::new),
-            chore: chore.map(Box::new),
+            job: job.map(Box::new),
         })
     }
 }

@@ -5,32 +5,32 @@ use syncsphere_protocol::{
     ErrorCode, FileRecord, FileStatus, MAX_UPLOADS_PER_COMPLETION, UploadId, UploadToComplete,
 };
 
-use super::Desk;
-use super::claims::Claims;
+use super::OperationContext;
 use super::finalize::{finalize, finalize_all, outcome, upload_and_file};
+use super::reported_parts::ReportedParts;
+use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::{Principal, Ticket};
 use crate::ledger::{Command, Upload};
 use crate::ports::{Storage, Workspaces};
-use crate::refusal::{Refusal, internal, invalid};
 
 /// Finalizes an upload, or tells what is missing. The second time answers as the first.
 pub(crate) async fn complete<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     principal: &Principal,
     upload_id: &UploadId,
     request: &CompleteRequest,
-) -> Result<FileRecord, Refusal> {
+) -> Result<FileRecord, ApiError> {
     let asked = Asked {
         upload_id,
         ticket: &request.ticket,
         whole: request.crc64nvme,
         parts: request.parts.as_deref(),
     };
-    let claims = asked.claims(desk, principal)?;
-    let reply = desk.ask(&principal.workspace, asked.look_up()).await?;
+    let reported = asked.reported(op, principal)?;
+    let reply = op.ask(&principal.workspace, asked.look_up()).await?;
     let (upload, file) = upload_and_file(reply)?;
     match file.status {
-        FileStatus::Uploading => finalize(desk, upload, claims).await,
+        FileStatus::Uploading => finalize(op, upload, reported).await,
         _ => outcome(file),
     }
 }
@@ -38,46 +38,49 @@ pub(crate) async fn complete<S: Storage, W: Workspaces>(
 /// Finalizes several uploads, each as [`complete`] does, with two calls of the workspace for all
 /// and one more for each multipart upload among them.
 pub(crate) async fn complete_batch<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     principal: &Principal,
     request: &CompleteBatchRequest,
-) -> Result<CompleteBatchReply, Refusal> {
+) -> Result<CompleteBatchReply, ApiError> {
     check_size(request)?;
     let asked: Vec<Asked<'_>> = request.uploads.iter().map(Asked::from).collect();
-    let claimed: Vec<Result<Claims, Refusal>> =
-        asked.iter().map(|asked| asked.claims(desk, principal)).collect();
-    let admitted = asked.iter().zip(&claimed).filter(|(_, claims)| claims.is_ok());
+    let reported_parts: Vec<Result<ReportedParts, ApiError>> =
+        asked.iter().map(|asked| asked.reported(op, principal)).collect();
+    let admitted = asked
+        .iter()
+        .zip(&reported_parts)
+        .filter(|(_, reported)| reported.is_ok());
     let look_ups = admitted.map(|(asked, _)| asked.look_up()).collect();
-    let mut looked_up = desk.ask_all(&principal.workspace, look_ups).await?.into_iter();
+    let mut looked_up = op.ask_all(&principal.workspace, look_ups).await?.into_iter();
 
-    let mut open: Vec<(Upload, Claims)> = Vec::new();
+    let mut open: Vec<(Upload, ReportedParts)> = Vec::new();
     let mut standings = Vec::with_capacity(asked.len());
-    for claims in claimed {
-        let standing = match claims {
-            Err(refusal) => Some(Err(refusal)),
-            Ok(claims) => {
+    for reported in reported_parts {
+        let standing = match reported {
+            Err(error) => Some(Err(error)),
+            Ok(reported) => {
                 let reply = looked_up
                     .next()
                     .ok_or_else(|| internal("fewer answers than commands"));
                 match reply.and_then(upload_and_file) {
                     Ok((upload, file)) if file.status == FileStatus::Uploading => {
-                        open.push((upload, claims));
+                        open.push((upload, reported));
                         None
                     }
                     Ok((_, file)) => Some(outcome(file)),
-                    Err(refusal) => Some(Err(refusal)),
+                    Err(error) => Some(Err(error)),
                 }
             }
         };
         standings.push(standing);
     }
-    let mut finalized = finalize_all(desk, &principal.workspace, &open).await?.into_iter();
-    let results: Vec<Result<FileRecord, Refusal>> = standings
+    let mut finalized = finalize_all(op, &principal.workspace, &open).await?.into_iter();
+    let results: Vec<Result<FileRecord, ApiError>> = standings
         .into_iter()
         .map(|standing| standing.or_else(|| finalized.next()))
         .map(|result| result.unwrap_or_else(|| Err(internal("fewer results than uploads"))))
         .collect();
-    reply(desk, &asked, results)
+    reply(op, &asked, results)
 }
 
 /// One upload that a request asks to finalize.
@@ -101,9 +104,13 @@ impl<'a> From<&'a UploadToComplete> for Asked<'a> {
 
 impl Asked<'_> {
     /// What is said of the upload, once the ticket is known to hold.
-    fn claims<S, W>(&self, desk: &Desk<'_, S, W>, principal: &Principal) -> Result<Claims, Refusal> {
-        let ticket = Ticket::open(self.ticket, self.upload_id, principal, &desk.config.auth.keys)?;
-        Claims::of(self.whole, self.parts, &ticket.plan()?)
+    fn reported<S, W>(
+        &self,
+        op: &OperationContext<'_, S, W>,
+        principal: &Principal,
+    ) -> Result<ReportedParts, ApiError> {
+        let ticket = Ticket::open(self.ticket, self.upload_id, principal, &op.config.auth.keys)?;
+        ReportedParts::of(self.whole, self.parts, &ticket.plan()?)
     }
 
     fn look_up(&self) -> Command {
@@ -113,7 +120,7 @@ impl Asked<'_> {
     }
 }
 
-fn check_size(request: &CompleteBatchRequest) -> Result<(), Refusal> {
+fn check_size(request: &CompleteBatchRequest) -> Result<(), ApiError> {
     let uploads = &request.uploads;
     if uploads.is_empty() || uploads.len() > MAX_UPLOADS_PER_COMPLETION {
         return Err(invalid(format!(
@@ -128,24 +135,24 @@ fn check_size(request: &CompleteBatchRequest) -> Result<(), Refusal> {
 }
 
 fn reply<S, W>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     asked: &[Asked<'_>],
-    results: Vec<Result<FileRecord, Refusal>>,
-) -> Result<CompleteBatchReply, Refusal> {
-    let is_down = |result: &Result<_, Refusal>| {
-        let refusal = result.as_ref().err();
-        refusal.is_some_and(|refusal| refusal.code() == ErrorCode::StorageUnavailable)
+    results: Vec<Result<FileRecord, ApiError>>,
+) -> Result<CompleteBatchReply, ApiError> {
+    let is_down = |result: &Result<_, ApiError>| {
+        let error = result.as_ref().err();
+        error.is_some_and(|error| error.code() == ErrorCode::StorageUnavailable)
     };
     // Where storage answered for none of them, the request as a whole is worth repeating later.
     if results.iter().all(is_down)
-        && let Some(Err(refusal)) = results.first()
+        && let Some(Err(error)) = results.first()
     {
-        return Err(refusal.clone());
+        return Err(error.clone());
     }
     let uploads = asked.iter().zip(results).map(|(asked, result)| {
         let (file, error) = match result {
             Ok(file) => (Some(Box::new(file)), None),
-            Err(refusal) => (None, Some(desk.problem(refusal))),
+            Err(error) => (None, Some(op.problem(error))),
         };
         CompleteResult {
             upload_id: asked.upload_id.clone(),

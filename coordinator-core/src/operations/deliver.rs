@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use syncsphere_protocol::{DatabaseStatus, WorkspaceId};
 
-use super::Desk;
+use super::OperationContext;
 use crate::ledger::{Command, Delivery, Receipt, Reply};
 use crate::ports::{DatabaseFailure, MetadataDatabase, Workspaces};
 
@@ -14,7 +14,7 @@ const ROWS_AT_ONCE: u32 = 200;
 
 /// What came of one delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Delivered {
+pub enum DeliveryOutcome {
     /// Nothing is due any more.
     Nothing {
         /// How far the database is, where a delivery was made before.
@@ -33,18 +33,18 @@ pub enum Delivered {
 
 /// Tells the ledger of the delivery before, if there was one, and makes the next, if one is due.
 pub(crate) async fn deliver<S, W: Workspaces, D: MetadataDatabase>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     workspace: &WorkspaceId,
     database: &D,
     before: Option<Receipt>,
-) -> Delivered {
+) -> DeliveryOutcome {
     let settled = before.map(|receipt| Command::SettleDelivery { receipt });
     let next = Command::TakeDelivery { limit: ROWS_AT_ONCE };
     // In one transaction, so that nobody takes the next in between.
     let commands = settled.into_iter().chain([next]).collect();
     let mut status = None;
     let mut next = None;
-    for reply in desk.ask_all(workspace, commands).await.unwrap_or_default() {
+    for reply in op.ask_all(workspace, commands).await.unwrap_or_default() {
         match reply {
             Reply::Database(settled) => status = Some(settled),
             Reply::Delivery { delivery } => next = delivery,
@@ -52,16 +52,16 @@ pub(crate) async fn deliver<S, W: Workspaces, D: MetadataDatabase>(
         }
     }
     let Some(delivery) = next else {
-        return Delivered::Nothing { status };
+        return DeliveryOutcome::Nothing { status };
     };
     let rows = rows(&delivery);
     let count = rows.len();
     if count > 0
         && let Err(failure) = database.write(workspace, Value::Array(rows).to_string()).await
     {
-        return Delivered::Failed(failure);
+        return DeliveryOutcome::Failed(failure);
     }
-    Delivered::Rows {
+    DeliveryOutcome::Rows {
         count,
         receipt: delivery.receipt,
     }
@@ -71,7 +71,7 @@ pub(crate) async fn deliver<S, W: Workspaces, D: MetadataDatabase>(
 /// that it has not. How far the database is then, if that can be told. Should the ledger not hear of
 /// it, the delivery is made once more.
 pub(crate) async fn conclude<S, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     workspace: &WorkspaceId,
     receipt: Option<Receipt>,
 ) -> Option<DatabaseStatus> {
@@ -79,7 +79,7 @@ pub(crate) async fn conclude<S, W: Workspaces>(
         Some(receipt) => Command::SettleDelivery { receipt },
         None => Command::PutOffDelivery,
     };
-    match desk.ask(workspace, command).await {
+    match op.ask(workspace, command).await {
         Ok(Reply::Database(status)) => Some(status),
         Ok(_) | Err(_) => None,
     }
@@ -93,16 +93,16 @@ fn rows(delivery: &Delivery) -> Vec<Value> {
         .iter()
         .map(|change| json!({ "file": change.file, "kind": change.kind, "at": change.at }));
     let mut rows: Vec<_> = files.chain(changes).collect();
-    rows.iter_mut().for_each(show_zeros);
+    rows.iter_mut().for_each(replace_nul);
     rows
 }
 
 /// Puts the symbol for it in the place of every U+0000.
-fn show_zeros(value: &mut Value) {
+fn replace_nul(value: &mut Value) {
     const SYMBOL: &str = "\u{2400}";
     match value {
         Value::String(text) if text.contains('\0') => *text = text.replace('\0', SYMBOL),
-        Value::Array(values) => values.iter_mut().for_each(show_zeros),
+        Value::Array(values) => values.iter_mut().for_each(replace_nul),
         Value::Object(fields) => {
             if fields.keys().any(|name| name.contains('\0')) {
                 let fields_before = std::mem::take(fields);
@@ -111,7 +111,7 @@ fn show_zeros(value: &mut Value) {
                     .map(|(name, value)| (name.replace('\0', SYMBOL), value));
                 fields.extend(renamed);
             }
-            fields.values_mut().for_each(show_zeros);
+            fields.values_mut().for_each(replace_nul);
         }
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
@@ -121,12 +121,12 @@ fn show_zeros(value: &mut Value) {
 mod tests {
     use serde_json::json;
 
-    use super::show_zeros;
+    use super::replace_nul;
 
     #[test]
     fn no_zero_is_left_in_texts_and_names() {
         let mut value = json!([{ "a\u{0}b": ["\u{0}", { "c": "d\u{0}" }], "e": "\\u0000" }]);
-        show_zeros(&mut value);
+        replace_nul(&mut value);
         assert_eq!(value, json!([{ "a␀b": ["␀", { "c": "d␀" }], "e": "\\u0000" }]));
     }
 }

@@ -2,13 +2,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use syncsphere_protocol::{ErrorCode, FileId, FileList, FileRecord, FileStatus, Timestamp};
 
-use super::chores::sweep;
-use super::{Desk, no_such_file, out_of_turn};
+use super::jobs::sweep;
+use super::{OperationContext, no_such_file, unexpected_reply};
+use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::Principal;
-use crate::ledger::{Command, Listing, Place, Reply};
+use crate::ledger::{Command, ListPosition, Listing, Reply};
 use crate::policy::name_prefix;
 use crate::ports::{Storage, Workspaces};
-use crate::refusal::{Refusal, internal, invalid};
 use crate::routes::MAX_SAFE_INTEGER;
 
 /// Longest cursor that is read, in bytes. Source: a place by name, with the longest name, in base64.
@@ -16,81 +16,83 @@ const MAX_CURSOR: usize = 2_048;
 
 /// One page of the workspace's files.
 pub(crate) async fn list<S, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     principal: &Principal,
     listing: Listing,
-) -> Result<FileList, Refusal> {
-    match desk.ask(&principal.workspace, Command::Files(listing)).await? {
+) -> Result<FileList, ApiError> {
+    match op.ask(&principal.workspace, Command::Files(listing)).await? {
         Reply::Files(page) => Ok(FileList {
             files: page.files,
             next_cursor: page.next.as_ref().map(cursor_of).transpose()?,
         }),
-        other => Err(out_of_turn(&other)),
+        other => Err(unexpected_reply(&other)),
     }
 }
 
 /// The place that a cursor stands for. It is foreign input like any other: whoever makes one up reads from
 /// there, within the same workspace.
-pub(crate) fn place_of(cursor: &str, by_name: bool) -> Result<Place, Refusal> {
-    let read = || -> Option<Place> {
+pub(crate) fn position_of(cursor: &str, by_name: bool) -> Result<ListPosition, ApiError> {
+    let read = || -> Option<ListPosition> {
         let cursor = Some(cursor).filter(|cursor| cursor.len() <= MAX_CURSOR)?;
         let json = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-        let place: Place = serde_json::from_slice(&json).ok()?;
+        let place: ListPosition = serde_json::from_slice(&json).ok()?;
         let is_sound = match &place {
-            Place::Time { created_at, seq } => {
+            ListPosition::Time { created_at, seq } => {
                 let same = created_at.as_str().parse::<Timestamp>().ok();
                 !by_name && same.as_ref() == Some(created_at) && *seq <= MAX_SAFE_INTEGER
             }
-            Place::Name { name, seq } => by_name && name_prefix(&name.0).is_ok() && *seq <= MAX_SAFE_INTEGER,
+            ListPosition::Name { name, seq } => {
+                by_name && name_prefix(&name.0).is_ok() && *seq <= MAX_SAFE_INTEGER
+            }
         };
         is_sound.then_some(place)
     };
     read().ok_or_else(|| invalid("the cursor is none that this listing has given"))
 }
 
-fn cursor_of(place: &Place) -> Result<String, Refusal> {
+fn cursor_of(place: &ListPosition) -> Result<String, ApiError> {
     let json = serde_json::to_vec(place).map_err(|error| internal(error.to_string()))?;
     Ok(URL_SAFE_NO_PAD.encode(json))
 }
 
 /// One file, whatever its state.
 pub(crate) async fn get<S, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     principal: &Principal,
     file_id: &FileId,
-) -> Result<FileRecord, Refusal> {
+) -> Result<FileRecord, ApiError> {
     let command = Command::File {
         file_id: file_id.clone(),
     };
-    match desk.ask(&principal.workspace, command).await? {
+    match op.ask(&principal.workspace, command).await? {
         Reply::File { file, .. } => Ok(file.record),
         Reply::Missing => Err(no_such_file()),
-        other => Err(out_of_turn(&other)),
+        other => Err(unexpected_reply(&other)),
     }
 }
 
 /// Removes an available file. The second time answers as the first.
 pub(crate) async fn delete<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     principal: &Principal,
     file_id: &FileId,
-) -> Result<FileRecord, Refusal> {
+) -> Result<FileRecord, ApiError> {
     let command = Command::Delete {
         file_id: file_id.clone(),
-        urls_dead_ms: desk.urls_dead_ms(),
+        urls_dead_ms: op.urls_dead_ms(),
     };
-    let (file, chore) = match desk.ask(&principal.workspace, command).await? {
-        Reply::File { file, chore } => (file.record, chore),
+    let (file, job) = match op.ask(&principal.workspace, command).await? {
+        Reply::File { file, job } => (file.record, job),
         Reply::Missing => return Err(no_such_file()),
-        other => return Err(out_of_turn(&other)),
+        other => return Err(unexpected_reply(&other)),
     };
-    if let Some(chore) = chore {
+    if let Some(job) = job {
         // What fails here is repeated by the workspace's alarm.
-        sweep(desk, &principal.workspace, &chore).await;
+        sweep(op, &principal.workspace, &job).await;
     }
     match file.status {
         FileStatus::Deleted => Ok(file),
-        FileStatus::Uploading => Err(Refusal::new(
+        FileStatus::Uploading => Err(ApiError::new(
             ErrorCode::Conflict,
             "the file is still being uploaded: abort its upload instead",
         )),

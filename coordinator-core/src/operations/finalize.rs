@@ -3,14 +3,14 @@ use syncsphere_protocol::{
     Crc64Nvme, ErrorCode, FileRecord, FileStatus, PartNumber, PartPlan, StoredPart, UploadKind, WorkspaceId,
 };
 
-use super::chores::sweep;
-use super::claims::{Claims, differs};
 use super::initiate::over_quota;
-use super::{Desk, STORAGE_CALLS_AT_ONCE, no_such_upload, open_end, out_of_turn};
+use super::jobs::sweep;
+use super::reported_parts::{ReportedParts, differs};
+use super::{OperationContext, STORAGE_CALLS_AT_ONCE, deferred_length, no_such_upload, unexpected_reply};
+use crate::api_error::{ApiError, internal};
 use crate::ledger::{Command, Reply, Upload, UploadPhase};
 use crate::policy;
 use crate::ports::{Storage, Workspaces};
-use crate::refusal::{Refusal, internal};
 use crate::s3::{PartToComplete, S3Failure, StoredObject};
 
 /// Makes an open upload's file available if storage holds all of it.
@@ -18,12 +18,12 @@ use crate::s3::{PartToComplete, S3Failure, StoredObject};
 /// Storage's word decides, not the client's: this is also how a completion that nobody heard the
 /// end of is resolved.
 pub(super) async fn finalize<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     upload: Upload,
-    claims: Claims,
-) -> Result<FileRecord, Refusal> {
+    reported: ReportedParts,
+) -> Result<FileRecord, ApiError> {
     let workspace = upload.file.workspace.clone();
-    let finalized = finalize_all(desk, &workspace, &[(upload, claims)]).await?;
+    let finalized = finalize_all(op, &workspace, &[(upload, reported)]).await?;
     let only = finalized.into_iter().next();
     only.unwrap_or_else(|| Err(internal("no result for an upload")))
 }
@@ -31,18 +31,18 @@ pub(super) async fn finalize<S: Storage, W: Workspaces>(
 /// The same for several uploads of one workspace, with one result each. All that storage holds
 /// become available in one transaction, in the order given.
 pub(super) async fn finalize_all<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     workspace: &WorkspaceId,
-    uploads: &[(Upload, Claims)],
-) -> Result<Vec<Result<FileRecord, Refusal>>, Refusal> {
-    let found: Vec<Result<Found, Refusal>> = stream::iter(uploads)
-        .map(|(upload, claims)| find_whole(desk, upload, claims))
+    uploads: &[(Upload, ReportedParts)],
+) -> Result<Vec<Result<FileRecord, ApiError>>, ApiError> {
+    let found: Vec<Result<Found, ApiError>> = stream::iter(uploads)
+        .map(|(upload, reported)| find_whole(op, upload, reported))
         .buffered(STORAGE_CALLS_AT_ONCE)
         .collect()
         .await;
     let commands = uploads.iter().zip(&found);
     let commands = commands.filter_map(|((upload, _), found)| last_word(upload, found));
-    let mut replies = desk.ask_all(workspace, commands.collect()).await?.into_iter();
+    let mut replies = op.ask_all(workspace, commands.collect()).await?.into_iter();
     let mut results = Vec::with_capacity(uploads.len());
     for ((upload, _), found) in uploads.iter().zip(found) {
         let told = match last_word(upload, &found) {
@@ -52,14 +52,14 @@ pub(super) async fn finalize_all<S: Storage, W: Workspaces>(
         results.push((upload, result(found, told)));
     }
     Ok(stream::iter(results)
-        .map(|(upload, result)| conclude(desk, upload, result))
+        .map(|(upload, result)| conclude(op, upload, result))
         .buffered(STORAGE_CALLS_AT_ONCE)
         .collect()
         .await)
 }
 
 /// How an upload that is over is answered.
-pub(super) fn outcome(file: FileRecord) -> Result<FileRecord, Refusal> {
+pub(super) fn outcome(file: FileRecord) -> Result<FileRecord, ApiError> {
     match file.status {
         FileStatus::Available => Ok(file),
         _ => Err(gone()),
@@ -67,7 +67,7 @@ pub(super) fn outcome(file: FileRecord) -> Result<FileRecord, Refusal> {
 }
 
 /// An upload and its file, as the ledger has answered.
-pub(super) fn upload_and_file(reply: Reply) -> Result<(Upload, FileRecord), Refusal> {
+pub(super) fn upload_and_file(reply: Reply) -> Result<(Upload, FileRecord), ApiError> {
     match reply {
         Reply::Upload {
             upload,
@@ -75,13 +75,13 @@ pub(super) fn upload_and_file(reply: Reply) -> Result<(Upload, FileRecord), Refu
             ..
         } => Ok((*upload, *file)),
         Reply::Upload { file: None, .. } | Reply::Missing => Err(no_such_upload()),
-        other => Err(out_of_turn(&other)),
+        other => Err(unexpected_reply(&other)),
     }
 }
 
 /// Storage's content is not what the checksums tell.
-pub(super) fn mismatch(detail: &str) -> Refusal {
-    Refusal::new(ErrorCode::ChecksumMismatch, detail)
+pub(super) fn mismatch(detail: &str) -> ApiError {
+    ApiError::new(ErrorCode::ChecksumMismatch, detail)
 }
 
 /// What became of the search for an upload's object.
@@ -93,7 +93,7 @@ enum Found {
 }
 
 /// What the ledger is asked once storage has answered.
-fn last_word(upload: &Upload, found: &Result<Found, Refusal>) -> Option<Command> {
+fn last_word(upload: &Upload, found: &Result<Found, ApiError>) -> Option<Command> {
     let upload_id = upload.upload_id.clone();
     match found {
         Ok(Found::Object(object)) => Some(Command::Finish {
@@ -102,47 +102,47 @@ fn last_word(upload: &Upload, found: &Result<Found, Refusal>) -> Option<Command>
             crc64nvme: object.crc64nvme,
         }),
         // Whoever gave the upload up meanwhile has removed its bytes.
-        Err(refusal) if refusal.code() == ErrorCode::PartsMissing => Some(Command::Upload { upload_id }),
+        Err(error) if error.code() == ErrorCode::PartsMissing => Some(Command::Upload { upload_id }),
         Ok(Found::Ended(_)) | Err(_) => None,
     }
 }
 
-fn result(found: Result<Found, Refusal>, told: Option<Reply>) -> Result<FileRecord, Refusal> {
+fn result(found: Result<Found, ApiError>, told: Option<Reply>) -> Result<FileRecord, ApiError> {
     let told = told.map(upload_and_file).transpose()?.map(|(_, file)| file);
     match (found, told) {
         (Ok(Found::Object(_)), Some(file)) => Ok(file),
         (Ok(Found::Object(_)), None) => Err(internal("fewer answers than commands")),
         (Ok(Found::Ended(file)), _) => Ok(*file),
         (Err(_), Some(file)) if file.status != FileStatus::Uploading => Ok(file),
-        (Err(refusal), _) => Err(refusal),
+        (Err(error), _) => Err(error),
     }
 }
 
 async fn find_whole<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     upload: &Upload,
-    claims: &Claims,
-) -> Result<Found, Refusal> {
+    reported: &ReportedParts,
+) -> Result<Found, ApiError> {
     match (upload.kind, &upload.storage_upload_id) {
-        (UploadKind::Single, _) => find_single(desk, upload, claims).await,
-        (UploadKind::Multipart, Some(id)) => assemble(desk, upload, id, claims).await,
+        (UploadKind::Single, _) => find_single(op, upload, reported).await,
+        (UploadKind::Multipart, Some(id)) => assemble(op, upload, id, reported).await,
         (UploadKind::Multipart, None) => Err(internal("an open multipart upload without its id")),
     }
 }
 
 async fn find_single<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     upload: &Upload,
-    claims: &Claims,
-) -> Result<Found, Refusal> {
+    reported: &ReportedParts,
+) -> Result<Found, ApiError> {
     let whole_file = PartNumber::from_index(0).ok();
-    let object = match desk.s3().head(&upload.file.key).await {
+    let object = match op.s3().head(&upload.file.key).await {
         Ok(object) => object,
         Err(S3Failure::NotFound) => return Err(parts_missing(whole_file)),
         Err(failure) => return Err(failure.into()),
     };
-    if upload.open_end.is_some() {
-        return Ok(match start(desk, upload, object.size, None).await? {
+    if upload.deferred_length.is_some() {
+        return Ok(match start(op, upload, object.size, None).await? {
             Started::Going(_) => Found::Object(object),
             Started::Over(found) => found,
         });
@@ -151,10 +151,10 @@ async fn find_single<S: Storage, W: Workspaces>(
     if object.size != upload.file.size {
         return Err(wrong_length(whole_file));
     }
-    if differs(claims.whole, object.crc64nvme) {
+    if differs(reported.whole, object.crc64nvme) {
         return Err(mismatch("storage holds other content than the checksum tells").naming(whole_file));
     }
-    if claims.whole.is_some() && object.crc64nvme.is_none() {
+    if reported.whole.is_some() && object.crc64nvme.is_none() {
         let detail = "storage knows no checksum of the file: send it with a URL that was asked for with one";
         return Err(mismatch(detail).naming(whole_file));
     }
@@ -162,39 +162,39 @@ async fn find_single<S: Storage, W: Workspaces>(
 }
 
 async fn assemble<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     upload: &Upload,
     storage_upload_id: &str,
-    claims: &Claims,
-) -> Result<Found, Refusal> {
+    reported: &ReportedParts,
+) -> Result<Found, ApiError> {
     let key = &upload.file.key;
-    let stored = match desk.s3().parts(key, storage_upload_id).await {
+    let stored = match op.s3().parts(key, storage_upload_id).await {
         Ok(stored) => stored,
         // Completed before, or gone: the object tells.
         Err(S3Failure::NotFound) => {
-            return find_assembled(desk, &known_now(desk, upload).await?, claims).await;
+            return find_assembled(op, &known_now(op, upload).await?, reported).await;
         }
         Err(failure) => return Err(failure.into()),
     };
-    let (parts, size) = match upload.open_end {
-        None => (chosen_parts(upload, &stored, claims)?, upload.file.size),
-        Some(_) => open_end::chosen_parts(upload, &stored, claims)?,
+    let (parts, size) = match upload.deferred_length {
+        None => (chosen_parts(upload, &stored, reported)?, upload.file.size),
+        Some(_) => deferred_length::chosen_parts(upload, &stored, reported)?,
     };
-    let now = match start(desk, upload, size, claims.whole).await? {
+    let now = match start(op, upload, size, reported.whole).await? {
         Started::Going(now) => now,
         Started::Over(found) => return Ok(found),
     };
-    match desk
+    match op
         .s3()
-        .complete(key, storage_upload_id, &parts, size, claims.whole)
+        .complete(key, storage_upload_id, &parts, size, reported.whole)
         .await
     {
-        Ok(()) | Err(S3Failure::NotFound) => find_assembled(desk, &now, claims).await,
+        Ok(()) | Err(S3Failure::NotFound) => find_assembled(op, &now, reported).await,
         Err(S3Failure::Refused { code, .. }) if is_about_parts(&code) => {
             let stopped = Command::StopCompletion {
                 upload_id: upload.upload_id.clone(),
             };
-            desk.ask(&upload.file.workspace, stopped).await?;
+            op.ask(&upload.file.workspace, stopped).await?;
             Err(mismatch("storage holds other content than the checksums tell").because(code))
         }
         Err(failure) => Err(failure.into()),
@@ -212,25 +212,25 @@ enum Started {
 /// Writes down that storage is being asked, and of an upload of unknown size what it comes to. One that comes to more than
 /// its owner may have is given up.
 async fn start<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     upload: &Upload,
     size: u64,
     whole: Option<Crc64Nvme>,
-) -> Result<Started, Refusal> {
-    if let Some(open_end) = upload.open_end
-        && size > open_end.max_size
+) -> Result<Started, ApiError> {
+    if let Some(deferred_length) = upload.deferred_length
+        && size > deferred_length.max_size
     {
-        let refusal = policy::too_large(open_end.max_size);
-        return give_up(desk, upload, refusal).await.map(Started::Over);
+        let error = policy::too_large(deferred_length.max_size);
+        return give_up(op, upload, error).await.map(Started::Over);
     }
     let command = Command::StartCompletion {
         upload_id: upload.upload_id.clone(),
         crc64nvme: whole,
-        size: upload.open_end.map(|_| size),
+        size: upload.deferred_length.map(|_| size),
     };
-    let reply = desk.ask(&upload.file.workspace, command).await?;
+    let reply = op.ask(&upload.file.workspace, command).await?;
     if matches!(reply, Reply::OverQuota) {
-        return give_up(desk, upload, over_quota()).await.map(Started::Over);
+        return give_up(op, upload, over_quota()).await.map(Started::Over);
     }
     let (now, file) = upload_and_file(reply)?;
     if now.phase == UploadPhase::Ended {
@@ -238,21 +238,24 @@ async fn start<S: Storage, W: Workspaces>(
     }
     if now.file.size != size {
         let detail = "the upload is being completed with other parts";
-        return Err(Refusal::new(ErrorCode::Conflict, detail));
+        return Err(ApiError::new(ErrorCode::Conflict, detail));
     }
     Ok(Started::Going(Box::new(now)))
 }
 
 /// The upload as the ledger has it now, where that can be another than before.
-async fn known_now<S, W: Workspaces>(desk: &Desk<'_, S, W>, upload: &Upload) -> Result<Upload, Refusal> {
-    if upload.open_end.is_none() {
+async fn known_now<S, W: Workspaces>(
+    op: &OperationContext<'_, S, W>,
+    upload: &Upload,
+) -> Result<Upload, ApiError> {
+    if upload.deferred_length.is_none() {
         return Ok(upload.clone());
     }
     // Its size is written down by whoever completes it.
     let command = Command::Upload {
         upload_id: upload.upload_id.clone(),
     };
-    let (now, _) = upload_and_file(desk.ask(&upload.file.workspace, command).await?)?;
+    let (now, _) = upload_and_file(op.ask(&upload.file.workspace, command).await?)?;
     Ok(now)
 }
 
@@ -260,8 +263,8 @@ async fn known_now<S, W: Workspaces>(desk: &Desk<'_, S, W>, upload: &Upload) -> 
 fn chosen_parts(
     upload: &Upload,
     stored: &[StoredPart],
-    claims: &Claims,
-) -> Result<Vec<PartToComplete>, Refusal> {
+    reported: &ReportedParts,
+) -> Result<Vec<PartToComplete>, ApiError> {
     let plan = plan_of(upload)?;
     let mut chosen = Vec::with_capacity(plan.part_count().into());
     let (mut missing, mut misfits, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
@@ -271,21 +274,21 @@ fn chosen_parts(
             |parts: &&[StoredPart]| parts.first().is_some_and(|part| part.part_number == number);
         let Some(part) = stored
             .next_if(same_number)
-            .and_then(|parts| claims.choose(number, parts))
+            .and_then(|parts| reported.choose(number, parts))
         else {
             missing.push(number);
             continue;
         };
-        let claimed = claims.checksum_of(number);
+        let reported_parts = reported.checksum_of(number);
         if plan.range(number).map(|range| range.length) != Some(part.size) {
             misfits.push(number);
-        } else if differs(claimed, part.crc64nvme) {
+        } else if differs(reported_parts, part.crc64nvme) {
             damaged.push(number);
         } else {
             chosen.push(PartToComplete {
                 number,
                 etag: part.etag.clone(),
-                crc64nvme: claimed.or(part.crc64nvme),
+                crc64nvme: reported_parts.or(part.crc64nvme),
             });
         }
     }
@@ -302,59 +305,59 @@ fn chosen_parts(
 
 /// The object that storage has assembled, if it is what was sent.
 async fn find_assembled<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     upload: &Upload,
-    claims: &Claims,
-) -> Result<Found, Refusal> {
-    let object = match desk.s3().head(&upload.file.key).await {
+    reported: &ReportedParts,
+) -> Result<Found, ApiError> {
+    let object = match op.s3().head(&upload.file.key).await {
         Ok(object) => object,
         Err(S3Failure::NotFound) => {
             // Neither upload nor object: whoever removed it, there is nothing to go on with.
-            return give_up(desk, upload, gone()).await;
+            return give_up(op, upload, gone()).await;
         }
         Err(failure) => return Err(failure.into()),
     };
-    if object.size != upload.file.size || differs(claims.whole, object.crc64nvme) {
-        let refusal = mismatch("storage has assembled other content than was sent; the upload is lost");
-        return give_up(desk, upload, refusal).await;
+    if object.size != upload.file.size || differs(reported.whole, object.crc64nvme) {
+        let error = mismatch("storage has assembled other content than was sent; the upload is lost");
+        return give_up(op, upload, error).await;
     }
     Ok(Found::Object(object))
 }
 
 /// The answer to an upload whose end is in the ledger.
 async fn conclude<S: Storage, W>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     upload: &Upload,
-    result: Result<FileRecord, Refusal>,
-) -> Result<FileRecord, Refusal> {
+    result: Result<FileRecord, ApiError>,
+) -> Result<FileRecord, ApiError> {
     let file = result?;
     if matches!(file.status, FileStatus::Aborted | FileStatus::Expired) {
-        // It was given up while storage was at work. The chore that removes the object is in the
+        // It was given up while storage was at work. The job that removes the object is in the
         // ledger since then; this only makes it sooner.
-        let _ = desk.s3().delete(&upload.file.key).await;
+        let _ = op.s3().delete(&upload.file.key).await;
     }
     outcome(file)
 }
 
 /// Ends an upload that cannot be saved, and answers with `refusal` unless it ended otherwise.
 async fn give_up<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     upload: &Upload,
-    refusal: Refusal,
-) -> Result<Found, Refusal> {
+    error: ApiError,
+) -> Result<Found, ApiError> {
     let command = Command::Abort {
         upload_id: upload.upload_id.clone(),
-        urls_dead_ms: desk.urls_dead_ms(),
+        urls_dead_ms: op.urls_dead_ms(),
     };
-    let Reply::Upload { file, chore, .. } = desk.ask(&upload.file.workspace, command).await? else {
+    let Reply::Upload { file, job, .. } = op.ask(&upload.file.workspace, command).await? else {
         return Err(no_such_upload());
     };
-    if let Some(chore) = chore {
-        sweep(desk, &upload.file.workspace, &chore).await;
+    if let Some(job) = job {
+        sweep(op, &upload.file.workspace, &job).await;
     }
     match file {
         Some(file) if file.status == FileStatus::Available => Ok(Found::Ended(file)),
-        _ => Err(refusal),
+        _ => Err(error),
     }
 }
 
@@ -368,26 +371,26 @@ fn is_about_parts(code: &str) -> bool {
     )
 }
 
-fn plan_of(upload: &Upload) -> Result<PartPlan, Refusal> {
+fn plan_of(upload: &Upload) -> Result<PartPlan, ApiError> {
     PartPlan::of(upload.file.size, upload.part_size, upload.tail).map_err(|error| internal(error.to_string()))
 }
 
-pub(super) fn parts_missing(parts: impl IntoIterator<Item = PartNumber>) -> Refusal {
-    Refusal::new(
+pub(super) fn parts_missing(parts: impl IntoIterator<Item = PartNumber>) -> ApiError {
+    ApiError::new(
         ErrorCode::PartsMissing,
         "storage does not hold all of the file yet",
     )
     .naming(parts)
 }
 
-pub(super) fn wrong_length(parts: impl IntoIterator<Item = PartNumber>) -> Refusal {
-    Refusal::new(
+pub(super) fn wrong_length(parts: impl IntoIterator<Item = PartNumber>) -> ApiError {
+    ApiError::new(
         ErrorCode::PartSizeMismatch,
         "storage holds parts of another length than planned",
     )
     .naming(parts)
 }
 
-pub(super) fn gone() -> Refusal {
-    Refusal::new(ErrorCode::UploadGone, "the upload was aborted or has expired")
+pub(super) fn gone() -> ApiError {
+    ApiError::new(ErrorCode::UploadGone, "the upload was aborted or has expired")
 }

@@ -1,10 +1,10 @@
 use serde::Serialize;
 use syncsphere_protocol::{ErrorCode, WorkspaceId};
 
-use super::{Desk, out_of_turn};
+use super::{OperationContext, unexpected_reply};
+use crate::api_error::{ApiError, internal};
 use crate::ledger::{Command, Reply};
 use crate::ports::{Storage, Workspaces};
-use crate::refusal::{Refusal, internal};
 use crate::s3::S3Failure;
 
 /// The workspace that is asked. Nobody's files are in it; a token could name it and do no harm.
@@ -17,25 +17,29 @@ pub(crate) struct Health {
 }
 
 /// Asks storage and a workspace's ledger.
-pub(crate) async fn check<S: Storage, W: Workspaces>(desk: &Desk<'_, S, W>) -> Result<Health, Refusal> {
+pub(crate) async fn check<S: Storage, W: Workspaces>(
+    op: &OperationContext<'_, S, W>,
+) -> Result<Health, ApiError> {
     let workspace: WorkspaceId = WORKSPACE.parse().map_err(|_| internal("an id of our own"))?;
-    desk.s3().check_bucket().await.map_err(misconfigured)?;
-    match desk.ask(&workspace, Command::Head).await? {
+    op.s3().check_bucket().await.map_err(misconfigured)?;
+    match op.ask(&workspace, Command::Head).await? {
         Reply::Head { .. } => Ok(Health { status: "ok" }),
-        other => Err(out_of_turn(&other)),
+        other => Err(unexpected_reply(&other)),
     }
 }
 
 /// Says which variables the operator should look at, as a missing one is named: no value is told, and nobody else can
 /// do anything with it.
-fn misconfigured(failure: S3Failure) -> Refusal {
+fn misconfigured(failure: S3Failure) -> ApiError {
     let detail = match &failure {
         S3Failure::NotFound => "the variable S3_BUCKET names a bucket that storage does not have",
         S3Failure::Refused { .. } => {
             "storage refuses the coordinator: its key, the key's permissions or the region are not right"
         }
-        S3Failure::Unavailable(_) | S3Failure::Silent(_) | S3Failure::Broken(_) => return failure.into(),
+        S3Failure::Unavailable(_) | S3Failure::NotRetryable(_) | S3Failure::Broken(_) => {
+            return failure.into();
+        }
     };
-    let (_, cause) = Refusal::from(failure).into_parts();
-    Refusal::new(ErrorCode::Internal, detail).because(cause.unwrap_or_default())
+    let (_, cause) = ApiError::from(failure).into_parts();
+    ApiError::new(ErrorCode::Internal, detail).because(cause.unwrap_or_default())
 }

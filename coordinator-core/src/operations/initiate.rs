@@ -7,12 +7,12 @@ use syncsphere_protocol::{
 };
 
 use super::sign_parts::sign;
-use super::{Desk, STORAGE_CALLS_AT_ONCE, out_of_turn};
+use super::{OperationContext, STORAGE_CALLS_AT_ONCE, unexpected_reply};
+use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::{Principal, Ticket};
 use crate::ledger::{Command, FileDraft, Idempotency, Opened, Reply, Upload, UploadDraft, UploadPhase};
 use crate::policy;
 use crate::ports::{Storage, Workspaces};
-use crate::refusal::{Refusal, internal, invalid};
 use crate::routes::parsed;
 
 /// Longest name of the client's own for a file, in bytes. Source: own choice.
@@ -22,7 +22,7 @@ const MAX_CLIENT_REF: usize = 256;
 const MAX_IDEMPOTENCY_KEY: usize = 255;
 
 /// The request's `Idempotency-Key`, if it has one that can be used.
-pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let mut values = headers.get_all("idempotency-key").iter();
     let Some(value) = values.next() else {
         return Ok(None);
@@ -38,20 +38,20 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Ref
 
 /// Opens an upload for each file of the request that can have one.
 pub(crate) async fn initiate<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     principal: &Principal,
     body: &[u8],
     idempotency_key: Option<String>,
-) -> Result<InitiateReply, Refusal> {
+) -> Result<InitiateReply, ApiError> {
     let request: InitiateRequest = parsed(body)?;
     check_size(&request)?;
-    let mut requests_left = desk.config.storage_requests();
-    let accepted: Vec<Result<UploadDraft, Refusal>> = request
+    let mut requests_left = op.config.storage_requests();
+    let accepted: Vec<Result<UploadDraft, ApiError>> = request
         .files
         .iter()
         .enumerate()
         .map(|(index, file)| {
-            let draft = draft(desk, principal, file, index)?;
+            let draft = draft(op, principal, file, index)?;
             // Those that storage has to create; nothing is written down of what goes beyond.
             if draft.kind == UploadKind::Multipart {
                 requests_left = requests_left.checked_sub(1).ok_or_else(too_many_at_once)?;
@@ -64,7 +64,7 @@ pub(crate) async fn initiate<S: Storage, W: Workspaces>(
         Vec::new()
     } else {
         let idempotency = idempotency(principal, idempotency_key, body);
-        begin(desk, principal, drafts, idempotency).await?
+        begin(op, principal, drafts, idempotency).await?
     };
     let mut begun_in_turn = begun.iter().map(Option::is_some);
     let admitted = accepted.into_iter().map(|accepted| {
@@ -74,36 +74,36 @@ pub(crate) async fn initiate<S: Storage, W: Workspaces>(
             None => Err(internal("fewer uploads than files")),
         })
     });
-    let admitted: Vec<Result<(), Refusal>> = admitted.collect();
+    let admitted: Vec<Result<(), ApiError>> = admitted.collect();
     let uploads = begun.into_iter().flatten().collect();
-    let mut opened = open(desk, principal, uploads).await?.into_iter();
+    let mut opened = open(op, principal, uploads).await?.into_iter();
 
     let mut from_storage = Vec::new();
     let mut results = Vec::with_capacity(request.files.len());
     for (file, admitted) in request.files.iter().zip(admitted) {
         let granted = match admitted {
-            Err(refusal) => Err(refusal),
+            Err(error) => Err(error),
             Ok(()) => match opened.next() {
-                Some(Ok(upload)) => grant(desk, principal, &upload, file),
-                Some(Err(refusal)) => {
-                    from_storage.push(refusal.clone());
-                    Err(refusal)
+                Some(Ok(upload)) => grant(op, principal, &upload, file),
+                Some(Err(error)) => {
+                    from_storage.push(error.clone());
+                    Err(error)
                 }
                 None => Err(internal("fewer uploads than files")),
             },
         };
-        results.push(result(desk, file, granted));
+        results.push(result(op, file, granted));
     }
     // Where storage let none of them in, the request as a whole is worth repeating later.
     if from_storage.len() == results.len()
-        && let Some(refusal) = from_storage.into_iter().next()
+        && let Some(error) = from_storage.into_iter().next()
     {
-        return Err(refusal);
+        return Err(error);
     }
     Ok(InitiateReply { uploads: results })
 }
 
-fn check_size(request: &InitiateRequest) -> Result<(), Refusal> {
+fn check_size(request: &InitiateRequest) -> Result<(), ApiError> {
     if request.files.is_empty() || request.files.len() > MAX_FILES_PER_INITIATE {
         return Err(invalid(format!(
             "a request initiates 1 to {MAX_FILES_PER_INITIATE} files"
@@ -119,11 +119,11 @@ fn check_size(request: &InitiateRequest) -> Result<(), Refusal> {
 }
 
 fn draft<S, W>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     principal: &Principal,
     file: &NewFile,
     index: usize,
-) -> Result<UploadDraft, Refusal> {
+) -> Result<UploadDraft, ApiError> {
     if file.client_ref.len() > MAX_CLIENT_REF {
         return Err(invalid(format!(
             "clientRef is longer than {MAX_CLIENT_REF} bytes"
@@ -131,25 +131,25 @@ fn draft<S, W>(
     }
     let name = policy::file_name(&file.name)?;
     let path = policy::folder(file.path.as_ref().map_or("", |path| path.as_str()))?;
-    let limit = desk.largest_file(principal);
+    let limit = op.largest_file(principal);
     let (kind, plan) = policy::plan(
         file.size,
         file.part_size,
         file.tail,
         limit,
-        desk.config.bucket.provider,
+        op.config.bucket.provider,
     )?;
     check_parts(&file.parts, &plan)?;
     let content_type = allowed_type(principal, file.content_type.as_deref())?;
-    let id = |kind| desk.cx.id(kind, index);
+    let id = |kind| op.cx.id(kind, index);
     let file_id = id("file").parse().map_err(|_| internal("an id of our own"))?;
     Ok(UploadDraft {
         upload_id: id("upload").parse().map_err(|_| internal("an id of our own"))?,
         kind,
         part_size: plan.part_size(),
         tail: plan.tail(),
-        expires_ms: desk.cx.now_ms.saturating_add(desk.config.upload_ttl_ms()),
-        open_end: None,
+        expires_ms: op.cx.now_ms.saturating_add(op.config.upload_ttl_ms()),
+        deferred_length: None,
         file: FileDraft {
             key: policy::object_key(&principal.workspace, &file_id, &name),
             file_id,
@@ -165,19 +165,19 @@ fn draft<S, W>(
 }
 
 /// The media type, if the token allows it.
-pub(super) fn allowed_type(principal: &Principal, declared: Option<&str>) -> Result<String, Refusal> {
+pub(super) fn allowed_type(principal: &Principal, declared: Option<&str>) -> Result<String, ApiError> {
     let content_type = policy::content_type(declared)?;
     match &principal.limits.content_types {
-        Some(taken) if !policy::takes_type(taken, &content_type) => {
+        Some(taken) if !policy::allows_type(taken, &content_type) => {
             let detail = "the access token does not allow files of this content type";
-            Err(Refusal::new(ErrorCode::Forbidden, detail))
+            Err(ApiError::new(ErrorCode::Forbidden, detail))
         }
         _ => Ok(content_type),
     }
 }
 
 /// Fails where a part is asked for twice or the plan has no such part.
-pub(super) fn check_parts(parts: &[PartToSign], plan: &PartPlan) -> Result<(), Refusal> {
+pub(super) fn check_parts(parts: &[PartToSign], plan: &PartPlan) -> Result<(), ApiError> {
     let mut numbers: Vec<_> = parts.iter().map(|part| part.part_number).collect();
     numbers.sort_unstable();
     if let Some(beyond) = numbers.last().filter(|last| last.get() > plan.part_count()) {
@@ -202,19 +202,19 @@ pub(super) fn idempotency(principal: &Principal, key: Option<String>, body: &[u8
 }
 
 pub(super) async fn begin<S, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     principal: &Principal,
     drafts: Vec<UploadDraft>,
     idempotency: Option<Idempotency>,
-) -> Result<Vec<Option<Upload>>, Refusal> {
-    let conflict = |detail: &str| Refusal::new(ErrorCode::Conflict, detail);
+) -> Result<Vec<Option<Upload>>, ApiError> {
+    let conflict = |detail: &str| ApiError::new(ErrorCode::Conflict, detail);
     let wanted = drafts.len();
     let command = Command::Begin {
         idempotency,
         drafts,
         max_bytes: principal.limits.max_bytes,
     };
-    match desk.ask(&principal.workspace, command).await? {
+    match op.ask(&principal.workspace, command).await? {
         Reply::Begun { uploads } if uploads.len() == wanted => Ok(uploads),
         Reply::Begun { .. } => Err(conflict(
             "the idempotency key belongs to a request that was judged otherwise",
@@ -223,31 +223,31 @@ pub(super) async fn begin<S, W: Workspaces>(
         Reply::Missing => Err(conflict(
             "the idempotency key belongs to a request that failed; take a new one",
         )),
-        other => Err(out_of_turn(&other)),
+        other => Err(unexpected_reply(&other)),
     }
 }
 
 /// The file's turn comes in a request of its own.
-fn too_many_at_once() -> Refusal {
+fn too_many_at_once() -> ApiError {
     /// Seconds to wait. Source: own choice; nothing has to pass but this request.
     const RETRY_AFTER: u32 = 1;
     let detail = "the coordinator opens no more large uploads in one request";
-    Refusal::from(Problem::new(ErrorCode::StorageUnavailable, detail).retry_after(RETRY_AFTER))
+    ApiError::from(Problem::new(ErrorCode::StorageUnavailable, detail).retry_after(RETRY_AFTER))
 }
 
-pub(super) fn over_quota() -> Refusal {
+pub(super) fn over_quota() -> ApiError {
     let detail = "the file goes beyond what the access token lets its subject keep here";
-    Refusal::new(ErrorCode::QuotaExceeded, detail)
+    ApiError::new(ErrorCode::QuotaExceeded, detail)
 }
 
 /// Has storage create the uploads that it does not know yet, and the ledger announce them.
 pub(super) async fn open<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     principal: &Principal,
     uploads: Vec<Upload>,
-) -> Result<Vec<Result<Upload, Refusal>>, Refusal> {
-    let created: Vec<Result<Option<Opened>, Refusal>> = stream::iter(&uploads)
-        .map(|upload| create(desk, upload))
+) -> Result<Vec<Result<Upload, ApiError>>, ApiError> {
+    let created: Vec<Result<Option<Opened>, ApiError>> = stream::iter(&uploads)
+        .map(|upload| create(op, upload))
         .buffered(STORAGE_CALLS_AT_ONCE)
         .collect()
         .await;
@@ -258,27 +258,30 @@ pub(super) async fn open<S: Storage, W: Workspaces>(
         let command = Command::Open {
             opened: opened.clone(),
         };
-        match desk.ask(&principal.workspace, command).await? {
+        match op.ask(&principal.workspace, command).await? {
             Reply::Uploads { uploads } => uploads,
-            other => return Err(out_of_turn(&other)),
+            other => return Err(unexpected_reply(&other)),
         }
     };
     let mut results = Vec::with_capacity(uploads.len());
     for (upload, created) in uploads.into_iter().zip(created) {
         results.push(match created {
-            Err(refusal) => Err(refusal),
+            Err(error) => Err(error),
             Ok(None) => Ok(upload),
-            Ok(Some(ours)) => settle(desk, ours, &now_open, &upload).await,
+            Ok(Some(ours)) => settle(op, ours, &now_open, &upload).await,
         });
     }
     Ok(results)
 }
 
-async fn create<S: Storage, W>(desk: &Desk<'_, S, W>, upload: &Upload) -> Result<Option<Opened>, Refusal> {
+async fn create<S: Storage, W>(
+    op: &OperationContext<'_, S, W>,
+    upload: &Upload,
+) -> Result<Option<Opened>, ApiError> {
     if upload.phase != UploadPhase::Starting || upload.kind != UploadKind::Multipart {
         return Ok(None);
     }
-    let storage_upload_id = desk
+    let storage_upload_id = op
         .s3()
         .create(&upload.file.key, &upload.file.content_type)
         .await?;
@@ -291,19 +294,19 @@ async fn create<S: Storage, W>(desk: &Desk<'_, S, W>, upload: &Upload) -> Result
 /// The upload as the ledger has opened it. Where a repeated request was faster, its multipart
 /// upload stands and ours is dropped.
 async fn settle<S: Storage, W>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     ours: Opened,
     now_open: &[Upload],
     begun: &Upload,
-) -> Result<Upload, Refusal> {
+) -> Result<Upload, ApiError> {
     let stands = find(now_open, &ours.upload_id);
     if stands.is_none_or(|upload| upload.storage_upload_id.as_ref() != Some(&ours.storage_upload_id)) {
         // If this fails, storage's own rule for stale uploads remains.
-        let _ = desk.s3().abort(&begun.file.key, &ours.storage_upload_id).await;
+        let _ = op.s3().abort(&begun.file.key, &ours.storage_upload_id).await;
     }
     stands
         .cloned()
-        .ok_or_else(|| Refusal::new(ErrorCode::UploadGone, "the upload was given up meanwhile"))
+        .ok_or_else(|| ApiError::new(ErrorCode::UploadGone, "the upload was given up meanwhile"))
 }
 
 fn find<'a>(uploads: &'a [Upload], id: &UploadId) -> Option<&'a Upload> {
@@ -311,13 +314,13 @@ fn find<'a>(uploads: &'a [Upload], id: &UploadId) -> Option<&'a Upload> {
 }
 
 fn grant<S, W>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     principal: &Principal,
     upload: &Upload,
     file: &NewFile,
-) -> Result<UploadGrant, Refusal> {
+) -> Result<UploadGrant, ApiError> {
     let ticket = Ticket::for_upload(upload, &principal.subject);
-    let remaining = upload.expires_ms.saturating_sub(desk.cx.now_ms);
+    let remaining = upload.expires_ms.saturating_sub(op.cx.now_ms);
     Ok(UploadGrant {
         client_ref: file.client_ref.clone(),
         upload_id: upload.upload_id.clone(),
@@ -328,21 +331,21 @@ fn grant<S, W>(
         part_count: ticket.plan()?.part_count(),
         expires_at: Timestamp::from_unix_millis(upload.expires_ms),
         expires_in: u64::try_from(remaining.div_euclid(1000)).unwrap_or(0),
-        urls: sign(desk, &ticket, &file.parts)?,
-        ticket: ticket.seal(&desk.config.auth.keys)?,
+        urls: sign(op, &ticket, &file.parts)?,
+        ticket: ticket.seal(&op.config.auth.keys)?,
     })
 }
 
 fn result<S, W>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     file: &NewFile,
-    granted: Result<UploadGrant, Refusal>,
+    granted: Result<UploadGrant, ApiError>,
 ) -> InitiateResult {
     match granted {
         Ok(grant) => InitiateResult::Granted(Box::new(grant)),
-        Err(refusal) => InitiateResult::Refused {
+        Err(error) => InitiateResult::Refused {
             client_ref: file.client_ref.chars().take(MAX_CLIENT_REF).collect(),
-            error: desk.problem(refusal),
+            error: op.problem(error),
         },
     }
 }

@@ -2,19 +2,19 @@
 //! for again: the intent is in the ledger before storage is asked, the outcome after it.
 
 pub(crate) mod changes;
-pub(crate) mod chores;
-mod claims;
 pub(crate) mod complete;
 pub(crate) mod content;
 pub(crate) mod database;
+mod deferred_length;
 pub(crate) mod deliver;
 pub(crate) mod files;
 mod finalize;
 pub(crate) mod health;
 pub(crate) mod initiate;
-mod open_end;
+pub(crate) mod jobs;
+pub(crate) mod orphans;
+mod reported_parts;
 pub(crate) mod sign_parts;
-pub(crate) mod strays;
 pub(crate) mod uploads;
 pub(crate) mod uppy;
 
@@ -22,12 +22,12 @@ use std::cell::OnceCell;
 
 use syncsphere_protocol::{ErrorCode, FileId, InvalidId, Problem, UploadId, WorkspaceId};
 
+use crate::api_error::{ApiError, internal, not_found};
 use crate::auth::Principal;
 use crate::config::Config;
 use crate::coordinator::Context;
 use crate::ledger::{Call, Command, Reply};
 use crate::ports::Workspaces;
-use crate::refusal::{Refusal, internal, not_found};
 use crate::s3::S3;
 
 /// Requests to storage that one request has under way at once.
@@ -37,7 +37,7 @@ use crate::s3::S3;
 const STORAGE_CALLS_AT_ONCE: usize = 6;
 
 /// What an operation works with: the configuration, the request's surroundings and the two ports.
-pub(crate) struct Desk<'a, S, W> {
+pub(crate) struct OperationContext<'a, S, W> {
     pub config: &'a Config,
     pub cx: &'a Context,
     pub storage: &'a S,
@@ -46,9 +46,9 @@ pub(crate) struct Desk<'a, S, W> {
     pub workspace: OnceCell<WorkspaceId>,
 }
 
-impl<S, W: Workspaces> Desk<'_, S, W> {
+impl<S, W: Workspaces> OperationContext<'_, S, W> {
     /// Has the workspace's ledger carry out a command.
-    pub(crate) async fn ask(&self, workspace: &WorkspaceId, command: Command) -> Result<Reply, Refusal> {
+    pub(crate) async fn ask(&self, workspace: &WorkspaceId, command: Command) -> Result<Reply, ApiError> {
         /// Seconds to wait when a workspace is away. Source: own choice; objects move in seconds.
         const RETRY_AFTER: u32 = 1;
         self.workspaces
@@ -57,7 +57,7 @@ impl<S, W: Workspaces> Desk<'_, S, W> {
             .map_err(|failure| {
                 let problem =
                     Problem::new(ErrorCode::Internal, "the workspace does not answer at the moment");
-                Refusal::from(problem.retry_after(RETRY_AFTER)).because(failure.to_string())
+                ApiError::from(problem.retry_after(RETRY_AFTER)).because(failure.to_string())
             })
     }
 
@@ -75,21 +75,21 @@ impl<S, W: Workspaces> Desk<'_, S, W> {
         &self,
         workspace: &WorkspaceId,
         commands: Vec<Command>,
-    ) -> Result<Vec<Reply>, Refusal> {
+    ) -> Result<Vec<Reply>, ApiError> {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
         match self.ask(workspace, Command::Several { commands }).await? {
             Reply::Several { replies } => Ok(replies),
-            other => Err(out_of_turn(&other)),
+            other => Err(unexpected_reply(&other)),
         }
     }
 }
 
-impl<'a, S, W> Desk<'a, S, W> {
+impl<'a, S, W> OperationContext<'a, S, W> {
     /// The problem of one item among several, which tells what a reply of its own would.
-    pub(crate) fn problem(&self, refusal: Refusal) -> Problem {
-        let (mut problem, _) = refusal.into_parts();
+    pub(crate) fn problem(&self, error: ApiError) -> Problem {
+        let (mut problem, _) = error.into_parts();
         problem.request_id = self.cx.request_id.clone();
         problem
     }
@@ -106,13 +106,13 @@ impl<'a, S, W> Desk<'a, S, W> {
     }
 
     /// The id of the upload that this request begins, if it begins one.
-    pub(crate) fn new_upload_id(&self) -> Result<UploadId, Refusal> {
+    pub(crate) fn new_upload_id(&self) -> Result<UploadId, ApiError> {
         let id = self.cx.id("upload", 0).parse();
         id.map_err(|error: InvalidId| internal(error.to_string()))
     }
 
     /// The id of its file.
-    pub(crate) fn new_file_id(&self) -> Result<FileId, Refusal> {
+    pub(crate) fn new_file_id(&self) -> Result<FileId, ApiError> {
         let id = self.cx.id("file", 0).parse();
         id.map_err(|error: InvalidId| internal(error.to_string()))
     }
@@ -128,7 +128,7 @@ impl<'a, S, W> Desk<'a, S, W> {
 }
 
 /// The ledger answered something that this command is never answered.
-fn out_of_turn(reply: &Reply) -> Refusal {
+fn unexpected_reply(reply: &Reply) -> ApiError {
     let kind = match reply {
         Reply::Head { .. } => "a head",
         Reply::Begun { .. } => "begun uploads",
@@ -139,8 +139,8 @@ fn out_of_turn(reply: &Reply) -> Refusal {
         Reply::File { .. } => "a file",
         Reply::Files(_) => "files",
         Reply::Changes(_) => "changes",
-        Reply::Chores { .. } => "chores",
-        Reply::Strays { .. } => "strays",
+        Reply::Jobs { .. } => "jobs",
+        Reply::Orphans { .. } => "orphans",
         Reply::Delivery { .. } => "a delivery",
         Reply::Database(_) => "how far the database is",
         Reply::Done => "done",
@@ -150,10 +150,10 @@ fn out_of_turn(reply: &Reply) -> Refusal {
     internal(format!("the ledger answered {kind} out of turn"))
 }
 
-fn no_such_upload() -> Refusal {
+fn no_such_upload() -> ApiError {
     not_found("there is no such upload in this workspace")
 }
 
-fn no_such_file() -> Refusal {
+fn no_such_file() -> ApiError {
     not_found("there is no such file in this workspace")
 }

@@ -5,21 +5,21 @@ use syncsphere_protocol::{
     Timestamp, UploadId, UploadKind,
 };
 
-use super::Desk;
+use super::OperationContext;
 use super::initiate::check_parts;
+use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::{Principal, Ticket};
-use crate::refusal::{Refusal, internal, invalid};
 use crate::s3::{Length, PartUpload, SingleUpload};
 
 /// URLs for parts of an open upload. Asks neither ledger nor storage.
 pub(crate) fn sign_parts<S, W>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     principal: &Principal,
     upload_id: &UploadId,
     request: &SignPartsRequest,
-) -> Result<SignPartsReply, Refusal> {
-    let ticket = Ticket::open(&request.ticket, upload_id, principal, &desk.config.auth.keys)?;
-    ticket.require_alive(desk.cx.now_ms)?;
+) -> Result<SignPartsReply, ApiError> {
+    let ticket = Ticket::open(&request.ticket, upload_id, principal, &op.config.auth.keys)?;
+    ticket.require_alive(op.cx.now_ms)?;
     if request.parts.is_empty() || request.parts.len() > MAX_PARTS_PER_SIGNING {
         return Err(invalid(format!(
             "a request asks for URLs of 1 to {MAX_PARTS_PER_SIGNING} parts"
@@ -27,7 +27,7 @@ pub(crate) fn sign_parts<S, W>(
     }
     check_parts(&request.parts, &ticket.plan()?)?;
     Ok(SignPartsReply {
-        urls: sign(desk, &ticket, &request.parts)?,
+        urls: sign(op, &ticket, &request.parts)?,
     })
 }
 
@@ -35,42 +35,43 @@ pub(crate) fn sign_parts<S, W>(
 ///
 /// Source: own choice; longer than a page takes to ask for its first URLs, shorter than its longest wait for an answer
 /// that does not come.
-const TURNS_CHANGE_MS: i64 = 2_000;
+const ENDPOINT_ROTATION_MS: i64 = 2_000;
 
 /// One URL for each part, in the order asked. The parts have been checked against the plan.
 pub(super) fn sign<S, W>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     ticket: &Ticket,
     parts: &[PartToSign],
-) -> Result<Vec<SignedPart>, Refusal> {
-    let now_ms = desk.cx.now_ms;
+) -> Result<Vec<SignedPart>, ApiError> {
+    let now_ms = op.cx.now_ms;
     // A URL never outlives its upload, but storage takes no lifetime below a second.
     let lifetime_ms = ticket
         .expires_ms
         .saturating_sub(now_ms)
-        .clamp(1_000, desk.config.url_ttl_ms());
+        .clamp(1_000, op.config.url_ttl_ms());
     let lifetime = Duration::from_secs(u64::try_from(lifetime_ms / 1_000).unwrap_or(1));
     // Signatures name the full second, so the URL dies up to a second sooner than it seems.
     let expires_ms = (now_ms.div_euclid(1_000) + lifetime_ms / 1_000).saturating_mul(1_000);
     let plan = ticket.plan()?;
-    let bucket = &desk.config.bucket;
+    let bucket = &op.config.bucket;
     // Parts take turns over several requests too, or one address would get more of them than it has connections; but not
     // for long, so that a part that failed at one address soon gets another.
     // Counted back from the upload's end, so that none of its first parts sees them change.
     let left_ms = ticket.expires_ms.saturating_sub(now_ms).saturating_sub(1);
-    let round = left_ms.div_euclid(TURNS_CHANGE_MS).unsigned_abs() & 0xff;
-    let first_turn = ticket.key.bytes().map(usize::from).sum::<usize>() + usize::try_from(round).unwrap_or(0);
+    let round = left_ms.div_euclid(ENDPOINT_ROTATION_MS).unsigned_abs() & 0xff;
+    let first_endpoint =
+        ticket.key.bytes().map(usize::from).sum::<usize>() + usize::try_from(round).unwrap_or(0);
     parts
         .iter()
         .map(|part| {
-            let length = match ticket.open_end {
-                Some(open_end) => Length::UpTo(open_end.max_size),
+            let length = match ticket.deferred_length {
+                Some(deferred_length) => Length::UpTo(deferred_length.max_size),
                 None => plan
                     .range(part.part_number)
                     .map(|range| Length::Exactly(range.length))
                     .ok_or_else(|| internal("a part outside its plan"))?,
             };
-            let turn = first_turn + usize::from(part.part_number.get());
+            let endpoint_index = first_endpoint + usize::from(part.part_number.get());
             let signed = match (ticket.kind, &ticket.storage_upload_id) {
                 (UploadKind::Single, _) => {
                     let upload = SingleUpload {
@@ -78,7 +79,7 @@ pub(super) fn sign<S, W>(
                         length,
                         crc64nvme: part.crc64nvme,
                         content_type: &ticket.content_type,
-                        turn,
+                        endpoint_index,
                     };
                     bucket.presign_single(&upload, lifetime, now_ms)
                 }
@@ -89,7 +90,7 @@ pub(super) fn sign<S, W>(
                         part: part.part_number,
                         length,
                         crc64nvme: part.crc64nvme,
-                        turn,
+                        endpoint_index,
                     };
                     bucket.presign_part(&upload, lifetime, now_ms)
                 }

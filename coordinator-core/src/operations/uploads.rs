@@ -3,38 +3,38 @@ use syncsphere_protocol::{
     UploadStatus, WorkspaceId,
 };
 
-use super::chores::sweep;
-use super::claims::Claims;
 use super::finalize::{finalize, upload_and_file};
-use super::{Desk, no_such_upload, out_of_turn};
+use super::jobs::sweep;
+use super::reported_parts::ReportedParts;
+use super::{OperationContext, no_such_upload, unexpected_reply};
+use crate::api_error::ApiError;
 use crate::auth::{Principal, Ticket};
 use crate::ledger::{Command, Reply, Upload};
 use crate::ports::{Storage, Workspaces};
-use crate::refusal::Refusal;
 use crate::s3::S3Failure;
 
 /// Where an upload stands and what storage holds of it. Whoever may upload in the workspace gets a
 /// ticket of their own with it, so that an upload can be resumed under a new token.
 pub(crate) async fn status<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     principal: &Principal,
     upload_id: &UploadId,
-) -> Result<UploadStatus, Refusal> {
-    let (upload, mut file) = look_up(desk, principal, upload_id).await?;
+) -> Result<UploadStatus, ApiError> {
+    let (upload, mut file) = look_up(op, principal, upload_id).await?;
     let mut parts = Vec::new();
     if file.status == FileStatus::Uploading {
-        match stored_parts(desk, &upload).await {
+        match stored_parts(op, &upload).await {
             Ok(stored) => parts = latest(stored),
             // Storage has lost the upload or finished it: find out which, and tell that.
             Err(S3Failure::NotFound) => {
-                let _ = finalize(desk, upload.clone(), Claims::default()).await;
-                file = look_up(desk, principal, upload_id).await?.1;
+                let _ = finalize(op, upload.clone(), ReportedParts::default()).await;
+                file = look_up(op, principal, upload_id).await?.1;
             }
             Err(failure) => return Err(failure.into()),
         }
     }
     // What it would be good for takes a known size.
-    let has_ticket = file.status == FileStatus::Uploading && upload.open_end.is_none();
+    let has_ticket = file.status == FileStatus::Uploading && upload.deferred_length.is_none();
     let ticket = Ticket::for_upload(&upload, &principal.subject);
     Ok(UploadStatus {
         upload_id: upload.upload_id,
@@ -47,7 +47,7 @@ pub(crate) async fn status<S: Storage, W: Workspaces>(
         part_count: ticket.plan()?.part_count(),
         parts,
         ticket: match has_ticket {
-            true => Some(ticket.seal(&desk.config.auth.keys)?),
+            true => Some(ticket.seal(&op.config.auth.keys)?),
             false => None,
         },
         expires_at: Timestamp::from_unix_millis(upload.expires_ms),
@@ -58,19 +58,19 @@ pub(crate) async fn status<S: Storage, W: Workspaces>(
 /// Gives an upload up. The second time answers as the first; an upload that was completed before
 /// stays so, and the reply says it.
 pub(crate) async fn abort<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     workspace: &WorkspaceId,
     upload_id: &UploadId,
-) -> Result<AbortReply, Refusal> {
+) -> Result<AbortReply, ApiError> {
     let command = Command::Abort {
         upload_id: upload_id.clone(),
-        urls_dead_ms: desk.urls_dead_ms(),
+        urls_dead_ms: op.urls_dead_ms(),
     };
-    match desk.ask(workspace, command).await? {
-        Reply::Upload { file, chore, .. } => {
-            if let Some(chore) = chore {
+    match op.ask(workspace, command).await? {
+        Reply::Upload { file, job, .. } => {
+            if let Some(job) = job {
                 // What fails here is repeated by the workspace's alarm.
-                sweep(desk, workspace, &chore).await;
+                sweep(op, workspace, &job).await;
             }
             Ok(AbortReply {
                 upload_id: upload_id.clone(),
@@ -78,19 +78,19 @@ pub(crate) async fn abort<S: Storage, W: Workspaces>(
             })
         }
         Reply::Missing => Err(no_such_upload()),
-        other => Err(out_of_turn(&other)),
+        other => Err(unexpected_reply(&other)),
     }
 }
 
 async fn look_up<S, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     principal: &Principal,
     upload_id: &UploadId,
-) -> Result<(Upload, FileRecord), Refusal> {
+) -> Result<(Upload, FileRecord), ApiError> {
     let command = Command::Upload {
         upload_id: upload_id.clone(),
     };
-    upload_and_file(desk.ask(&principal.workspace, command).await?)
+    upload_and_file(op.ask(&principal.workspace, command).await?)
 }
 
 /// One of each number: the last.
@@ -102,23 +102,21 @@ pub(super) fn latest(mut stored: Vec<StoredPart>) -> Vec<StoredPart> {
 }
 
 async fn stored_parts<S: Storage, W>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     upload: &Upload,
 ) -> Result<Vec<StoredPart>, S3Failure> {
     match (upload.kind, &upload.storage_upload_id) {
-        (UploadKind::Multipart, Some(id)) => desk.s3().parts(&upload.file.key, id).await,
+        (UploadKind::Multipart, Some(id)) => op.s3().parts(&upload.file.key, id).await,
         (UploadKind::Multipart, None) => Ok(Vec::new()),
-        (UploadKind::Single, _) => {
-            match (desk.s3().head(&upload.file.key).await, PartNumber::from_index(0)) {
-                (Ok(object), Ok(part_number)) => Ok(vec![StoredPart {
-                    part_number,
-                    size: object.size,
-                    etag: object.etag,
-                    crc64nvme: object.crc64nvme,
-                }]),
-                (Err(S3Failure::NotFound), _) | (Ok(_), Err(_)) => Ok(Vec::new()),
-                (Err(failure), _) => Err(failure),
-            }
-        }
+        (UploadKind::Single, _) => match (op.s3().head(&upload.file.key).await, PartNumber::from_index(0)) {
+            (Ok(object), Ok(part_number)) => Ok(vec![StoredPart {
+                part_number,
+                size: object.size,
+                etag: object.etag,
+                crc64nvme: object.crc64nvme,
+            }]),
+            (Err(S3Failure::NotFound), _) | (Ok(_), Err(_)) => Ok(Vec::new()),
+            (Err(failure), _) => Err(failure),
+        },
     }
 }

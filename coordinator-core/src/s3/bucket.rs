@@ -4,7 +4,7 @@ use http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use syncsphere_protocol::Redacted;
 
-use super::query_signature::DayKey;
+use super::query_signature::SigningKeyCache;
 
 /// Everything but the unreserved characters.
 ///
@@ -40,7 +40,7 @@ pub struct Bucket {
     pub access_key_id: Redacted<String>,
     /// The access key's secret.
     pub secret_access_key: Redacted<String>,
-    pub(crate) day_key: DayKey,
+    pub(crate) signing_key_cache: SigningKeyCache,
 }
 
 /// Where a bucket's name stands in URLs.
@@ -83,20 +83,20 @@ const MAX_PUBLIC_ENDPOINTS: usize = 4;
 
 /// Why a text is no endpoint, or no list of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WrongEndpoint;
+pub struct InvalidEndpoint;
 
-impl WrongEndpoint {
+impl InvalidEndpoint {
     /// What to tell whoever wrote it.
-    pub fn complaint(self) -> &'static str {
+    pub fn reason(self) -> &'static str {
         "has to be http:// or https:// with a host and nothing after it"
     }
 }
 
 impl PublicEndpoints {
     /// The address whose turn it is; they take turns.
-    fn get(&self, turn: usize) -> &Endpoint {
+    fn get(&self, endpoint_index: usize) -> &Endpoint {
         let all = self.others.len() + 1;
-        match (turn % all).checked_sub(1) {
+        match (endpoint_index % all).checked_sub(1) {
             Some(index) => self.others.get(index).unwrap_or(&self.first),
             None => &self.first,
         }
@@ -114,33 +114,33 @@ impl From<Endpoint> for PublicEndpoints {
 
 /// One to four addresses, separated by commas.
 impl FromStr for PublicEndpoints {
-    type Err = WrongEndpoint;
+    type Err = InvalidEndpoint;
 
-    fn from_str(text: &str) -> Result<Self, WrongEndpoint> {
+    fn from_str(text: &str) -> Result<Self, InvalidEndpoint> {
         let mut endpoints = text.split(',').map(|endpoint| endpoint.trim().parse());
-        let first = endpoints.next().ok_or(WrongEndpoint)??;
+        let first = endpoints.next().ok_or(InvalidEndpoint)??;
         let others: Vec<Endpoint> = endpoints.collect::<Result<_, _>>()?;
         if others.len() >= MAX_PUBLIC_ENDPOINTS {
-            return Err(WrongEndpoint);
+            return Err(InvalidEndpoint);
         }
         Ok(Self { first, others })
     }
 }
 
 impl FromStr for Endpoint {
-    type Err = WrongEndpoint;
+    type Err = InvalidEndpoint;
 
-    fn from_str(text: &str) -> Result<Self, WrongEndpoint> {
-        let uri: Uri = text.parse().map_err(|_| WrongEndpoint)?;
+    fn from_str(text: &str) -> Result<Self, InvalidEndpoint> {
+        let uri: Uri = text.parse().map_err(|_| InvalidEndpoint)?;
         let (scheme, default_port) = match uri.scheme_str() {
             Some("https") => ("https", 443),
             Some("http") => ("http", 80),
-            _ => return Err(WrongEndpoint),
+            _ => return Err(InvalidEndpoint),
         };
-        let authority = uri.authority().ok_or(WrongEndpoint)?;
+        let authority = uri.authority().ok_or(InvalidEndpoint)?;
         let is_bare = uri.path() == "/" && uri.query().is_none() && !text.contains('#');
         if !is_bare || authority.as_str().contains('@') || authority.host().is_empty() {
-            return Err(WrongEndpoint);
+            return Err(InvalidEndpoint);
         }
         let host = authority.host().to_ascii_lowercase();
         // HTTP clients leave a default port out of the Host header, which is signed.
@@ -164,8 +164,8 @@ impl Bucket {
     }
 
     /// The URL of an object as browsers reach it, at the address whose turn it is.
-    pub(crate) fn public_url(&self, key: &str, turn: usize) -> String {
-        self.url(self.public_endpoints.get(turn), key)
+    pub(crate) fn public_url(&self, key: &str, endpoint_index: usize) -> String {
+        self.url(self.public_endpoints.get(endpoint_index), key)
     }
 
     fn url(&self, endpoint: &Endpoint, key: &str) -> String {
@@ -180,7 +180,7 @@ impl Bucket {
 }
 
 /// A name or value as it stands in a query.
-pub(super) fn encoded(text: &str) -> String {
+pub(super) fn uri_encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
@@ -221,7 +221,7 @@ mod tests {
             "https://user:pass@s3.example",
             "https://s3.example/#x",
         ] {
-            assert_eq!(bad.parse::<Endpoint>(), Err(WrongEndpoint), "{bad}");
+            assert_eq!(bad.parse::<Endpoint>(), Err(InvalidEndpoint), "{bad}");
         }
     }
 
@@ -231,7 +231,7 @@ mod tests {
         let one: Endpoint = "https://one.example".parse().unwrap();
         let other: Endpoint = "https://two.example".parse().unwrap();
         assert_eq!(
-            [0, 1, 2, usize::MAX].map(|turn| two.get(turn)),
+            [0, 1, 2, usize::MAX].map(|index| two.get(index)),
             [&one, &other, &one, &other]
         );
         assert_eq!(PublicEndpoints::from(one.clone()).get(7), &one);
@@ -240,7 +240,7 @@ mod tests {
             "https://one.example,",
             "https://a,https://b,https://c,https://d,https://e",
         ] {
-            assert_eq!(bad.parse::<PublicEndpoints>(), Err(WrongEndpoint), "{bad}");
+            assert_eq!(bad.parse::<PublicEndpoints>(), Err(InvalidEndpoint), "{bad}");
         }
     }
 

@@ -10,24 +10,24 @@ use super::bucket::query_string;
 use super::replies::{self, ListedPart, PartsPage, StoredObject, Unreadable, UploadsPage};
 use super::sign::SigningFailure;
 use super::{Bucket, Provider};
+use crate::api_error::{ApiError, internal};
 use crate::ledger::UploadMarker;
 use crate::ports::{Storage, StorageFailure};
-use crate::refusal::{Refusal, internal};
 
 /// Longest wait for an ordinary answer. Source: own choice, well above what S3 takes for metadata.
-const PATIENCE: Duration = Duration::from_secs(20);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Longest wait for a completion.
 ///
 /// Source: it "could take several minutes", says the API's documentation, and storage keeps the
 /// connection alive meanwhile. Past it the client asks again, which is safe.
-const COMPLETION_PATIENCE: Duration = Duration::from_secs(300);
+const COMPLETION_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Pauses before a request is sent again that storage did not answer, or asked to repeat: one for each time.
 ///
 /// Source: own choice. A connection that broke or an overloaded node is often over in a moment; what takes
 /// longer is for the client to wait for, which is told so.
-const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+const RETRY_DELAYS: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
 
 /// Largest answer that is read, in bytes. Source: a page of 1,000 parts has about 350 bytes each.
 const REPLY_LIMIT: usize = 2 * 1024 * 1024;
@@ -55,7 +55,7 @@ pub(crate) enum S3Failure {
     /// Storage does not answer, or asks to wait. It may have acted all the same.
     Unavailable(String),
     /// The same, and asking again would take too long.
-    Silent(String),
+    NotRetryable(String),
     /// Storage has no such object or upload.
     NotFound,
     /// Storage refused, with this code.
@@ -78,7 +78,7 @@ impl<S: Storage> S3<'_, S> {
             .header("content-type", content_type)
             .header("x-amz-checksum-algorithm", "CRC64NVME")
             .header("x-amz-checksum-type", "FULL_OBJECT");
-        let response = self.send(request, Vec::new(), PATIENCE).await?;
+        let response = self.send(request, Vec::new(), REQUEST_TIMEOUT).await?;
         Ok(replies::created_upload(response.body())?)
     }
 
@@ -120,7 +120,7 @@ impl<S: Storage> S3<'_, S> {
         }
         query.push(("uploadId", Some(upload)));
         let request = Request::get(self.object(key, &query));
-        let response = self.send(request, Vec::new(), PATIENCE).await?;
+        let response = self.send(request, Vec::new(), REQUEST_TIMEOUT).await?;
         Ok(replies::parts_page(response.body())?)
     }
 
@@ -147,7 +147,7 @@ impl<S: Storage> S3<'_, S> {
             request = request.header("x-amz-mp-object-size", size);
         }
         let response = self
-            .send(request, completion_body(parts)?, COMPLETION_PATIENCE)
+            .send(request, completion_body(parts)?, COMPLETION_TIMEOUT)
             .await?;
         replies::completion(response.body())?.map_err(|code| S3Failure::from_code(StatusCode::OK, code))
     }
@@ -155,13 +155,13 @@ impl<S: Storage> S3<'_, S> {
     /// Drops a multipart upload and the parts it holds.
     pub(crate) async fn abort(&self, key: &str, upload: &str) -> Result<(), S3Failure> {
         let request = Request::delete(self.object(key, &[("uploadId", Some(upload))]));
-        self.send(request, Vec::new(), PATIENCE).await.map(drop)
+        self.send(request, Vec::new(), REQUEST_TIMEOUT).await.map(drop)
     }
 
     /// Removes an object; one that is not there is removed already.
     pub(crate) async fn delete(&self, key: &str) -> Result<(), S3Failure> {
         let request = Request::delete(self.object(key, &[]));
-        self.send(request, Vec::new(), PATIENCE).await.map(drop)
+        self.send(request, Vec::new(), REQUEST_TIMEOUT).await.map(drop)
     }
 
     /// What storage knows of an object.
@@ -170,7 +170,7 @@ impl<S: Storage> S3<'_, S> {
             .header("x-amz-checksum-mode", "ENABLED")
             // A compressed answer would have another length. Not signed: Cloudflare puts `gzip` in its place.
             .header("accept-encoding", "identity");
-        let response = self.send(request, Vec::new(), PATIENCE).await?;
+        let response = self.send(request, Vec::new(), REQUEST_TIMEOUT).await?;
         let told = replies::told_object(response.headers())?;
         Ok(StoredObject {
             size: match told.size {
@@ -195,7 +195,7 @@ impl<S: Storage> S3<'_, S> {
             ("prefix", Some(key)),
         ];
         let request = Request::get(self.bucket.bucket_url() + &query_string(&query));
-        let response = self.send(request, Vec::new(), PATIENCE).await?;
+        let response = self.send(request, Vec::new(), REQUEST_TIMEOUT).await?;
         replies::listed_size(response.body(), key)?
             .ok_or_else(|| S3Failure::Unavailable("storage does not list an object that it has".to_owned()))
     }
@@ -226,14 +226,14 @@ impl<S: Storage> S3<'_, S> {
         let mut query = query.to_vec();
         query.push(("uploads", None));
         let request = Request::get(self.bucket.bucket_url() + &query_string(&query));
-        let response = self.send(request, Vec::new(), PATIENCE).await?;
+        let response = self.send(request, Vec::new(), REQUEST_TIMEOUT).await?;
         Ok(replies::uploads_page(response.body())?)
     }
 
     /// Whether storage answers and knows both bucket and credentials.
     pub(crate) async fn check_bucket(&self) -> Result<(), S3Failure> {
         let request = Request::head(self.bucket.bucket_url());
-        self.send(request, Vec::new(), PATIENCE).await.map(drop)
+        self.send(request, Vec::new(), REQUEST_TIMEOUT).await.map(drop)
     }
 
     fn object(&self, key: &str, query: &[(&str, Option<&str>)]) -> String {
@@ -245,34 +245,34 @@ impl<S: Storage> S3<'_, S> {
         &self,
         request: http::request::Builder,
         body: Vec<u8>,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Response<Vec<u8>>, S3Failure> {
         let request = request
             .body(body)
             .map_err(|error| S3Failure::Broken(error.to_string()))?;
         let request = self.bucket.sign(request, self.now_ms)?;
         // Only what reads: after a completion whose reply was lost the object is looked at, and what is to be
-        // removed comes again as a chore.
-        let pauses: &[Duration] = match request.method().is_safe() {
-            true => &PAUSES,
+        // removed comes again as a job.
+        let delays: &[Duration] = match request.method().is_safe() {
+            true => &RETRY_DELAYS,
             false => &[],
         };
-        for pause in pauses {
-            match self.send_once(request.clone(), patience).await {
-                Err(S3Failure::Unavailable(_)) => self.storage.pause(*pause).await,
+        for delay in delays {
+            match self.send_once(request.clone(), timeout).await {
+                Err(S3Failure::Unavailable(_)) => self.storage.pause(*delay).await,
                 answer => return answer,
             }
         }
-        self.send_once(request, patience).await
+        self.send_once(request, timeout).await
     }
 
     async fn send_once(
         &self,
         request: Request<Vec<u8>>,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Response<Vec<u8>>, S3Failure> {
         let is_head = request.method() == Method::HEAD;
-        let response = self.storage.send(request, patience, REPLY_LIMIT).await?;
+        let response = self.storage.send(request, timeout, REPLY_LIMIT).await?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -308,7 +308,7 @@ impl From<StorageFailure> for S3Failure {
         match failure {
             StorageFailure::Unreachable => Self::Unavailable(failure.to_string()),
             StorageFailure::TimedOut | StorageFailure::ReplyTooLarge | StorageFailure::Spent => {
-                Self::Silent(failure.to_string())
+                Self::NotRetryable(failure.to_string())
             }
         }
     }
@@ -326,12 +326,12 @@ impl From<SigningFailure> for S3Failure {
     }
 }
 
-impl From<S3Failure> for Refusal {
+impl From<S3Failure> for ApiError {
     fn from(failure: S3Failure) -> Self {
         /// Seconds to wait when storage is away. Source: own choice.
         const RETRY_AFTER: u32 = 2;
         match failure {
-            S3Failure::Unavailable(cause) | S3Failure::Silent(cause) => Refusal::from(
+            S3Failure::Unavailable(cause) | S3Failure::NotRetryable(cause) => ApiError::from(
                 Problem::new(
                     ErrorCode::StorageUnavailable,
                     "storage does not answer at the moment",

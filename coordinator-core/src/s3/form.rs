@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::Bucket;
 use super::presign::{CHECKSUM, Length, Presigned, SingleUpload};
-use super::sign::{ALGORITHM, SigningFailure, calendar};
+use super::sign::{ALGORITHM, SigningFailure, utc_time};
 
 impl Bucket {
     /// A form for a whole object: storage takes exactly this key, length, media type and checksum. The
@@ -25,15 +25,15 @@ impl Bucket {
         lifetime: Duration,
         now_ms: i64,
     ) -> Result<Presigned, SigningFailure> {
-        let stamp = self.stamp(now_ms)?;
+        let credential_scope = self.credential_scope(now_ms)?;
         let expires =
-            calendar(now_ms.saturating_add(i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX)))?;
+            utc_time(now_ms.saturating_add(i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX)))?;
         let mut fields = vec![
             ("key", upload.key.to_owned()),
             ("Content-Type", upload.content_type.to_owned()),
             ("x-amz-algorithm", ALGORITHM.to_owned()),
-            ("x-amz-credential", stamp.credential),
-            ("x-amz-date", stamp.moment),
+            ("x-amz-credential", credential_scope.credential),
+            ("x-amz-date", credential_scope.amz_date),
         ];
         if let Some(checksum) = upload.crc64nvme {
             fields.push(("x-amz-checksum-algorithm", "CRC64NVME".to_owned()));
@@ -61,7 +61,7 @@ impl Bucket {
         fields.push(("policy", policy));
         Ok(Presigned {
             method: "POST",
-            url: self.public_url("", upload.turn),
+            url: self.public_url("", upload.endpoint_index),
             headers: Vec::new(),
             fields,
         })
@@ -119,7 +119,7 @@ mod tests {
             length: Length::Exactly(7),
             crc64nvme: Some("AAAAAAAAAAE=".parse().unwrap()),
             content_type: "text/plain",
-            turn: 0,
+            endpoint_index: 0,
         };
         let form = example_bucket()
             .sign_form(&upload, Duration::from_secs(60), 1_369_353_600_000)

@@ -9,8 +9,8 @@ mod query_signature;
 mod replies;
 mod sign;
 
-pub use bucket::{Addressing, Bucket, Endpoint, Provider, PublicEndpoints, WrongEndpoint};
+pub use bucket::{Addressing, Bucket, Endpoint, InvalidEndpoint, Provider, PublicEndpoints};
 pub(crate) use client::{PartToComplete, S3, S3Failure};
 pub(crate) use presign::{Download, Length, PartUpload, SingleUpload};
-pub(crate) use query_signature::DayKey;
+pub(crate) use query_signature::SigningKeyCache;
 pub(crate) use replies::{StoredObject, Unreadable, parse};

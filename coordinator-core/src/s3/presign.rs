@@ -27,7 +27,7 @@ pub(crate) struct PartUpload<'a> {
     /// Where given, storage refuses any other content.
     pub crc64nvme: Option<Crc64Nvme>,
     /// Which of storage's addresses is to take it: they take turns.
-    pub turn: usize,
+    pub endpoint_index: usize,
 }
 
 /// Permission to send a whole object in one request.
@@ -38,7 +38,7 @@ pub(crate) struct SingleUpload<'a> {
     /// Stored with the object.
     pub content_type: &'a str,
     /// As for a part.
-    pub turn: usize,
+    pub endpoint_index: usize,
 }
 
 /// Permission to read an object.
@@ -75,7 +75,7 @@ impl Bucket {
             ("partNumber", Some(&number)),
             ("uploadId", Some(part.storage_upload_id)),
         ]);
-        let url = self.public_url(part.key, part.turn) + &query;
+        let url = self.public_url(part.key, part.endpoint_index) + &query;
         let headers = checksum_header(part.crc64nvme);
         self.presign_put(&url, part.length, headers, lifetime, now_ms)
     }
@@ -90,7 +90,7 @@ impl Bucket {
         if self.takes_forms {
             return self.sign_form(upload, lifetime, now_ms);
         }
-        let url = self.public_url(upload.key, upload.turn);
+        let url = self.public_url(upload.key, upload.endpoint_index);
         let mut headers = checksum_header(upload.crc64nvme);
         headers.push(("content-type", upload.content_type.to_owned()));
         self.presign_put(&url, upload.length, headers, lifetime, now_ms)

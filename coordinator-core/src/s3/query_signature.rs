@@ -14,23 +14,23 @@ use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use sha2::{Digest, Sha256};
 
 use super::Bucket;
-use super::bucket::encoded;
-use super::sign::{ALGORITHM, SERVICE, SigningFailure, Stamp, system_time};
+use super::bucket::uri_encode;
+use super::sign::{ALGORITHM, CredentialScope, SERVICE, SigningFailure, system_time};
 
 /// The key that a day's signatures are made with, once there was one to make.
 #[derive(Default)]
-pub(crate) struct DayKey(Mutex<Option<(i64, Vec<u8>)>>);
+pub(crate) struct SigningKeyCache(Mutex<Option<(i64, Vec<u8>)>>);
 
 /// A copy derives its own: it may get another secret or region.
-impl Clone for DayKey {
+impl Clone for SigningKeyCache {
     fn clone(&self) -> Self {
         Self::default()
     }
 }
 
-impl fmt::Debug for DayKey {
+impl fmt::Debug for SigningKeyCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DayKey(…)")
+        f.write_str("SigningKeyCache(…)")
     }
 }
 
@@ -40,7 +40,11 @@ impl Bucket {
     /// The key for what is signed at this time.
     pub(super) fn signing_key(&self, now_ms: i64) -> Vec<u8> {
         let day = now_ms.div_euclid(MS_OF_A_DAY);
-        let mut held = self.day_key.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self
+            .signing_key_cache
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some((held_day, key)) = held.as_ref()
             && *held_day == day
         {
@@ -73,11 +77,11 @@ impl Bucket {
     ) -> Result<String, SigningFailure> {
         let (resource, query) = url.split_once('?').unwrap_or((url, ""));
         let (host, path) = host_and_path(resource)?;
-        let Stamp {
-            moment,
+        let CredentialScope {
+            amz_date,
             scope,
             credential,
-        } = self.stamp(now_ms)?;
+        } = self.credential_scope(now_ms)?;
 
         let mut signed_headers: Vec<(&str, String)> = vec![("host", host.to_owned())];
         signed_headers.extend(headers.iter().map(|(name, value)| (*name, trimmed(value))));
@@ -92,10 +96,10 @@ impl Bucket {
             .collect();
         pairs.extend([
             format!("X-Amz-Algorithm={ALGORITHM}"),
-            format!("X-Amz-Credential={}", encoded(&credential)),
-            format!("X-Amz-Date={moment}"),
+            format!("X-Amz-Credential={}", uri_encode(&credential)),
+            format!("X-Amz-Date={amz_date}"),
             format!("X-Amz-Expires={}", lifetime.as_secs()),
-            format!("X-Amz-SignedHeaders={}", encoded(&names)),
+            format!("X-Amz-SignedHeaders={}", uri_encode(&names)),
         ]);
         // By name and then by value, which differs from the order of the pairs where one name begins with another's.
         pairs.sort_unstable_by(|one, other| name_and_value(one).cmp(&name_and_value(other)));
@@ -106,7 +110,7 @@ impl Bucket {
             canonical.extend([name, ":", value, "\n"]);
         }
         canonical.extend(["\n", &names, "\nUNSIGNED-PAYLOAD"]);
-        let mut to_sign = format!("{ALGORITHM}\n{moment}\n{scope}\n");
+        let mut to_sign = format!("{ALGORITHM}\n{amz_date}\n{scope}\n");
         for byte in Sha256::digest(canonical.as_bytes()) {
             // Writing to a String cannot fail.
             let _ = write!(to_sign, "{byte:02x}");

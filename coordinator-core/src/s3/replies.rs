@@ -146,10 +146,10 @@ pub(crate) fn uploads_page(body: &[u8]) -> Result<UploadsPage, Unreadable> {
         #[serde(rename = "NextUploadIdMarker")]
         next_upload: Option<String>,
         #[serde(rename = "Upload", default)]
-        uploads: Vec<Listed>,
+        uploads: Vec<StoredUpload>,
     }
     #[derive(Deserialize)]
-    struct Listed {
+    struct StoredUpload {
         #[serde(rename = "Key")]
         key: String,
         #[serde(rename = "UploadId")]

@@ -117,9 +117,9 @@ pub(super) const SERVICE: &str = "s3";
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 /// When something is signed, and with whose key for what, as signatures write it.
-pub(super) struct Stamp {
+pub(super) struct CredentialScope {
     /// `20130524T000000Z`
-    pub moment: String,
+    pub amz_date: String,
     /// Day, region and service.
     pub scope: String,
     /// The access key's id and the scope.
@@ -127,11 +127,11 @@ pub(super) struct Stamp {
 }
 
 impl Bucket {
-    pub(super) fn stamp(&self, now_ms: i64) -> Result<Stamp, SigningFailure> {
-        let now = calendar(now_ms)?;
+    pub(super) fn credential_scope(&self, now_ms: i64) -> Result<CredentialScope, SigningFailure> {
+        let now = utc_time(now_ms)?;
         let scope = format!("{}/{}/{SERVICE}/aws4_request", now.format("%Y%m%d"), self.region);
-        Ok(Stamp {
-            moment: now.format("%Y%m%dT%H%M%SZ").to_string(),
+        Ok(CredentialScope {
+            amz_date: now.format("%Y%m%dT%H%M%SZ").to_string(),
             credential: format!("{}/{scope}", self.access_key_id.0),
             scope,
         })
@@ -143,7 +143,7 @@ pub(super) fn system_time(ms: i64) -> SystemTime {
 }
 
 /// A moment of the calendar.
-pub(super) fn calendar(ms: i64) -> Result<DateTime<Utc>, SigningFailure> {
+pub(super) fn utc_time(ms: i64) -> Result<DateTime<Utc>, SigningFailure> {
     DateTime::from_timestamp_millis(ms).ok_or_else(|| SigningFailure("a time beyond the calendar".to_owned()))
 }
 
@@ -174,7 +174,7 @@ pub(super) mod tests {
             takes_forms: false,
             region: "us-east-1".to_owned(),
             access_key_id: Redacted("AKIAIOSFODNN7EXAMPLE".to_owned()),
-            day_key: Default::default(),
+            signing_key_cache: Default::default(),
             secret_access_key: Redacted("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned()),
         }
     }

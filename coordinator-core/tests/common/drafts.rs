@@ -23,7 +23,7 @@ pub fn draft(number: usize, expires_ms: i64) -> UploadDraft {
         part_size: 5 * 1024 * 1024,
         tail: None,
         expires_ms,
-        open_end: None,
+        deferred_length: None,
         file: FileDraft {
             file_id: file_id(number),
             workspace: "demo".parse().unwrap(),

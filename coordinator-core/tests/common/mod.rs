@@ -10,7 +10,7 @@ use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 use syncsphere_coordinator_core::ledger::{Call, MemoryStore, Reply, apply};
 use syncsphere_coordinator_core::{
-    Config, Context, Coordinator, PlainEntrance, Storage, StorageFailure, WorkspaceFailure, Workspaces,
+    Config, Context, Coordinator, NoIdentityProviders, Storage, StorageFailure, WorkspaceFailure, Workspaces,
 };
 use syncsphere_protocol::WorkspaceId;
 
@@ -38,7 +38,7 @@ impl Storage for Script {
     async fn send(
         &self,
         request: Request<Vec<u8>>,
-        _patience: Duration,
+        _timeout: Duration,
         _reply_limit: usize,
     ) -> Result<Response<Vec<u8>>, StorageFailure> {
         let names: Vec<_> = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes())
@@ -92,7 +92,7 @@ impl Workspaces for Ledgers {
 }
 
 /// A coordinator with everything around it, and a guest's token.
-pub struct Bench {
+pub struct Harness {
     pub coordinator: Coordinator,
     pub ledgers: Ledgers,
     pub storage: Script,
@@ -101,14 +101,14 @@ pub struct Bench {
     token: String,
 }
 
-impl Bench {
+impl Harness {
     pub fn new() -> Self {
         Self::with(&[])
     }
 
     /// With these variables besides the usual ones.
     pub fn with(vars: &[(&str, &str)]) -> Self {
-        let mut bench = Self {
+        let mut harness = Self {
             coordinator: Coordinator::new(config(vars)),
             ledgers: Ledgers::default(),
             storage: Script::default(),
@@ -117,9 +117,9 @@ impl Bench {
             token: String::new(),
         };
         let form = b"grant_type=urn:syncsphere:guest".to_vec();
-        let (_, reply) = bench.exchange(Request::post("/v1/auth/token").body(form).unwrap());
-        bench.token = reply["access_token"].as_str().unwrap().to_owned();
-        bench
+        let (_, reply) = harness.exchange(Request::post("/v1/auth/token").body(form).unwrap());
+        harness.token = reply["access_token"].as_str().unwrap().to_owned();
+        harness
     }
 
     /// Asks for a path with a JSON body while storage answers by `script`, all of which has to be
@@ -173,12 +173,12 @@ impl Bench {
     }
 
     /// Lets the workspace's alarm ring.
-    pub fn tend(&mut self, script: Vec<Exchange>) {
+    pub fn run_due_jobs(&mut self, script: Vec<Exchange>) {
         self.storage.0.borrow_mut().extend(script);
         let cx = self.context();
         let workspace = "demo".parse().unwrap();
         self.coordinator
-            .tend(
+            .run_due_jobs(
                 &workspace,
                 &cx,
                 &self.coordinator.within_budget(&self.storage),
@@ -190,9 +190,9 @@ impl Bench {
     }
 
     /// The same while storage answers whatever it is asked, as often as it is.
-    pub fn tend_freely(&mut self, answer: Answer) {
+    pub fn run_due_jobs_freely(&mut self, answer: Answer) {
         self.storage.2.replace(Some(answer));
-        self.tend(vec![]);
+        self.run_due_jobs(vec![]);
         self.storage.2.replace(None);
     }
 
@@ -228,7 +228,7 @@ impl Bench {
                 cx,
                 &self.coordinator.within_budget(&self.storage),
                 &self.ledgers,
-                &PlainEntrance,
+                &NoIdentityProviders,
             )
             .now_or_never()
             .expect("nothing here waits")
@@ -295,7 +295,7 @@ pub fn parts(parts: &[(u16, u64)]) -> Result<Response<Vec<u8>>, StorageFailure> 
     )
 }
 
-/// The answer to a listing of both parts of [`Bench::open`].
+/// The answer to a listing of both parts of [`Harness::open`].
 pub fn both_parts() -> Result<Response<Vec<u8>>, StorageFailure> {
     parts(&[(1, PART), (2, 1)])
 }

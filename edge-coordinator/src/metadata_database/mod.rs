@@ -1,6 +1,6 @@
 //! The metadata database: PostgreSQL behind a Hyperdrive binding, where the deployment has one.
 
-mod line;
+mod closing_socket;
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -16,17 +16,17 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, Connection, Error, NoTls};
 use worker::{Delay, Env, Hyperdrive};
 
-use self::line::Line;
+use self::closing_socket::ClosingSocket;
 
 /// The Hyperdrive binding in `wrangler.toml`.
 const BINDING: &str = "DATABASE";
 
 /// Patience with the database, from dialling to its answer. Source: own choice; a delivery takes
-/// milliseconds, and the workspace's other chores wait no longer than this.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// milliseconds, and the workspace's other jobs wait no longer than this.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Patience with its goodbye. Source: own choice.
-const PATIENCE_WITH_GOODBYE: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Whether the deployment has a metadata database.
 pub(crate) fn is_bound(env: &Env) -> bool {
@@ -42,7 +42,7 @@ pub(crate) struct HyperdriveDatabase {
 /// A connection. It moves only while somebody waits for it, so nothing of it outlives its owner.
 struct Session {
     client: Client,
-    connection: Connection<Line, NoTlsStream>,
+    connection: Connection<ClosingSocket, NoTlsStream>,
 }
 
 impl HyperdriveDatabase {
@@ -59,7 +59,7 @@ impl HyperdriveDatabase {
         if let Some(session) = self.session.into_inner() {
             // The connection says goodbye once it has no client any more.
             drop(session.client);
-            let _ = within(PATIENCE_WITH_GOODBYE, session.connection).await;
+            let _ = with_timeout(CLOSE_TIMEOUT, session.connection).await;
         }
     }
 
@@ -78,8 +78,8 @@ impl HyperdriveDatabase {
             .application_name("syncsphere")
             // As far as the binding, which itself speaks TLS to the database.
             .ssl_mode(SslMode::Disable);
-        let connected = config.connect_raw(Line::new(socket), NoTls).await;
-        let (client, connection) = connected.map_err(|error| told(&error))?;
+        let connected = config.connect_raw(ClosingSocket::new(socket), NoTls).await;
+        let (client, connection) = connected.map_err(|error| redacted(&error))?;
         Ok(Session { client, connection })
     }
 
@@ -94,7 +94,7 @@ impl HyperdriveDatabase {
 
 impl MetadataDatabase for HyperdriveDatabase {
     async fn write(&self, workspace: &WorkspaceId, rows: String) -> Result<(), DatabaseFailure> {
-        match within(PATIENCE, self.attempt(workspace, &rows)).await {
+        match with_timeout(TIMEOUT, self.attempt(workspace, &rows)).await {
             Some(outcome) => outcome,
             None => Err(failure("it did not answer in time")),
         }
@@ -108,22 +108,22 @@ impl Session {
         let values: [(&(dyn ToSql + Sync), Type); 2] = [(&workspace, Type::TEXT), (&rows, Type::TEXT)];
         let statement = self.client.execute_typed(STATEMENT, &values);
         match select(pin!(statement), &mut self.connection).await {
-            Either::Left((outcome, _)) => outcome.map(drop).map_err(|error| told(&error)),
-            Either::Right((Err(error), _)) => Err(told(&error)),
+            Either::Left((outcome, _)) => outcome.map(drop).map_err(|error| redacted(&error)),
+            Either::Right((Err(error), _)) => Err(redacted(&error)),
             Either::Right((Ok(()), _)) => Err(failure("it hung up")),
         }
     }
 }
 
-async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Option<T> {
-    match select(pin!(work), pin!(Delay::from(patience))).await {
+async fn with_timeout<T>(timeout: Duration, work: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(work), pin!(Delay::from(timeout))).await {
         Either::Left((outcome, _)) => Some(outcome),
         Either::Right(((), _)) => None,
     }
 }
 
 /// What the log may know of an error: its own text may quote a row or an address.
-fn told(error: &Error) -> DatabaseFailure {
+fn redacted(error: &Error) -> DatabaseFailure {
     match error.code() {
         // Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
         Some(code) => failure(format!("SQLSTATE {}", code.code())),

@@ -9,7 +9,7 @@ use http::{Request, Response};
 use serde_json::{Value, json};
 use syncsphere_coordinator_core::ledger::{Call, MemoryStore, Reply, apply};
 use syncsphere_coordinator_core::{
-    Config, Context, Coordinator, PlainEntrance, Storage, StorageFailure, WorkspaceFailure, Workspaces,
+    Config, Context, Coordinator, NoIdentityProviders, Storage, StorageFailure, WorkspaceFailure, Workspaces,
 };
 use syncsphere_protocol::{MIB, WorkspaceId};
 
@@ -159,7 +159,13 @@ impl Surroundings {
             request_id: "r".to_owned(),
         };
         self.coordinator
-            .handle(request, context, &self.storage, &self.ledgers, &PlainEntrance)
+            .handle(
+                request,
+                context,
+                &self.storage,
+                &self.ledgers,
+                &NoIdentityProviders,
+            )
             .now_or_never()
             .expect("nothing here waits")
     }

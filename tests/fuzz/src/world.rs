@@ -13,8 +13,8 @@ use http::{Request, Response};
 use serde_json::Value;
 use syncsphere_coordinator_core::ledger::{Call, MemoryStore, Reply as LedgerReply, apply};
 use syncsphere_coordinator_core::{
-    Cause, Config, Context, Coordinator, Entrance, IssuerFailure, PublicKey, Storage, StorageFailure,
-    WorkspaceFailure, Workspaces,
+    Cause, Config, Context, Coordinator, IdentityProviders, IssuerFailure, PublicKey, Storage,
+    StorageFailure, WorkspaceFailure, Workspaces,
 };
 use syncsphere_protocol::{Problem, WorkspaceId};
 
@@ -211,25 +211,25 @@ impl<S: StorageStub> World<S> {
 }
 
 impl<S: StorageStub> World<S> {
-    /// Looks for multipart uploads that no ledger knows, as the workspace of that chore does, and gives how
-    /// many were listed, found strays and aborted.
-    pub fn look_for_strays(&self) -> Option<(usize, usize, usize)> {
+    /// Looks for multipart uploads that no ledger knows, as the workspace of that job does, and gives how
+    /// many were listed, found orphans and aborted.
+    pub fn look_for_orphans(&self) -> Option<(usize, usize, usize)> {
         let context = self.context();
         let begun = self
             .coordinator
-            .look_for_strays(&context, &self.storage, &self.ledgers);
+            .look_for_orphans(&context, &self.storage, &self.ledgers);
         begun.now_or_never().expect("nothing here waits").unwrap();
         let ledgers = self.ledgers.0.borrow().keys().cloned().collect::<Vec<_>>();
         let mut reports = ledgers.iter().filter_map(|workspace| {
             let tended = self
                 .coordinator
-                .tend(workspace, &context, &self.storage, &self.ledgers);
+                .run_due_jobs(workspace, &context, &self.storage, &self.ledgers);
             tended.now_or_never().expect("nothing here waits")
         });
         let report = reports.next()?;
         let told = format!("{report:?}");
         assert!(!told.contains(CANARY), "a secret is told: {told}");
-        Some((report.listed, report.strays.len(), report.aborted))
+        Some((report.listed, report.orphans.len(), report.aborted))
     }
 
     fn context(&self) -> Context {
@@ -287,7 +287,7 @@ impl<S: StorageStub> Storage for Port<S> {
     async fn send(
         &self,
         request: Request<Vec<u8>>,
-        _patience: Duration,
+        _timeout: Duration,
         reply_limit: usize,
     ) -> Result<Response<Vec<u8>>, StorageFailure> {
         let answer = self.0.answer(&request)?;
@@ -315,7 +315,7 @@ struct Issuer {
     fetches: Cell<u32>,
 }
 
-impl Entrance for Issuer {
+impl IdentityProviders for Issuer {
     async fn fetch_keys(&self, _: &http::Uri, _: Duration, limit: usize) -> Result<Vec<u8>, IssuerFailure> {
         self.fetches.set(self.fetches.get() + 1);
         let document = self.published.borrow().clone();
@@ -336,7 +336,7 @@ impl Entrance for Issuer {
 
     async fn pause(&self, _: Duration) {}
 
-    async fn admit(&self, _: &str) -> Result<(), u32> {
+    async fn count_request(&self, _: &str) -> Result<(), u32> {
         Ok(())
     }
 }

@@ -262,7 +262,7 @@ proptest! {
         }
         match Config::from_vars(&vars) {
             Ok(config) => {
-                let auth = format!("{:?}", (&config.auth.keys, &config.auth.clients, &config.auth.outside));
+                let auth = format!("{:?}", (&config.auth.keys, &config.auth.clients, &config.auth.external_issuers));
                 prop_assert!(!auth.contains(CANARY), "{auth}");
             }
             Err(error) => {

@@ -144,16 +144,16 @@ fn live_through(lie: Lie) -> bool {
     is_announced
 }
 
-/// Looks for strays while storage lists whatever it likes; gives what was listed, stray, and aborted.
-fn look_for_strays(lie: Lie) -> Option<(usize, usize, usize)> {
+/// Looks for orphans while storage lists whatever it likes; gives what was listed, orphan, and aborted.
+fn look_for_orphans(lie: Lie) -> Option<(usize, usize, usize)> {
     let world = World::with(Liar::default());
-    // Of a workspace that never had an upload nothing is a stray.
+    // Of a workspace that never had an upload nothing is a orphan.
     world.open();
     *world.storage().lie.borrow_mut() = Some(lie);
     world.storage().asked.set(0);
-    let found = world.look_for_strays();
-    if let Some((listed, strays, aborted)) = found {
-        assert!(strays <= listed && aborted <= strays);
+    let found = world.look_for_orphans();
+    if let Some((listed, orphans, aborted)) = found {
+        assert!(orphans <= listed && aborted <= orphans);
         // A page of them, listed up to three times, and a request for each.
         assert!(world.storage().asked.get() <= 3 + u32::try_from(aborted + 1).unwrap());
     }
@@ -258,7 +258,7 @@ fn the_corpus_of_listed_uploads_holds_one_that_is_nobodys() {
     let found: Vec<_> = seeds("listed-uploads")
         .into_iter()
         .map(|body| {
-            look_for_strays(Lie {
+            look_for_orphans(Lie {
                 about: About::Uploads,
                 status: 200,
                 body,
@@ -275,7 +275,7 @@ proptest! {
 
     #[test]
     fn whatever_uploads_are_said_to_be_there(lie in lie(About::Uploads, "listed-uploads")) {
-        look_for_strays(lie);
+        look_for_orphans(lie);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use syncsphere_coordinator_core::ledger;
 use syncsphere_coordinator_core::{
-    Config, Context, Coordinator, PlainEntrance, Storage, StorageFailure, WorkspaceFailure, Workspaces,
+    Config, Context, Coordinator, NoIdentityProviders, Storage, StorageFailure, WorkspaceFailure, Workspaces,
 };
 use syncsphere_protocol::{Problem, TokenReply, WorkspaceId};
 use syncsphere_upload_core::{Call, CallFailure, Reply};
@@ -67,7 +67,8 @@ pub(crate) fn coordinator(scenario: &Scenario, epoch_ms: i64) -> (Coordinator, S
         random: [7; 32],
         request_id: "token".to_owned(),
     };
-    let response = now_or_never(coordinator.handle(request, context, &NoPorts, &NoPorts, &PlainEntrance));
+    let response =
+        now_or_never(coordinator.handle(request, context, &NoPorts, &NoPorts, &NoIdentityProviders));
     let token: TokenReply = serde_json::from_slice(response.body()).expect("a guest gets a token");
     let token = token.access_token.into_inner();
     (coordinator, token, verifier)

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use syncsphere_coordinator_core::ledger::{Call, Reply};
 use syncsphere_coordinator_core::{
-    Context, Coordinator, PlainEntrance, Storage, StorageFailure, WorkspaceFailure, Workspaces,
+    Context, Coordinator, NoIdentityProviders, Storage, StorageFailure, WorkspaceFailure, Workspaces,
 };
 use syncsphere_protocol::WorkspaceId;
 
@@ -107,7 +107,7 @@ impl Edge {
         let ports = Ports(Rc::clone(&self.shared));
         let future = async move {
             coordinator
-                .handle(request, context, &ports, &ports, &PlainEntrance)
+                .handle(request, context, &ports, &ports, &NoIdentityProviders)
                 .await
         };
         self.running.insert(task, Box::pin(future));
@@ -154,7 +154,7 @@ impl Storage for Ports {
     async fn send(
         &self,
         request: http::Request<Vec<u8>>,
-        _patience: Duration,
+        _timeout: Duration,
         _reply_limit: usize,
     ) -> Result<http::Response<Vec<u8>>, StorageFailure> {
         self.ask(|slot| PortCall::Storage { request, slot }).await

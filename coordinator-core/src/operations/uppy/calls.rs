@@ -4,37 +4,37 @@ use http::{Method, Request, Response, StatusCode};
 use syncsphere_protocol::{ErrorCode, FileStatus, StoredPart, StringMap, UploadKind};
 
 use super::xml;
-use crate::auth::{Creation, S3Call, S3CallKind, Ticket};
-use crate::operations::open_end::{self, Wanted};
-use crate::operations::{Desk, uploads};
+use crate::api_error::{ApiError, invalid};
+use crate::auth::{Creation, PresignedAction, PresignedCall, Ticket};
+use crate::operations::deferred_length::{self, Wanted};
+use crate::operations::{OperationContext, uploads};
 use crate::ports::{Storage, Workspaces};
-use crate::refusal::{Refusal, invalid};
 use crate::s3::S3Failure;
 
 /// The reply, an error included, as S3 would write it.
 pub(crate) async fn answer<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     request: &Request<Vec<u8>>,
     permission: &str,
 ) -> Response<Vec<u8>> {
-    let answered = carry_out(desk, request, permission).await;
-    answered.unwrap_or_else(|refusal| xml::error(refusal, &desk.cx.request_id))
+    let answered = carry_out(op, request, permission).await;
+    answered.unwrap_or_else(|error| xml::error(error, &op.cx.request_id))
 }
 
 async fn carry_out<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     request: &Request<Vec<u8>>,
     permission: &str,
-) -> Result<Response<Vec<u8>>, Refusal> {
-    let permitted = S3Call::open(permission, &desk.config.auth.keys, desk.cx.now_ms);
+) -> Result<Response<Vec<u8>>, ApiError> {
+    let permitted = PresignedCall::open(permission, &op.config.auth.keys, op.cx.now_ms);
     let Some(permitted) = permitted else {
         let detail = "the address is not the coordinator's, or has expired";
-        return Err(Refusal::new(ErrorCode::Forbidden, detail));
+        return Err(ApiError::new(ErrorCode::Forbidden, detail));
     };
     let method = match &permitted {
-        S3CallKind::Create(_) | S3CallKind::Complete(_) => Method::POST,
-        S3CallKind::List(_) => Method::GET,
-        S3CallKind::Abort(_) => Method::DELETE,
+        PresignedAction::Create(_) | PresignedAction::Complete(_) => Method::POST,
+        PresignedAction::List(_) => Method::GET,
+        PresignedAction::Abort(_) => Method::DELETE,
     };
     if *request.method() != method {
         return Err(invalid("the address permits another method")
@@ -42,26 +42,26 @@ async fn carry_out<S: Storage, W: Workspaces>(
             .allowing(&[method]));
     }
     let workspace = match &permitted {
-        S3CallKind::Create(creation) => &creation.workspace,
-        S3CallKind::List(ticket) | S3CallKind::Complete(ticket) | S3CallKind::Abort(ticket) => {
-            &ticket.workspace
-        }
+        PresignedAction::Create(creation) => &creation.workspace,
+        PresignedAction::List(ticket)
+        | PresignedAction::Complete(ticket)
+        | PresignedAction::Abort(ticket) => &ticket.workspace,
     };
     // One request has one permission, so nothing was there before.
-    let _ = desk.workspace.set(workspace.clone());
+    let _ = op.workspace.set(workspace.clone());
     match permitted {
-        S3CallKind::Create(creation) => create(desk, request, *creation).await,
-        S3CallKind::List(ticket) => list(desk, &ticket).await,
-        S3CallKind::Complete(ticket) => complete(desk, request, &ticket).await,
-        S3CallKind::Abort(ticket) => abort(desk, &ticket).await,
+        PresignedAction::Create(creation) => create(op, request, *creation).await,
+        PresignedAction::List(ticket) => list(op, &ticket).await,
+        PresignedAction::Complete(ticket) => complete(op, request, &ticket).await,
+        PresignedAction::Abort(ticket) => abort(op, &ticket).await,
     }
 }
 
 async fn create<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     request: &Request<Vec<u8>>,
     creation: Creation,
-) -> Result<Response<Vec<u8>>, Refusal> {
+) -> Result<Response<Vec<u8>>, ApiError> {
     let principal = creation.principal();
     let declared = request.headers().get(http::header::CONTENT_TYPE);
     let wanted = Wanted {
@@ -80,41 +80,41 @@ async fn create<S: Storage, W: Workspaces>(
         },
         metadata: StringMap::default(),
     };
-    let upload = open_end::begin(desk, &principal, wanted, None).await?;
+    let upload = deferred_length::begin(op, &principal, wanted, None).await?;
     let ticket = Ticket::for_upload(&upload, &principal.subject);
-    let upload_id = ticket.seal(&desk.config.auth.keys)?;
-    xml::created(&desk.config.bucket.name, &ticket.key, &upload_id)
+    let upload_id = ticket.seal(&op.config.auth.keys)?;
+    xml::created(&op.config.bucket.name, &ticket.key, &upload_id)
 }
 
 async fn list<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     ticket: &Ticket,
-) -> Result<Response<Vec<u8>>, Refusal> {
-    let parts = stored_parts(desk, ticket).await?;
-    let upload_id = ticket.seal(&desk.config.auth.keys)?;
-    xml::parts(&desk.config.bucket.name, &ticket.key, &upload_id, &parts)
+) -> Result<Response<Vec<u8>>, ApiError> {
+    let parts = stored_parts(op, ticket).await?;
+    let upload_id = ticket.seal(&op.config.auth.keys)?;
+    xml::parts(&op.config.bucket.name, &ticket.key, &upload_id, &parts)
 }
 
 async fn complete<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     request: &Request<Vec<u8>>,
     ticket: &Ticket,
-) -> Result<Response<Vec<u8>>, Refusal> {
+) -> Result<Response<Vec<u8>>, ApiError> {
     let parts = xml::parts_to_complete(request.body())?;
-    let file = open_end::complete(desk, ticket, &parts).await?;
-    let bucket = &desk.config.bucket;
+    let file = deferred_length::complete(op, ticket, &parts).await?;
+    let bucket = &op.config.bucket;
     let location = bucket.public_url(&ticket.key, 0);
     let etag = file.etag.unwrap_or_default();
     xml::completed(&location, &bucket.name, &ticket.key, &etag)
 }
 
 async fn abort<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     ticket: &Ticket,
-) -> Result<Response<Vec<u8>>, Refusal> {
-    let aborted = uploads::abort(desk, &ticket.workspace, &ticket.upload_id).await?;
+) -> Result<Response<Vec<u8>>, ApiError> {
+    let aborted = uploads::abort(op, &ticket.workspace, &ticket.upload_id).await?;
     if aborted.status == FileStatus::Available {
-        return Err(Refusal::new(
+        return Err(ApiError::new(
             ErrorCode::UploadGone,
             "the upload has been completed",
         ));
@@ -126,17 +126,17 @@ async fn abort<S: Storage, W: Workspaces>(
 
 /// All parts that storage holds of an upload, the last of each number.
 pub(super) async fn stored_parts<S: Storage, W>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     ticket: &Ticket,
-) -> Result<Vec<StoredPart>, Refusal> {
+) -> Result<Vec<StoredPart>, ApiError> {
     let Some(upload) = &ticket.storage_upload_id else {
         return Err(invalid("the upload goes as one request and has no parts"));
     };
-    match desk.s3().parts(&ticket.key, upload).await {
+    match op.s3().parts(&ticket.key, upload).await {
         Ok(stored) => Ok(uploads::latest(stored)),
         Err(S3Failure::NotFound) => {
             let detail = "the upload has been completed, was aborted or has expired";
-            Err(Refusal::new(ErrorCode::UploadGone, detail))
+            Err(ApiError::new(ErrorCode::UploadGone, detail))
         }
         Err(failure) => Err(failure.into()),
     }

@@ -14,12 +14,12 @@ use syncsphere_protocol::{CompletedPart, PartNumber, Redacted, SignedPart, Uploa
 use super::calls::stored_parts;
 use super::naming::folder_and_metadata;
 use super::{signed, whole_file};
+use crate::api_error::{ApiError, invalid, not_found};
 use crate::auth::{Principal, Ticket};
-use crate::operations::open_end::{self, Wanted};
-use crate::operations::{Desk, uploads};
+use crate::operations::deferred_length::{self, Wanted};
+use crate::operations::{OperationContext, uploads};
 use crate::policy;
 use crate::ports::{Storage, Workspaces};
-use crate::refusal::{Refusal, invalid, not_found};
 use crate::reply::json;
 use crate::routes::{Query, allow, body, parsed};
 
@@ -34,43 +34,43 @@ const MAX_BATCH: usize = 1_000;
 
 /// What follows `/s3/` in a request's path, undecoded.
 pub(crate) async fn answer<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     principal: &Principal,
     request: &Request<Vec<u8>>,
     path: &[&str],
-) -> Result<Response<Vec<u8>>, Refusal> {
+) -> Result<Response<Vec<u8>>, ApiError> {
     let method = request.method();
     match path {
         ["params"] => {
             allow(method, &[Method::GET])?;
-            params(desk, principal, request).await
+            params(op, principal, request).await
         }
         ["multipart"] => {
             allow(method, &[Method::POST])?;
-            create(desk, principal, body(request, MAX_CREATION)?).await
+            create(op, principal, body(request, MAX_CREATION)?).await
         }
         ["multipart", id] => {
             allow(method, &[Method::GET, Method::DELETE])?;
-            let ticket = ticket(desk, principal, request, id)?;
+            let ticket = ticket(op, principal, request, id)?;
             match *method == Method::DELETE {
-                true => abort(desk, &ticket).await,
-                false => list(desk, &ticket).await,
+                true => abort(op, &ticket).await,
+                false => list(op, &ticket).await,
             }
         }
         ["multipart", id, "complete"] => {
             allow(method, &[Method::POST])?;
-            let ticket = ticket(desk, principal, request, id)?;
-            complete(desk, &ticket, body(request, MAX_COMPLETION)?).await
+            let ticket = ticket(op, principal, request, id)?;
+            complete(op, &ticket, body(request, MAX_COMPLETION)?).await
         }
         ["multipart", id, "batch"] => {
             allow(method, &[Method::GET])?;
-            let ticket = alive(desk, ticket(desk, principal, request, id)?)?;
-            batch(desk, &ticket, request)
+            let ticket = alive(op, ticket(op, principal, request, id)?)?;
+            batch(op, &ticket, request)
         }
         ["multipart", id, number] => {
             allow(method, &[Method::GET])?;
-            let ticket = alive(desk, ticket(desk, principal, request, id)?)?;
-            part(desk, &ticket, number)
+            let ticket = alive(op, ticket(op, principal, request, id)?)?;
+            part(op, &ticket, number)
         }
         // Credentials for the bucket are given to nobody.
         _ => Err(not_found("Not Found")),
@@ -79,10 +79,10 @@ pub(crate) async fn answer<S: Storage, W: Workspaces>(
 
 /// A whole file in one request. Nobody will say that it has been sent, so the ledger looks for it.
 async fn params<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     principal: &Principal,
     request: &Request<Vec<u8>>,
-) -> Result<Response<Vec<u8>>, Refusal> {
+) -> Result<Response<Vec<u8>>, ApiError> {
     let query = Query::of(request.uri())?;
     let name = query.text("filename").unwrap_or_default();
     if name.is_empty() {
@@ -93,8 +93,8 @@ async fn params<S: Storage, W: Workspaces>(
         let field = name.strip_prefix("metadata[")?.strip_suffix(']')?;
         Some((field.to_owned(), value.to_owned()))
     });
-    let wanted = wanted(desk, UploadKind::Single, name, query.text("type"), meta)?;
-    let upload = open_end::begin(desk, principal, wanted, None).await?;
+    let wanted = wanted(op, UploadKind::Single, name, query.text("type"), meta)?;
+    let upload = deferred_length::begin(op, principal, wanted, None).await?;
     let ticket = Ticket::for_upload(&upload, &principal.subject);
     let SignedPart {
         method,
@@ -103,7 +103,7 @@ async fn params<S: Storage, W: Workspaces>(
         fields,
         expires_in,
         ..
-    } = signed(desk, &ticket, whole_file()?)?;
+    } = signed(op, &ticket, whole_file()?)?;
     let reply = json!({
         "method": method, "url": url, "fields": fields, "headers": headers, "expires": expires_in,
     });
@@ -111,10 +111,10 @@ async fn params<S: Storage, W: Workspaces>(
 }
 
 async fn create<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     principal: &Principal,
     body: &[u8],
-) -> Result<Response<Vec<u8>>, Refusal> {
+) -> Result<Response<Vec<u8>>, ApiError> {
     #[derive(Deserialize)]
     struct Creation {
         #[serde(default)]
@@ -141,29 +141,29 @@ async fn create<S: Storage, W: Workspaces>(
         Value::String(text) => Some((name, text)),
         other => Some((name, other.to_string())),
     });
-    let wanted = wanted(desk, UploadKind::Multipart, name, content_type, meta)?;
-    let upload = open_end::begin(desk, principal, wanted, None).await?;
+    let wanted = wanted(op, UploadKind::Multipart, name, content_type, meta)?;
+    let upload = deferred_length::begin(op, principal, wanted, None).await?;
     let ticket = Ticket::for_upload(&upload, &principal.subject);
     let reply = json!({
         "key": ticket.key,
-        "uploadId": ticket.seal(&desk.config.auth.keys)?,
-        "bucket": desk.config.bucket.name,
+        "uploadId": ticket.seal(&op.config.auth.keys)?,
+        "bucket": op.config.bucket.name,
     });
     json(StatusCode::OK, &reply)
 }
 
 fn wanted<S, W>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     kind: UploadKind,
     name: &str,
     content_type: Option<&str>,
     meta: impl Iterator<Item = (String, String)>,
-) -> Result<Wanted, Refusal> {
+) -> Result<Wanted, ApiError> {
     let (path, metadata) = folder_and_metadata(meta);
     Ok(Wanted {
         kind,
-        upload_id: desk.new_upload_id()?,
-        file_id: desk.new_file_id()?,
+        upload_id: op.new_upload_id()?,
+        file_id: op.new_file_id()?,
         name: policy::file_name(name)?,
         path,
         content_type: content_type.map(str::to_owned),
@@ -173,27 +173,31 @@ fn wanted<S, W>(
 
 /// All parts in one list: clients look for no second page.
 async fn list<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     ticket: &Ticket,
-) -> Result<Response<Vec<u8>>, Refusal> {
-    let parts = stored_parts(desk, ticket).await?;
+) -> Result<Response<Vec<u8>>, ApiError> {
+    let parts = stored_parts(op, ticket).await?;
     let parts = parts
         .iter()
         .map(|part| json!({ "PartNumber": part.part_number, "ETag": part.etag, "Size": part.size }));
     json(StatusCode::OK, &parts.collect::<Vec<_>>())
 }
 
-fn part<S, W>(desk: &Desk<'_, S, W>, ticket: &Ticket, number: &str) -> Result<Response<Vec<u8>>, Refusal> {
+fn part<S, W>(
+    op: &OperationContext<'_, S, W>,
+    ticket: &Ticket,
+    number: &str,
+) -> Result<Response<Vec<u8>>, ApiError> {
     let wrong = || invalid("s3: the part number must be a number between 1 and 10000.");
-    let SignedPart { url, expires_in, .. } = signed(desk, ticket, part_number(number).ok_or_else(wrong)?)?;
+    let SignedPart { url, expires_in, .. } = signed(op, ticket, part_number(number).ok_or_else(wrong)?)?;
     json(StatusCode::OK, &json!({ "url": url, "expires": expires_in }))
 }
 
 fn batch<S, W>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     ticket: &Ticket,
     request: &Request<Vec<u8>>,
-) -> Result<Response<Vec<u8>>, Refusal> {
+) -> Result<Response<Vec<u8>>, ApiError> {
     let query = Query::of(request.uri())?;
     let listed = query.text("partNumbers").unwrap_or_default();
     if listed.is_empty() {
@@ -209,16 +213,16 @@ fn batch<S, W>(
     }
     let mut urls: BTreeMap<String, Redacted<String>> = BTreeMap::new();
     for number in numbers {
-        urls.insert(number.to_string(), signed(desk, ticket, number)?.url);
+        urls.insert(number.to_string(), signed(op, ticket, number)?.url);
     }
     json(StatusCode::OK, &json!({ "presignedUrls": urls }))
 }
 
 async fn complete<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     ticket: &Ticket,
     body: &[u8],
-) -> Result<Response<Vec<u8>>, Refusal> {
+) -> Result<Response<Vec<u8>>, ApiError> {
     #[derive(Deserialize)]
     struct Completion {
         parts: Vec<Part>,
@@ -237,8 +241,8 @@ async fn complete<S: Storage, W: Workspaces>(
         etag: Some(part.etag),
         crc64nvme: None,
     });
-    let file = open_end::complete(desk, ticket, &parts.collect::<Vec<_>>()).await?;
-    let bucket = &desk.config.bucket;
+    let file = deferred_length::complete(op, ticket, &parts.collect::<Vec<_>>()).await?;
+    let bucket = &op.config.bucket;
     let reply = json!({
         "location": bucket.public_url(&ticket.key, 0),
         "key": ticket.key,
@@ -249,20 +253,20 @@ async fn complete<S: Storage, W: Workspaces>(
 }
 
 async fn abort<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     ticket: &Ticket,
-) -> Result<Response<Vec<u8>>, Refusal> {
-    uploads::abort(desk, &ticket.workspace, &ticket.upload_id).await?;
+) -> Result<Response<Vec<u8>>, ApiError> {
+    uploads::abort(op, &ticket.workspace, &ticket.upload_id).await?;
     json(StatusCode::OK, &json!({}))
 }
 
 /// The upload that a request is about. Its id tells, authentically; the key is to be there, and the same.
 fn ticket<S, W>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     principal: &Principal,
     request: &Request<Vec<u8>>,
     id: &str,
-) -> Result<Ticket, Refusal> {
+) -> Result<Ticket, ApiError> {
     let query = Query::of(request.uri())?;
     let Some(key) = query.text("key").filter(|key| !key.is_empty()) else {
         let detail = "s3: the object key must be passed as a query parameter. For example: \"?key=abc.jpg\"";
@@ -270,15 +274,15 @@ fn ticket<S, W>(
     };
     let id = percent_decode_str(id).decode_utf8();
     let id = id.map_err(|_| invalid("s3: the upload id is no text"))?;
-    let ticket = Ticket::open_ended(&id, principal, &desk.config.auth.keys)?;
+    let ticket = Ticket::open_deferred_length(&id, principal, &op.config.auth.keys)?;
     if ticket.key.0 != key {
         return Err(invalid("s3: the key is not the upload's"));
     }
     Ok(ticket)
 }
 
-fn alive<S, W>(desk: &Desk<'_, S, W>, ticket: Ticket) -> Result<Ticket, Refusal> {
-    ticket.require_alive(desk.cx.now_ms)?;
+fn alive<S, W>(op: &OperationContext<'_, S, W>, ticket: Ticket) -> Result<Ticket, ApiError> {
+    ticket.require_alive(op.cx.now_ms)?;
     Ok(ticket)
 }
 

@@ -12,21 +12,25 @@ mod xml;
 
 use syncsphere_protocol::{PartNumber, PartToSign, SignedPart};
 
-use super::Desk;
+use super::OperationContext;
 use super::sign_parts;
+use crate::api_error::{ApiError, internal};
 use crate::auth::Ticket;
-use crate::refusal::{Refusal, internal};
 
 /// A URL for a part, or for the whole of a file that goes as one request: its part 1.
-fn signed<S, W>(desk: &Desk<'_, S, W>, ticket: &Ticket, number: PartNumber) -> Result<SignedPart, Refusal> {
+fn signed<S, W>(
+    op: &OperationContext<'_, S, W>,
+    ticket: &Ticket,
+    number: PartNumber,
+) -> Result<SignedPart, ApiError> {
     let part = PartToSign {
         part_number: number,
         crc64nvme: None,
     };
-    let mut urls = sign_parts::sign(desk, ticket, &[part])?;
+    let mut urls = sign_parts::sign(op, ticket, &[part])?;
     urls.pop().ok_or_else(|| internal("no URL for a part"))
 }
 
-fn whole_file() -> Result<PartNumber, Refusal> {
+fn whole_file() -> Result<PartNumber, ApiError> {
     PartNumber::from_index(0).map_err(|error| internal(error.to_string()))
 }

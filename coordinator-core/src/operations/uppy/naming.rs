@@ -2,11 +2,11 @@
 
 use syncsphere_protocol::{Redacted, StringMap};
 
+use crate::api_error::ApiError;
 use crate::policy;
-use crate::refusal::Refusal;
 
 /// Name and folder of a file whose client proposes this key.
-pub(super) fn name_and_folder(key: &str) -> Result<(Redacted<String>, Redacted<String>), Refusal> {
+pub(super) fn name_and_folder(key: &str) -> Result<(Redacted<String>, Redacted<String>), ApiError> {
     let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
     Ok((policy::file_name(without_uuid(name))?, policy::folder(folder)?))
 }

@@ -1,8 +1,8 @@
 use syncsphere_protocol::{CompanionToken, CompanionTokenRequest, Redacted, Timestamp};
 
-use super::Desk;
+use super::OperationContext;
+use crate::api_error::{ApiError, invalid};
 use crate::auth::{Principal, Scope};
-use crate::refusal::{Refusal, invalid};
 use crate::routes::parsed;
 
 /// Life of a token that stands in addresses, in seconds, and the longest. Source: own choice; addresses end up in logs and
@@ -13,10 +13,10 @@ const LONGEST_LIFE: u64 = 86_400;
 /// A token that may stand in an address: it uploads as whoever asks, within the same limits, and does nothing else. It
 /// never outlives the token that it is asked for with.
 pub(crate) fn token<S, W>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     principal: &Principal,
     body: &[u8],
-) -> Result<CompanionToken, Refusal> {
+) -> Result<CompanionToken, ApiError> {
     let request: CompanionTokenRequest = match body {
         [] => CompanionTokenRequest::default(),
         body => parsed(body)?,
@@ -25,7 +25,7 @@ pub(crate) fn token<S, W>(
     if wished == 0 || wished > LONGEST_LIFE {
         return Err(invalid(format!("expiresIn is 1 to {LONGEST_LIFE} seconds")));
     }
-    let now_ms = desk.cx.now_ms;
+    let now_ms = op.cx.now_ms;
     let life_ms = i64::try_from(wished.saturating_mul(1_000)).unwrap_or(i64::MAX);
     // Whole seconds, as tokens name them.
     let expires_ms = now_ms
@@ -38,7 +38,7 @@ pub(crate) fn token<S, W>(
         expires_ms,
         ..principal.clone()
     };
-    let token = narrowed.into_token(&desk.config.auth, now_ms)?;
+    let token = narrowed.into_token(&op.config.auth, now_ms)?;
     Ok(CompanionToken {
         path: Redacted(format!("/v1/companion/{}", token.0)),
         token,

@@ -7,7 +7,7 @@ use http::{HeaderValue, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{CompletedPart, ErrorCode, PartNumber, StoredPart};
 
-use crate::refusal::{Refusal, internal, invalid};
+use crate::api_error::{ApiError, internal, invalid};
 use crate::reply;
 use crate::s3;
 
@@ -18,7 +18,7 @@ const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
-pub(super) fn created(bucket: &str, key: &str, upload_id: &str) -> Result<Response<Vec<u8>>, Refusal> {
+pub(super) fn created(bucket: &str, key: &str, upload_id: &str) -> Result<Response<Vec<u8>>, ApiError> {
     #[derive(Serialize)]
     #[serde(rename = "InitiateMultipartUploadResult", rename_all = "PascalCase")]
     struct Reply<'a> {
@@ -41,7 +41,7 @@ pub(super) fn parts(
     key: &str,
     upload_id: &str,
     parts: &[StoredPart],
-) -> Result<Response<Vec<u8>>, Refusal> {
+) -> Result<Response<Vec<u8>>, ApiError> {
     #[derive(Serialize)]
     #[serde(rename = "ListPartsResult", rename_all = "PascalCase")]
     struct Reply<'a> {
@@ -85,7 +85,7 @@ pub(super) fn completed(
     bucket: &str,
     key: &str,
     etag: &str,
-) -> Result<Response<Vec<u8>>, Refusal> {
+) -> Result<Response<Vec<u8>>, ApiError> {
     #[derive(Serialize)]
     #[serde(rename = "CompleteMultipartUploadResult", rename_all = "PascalCase")]
     struct Reply<'a> {
@@ -107,7 +107,7 @@ pub(super) fn completed(
 }
 
 /// The parts that a completion names.
-pub(super) fn parts_to_complete(body: &[u8]) -> Result<Vec<CompletedPart>, Refusal> {
+pub(super) fn parts_to_complete(body: &[u8]) -> Result<Vec<CompletedPart>, ApiError> {
     #[derive(Deserialize)]
     struct Completion {
         #[serde(rename = "Part", default)]
@@ -138,7 +138,7 @@ pub(super) fn parts_to_complete(body: &[u8]) -> Result<Vec<CompletedPart>, Refus
 }
 
 /// A refusal as S3 tells it.
-pub(super) fn error(refusal: Refusal, request_id: &str) -> Response<Vec<u8>> {
+pub(super) fn error(error: ApiError, request_id: &str) -> Response<Vec<u8>> {
     #[derive(Serialize)]
     #[serde(rename = "Error", rename_all = "PascalCase")]
     struct Reply<'a> {
@@ -146,9 +146,9 @@ pub(super) fn error(refusal: Refusal, request_id: &str) -> Response<Vec<u8>> {
         message: &'a str,
         request_id: &'a str,
     }
-    let is_invalid = refusal.code() == ErrorCode::InvalidRequest;
-    let (status, code) = code_of(&refusal);
-    let mut response = reply::refused(refusal, request_id, XML, |problem| {
+    let is_invalid = error.code() == ErrorCode::InvalidRequest;
+    let (status, code) = code_of(&error);
+    let mut response = reply::refused(error, request_id, XML, |problem| {
         let message = &problem.detail;
         let body = Reply {
             code,
@@ -165,8 +165,8 @@ pub(super) fn error(refusal: Refusal, request_id: &str) -> Response<Vec<u8>> {
 }
 
 /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>; `QuotaExceeded` is our own.
-fn code_of(refusal: &Refusal) -> (StatusCode, &'static str) {
-    match refusal.code() {
+fn code_of(error: &ApiError) -> (StatusCode, &'static str) {
+    match error.code() {
         ErrorCode::Unauthenticated | ErrorCode::Forbidden => (StatusCode::FORBIDDEN, "AccessDenied"),
         ErrorCode::InvalidRequest => (StatusCode::BAD_REQUEST, "InvalidRequest"),
         ErrorCode::FileTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "EntityTooLarge"),
@@ -181,13 +181,13 @@ fn code_of(refusal: &Refusal) -> (StatusCode, &'static str) {
     }
 }
 
-fn document(content: &impl Serialize) -> Result<Response<Vec<u8>>, Refusal> {
+fn document(content: &impl Serialize) -> Result<Response<Vec<u8>>, ApiError> {
     let mut response = Response::new(text(content)?.into_bytes());
     response.headers_mut().insert(CONTENT_TYPE, XML);
     Ok(response)
 }
 
-fn text(content: &impl Serialize) -> Result<String, Refusal> {
+fn text(content: &impl Serialize) -> Result<String, ApiError> {
     let text = quick_xml::se::to_string(content).map_err(|error| internal(error.to_string()))?;
     Ok(format!("{DECLARATION}{text}"))
 }
@@ -200,7 +200,7 @@ mod tests {
 
     use super::*;
 
-    fn body(response: Result<Response<Vec<u8>>, Refusal>) -> String {
+    fn body(response: Result<Response<Vec<u8>>, ApiError>) -> String {
         let response = response.unwrap();
         assert_eq!(response.headers()["content-type"], "application/xml");
         String::from_utf8(response.into_body()).unwrap()

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 
 use syncsphere_protocol::{FileId, WorkspaceId};
 
-use super::chores::abort;
-use super::{Desk, out_of_turn};
-use crate::config::{Config, StrayUploads};
-use crate::ledger::{Command, Listed, Reply, UploadMarker};
-use crate::policy::owner_of_key;
+use super::jobs::abort;
+use super::{OperationContext, unexpected_reply};
+use crate::api_error::ApiError;
+use crate::config::{Config, OrphanUploads};
+use crate::ledger::{Command, Reply, StoredUpload, UploadMarker};
+use crate::policy::parse_object_key;
 use crate::ports::{Storage, Workspaces};
-use crate::refusal::Refusal;
 
-/// Multipart uploads that are looked at for one chore.
+/// Multipart uploads that are looked at for one job.
 ///
 /// Source: own choice. With a ledger and a storage request for each it stays well below the 1,000 requests that
 /// an alarm may make: <https://developers.cloudflare.com/workers/platform/limits/#subrequests>
@@ -26,11 +26,11 @@ fn looked_at_once(config: &Config) -> u32 {
 
 /// What one look found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StrayReport {
+pub struct OrphanReport {
     /// Multipart uploads that storage listed.
     pub listed: usize,
     /// Those that no ledger knows and that are old enough.
-    pub strays: Vec<Stray>,
+    pub orphans: Vec<OrphanedUpload>,
     /// How many of them were aborted: none where they are only reported.
     pub aborted: usize,
     /// Why the look ended before it was done, for the log; it is taken up again.
@@ -41,7 +41,7 @@ pub struct StrayReport {
 
 /// A multipart upload that no ledger knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stray {
+pub struct OrphanedUpload {
     /// The workspace that its key names.
     pub workspace: WorkspaceId,
     /// The file that its key names.
@@ -51,29 +51,29 @@ pub struct Stray {
 /// A multipart upload that is old enough and whose key is of our form.
 struct Candidate {
     key: String,
-    listed: Listed,
+    listed: StoredUpload,
 }
 
 /// Looks at one page of the bucket's multipart uploads. Gives where the next one begins.
 pub(super) async fn look<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     after: Option<&UploadMarker>,
-    report: &mut StrayReport,
-) -> Result<Option<UploadMarker>, Refusal> {
-    if desk.config.stray_uploads == StrayUploads::Off {
+    report: &mut OrphanReport,
+) -> Result<Option<UploadMarker>, ApiError> {
+    if op.config.orphan_uploads == OrphanUploads::Off {
         return Ok(None);
     }
-    let page = desk.s3().all_uploads(after, looked_at_once(desk.config)).await?;
+    let page = op.s3().all_uploads(after, looked_at_once(op.config)).await?;
     report.listed = page.uploads.len();
     let mut by_workspace: BTreeMap<WorkspaceId, Vec<Candidate>> = BTreeMap::new();
-    let youngest_ms = desk.cx.now_ms.saturating_sub(desk.config.stray_age_ms());
+    let youngest_ms = op.cx.now_ms.saturating_sub(op.config.orphan_age_ms());
     for upload in page.uploads {
         let begun_ms = upload.begun_at.and_then(|begun_at| begun_at.to_unix_millis());
         let is_old = begun_ms.is_some_and(|begun_ms| begun_ms < youngest_ms);
-        if let (true, Some((workspace, file_id))) = (is_old, owner_of_key(&upload.key)) {
+        if let (true, Some((workspace, file_id))) = (is_old, parse_object_key(&upload.key)) {
             by_workspace.entry(workspace).or_default().push(Candidate {
                 key: upload.key,
-                listed: Listed {
+                listed: StoredUpload {
                     file_id,
                     storage_upload_id: upload.upload_id,
                 },
@@ -85,20 +85,20 @@ pub(super) async fn look<S: Storage, W: Workspaces>(
             .iter()
             .map(|candidate| candidate.listed.clone())
             .collect();
-        let strays = match desk.ask(&workspace, Command::Strays { listed }).await? {
-            Reply::Strays { strays } => strays,
-            other => return Err(out_of_turn(&other)),
+        let orphans = match op.ask(&workspace, Command::Orphans { listed }).await? {
+            Reply::Orphans { orphans } => orphans,
+            other => return Err(unexpected_reply(&other)),
         };
-        for (Candidate { key, listed }, is_stray) in candidates.into_iter().zip(strays) {
-            if !is_stray {
+        for (Candidate { key, listed }, is_orphaned) in candidates.into_iter().zip(orphans) {
+            if !is_orphaned {
                 continue;
             }
-            report.strays.push(Stray {
+            report.orphans.push(OrphanedUpload {
                 workspace: workspace.clone(),
                 file_id: listed.file_id,
             });
-            if desk.config.stray_uploads == StrayUploads::Abort {
-                abort(desk, &key, &listed.storage_upload_id.0).await?;
+            if op.config.orphan_uploads == OrphanUploads::Abort {
+                abort(op, &key, &listed.storage_upload_id.0).await?;
                 report.aborted += 1;
             }
         }

@@ -3,25 +3,25 @@ use std::collections::BTreeMap;
 use syncsphere_protocol::{CompletedPart, Crc64Nvme, PartNumber, PartPlan, StoredPart};
 
 use super::finalize::mismatch;
-use crate::refusal::{Refusal, invalid};
+use crate::api_error::{ApiError, invalid};
 
 /// What a client says it has sent.
 #[derive(Debug, Default)]
-pub(super) struct Claims {
+pub(super) struct ReportedParts {
     /// Checksum of the whole file: as told, or as the parts' checksums make it.
     pub(super) whole: Option<Crc64Nvme>,
-    parts: BTreeMap<PartNumber, PartClaim>,
+    parts: BTreeMap<PartNumber, ReportedPart>,
 }
 
 /// What a client says of a part.
 #[derive(Debug, Default)]
-struct PartClaim {
+struct ReportedPart {
     crc64nvme: Option<Crc64Nvme>,
     /// Without quotes.
     etag: Option<String>,
 }
 
-impl From<&CompletedPart> for PartClaim {
+impl From<&CompletedPart> for ReportedPart {
     fn from(part: &CompletedPart) -> Self {
         Self {
             crc64nvme: part.crc64nvme,
@@ -30,7 +30,7 @@ impl From<&CompletedPart> for PartClaim {
     }
 }
 
-impl Claims {
+impl ReportedParts {
     /// Of a client that said no more than this.
     pub(super) fn of_whole(whole: Option<Crc64Nvme>) -> Self {
         Self {
@@ -40,19 +40,22 @@ impl Claims {
     }
 
     /// Of a client that names the parts of an upload whose size nobody knows.
-    pub(super) fn of_parts(parts: &[CompletedPart]) -> Result<Self, Refusal> {
-        let mut claimed = BTreeMap::new();
+    pub(super) fn of_parts(parts: &[CompletedPart]) -> Result<Self, ApiError> {
+        let mut reported_parts = BTreeMap::new();
         for part in parts {
-            if claimed.insert(part.part_number, PartClaim::from(part)).is_some() {
+            if reported_parts
+                .insert(part.part_number, ReportedPart::from(part))
+                .is_some()
+            {
                 return Err(invalid("the parts name one twice"));
             }
         }
-        if claimed.is_empty() {
+        if reported_parts.is_empty() {
             return Err(invalid("an upload is completed of one part at least"));
         }
         Ok(Self {
             whole: None,
-            parts: claimed,
+            parts: reported_parts,
         })
     }
 
@@ -61,17 +64,21 @@ impl Claims {
         whole: Option<Crc64Nvme>,
         parts: Option<&[CompletedPart]>,
         plan: &PartPlan,
-    ) -> Result<Self, Refusal> {
-        let mut claimed = BTreeMap::new();
+    ) -> Result<Self, ApiError> {
+        let mut reported_parts = BTreeMap::new();
         for part in parts.unwrap_or_default() {
             let is_beyond = part.part_number.get() > plan.part_count();
-            if is_beyond || claimed.insert(part.part_number, PartClaim::from(part)).is_some() {
+            if is_beyond
+                || reported_parts
+                    .insert(part.part_number, ReportedPart::from(part))
+                    .is_some()
+            {
                 return Err(invalid(
                     "the parts name one twice, or one that the upload does not have",
                 ));
             }
         }
-        let combined = combine(&claimed, plan);
+        let combined = combine(&reported_parts, plan);
         if differs(whole, combined) {
             return Err(mismatch(
                 "the checksum of the whole is not what the parts' checksums make",
@@ -79,7 +86,7 @@ impl Claims {
         }
         Ok(Self {
             whole: whole.or(combined),
-            parts: claimed,
+            parts: reported_parts,
         })
     }
 
@@ -90,7 +97,11 @@ impl Claims {
 
     /// The one of these parts whose ETag the client names; the last where it names none.
     pub(super) fn find<'a>(&self, number: PartNumber, stored: &'a [StoredPart]) -> Option<&'a StoredPart> {
-        match self.parts.get(&number).and_then(|claim| claim.etag.as_deref()) {
+        match self
+            .parts
+            .get(&number)
+            .and_then(|reported| reported.etag.as_deref())
+        {
             Some(named) => stored.iter().rfind(|part| unquoted(&part.etag) == named),
             None => stored.last(),
         }
@@ -103,7 +114,10 @@ impl Claims {
     /// Which of the parts that storage lists under one number is the file's: the last one, unless
     /// the client names another that it was told the ETag of.
     pub(super) fn choose<'a>(&self, number: PartNumber, stored: &'a [StoredPart]) -> Option<&'a StoredPart> {
-        let named = self.parts.get(&number).and_then(|claim| claim.etag.as_deref());
+        let named = self
+            .parts
+            .get(&number)
+            .and_then(|reported| reported.etag.as_deref());
         stored
             .iter()
             .rfind(|part| Some(unquoted(&part.etag)) == named)
@@ -117,13 +131,15 @@ pub(super) fn differs(told: Option<Crc64Nvme>, stored: Option<Crc64Nvme>) -> boo
 }
 
 /// The whole's checksum where every part's is known.
-fn combine(parts: &BTreeMap<PartNumber, PartClaim>, plan: &PartPlan) -> Option<Crc64Nvme> {
+fn combine(parts: &BTreeMap<PartNumber, ReportedPart>, plan: &PartPlan) -> Option<Crc64Nvme> {
     if parts.len() != usize::from(plan.part_count()) {
         return None;
     }
-    parts.iter().try_fold(Crc64Nvme::EMPTY, |whole, (number, claim)| {
-        Some(whole.combine(claim.crc64nvme?, plan.range(*number)?.length))
-    })
+    parts
+        .iter()
+        .try_fold(Crc64Nvme::EMPTY, |whole, (number, reported)| {
+            Some(whole.combine(reported.crc64nvme?, plan.range(*number)?.length))
+        })
 }
 
 /// ETags travel quoted, and some clients take the quotes off.

@@ -13,8 +13,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::auth::principal::Limits;
-use crate::auth::{Clients, OutsideIssuers, Scope, SigningKeys};
-use crate::ports::{IssuerFailure, PlainEntrance};
+use crate::auth::{Clients, ExternalIssuers, Scope, SigningKeys};
+use crate::ports::{IssuerFailure, NoIdentityProviders};
 
 const NOW: i64 = 1_795_521_600_000;
 
@@ -26,7 +26,7 @@ fn auth(seed: u8) -> AuthConfig {
         token_ttl: Duration::from_secs(60),
         guests: true,
         clients: Clients::default(),
-        outside: OutsideIssuers::default(),
+        external_issuers: ExternalIssuers::default(),
     }
 }
 
@@ -44,30 +44,30 @@ fn principal() -> Principal {
     }
 }
 
-fn from_token(token: &str, auth: &AuthConfig, now_ms: i64) -> Result<Principal, Refusal> {
-    let gate = Gate {
+fn from_token(token: &str, auth: &AuthConfig, now_ms: i64) -> Result<Principal, ApiError> {
+    let authenticator = Authenticator {
         auth,
-        known: &KnownKeys::none(auth),
-        entrance: &PlainEntrance,
+        known: &VerificationCache::none(auth),
+        identity_providers: &NoIdentityProviders,
         now_ms,
     };
-    gate.admit(token).now_or_never().unwrap()
+    authenticator.authenticate(token).now_or_never().unwrap()
 }
 
 #[test]
 fn a_token_that_was_let_in_before_is_still_looked_at() {
     let auth = auth(1);
     let token = principal().into_token(&auth, NOW).unwrap().0;
-    let known = KnownKeys::none(&auth);
+    let known = VerificationCache::none(&auth);
     let admit = |auth: &AuthConfig, token: &str, now_ms| {
-        let entrance = &PlainEntrance;
-        let gate = Gate {
+        let identity_providers = &NoIdentityProviders;
+        let authenticator = Authenticator {
             auth,
             known: &known,
-            entrance,
+            identity_providers,
             now_ms,
         };
-        gate.admit(token).now_or_never().unwrap()
+        authenticator.authenticate(token).now_or_never().unwrap()
     };
     for _ in 0..2 {
         assert_eq!(admit(&auth, &token, NOW).unwrap(), principal());
@@ -80,7 +80,7 @@ fn a_token_that_was_let_in_before_is_still_looked_at() {
     assert_eq!(code(admit(&auth, &forged, NOW)), ErrorCode::Unauthenticated);
 }
 
-fn code(result: Result<Principal, Refusal>) -> ErrorCode {
+fn code(result: Result<Principal, ApiError>) -> ErrorCode {
     result.unwrap_err().code()
 }
 
@@ -225,7 +225,7 @@ impl Issuer {
     }
 }
 
-impl Entrance for Issuer {
+impl IdentityProviders for Issuer {
     async fn fetch_keys(&self, url: &Uri, _: Duration, limit: usize) -> Result<Vec<u8>, IssuerFailure> {
         assert_eq!(
             (url.to_string().as_str(), limit),
@@ -247,7 +247,7 @@ impl Entrance for Issuer {
         self.pauses.set(self.pauses.get() + 1);
     }
 
-    async fn admit(&self, _: &str) -> Result<(), u32> {
+    async fn count_request(&self, _: &str) -> Result<(), u32> {
         Ok(())
     }
 }
@@ -261,7 +261,7 @@ fn auth_with_outsiders() -> AuthConfig {
         ]"#;
     let vars = BTreeMap::from([("AUTH_ISSUER_SECRET_B".to_owned(), SECRET.to_owned())]);
     AuthConfig {
-        outside: OutsideIssuers::parse(list, &vars, "us").unwrap(),
+        external_issuers: ExternalIssuers::parse(list, &vars, "us").unwrap(),
         ..auth(1)
     }
 }
@@ -295,41 +295,41 @@ fn shared(secret: &[u8], header: &str, claims: &str) -> String {
     )
 }
 
-/// A gate that many tokens come to.
-struct Door {
+/// A authenticator that many tokens come to.
+struct Fixture {
     auth: AuthConfig,
-    known: KnownKeys,
+    known: VerificationCache,
     issuer: Issuer,
 }
 
-impl Door {
+impl Fixture {
     fn new(keys: &[(&str, u8)]) -> Self {
         let auth = auth_with_outsiders();
         Self {
-            known: KnownKeys::none(&auth),
+            known: VerificationCache::none(&auth),
             auth,
             issuer: Issuer::publishing(keys),
         }
     }
 
-    fn admit_at(&self, token: &str, now_ms: i64) -> Result<Principal, Refusal> {
-        let gate = Gate {
+    fn admit_at(&self, token: &str, now_ms: i64) -> Result<Principal, ApiError> {
+        let authenticator = Authenticator {
             auth: &self.auth,
             known: &self.known,
-            entrance: &self.issuer,
+            identity_providers: &self.issuer,
             now_ms,
         };
-        gate.admit(token).now_or_never().unwrap()
+        authenticator.authenticate(token).now_or_never().unwrap()
     }
 
-    fn admit(&self, token: &str) -> Result<Principal, Refusal> {
+    fn admit(&self, token: &str) -> Result<Principal, ApiError> {
         self.admit_at(token, NOW)
     }
 }
 
 #[test]
 fn tokens_of_outside_issuers_are_taken_as_each_of_them_signs() {
-    let door = Door::new(&[("k", 7), ("l", 8)]);
+    let fixture = Fixture::new(&[("k", 7), ("l", 8)]);
     for token in [
         signed_by(7, r#"{"alg":"EdDSA","kid":"k"}"#, OUTSIDE),
         signed_by(
@@ -339,20 +339,20 @@ fn tokens_of_outside_issuers_are_taken_as_each_of_them_signs() {
         ),
         shared(SECRET.as_bytes(), r#"{"alg":"HS256"}"#, SHARED),
     ] {
-        let principal = door.admit(&token).unwrap();
+        let principal = fixture.admit(&token).unwrap();
         assert_eq!(principal.subject, "a".into());
         assert_eq!(principal.scopes, [Scope::Read].into());
     }
-    assert_eq!(door.issuer.fetches.get(), 1);
-    let own = principal().into_token(&door.auth, NOW).unwrap();
-    assert_eq!(door.admit(&own).unwrap(), principal());
+    assert_eq!(fixture.issuer.fetches.get(), 1);
+    let own = principal().into_token(&fixture.auth, NOW).unwrap();
+    assert_eq!(fixture.admit(&own).unwrap(), principal());
 }
 
 #[test]
 fn an_issuer_vouches_by_its_own_means_for_its_own_workspaces_only() {
-    let door = Door::new(&[("k", 7)]);
+    let fixture = Fixture::new(&[("k", 7)]);
     let header = r#"{"alg":"EdDSA","kid":"k"}"#;
-    let published = door.issuer.published.borrow().clone().unwrap();
+    let published = fixture.issuer.published.borrow().clone().unwrap();
     for token in [
         // Another's key, also under the right name, and the key that came with the token.
         signed_by(1, header, OUTSIDE),
@@ -366,7 +366,7 @@ fn an_issuer_vouches_by_its_own_means_for_its_own_workspaces_only() {
         shared(SECRET.as_bytes(), r#"{"alg":"none"}"#, SHARED),
         signed_by(7, header, SHARED),
         shared(b"", r#"{"alg":"HS256"}"#, SHARED),
-        // An issuer's name does not open another's door.
+        // An issuer's name does not open another's fixture.
         signed_by(7, header, &OUTSIDE.replace("https://id.test", "us")),
         signed_by(7, header, &OUTSIDE.replace("https://id.test", "https://id.test/")),
         forged(r#"{"alg":"EdDSA"}"#, OUTSIDE),
@@ -381,11 +381,11 @@ fn an_issuer_vouches_by_its_own_means_for_its_own_workspaces_only() {
             OUTSIDE,
         ),
     ] {
-        assert_eq!(code(door.admit(&token)), ErrorCode::Unauthenticated, "{token}");
+        assert_eq!(code(fixture.admit(&token)), ErrorCode::Unauthenticated, "{token}");
     }
     let elsewhere = OUTSIDE.replace(r#""workspace":"demo""#, r#""workspace":"other""#);
     assert_eq!(
-        code(door.admit(&signed_by(7, header, &elsewhere))),
+        code(fixture.admit(&signed_by(7, header, &elsewhere))),
         ErrorCode::Forbidden
     );
     for (from, to) in [
@@ -401,13 +401,13 @@ fn an_issuer_vouches_by_its_own_means_for_its_own_workspaces_only() {
     ] {
         let token = signed_by(7, header, &OUTSIDE.replace(from, to));
         assert_eq!(
-            code(door.admit(&token)),
+            code(fixture.admit(&token)),
             ErrorCode::Unauthenticated,
             "{from} -> {to}"
         );
         let token = shared(SECRET.as_bytes(), r#"{"alg":"HS256"}"#, &SHARED.replace(from, to));
         assert_eq!(
-            code(door.admit(&token)),
+            code(fixture.admit(&token)),
             ErrorCode::Unauthenticated,
             "{from} -> {to}"
         );
@@ -433,70 +433,74 @@ fn the_published_eddsa_signature_is_verified() {
 
 #[test]
 fn a_new_key_is_found_by_its_name_and_made_up_names_ask_for_nothing() {
-    let door = Door::new(&[("k", 7)]);
+    let fixture = Fixture::new(&[("k", 7)]);
     let old = signed_by(7, r#"{"alg":"EdDSA","kid":"k"}"#, OUTSIDE);
     let new = signed_by(8, r#"{"alg":"EdDSA","kid":"l"}"#, OUTSIDE);
-    assert!(door.admit(&old).is_ok());
-    assert!(door.admit(&new).is_err());
-    door.issuer.publish(&[("k", 7), ("l", 8)]);
-    assert!(door.admit_at(&new, NOW + 10_000).is_ok());
+    assert!(fixture.admit(&old).is_ok());
+    assert!(fixture.admit(&new).is_err());
+    fixture.issuer.publish(&[("k", 7), ("l", 8)]);
+    assert!(fixture.admit_at(&new, NOW + 10_000).is_ok());
     for n in 0..100 {
         let header = format!(r#"{{"alg":"EdDSA","kid":"{n}"}}"#);
         assert!(
-            door.admit_at(&signed_by(8, &header, OUTSIDE), NOW + 10_000)
+            fixture
+                .admit_at(&signed_by(8, &header, OUTSIDE), NOW + 10_000)
                 .is_err()
         );
     }
-    assert_eq!(door.issuer.fetches.get(), 2);
+    assert_eq!(fixture.issuer.fetches.get(), 2);
 }
 
 #[test]
 fn while_the_issuer_is_away_known_keys_serve_and_others_are_asked_to_wait() {
-    let door = Door::new(&[]);
-    *door.issuer.published.borrow_mut() = Some("<html>".to_owned());
+    let fixture = Fixture::new(&[]);
+    *fixture.issuer.published.borrow_mut() = Some("<html>".to_owned());
     let token = signed_by(7, r#"{"alg":"EdDSA","kid":"k"}"#, OUTSIDE);
-    let (problem, cause) = door.admit(&token).unwrap_err().into_parts();
+    let (problem, cause) = fixture.admit(&token).unwrap_err().into_parts();
     assert_eq!((problem.status, problem.retry_after), (503, Some(RETRY_AFTER)));
     assert!(!cause.unwrap().contains("id.test"));
-    door.issuer.publish(&[("k", 7)]);
-    assert!(door.admit_at(&token, NOW + 10_000).is_ok());
-    *door.issuer.published.borrow_mut() = None;
+    fixture.issuer.publish(&[("k", 7)]);
+    assert!(fixture.admit_at(&token, NOW + 10_000).is_ok());
+    *fixture.issuer.published.borrow_mut() = None;
     let later = NOW + 3_600_000;
     let token = signed_by(
         7,
         r#"{"alg":"EdDSA","kid":"k"}"#,
         &OUTSIDE.replace("1795521660", "1795621660"),
     );
-    assert!(door.admit_at(&token, later).is_ok());
-    assert_eq!(door.issuer.fetches.get(), 3);
+    assert!(fixture.admit_at(&token, later).is_ok());
+    assert_eq!(fixture.issuer.fetches.get(), 3);
 }
 
 #[test]
 fn whoever_waits_for_another_request_gives_up_in_the_end() {
-    let door = Door::new(&[("k", 7)]);
+    let fixture = Fixture::new(&[("k", 7)]);
     let token = signed_by(7, r#"{"alg":"EdDSA","kid":"k"}"#, OUTSIDE);
     assert_eq!(
-        door.known.with(0, |ring| ring.step(Some("k"), NOW)),
-        Some(Step::Fetch)
+        fixture.known.with(0, |ring| ring.look_up(Some("k"), NOW)),
+        Some(KeyLookup::Fetch)
     );
     assert!(
-        door.admit(&token).is_ok(),
+        fixture.admit(&token).is_ok(),
         "the other one was never heard of again"
     );
-    assert_eq!((door.issuer.fetches.get(), door.issuer.pauses.get()), (1, 80));
+    assert_eq!(
+        (fixture.issuer.fetches.get(), fixture.issuer.pauses.get()),
+        (1, 80)
+    );
 }
 
 proptest! {
     #[test]
     fn no_token_makes_an_outside_issuers_gate_panic(header in ".{0,80}", claims in ".{0,80}", signature in "[A-Za-z0-9_-]{0,100}") {
-        let door = Door::new(&[("k", 7)]);
+        let fixture = Fixture::new(&[("k", 7)]);
         let token = format!("{}.{}.{signature}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-        prop_assert!(door.admit(&token).is_err());
+        prop_assert!(fixture.admit(&token).is_err());
     }
 
     #[test]
     fn a_changed_outside_token_opens_nothing(at in any::<prop::sample::Index>(), to in "[A-Za-z0-9_-]") {
-        let door = Door::new(&[("k", 7)]);
+        let fixture = Fixture::new(&[("k", 7)]);
         for token in [
             signed_by(7, r#"{"alg":"EdDSA","kid":"k"}"#, OUTSIDE),
             shared(SECRET.as_bytes(), r#"{"alg":"HS256"}"#, SHARED),
@@ -505,7 +509,7 @@ proptest! {
             let mut changed = token.clone();
             changed.replace_range(at..=at, &to);
             prop_assume!(changed != token);
-            prop_assert!(door.admit(&changed).is_err());
+            prop_assert!(fixture.admit(&changed).is_err());
         }
     }
 }

@@ -6,15 +6,15 @@ use syncsphere_protocol::{
     UploadKind,
 };
 
-use super::chores::LAST_BYTES_MS;
-use super::claims::Claims;
 use super::finalize::{finalize, gone, mismatch, outcome, parts_missing, upload_and_file, wrong_length};
-use super::{Desk, initiate};
+use super::jobs::LATE_WRITE_GRACE_MS;
+use super::reported_parts::ReportedParts;
+use super::{OperationContext, initiate};
+use crate::api_error::{ApiError, internal};
 use crate::auth::{Principal, Ticket};
-use crate::ledger::{Command, FileDraft, Idempotency, OpenEnd, Upload, UploadDraft, UploadPhase};
+use crate::ledger::{Command, DeferredLength, FileDraft, Idempotency, Upload, UploadDraft, UploadPhase};
 use crate::policy;
 use crate::ports::{Storage, Workspaces};
-use crate::refusal::{Refusal, internal};
 use crate::s3::PartToComplete;
 
 /// What a client says of a file that it is about to send. The names have been checked.
@@ -30,16 +30,16 @@ pub(super) struct Wanted {
 
 /// Begins an upload. Asked again with the same ids, or within what `idempotency` names, it gives the same one.
 pub(super) async fn begin<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     principal: &Principal,
     wanted: Wanted,
     idempotency: Option<Idempotency>,
-) -> Result<Upload, Refusal> {
-    let draft = draft(desk, principal, wanted)?;
-    let begun = initiate::begin(desk, principal, vec![draft], idempotency).await?;
+) -> Result<Upload, ApiError> {
+    let draft = draft(op, principal, wanted)?;
+    let begun = initiate::begin(op, principal, vec![draft], idempotency).await?;
     let begun = begun.into_iter().next().flatten();
     let begun = begun.ok_or_else(initiate::over_quota)?;
-    let opened = initiate::open(desk, principal, vec![begun]).await?;
+    let opened = initiate::open(op, principal, vec![begun]).await?;
     let opened = opened.into_iter().next();
     match opened.unwrap_or_else(|| Err(internal("no upload for a file")))? {
         upload if upload.phase == UploadPhase::Ended => Err(gone()),
@@ -49,17 +49,17 @@ pub(super) async fn begin<S: Storage, W: Workspaces>(
 
 /// Completes an upload of the parts that its client names, which are the whole file. The second time answers as the first.
 pub(super) async fn complete<S: Storage, W: Workspaces>(
-    desk: &Desk<'_, S, W>,
+    op: &OperationContext<'_, S, W>,
     ticket: &Ticket,
     parts: &[CompletedPart],
-) -> Result<FileRecord, Refusal> {
-    let claims = Claims::of_parts(parts)?;
+) -> Result<FileRecord, ApiError> {
+    let reported = ReportedParts::of_parts(parts)?;
     let command = Command::Upload {
         upload_id: ticket.upload_id.clone(),
     };
-    let (upload, file) = upload_and_file(desk.ask(&ticket.workspace, command).await?)?;
+    let (upload, file) = upload_and_file(op.ask(&ticket.workspace, command).await?)?;
     match file.status {
-        FileStatus::Uploading => finalize(desk, upload, claims).await,
+        FileStatus::Uploading => finalize(op, upload, reported).await,
         _ => outcome(file),
     }
 }
@@ -69,9 +69,9 @@ pub(super) async fn complete<S: Storage, W: Workspaces>(
 pub(super) fn chosen_parts(
     upload: &Upload,
     stored: &[StoredPart],
-    claims: &Claims,
-) -> Result<(Vec<PartToComplete>, u64), Refusal> {
-    let mut missing: Vec<_> = claims.numbers().collect();
+    reported: &ReportedParts,
+) -> Result<(Vec<PartToComplete>, u64), ApiError> {
+    let mut missing: Vec<_> = reported.numbers().collect();
     let is_told = !missing.is_empty();
     let mut chosen: Vec<&StoredPart> = Vec::new();
     let mut other = Vec::new();
@@ -87,7 +87,7 @@ pub(super) fn chosen_parts(
                 Err(_) => continue,
             }
         }
-        match claims.find(number, same) {
+        match reported.find(number, same) {
             Some(part) => chosen.push(part),
             None => other.push(number),
         }
@@ -116,11 +116,15 @@ pub(super) fn chosen_parts(
     }
 }
 
-fn draft<S, W>(desk: &Desk<'_, S, W>, principal: &Principal, wanted: Wanted) -> Result<UploadDraft, Refusal> {
+fn draft<S, W>(
+    op: &OperationContext<'_, S, W>,
+    principal: &Principal,
+    wanted: Wanted,
+) -> Result<UploadDraft, ApiError> {
     let expires_ms = match wanted.kind {
-        UploadKind::Multipart => desk.cx.now_ms.saturating_add(desk.config.upload_ttl_ms()),
+        UploadKind::Multipart => op.cx.now_ms.saturating_add(op.config.upload_ttl_ms()),
         // Nobody says that it is given up: it is over when it cannot come any more.
-        UploadKind::Single => desk.urls_dead_ms().saturating_add(LAST_BYTES_MS),
+        UploadKind::Single => op.urls_dead_ms().saturating_add(LATE_WRITE_GRACE_MS),
     };
     Ok(UploadDraft {
         upload_id: wanted.upload_id,
@@ -128,8 +132,8 @@ fn draft<S, W>(desk: &Desk<'_, S, W>, principal: &Principal, wanted: Wanted) -> 
         part_size: MIN_PART_SIZE,
         tail: None,
         expires_ms,
-        open_end: Some(OpenEnd {
-            max_size: desk.largest_file(principal),
+        deferred_length: Some(DeferredLength {
+            max_size: op.largest_file(principal),
             max_bytes: principal.limits.max_bytes,
         }),
         file: FileDraft {

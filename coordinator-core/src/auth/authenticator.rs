@@ -10,92 +10,96 @@ use sha2::{Digest, Sha256};
 use syncsphere_protocol::{ErrorCode, Problem};
 
 use super::access_token::{TokenClaims, Unverified};
+use super::external_issuers::{ExternalIssuer, Proof};
 use super::jwks::{Algorithm, KeySet, PublicKey};
-use super::key_ring::{KeyRing, Step};
-use super::outside::{OutsideIssuer, Proof};
+use super::jwks_cache::{JwksCache, KeyLookup};
 use super::principal::Principal;
-use super::seen::SeenTokens;
+use super::verified_token_cache::VerifiedTokenCache;
+use crate::api_error::{ApiError, rate_limited, unauthenticated};
 use crate::config::AuthConfig;
-use crate::ports::Entrance;
-use crate::refusal::{Refusal, too_often, unauthenticated};
+use crate::ports::IdentityProviders;
 
 /// How long an issuer may take to answer. Source: own choice; a request waits for it.
-pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const KEY_FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Largest key set, in bytes. Source: own choice; three RSA keys with certificates have some 10 KB.
 const MAX_KEY_SET: usize = 64 * 1024;
 
 /// How often a request looks whether another one has fetched the keys. Source: own choice.
-const GLANCE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How often it looks at most: a little longer than somebody else may ask.
-const MAX_GLANCES: u32 = 100;
+const MAX_POLLS: u32 = 100;
 
 /// Seconds after which a client may try again where keys cannot be had. Source: the pause between two askings.
 const RETRY_AFTER: u32 = 10;
 
 /// What earlier requests have found out.
 #[derive(Debug)]
-pub(crate) struct KnownKeys {
-    /// The keys of outside issuers that have been fetched, one ring an issuer: as many as are configured.
-    rings: Mutex<Vec<KeyRing>>,
+pub(crate) struct VerificationCache {
+    /// The keys of outside issuers that have been fetched, one cache an issuer: as many as are configured.
+    jwks: Mutex<Vec<JwksCache>>,
     /// Tokens of our own that have been verified.
-    seen: SeenTokens,
+    verified_tokens: VerifiedTokenCache,
 }
 
-impl KnownKeys {
+impl VerificationCache {
     /// None yet.
     pub(crate) fn none(auth: &AuthConfig) -> Self {
-        let rings = std::iter::repeat_with(KeyRing::default).take(auth.outside.len());
+        let jwks = std::iter::repeat_with(JwksCache::default).take(auth.external_issuers.len());
         Self {
-            rings: Mutex::new(rings.collect()),
-            seen: SeenTokens::default(),
+            jwks: Mutex::new(jwks.collect()),
+            verified_tokens: VerifiedTokenCache::default(),
         }
     }
 
-    fn with<T>(&self, index: usize, act: impl FnOnce(&mut KeyRing) -> T) -> Option<T> {
-        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
-        rings.get_mut(index).map(act)
+    fn with<T>(&self, index: usize, act: impl FnOnce(&mut JwksCache) -> T) -> Option<T> {
+        let mut jwks = self.jwks.lock().unwrap_or_else(PoisonError::into_inner);
+        jwks.get_mut(index).map(act)
     }
 }
 
 /// What verifying a token takes.
-pub(crate) struct Gate<'a, I> {
+pub(crate) struct Authenticator<'a, I> {
     pub auth: &'a AuthConfig,
-    pub known: &'a KnownKeys,
-    pub entrance: &'a I,
+    pub known: &'a VerificationCache,
+    pub identity_providers: &'a I,
     pub now_ms: i64,
 }
 
-impl<I: Entrance> Gate<'_, I> {
+impl<I: IdentityProviders> Authenticator<'_, I> {
     /// Who holds this token, unless they ask too often: its form, algorithm, signature, issuer, audience and
     /// times are checked.
-    pub(crate) async fn admit(&self, token: &str) -> Result<Principal, Refusal> {
+    pub(crate) async fn authenticate(&self, token: &str) -> Result<Principal, ApiError> {
         let principal = self.holder(token).await?;
         // Not before: whoever makes tokens up would use up the share of whom they name.
-        let admitted = self.entrance.admit(&digest_of(&principal)).await;
-        admitted.map_err(too_often)?;
+        let admitted = self
+            .identity_providers
+            .count_request(&digest_of(&principal))
+            .await;
+        admitted.map_err(rate_limited)?;
         Ok(principal)
     }
 
-    async fn holder(&self, token: &str) -> Result<Principal, Refusal> {
-        let token = Unverified::parse(token).ok_or_else(no_hold)?;
-        let issuer = token.issuer().ok_or_else(no_hold)?;
-        match self.auth.outside.named(&issuer) {
-            Some((index, issuer)) => self.admit_outsider(&token, index, issuer).await,
+    async fn holder(&self, token: &str) -> Result<Principal, ApiError> {
+        let token = Unverified::parse(token).ok_or_else(invalid_token)?;
+        let issuer = token.issuer().ok_or_else(invalid_token)?;
+        match self.auth.external_issuers.named(&issuer) {
+            Some((index, issuer)) => self.verify_external(&token, index, issuer).await,
             None => {
-                let claims = own_claims(&token, self.auth, &self.known.seen).ok_or_else(no_hold)?;
+                let claims =
+                    own_claims(&token, self.auth, &self.known.verified_tokens).ok_or_else(invalid_token)?;
                 Principal::from_claims(claims, &self.auth.issuer, &self.auth.audience, self.now_ms)
             }
         }
     }
 
-    async fn admit_outsider(
+    async fn verify_external(
         &self,
         token: &Unverified<'_>,
         index: usize,
-        issuer: &OutsideIssuer,
-    ) -> Result<Principal, Refusal> {
+        issuer: &ExternalIssuer,
+    ) -> Result<Principal, ApiError> {
         let is_authentic = match &issuer.proof {
             Proof::Shared(secret) => Hs256
                 .validator::<Anything>(secret)
@@ -105,21 +109,21 @@ impl<I: Entrance> Gate<'_, I> {
                 let key = self.key(index, *algorithm, url, token.key_id()).await?;
                 token.signature().len() == key.signature_length()
                     && self
-                        .entrance
+                        .identity_providers
                         .verify(&key, token.message(), token.signature())
                         .await
             }
             Proof::Published { .. } => false,
         };
         if !is_authentic {
-            return Err(no_hold());
+            return Err(invalid_token());
         }
         let incomplete = || unauthenticated("the access token lacks a claim, or has one of another type");
         let claims = token.claims().ok_or_else(incomplete)?;
         let principal = Principal::from_claims(claims, &issuer.name, &issuer.audience, self.now_ms)?;
-        if !issuer.workspaces.covers(&principal.workspace) {
+        if !issuer.workspaces.matches(&principal.workspace) {
             let detail = "the issuer of the access token does not open this workspace";
-            return Err(Refusal::new(ErrorCode::Forbidden, detail));
+            return Err(ApiError::new(ErrorCode::Forbidden, detail));
         }
         Ok(principal)
     }
@@ -132,31 +136,36 @@ impl<I: Entrance> Gate<'_, I> {
         algorithm: Algorithm,
         url: &http::Uri,
         id: Option<&str>,
-    ) -> Result<PublicKey, Refusal> {
-        let mut glances = 0;
+    ) -> Result<PublicKey, ApiError> {
+        let mut polls = 0;
         let mut has_fetched = false;
         loop {
             // The clock is an argument; what this request has waited is known besides.
-            let waited = GLANCE.saturating_mul(glances).as_millis();
+            let waited = POLL_INTERVAL.saturating_mul(polls).as_millis();
             let now_ms = self
                 .now_ms
                 .saturating_add(i64::try_from(waited).unwrap_or(i64::MAX));
-            match self.known.with(index, |ring| ring.step(id, now_ms)) {
-                Some(Step::Use(key)) => return Ok(key),
-                Some(Step::Unknown) | None => return Err(no_hold()),
-                Some(Step::Fetch) if !has_fetched => {
+            match self.known.with(index, |cache| cache.look_up(id, now_ms)) {
+                Some(KeyLookup::Found(key)) => return Ok(key),
+                Some(KeyLookup::Unknown) | None => return Err(invalid_token()),
+                Some(KeyLookup::Fetch) if !has_fetched => {
                     has_fetched = true;
-                    let fetched = self.entrance.fetch_keys(url, PATIENCE, MAX_KEY_SET).await;
+                    let fetched = self
+                        .identity_providers
+                        .fetch_keys(url, KEY_FETCH_TIMEOUT, MAX_KEY_SET)
+                        .await;
                     let keys = fetched
                         .ok()
                         .and_then(|document| KeySet::parse(&document, algorithm));
-                    self.known.with(index, |ring| ring.settle(keys, now_ms));
+                    self.known.with(index, |cache| cache.store(keys, now_ms));
                 }
-                Some(Step::Wait) if glances < MAX_GLANCES => {
-                    glances += 1;
-                    self.entrance.pause(GLANCE).await;
+                Some(KeyLookup::Wait) if polls < MAX_POLLS => {
+                    polls += 1;
+                    self.identity_providers.pause(POLL_INTERVAL).await;
                 }
-                Some(Step::Away | Step::Fetch | Step::Wait) => return Err(keys_away(index)),
+                Some(KeyLookup::Unavailable | KeyLookup::Fetch | KeyLookup::Wait) => {
+                    return Err(keys_unavailable(index));
+                }
             }
         }
     }
@@ -170,14 +179,14 @@ struct Anything {}
 fn own_claims(
     token: &Unverified<'_>,
     auth: &AuthConfig,
-    seen: &SeenTokens,
+    verified_tokens: &VerifiedTokenCache,
 ) -> Option<jwt_compact::Claims<TokenClaims>> {
     let key = match token.key_id() {
         Some(id) => auth.keys.named(id)?,
         None => auth.keys.first(),
     };
     let validator = Ed25519.validator::<TokenClaims>(&key.verifying);
-    let is_ours = seen.verified(token.text(), || validator.validate(token.parsed()).is_ok());
+    let is_ours = verified_tokens.verify_once(token.text(), || validator.validate(token.parsed()).is_ok());
     is_ours.then(|| token.claims()).flatten()
 }
 
@@ -190,17 +199,17 @@ fn digest_of(principal: &Principal) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn no_hold() -> Refusal {
+fn invalid_token() -> ApiError {
     unauthenticated("the access token does not hold")
 }
 
-fn keys_away(index: usize) -> Refusal {
+fn keys_unavailable(index: usize) -> ApiError {
     let detail = "the keys of the access token's issuer cannot be had at the moment";
     let problem = Problem::new(ErrorCode::Internal, detail).retry_after(RETRY_AFTER);
     let cause = format!("issuer {} of AUTH_ISSUERS gives no usable key set", index + 1);
-    Refusal::from(problem).with_status(503).because(cause)
+    ApiError::from(problem).with_status(503).because(cause)
 }
 
 #[cfg(test)]
-#[path = "gate_tests.rs"]
+#[path = "authenticator_tests.rs"]
 mod tests;

@@ -8,9 +8,9 @@ use worker::wasm_bindgen_futures::spawn_local;
 
 /// A socket that is closed when it is dropped. The platform's own stays open for as long as the object
 /// lives, and with it a connection of the database.
-pub(super) struct Line(Option<Socket>);
+pub(super) struct ClosingSocket(Option<Socket>);
 
-impl Line {
+impl ClosingSocket {
     pub(super) fn new(socket: Socket) -> Self {
         Self(Some(socket))
     }
@@ -23,7 +23,7 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for ClosingSocket {
     fn drop(&mut self) {
         if let Some(mut socket) = self.0.take() {
             spawn_local(async move {
@@ -34,13 +34,13 @@ impl Drop for Line {
     }
 }
 
-impl AsyncRead for Line {
+impl AsyncRead for ClosingSocket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.socket()?.poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for ClosingSocket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.socket()?.poll_write(cx, bytes)
     }

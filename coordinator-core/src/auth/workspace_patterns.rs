@@ -5,14 +5,14 @@ use syncsphere_protocol::WorkspaceId;
 /// begin so.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Reach(Vec<String>);
+pub(super) struct WorkspacePatterns(Vec<String>);
 
-impl Reach {
-    pub(super) fn everywhere() -> Self {
+impl WorkspacePatterns {
+    pub(super) fn all() -> Self {
         Self(vec!["*".to_owned()])
     }
 
-    pub(super) fn covers(&self, workspace: &WorkspaceId) -> bool {
+    pub(super) fn matches(&self, workspace: &WorkspaceId) -> bool {
         self.0.iter().any(|allowed| match allowed.strip_suffix('*') {
             Some(prefix) => workspace.as_str().starts_with(prefix),
             None => workspace.as_str() == allowed,

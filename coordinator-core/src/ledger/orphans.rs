@@ -1,31 +1,31 @@
 use super::apply::Ledger;
-use super::{Chore, Listed, Reply, Store, Upload, UploadMarker, UploadPhase};
+use super::{Job, Reply, Store, StoredUpload, Upload, UploadMarker, UploadPhase};
 
 /// Multipart uploads that storage holds and nobody will finish.
 impl<S: Store> Ledger<'_, S> {
-    pub(super) fn look_for_strays(&mut self, after: Option<UploadMarker>) -> Result<Reply, S::Error> {
-        let chore = Chore::strays(after.clone(), self.now_ms);
-        if after.is_some() || self.store.chore(&chore.id)?.is_none() {
-            self.store.put_chore(&chore)?;
+    pub(super) fn look_for_orphans(&mut self, after: Option<UploadMarker>) -> Result<Reply, S::Error> {
+        let job = Job::orphans(after.clone(), self.now_ms);
+        if after.is_some() || self.store.job(&job.id)?.is_none() {
+            self.store.put_job(&job)?;
         }
         Ok(Reply::Done)
     }
 
-    pub(super) fn strays(&self, listed: &[Listed]) -> Result<Reply, S::Error> {
+    pub(super) fn orphans(&self, listed: &[StoredUpload]) -> Result<Reply, S::Error> {
         // A workspace that has never had an upload has begun none of these: they are somebody else's, under
         // keys that look like ours.
         if self.store.newest_seq()? == 0 {
-            return Ok(Reply::Strays {
-                strays: vec![false; listed.len()],
+            return Ok(Reply::Orphans {
+                orphans: vec![false; listed.len()],
             });
         }
-        let strays = listed.iter().map(|listed| self.is_stray(listed));
-        Ok(Reply::Strays {
-            strays: strays.collect::<Result<_, _>>()?,
+        let orphans = listed.iter().map(|listed| self.is_orphaned(listed));
+        Ok(Reply::Orphans {
+            orphans: orphans.collect::<Result<_, _>>()?,
         })
     }
 
-    fn is_stray(&self, listed: &Listed) -> Result<bool, S::Error> {
+    fn is_orphaned(&self, listed: &StoredUpload) -> Result<bool, S::Error> {
         let Some(upload) = self.store.upload_of(&listed.file_id)? else {
             return Ok(true);
         };
@@ -35,13 +35,13 @@ impl<S: Store> Ledger<'_, S> {
             UploadPhase::Open | UploadPhase::Completing { .. } => !has(&upload, listed),
             // What is left of it is swept, unless that has been done already.
             UploadPhase::Ended => {
-                let sweep = self.store.chore(&Chore::sweep_id(upload.upload_id.as_str()))?;
+                let sweep = self.store.job(&Job::sweep_id(upload.upload_id.as_str()))?;
                 sweep.is_none() || !has(&upload, listed)
             }
         })
     }
 }
 
-fn has(upload: &Upload, listed: &Listed) -> bool {
+fn has(upload: &Upload, listed: &StoredUpload) -> bool {
     upload.storage_upload_id.as_ref() == Some(&listed.storage_upload_id)
 }

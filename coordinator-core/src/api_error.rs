@@ -3,7 +3,7 @@ use syncsphere_protocol::{ErrorCode, PartNumber, Problem};
 
 /// Why a request is refused: what the client is told, and what only the log is told.
 #[derive(Debug, Clone)]
-pub(crate) struct Refusal(Box<Parts>);
+pub(crate) struct ApiError(Box<Parts>);
 
 #[derive(Debug, Clone)]
 struct Parts {
@@ -12,7 +12,7 @@ struct Parts {
     allowed_methods: Option<String>,
 }
 
-impl Refusal {
+impl ApiError {
     pub(crate) fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         Problem::new(code, detail).into()
     }
@@ -55,7 +55,7 @@ impl Refusal {
     }
 }
 
-impl From<Problem> for Refusal {
+impl From<Problem> for ApiError {
     fn from(problem: Problem) -> Self {
         Self(Box::new(Parts {
             problem,
@@ -66,17 +66,17 @@ impl From<Problem> for Refusal {
 }
 
 /// The request itself is wrong.
-pub(crate) fn invalid(detail: impl Into<String>) -> Refusal {
-    Refusal::new(ErrorCode::InvalidRequest, detail)
+pub(crate) fn invalid(detail: impl Into<String>) -> ApiError {
+    ApiError::new(ErrorCode::InvalidRequest, detail)
 }
 
 /// Nobody knows who is asking.
-pub(crate) fn unauthenticated(detail: &str) -> Refusal {
-    Refusal::new(ErrorCode::Unauthenticated, detail)
+pub(crate) fn unauthenticated(detail: &str) -> ApiError {
+    ApiError::new(ErrorCode::Unauthenticated, detail)
 }
 
 /// More requests came than are let in at once.
-pub(crate) fn too_often(seconds: u32) -> Refusal {
+pub(crate) fn rate_limited(seconds: u32) -> ApiError {
     let detail = "more requests came than are let in at once";
     Problem::new(ErrorCode::RateLimited, detail)
         .retry_after(seconds)
@@ -84,11 +84,11 @@ pub(crate) fn too_often(seconds: u32) -> Refusal {
 }
 
 /// There is no such thing in this workspace.
-pub(crate) fn not_found(detail: impl Into<String>) -> Refusal {
-    Refusal::new(ErrorCode::NotFound, detail)
+pub(crate) fn not_found(detail: impl Into<String>) -> ApiError {
+    ApiError::new(ErrorCode::NotFound, detail)
 }
 
 /// A fault of the coordinator or of what it is built on; the client learns nothing of it.
-pub(crate) fn internal(cause: impl Into<String>) -> Refusal {
-    Refusal::new(ErrorCode::Internal, "the coordinator could not carry this out").because(cause)
+pub(crate) fn internal(cause: impl Into<String>) -> ApiError {
+    ApiError::new(ErrorCode::Internal, "the coordinator could not carry this out").because(cause)
 }

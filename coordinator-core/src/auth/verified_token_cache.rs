@@ -8,45 +8,45 @@ use std::sync::{Mutex, PoisonError};
 use sha2::{Digest, Sha256};
 
 /// Tokens that are remembered. Source: own choice; 64 KiB of digests.
-const MOST: usize = 1024;
+const CAPACITY: usize = 1024;
 
 /// Remembers that a signature was right, and nothing else: times, issuer and audience are looked at each time. Only for
 /// keys of our own, which do not change while we live.
 #[derive(Default)]
-pub(super) struct SeenTokens(Mutex<Seen>);
+pub(super) struct VerifiedTokenCache(Mutex<Entries>);
 
 #[derive(Default)]
-struct Seen {
+struct Entries {
     digests: BTreeSet<[u8; 32]>,
     /// The oldest first, which is forgotten first.
     order: VecDeque<[u8; 32]>,
 }
 
-impl SeenTokens {
+impl VerifiedTokenCache {
     /// Whether this very token was verified; otherwise `verify` tells, and it is remembered if it was right.
-    pub(super) fn verified(&self, token: &str, verify: impl FnOnce() -> bool) -> bool {
+    pub(super) fn verify_once(&self, token: &str, verify: impl FnOnce() -> bool) -> bool {
         let digest: [u8; 32] = Sha256::digest(token).into();
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.digests.contains(&digest) {
+        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.digests.contains(&digest) {
             return true;
         }
         if !verify() {
             return false;
         }
-        if seen.order.len() >= MOST
-            && let Some(oldest) = seen.order.pop_front()
+        if cache.order.len() >= CAPACITY
+            && let Some(oldest) = cache.order.pop_front()
         {
-            seen.digests.remove(&oldest);
+            cache.digests.remove(&oldest);
         }
-        seen.order.push_back(digest);
-        seen.digests.insert(digest);
+        cache.order.push_back(digest);
+        cache.digests.insert(digest);
         true
     }
 }
 
-impl fmt::Debug for SeenTokens {
+impl fmt::Debug for VerifiedTokenCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SeenTokens(…)")
+        f.write_str("VerifiedTokenCache(…)")
     }
 }
 
@@ -58,22 +58,22 @@ mod tests {
 
     #[test]
     fn what_was_right_once_is_not_verified_again_and_what_was_wrong_is() {
-        let seen = SeenTokens::default();
-        assert!(!seen.verified("a", || false));
-        assert!(seen.verified("a", || true));
-        assert!(seen.verified("a", || panic!("verified again")));
-        assert!(!seen.verified("b", || false));
+        let cache = VerifiedTokenCache::default();
+        assert!(!cache.verify_once("a", || false));
+        assert!(cache.verify_once("a", || true));
+        assert!(cache.verify_once("a", || panic!("verified again")));
+        assert!(!cache.verify_once("b", || false));
     }
 
     #[test]
     fn the_oldest_is_forgotten_before_memory_grows() {
-        let seen = SeenTokens::default();
-        for number in 0..=MOST {
-            assert!(seen.verified(&number.to_string(), || true));
+        let cache = VerifiedTokenCache::default();
+        for number in 0..=CAPACITY {
+            assert!(cache.verify_once(&number.to_string(), || true));
         }
-        assert!(!seen.verified("0", || false));
-        assert!(seen.verified("1", || panic!("verified again")));
-        let held = seen.0.lock().unwrap();
-        assert_eq!((held.digests.len(), held.order.len()), (MOST, MOST));
+        assert!(!cache.verify_once("0", || false));
+        assert!(cache.verify_once("1", || panic!("verified again")));
+        let held = cache.0.lock().unwrap();
+        assert_eq!((held.digests.len(), held.order.len()), (CAPACITY, CAPACITY));
     }
 }

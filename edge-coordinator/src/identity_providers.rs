@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use syncsphere_coordinator_core::{Algorithm, Entrance, IssuerFailure, PublicKey};
+use syncsphere_coordinator_core::{Algorithm, IdentityProviders, IssuerFailure, PublicKey};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Crypto, CryptoKey};
 use worker::js_sys::{self, Array, Object, Reflect, Uint8Array};
@@ -12,22 +12,22 @@ use worker::{Delay, Env};
 use crate::{limits, outgoing};
 
 /// What the platform does for whoever wants to be let in.
-pub(crate) struct PlatformEntrance<'a> {
+pub(crate) struct PlatformIdentityProviders<'a> {
     pub env: &'a Env,
 }
 
-impl Entrance for PlatformEntrance<'_> {
+impl IdentityProviders for PlatformIdentityProviders<'_> {
     async fn fetch_keys(
         &self,
         url: &http::Uri,
-        patience: Duration,
+        timeout: Duration,
         reply_limit: usize,
     ) -> Result<Vec<u8>, IssuerFailure> {
         let request = http::Request::get(url)
             .header("accept", "application/json")
             .body(Vec::new())
             .map_err(|_| IssuerFailure)?;
-        match outgoing::send(request, patience, reply_limit).await {
+        match outgoing::send(request, timeout, reply_limit).await {
             Ok(response) if response.status() == http::StatusCode::OK => Ok(response.into_body()),
             Ok(_) | Err(_) => Err(IssuerFailure),
         }
@@ -42,8 +42,8 @@ impl Entrance for PlatformEntrance<'_> {
         Delay::from(span).await;
     }
 
-    async fn admit(&self, subject: &str) -> Result<(), u32> {
-        limits::admit_subject(self.env, subject).await
+    async fn count_request(&self, subject: &str) -> Result<(), u32> {
+        limits::count_subject(self.env, subject).await
     }
 }
 

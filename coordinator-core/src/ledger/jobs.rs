@@ -1,13 +1,13 @@
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{FileId, Redacted, UploadId};
 
-/// Longest pause before a chore that failed is tried again, in milliseconds.
+/// Longest pause before a job that failed is tried again, in milliseconds.
 ///
 /// Source: own choice. Storage outages end within minutes or hours; an hour keeps a broken
 /// workspace from costing more than 24 tries a day.
 const LONGEST_PAUSE_MS: i64 = 60 * 60 * 1000;
 
-/// First pause before a chore that failed is tried again, in milliseconds; it doubles each time.
+/// First pause before a job that failed is tried again, in milliseconds; it doubles each time.
 /// Source: own choice.
 const FIRST_PAUSE_MS: i64 = 5_000;
 
@@ -21,21 +21,21 @@ const LONGEST_LOOK_MS: i64 = 30_000;
 /// Work that has to happen later, whoever crashes before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Chore {
-    /// Names the chore; a second one of the same id takes its place.
+pub struct Job {
+    /// Names the job; a second one of the same id takes its place.
     pub id: String,
     /// When to do it, in milliseconds since 1970.
     pub due_ms: i64,
     /// How often it has been leased since it was last settled.
     pub attempts: u32,
     /// What to do.
-    pub kind: ChoreKind,
+    pub kind: JobKind,
 }
 
-/// What a chore is about.
+/// What a job is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum ChoreKind {
+pub enum JobKind {
     /// The upload's time is over.
     Expire {
         /// The upload.
@@ -61,7 +61,8 @@ pub enum ChoreKind {
     /// The oldest changes have been kept for long enough.
     Compact,
     /// Look through the bucket for multipart uploads that no ledger knows.
-    Strays {
+    #[serde(rename = "strays")]
+    Orphans {
         /// Where to go on; absent at the beginning.
         after: Option<UploadMarker>,
     },
@@ -80,7 +81,7 @@ pub struct UploadMarker {
 /// A multipart upload that storage lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Listed {
+pub struct StoredUpload {
     /// The file that its key is for.
     pub file_id: FileId,
     /// Storage's name of it.
@@ -96,7 +97,8 @@ pub struct Sweep {
     /// The multipart upload, where one is known.
     pub storage_upload_id: Option<Redacted<String>>,
     /// Whether storage may hold a multipart upload that nobody has written down.
-    pub stray_uploads: bool,
+    #[serde(rename = "strayUploads")]
+    pub unrecorded_uploads: bool,
     /// Until then a signed URL may still bring bytes, so sweep once more afterwards; milliseconds
     /// since 1970.
     pub urls_dead_ms: i64,
@@ -105,27 +107,27 @@ pub struct Sweep {
 impl Sweep {
     /// Whether storage may hold a multipart upload.
     pub(crate) fn is_multipart(&self) -> bool {
-        self.storage_upload_id.is_some() || self.stray_uploads
+        self.storage_upload_id.is_some() || self.unrecorded_uploads
     }
 }
 
-impl Chore {
+impl Job {
     pub(super) fn expire(upload_id: &UploadId, due_ms: i64) -> Self {
-        let kind = ChoreKind::Expire {
+        let kind = JobKind::Expire {
             upload_id: upload_id.clone(),
         };
         Self::new(format!("expire:{upload_id}"), due_ms, kind)
     }
 
     pub(super) fn resolve(upload_id: &UploadId, due_ms: i64) -> Self {
-        let kind = ChoreKind::Resolve {
+        let kind = JobKind::Resolve {
             upload_id: upload_id.clone(),
         };
         Self::new(format!("resolve:{upload_id}"), due_ms, kind)
     }
 
     pub(super) fn watch(upload_id: &UploadId, now_ms: i64) -> Self {
-        let kind = ChoreKind::Watch {
+        let kind = JobKind::Watch {
             upload_id: upload_id.clone(),
         };
         let due_ms = now_ms.saturating_add(FIRST_LOOK_MS);
@@ -133,7 +135,7 @@ impl Chore {
     }
 
     pub(super) fn sweep(upload_or_file: &str, due_ms: i64, sweep: Sweep) -> Self {
-        Self::new(Self::sweep_id(upload_or_file), due_ms, ChoreKind::Sweep(sweep))
+        Self::new(Self::sweep_id(upload_or_file), due_ms, JobKind::Sweep(sweep))
     }
 
     pub(super) fn sweep_id(upload_or_file: &str) -> String {
@@ -141,22 +143,22 @@ impl Chore {
     }
 
     pub(super) fn forget(key: &Redacted<String>, due_ms: i64) -> Self {
-        let kind = ChoreKind::Forget { key: key.clone() };
+        let kind = JobKind::Forget { key: key.clone() };
         Self::new(format!("forget:{}", key.0), due_ms, kind)
     }
 
     pub(super) fn compact(due_ms: i64) -> Self {
-        Self::new("compact".to_owned(), due_ms, ChoreKind::Compact)
+        Self::new("compact".to_owned(), due_ms, JobKind::Compact)
     }
 
-    pub(super) fn strays(after: Option<UploadMarker>, due_ms: i64) -> Self {
-        Self::new("strays".to_owned(), due_ms, ChoreKind::Strays { after })
+    pub(super) fn orphans(after: Option<UploadMarker>, due_ms: i64) -> Self {
+        Self::new("strays".to_owned(), due_ms, JobKind::Orphans { after })
     }
 
-    /// The chore as it is stored while someone is at it: put off, longer each time.
+    /// The job as it is stored while someone is at it: put off, longer each time.
     pub(super) fn leased(mut self, now_ms: i64) -> Self {
         let (first, longest) = match self.kind {
-            ChoreKind::Watch { .. } => (FIRST_LOOK_MS, LONGEST_LOOK_MS),
+            JobKind::Watch { .. } => (FIRST_LOOK_MS, LONGEST_LOOK_MS),
             _ => (FIRST_PAUSE_MS, LONGEST_PAUSE_MS),
         };
         let doublings = self.attempts.min(20);
@@ -166,7 +168,7 @@ impl Chore {
         self
     }
 
-    fn new(id: String, due_ms: i64, kind: ChoreKind) -> Self {
+    fn new(id: String, due_ms: i64, kind: JobKind) -> Self {
         Self {
             id,
             due_ms,

@@ -10,7 +10,7 @@ use jwt_compact::alg::Hs256Key;
 use serde::Deserialize;
 
 use super::jwks::Algorithm;
-use super::reach::Reach;
+use super::workspace_patterns::WorkspacePatterns;
 
 /// Most issuers. Source: own choice; a variable of the platform ends at 5 KB.
 const MAX_ISSUERS: usize = 32;
@@ -24,17 +24,17 @@ const SECRET_PREFIX: &str = "AUTH_ISSUER_SECRET_";
 
 /// The outside issuers.
 #[derive(Clone, Default)]
-pub struct OutsideIssuers(Vec<OutsideIssuer>);
+pub struct ExternalIssuers(Vec<ExternalIssuer>);
 
 /// One of them.
 #[derive(Clone)]
-pub(super) struct OutsideIssuer {
+pub(super) struct ExternalIssuer {
     /// Its tokens' `iss`.
     pub name: String,
     /// What one of its tokens' `aud` has to be.
     pub audience: String,
     /// Which workspaces its tokens may open.
-    pub workspaces: Reach,
+    pub workspaces: WorkspacePatterns,
     pub proof: Proof,
 }
 
@@ -49,7 +49,7 @@ pub(super) enum Proof {
 
 /// Why a list of issuers cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum WrongIssuers {
+pub(crate) enum InvalidIssuers {
     /// It is no such list.
     List,
     /// It names a variable that holds no secret of sufficient length.
@@ -64,12 +64,12 @@ struct Entry {
     algorithm: String,
     jwks_url: Option<String>,
     secret_variable: Option<String>,
-    workspaces: Option<Reach>,
+    workspaces: Option<WorkspacePatterns>,
 }
 
-impl OutsideIssuers {
+impl ExternalIssuers {
     /// Names of the variables in which a list (`AUTH_ISSUERS`) keeps its shared secrets. A list that
-    /// cannot be read has none; [`OutsideIssuers::parse`] says so.
+    /// cannot be read has none; [`ExternalIssuers::parse`] says so.
     pub(crate) fn secret_variables(list: &str) -> Vec<String> {
         let entries: Vec<Entry> = serde_json::from_str(list).unwrap_or_default();
         let names = entries.into_iter().filter_map(|entry| entry.secret_variable);
@@ -83,19 +83,19 @@ impl OutsideIssuers {
         list: &str,
         vars: &BTreeMap<String, String>,
         own: &str,
-    ) -> Result<Self, WrongIssuers> {
-        let entries: Vec<Entry> = serde_json::from_str(list).map_err(|_| WrongIssuers::List)?;
+    ) -> Result<Self, InvalidIssuers> {
+        let entries: Vec<Entry> = serde_json::from_str(list).map_err(|_| InvalidIssuers::List)?;
         let mut names: BTreeSet<_> = entries.iter().map(|entry| entry.issuer.as_str()).collect();
         names.insert(own);
         if names.len() != entries.len() + 1 || entries.len() > MAX_ISSUERS {
-            return Err(WrongIssuers::List);
+            return Err(InvalidIssuers::List);
         }
         let issuers = entries.into_iter().map(|entry| entry.into_issuer(vars));
         issuers.collect::<Result<_, _>>().map(Self)
     }
 
     /// The issuer of this name, and its place in the list.
-    pub(super) fn named(&self, name: &str) -> Option<(usize, &OutsideIssuer)> {
+    pub(super) fn named(&self, name: &str) -> Option<(usize, &ExternalIssuer)> {
         self.0.iter().enumerate().find(|(_, issuer)| issuer.name == name)
     }
 
@@ -105,37 +105,37 @@ impl OutsideIssuers {
 }
 
 /// Neither addresses nor secrets.
-impl fmt::Debug for OutsideIssuers {
+impl fmt::Debug for ExternalIssuers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} outside issuers", self.len())
     }
 }
 
 impl Entry {
-    fn into_issuer(self, vars: &BTreeMap<String, String>) -> Result<OutsideIssuer, WrongIssuers> {
+    fn into_issuer(self, vars: &BTreeMap<String, String>) -> Result<ExternalIssuer, InvalidIssuers> {
         if self.issuer.is_empty() || self.audience.is_empty() {
-            return Err(WrongIssuers::List);
+            return Err(InvalidIssuers::List);
         }
         let proof = match (self.algorithm.as_str(), self.jwks_url, self.secret_variable) {
             ("HS256", None, Some(variable)) if is_secret_name(&variable) => {
                 let secret = vars.get(&variable).and_then(|text| shared_secret(text));
-                Proof::Shared(Box::new(Hs256Key::new(secret.ok_or(WrongIssuers::Secret)?)))
+                Proof::Shared(Box::new(Hs256Key::new(secret.ok_or(InvalidIssuers::Secret)?)))
             }
             (name, Some(url), None) => {
                 let algorithm = [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa]
                     .into_iter()
                     .find(|algorithm| algorithm.name() == name);
                 Proof::Published {
-                    algorithm: algorithm.ok_or(WrongIssuers::List)?,
-                    url: key_address(&url).ok_or(WrongIssuers::List)?,
+                    algorithm: algorithm.ok_or(InvalidIssuers::List)?,
+                    url: key_address(&url).ok_or(InvalidIssuers::List)?,
                 }
             }
-            _ => return Err(WrongIssuers::List),
+            _ => return Err(InvalidIssuers::List),
         };
-        Ok(OutsideIssuer {
+        Ok(ExternalIssuer {
             name: self.issuer,
             audience: self.audience,
-            workspaces: self.workspaces.unwrap_or_else(Reach::everywhere),
+            workspaces: self.workspaces.unwrap_or_else(WorkspacePatterns::all),
             proof,
         })
     }
@@ -187,9 +187,9 @@ mod tests {
         {"issuer":"backend","audience":"uploads","algorithm":"HS256","secretVariable":"AUTH_ISSUER_SECRET_BACKEND"}
     ]"#;
 
-    fn parse(list: &str, secret: &str) -> Result<OutsideIssuers, WrongIssuers> {
+    fn parse(list: &str, secret: &str) -> Result<ExternalIssuers, InvalidIssuers> {
         let vars = BTreeMap::from([("AUTH_ISSUER_SECRET_BACKEND".to_owned(), secret.to_owned())]);
-        OutsideIssuers::parse(list, &vars, "us")
+        ExternalIssuers::parse(list, &vars, "us")
     }
 
     #[test]
@@ -197,14 +197,14 @@ mod tests {
         let issuers = parse(LIST, &"s".repeat(32)).unwrap();
         let (index, issuer) = issuers.named("https://id.test").unwrap();
         assert_eq!((index, issuer.audience.as_str()), (0, "uploads"));
-        assert!(issuer.workspaces.covers(&"team-1".parse().unwrap()));
-        assert!(!issuer.workspaces.covers(&"other".parse().unwrap()));
+        assert!(issuer.workspaces.matches(&"team-1".parse().unwrap()));
+        assert!(!issuer.workspaces.matches(&"other".parse().unwrap()));
         let (_, backend) = issuers.named("backend").unwrap();
-        assert!(backend.workspaces.covers(&"other".parse().unwrap()));
+        assert!(backend.workspaces.matches(&"other".parse().unwrap()));
         assert!(issuers.named("us").is_none());
         assert_eq!(format!("{issuers:?}"), "2 outside issuers");
         assert_eq!(
-            OutsideIssuers::secret_variables(LIST),
+            ExternalIssuers::secret_variables(LIST),
             ["AUTH_ISSUER_SECRET_BACKEND"]
         );
         assert_eq!(parse("[]", "").unwrap().len(), 0);
@@ -220,10 +220,10 @@ mod tests {
             format!("base64:{}", STANDARD.encode([255; 31])),
             format!("base64:{}", "*".repeat(50)),
         ] {
-            assert_eq!(parse(LIST, &short).err(), Some(WrongIssuers::Secret), "{short}");
+            assert_eq!(parse(LIST, &short).err(), Some(InvalidIssuers::Secret), "{short}");
         }
-        let nowhere = OutsideIssuers::parse(LIST, &BTreeMap::new(), "us");
-        assert_eq!(nowhere.err(), Some(WrongIssuers::Secret));
+        let nowhere = ExternalIssuers::parse(LIST, &BTreeMap::new(), "us");
+        assert_eq!(nowhere.err(), Some(InvalidIssuers::Secret));
     }
 
     #[test]
@@ -252,7 +252,7 @@ mod tests {
             assert_ne!(bad, LIST);
             assert_eq!(
                 parse(&bad, &"s".repeat(32)).err(),
-                Some(WrongIssuers::List),
+                Some(InvalidIssuers::List),
                 "{from} -> {to}"
             );
         }

@@ -1,50 +1,27 @@
-//! What a request has cost: for the log and for `Server-Timing`.
-
-use std::cell::Cell;
-use std::future::Future;
+//! A request from its arrival to its reply: its line of the log, and `Server-Timing`.
 
 use serde::Serialize;
-use syncsphere_coordinator_core::{Cause, Handled};
+use syncsphere_coordinator_core::{Cause, LogFields};
 use worker::{console_error, console_log};
 
+use crate::call_timings::CallTimings;
 use crate::environment::now_ms;
-
-/// Calls of one kind and the time that they took together. The platform's clock stands still while
-/// a worker computes, so this is time that was waited.
-#[derive(Debug, Default)]
-pub(crate) struct Meter {
-    calls: Cell<u32>,
-    milliseconds: Cell<i64>,
-}
-
-impl Meter {
-    /// Counts and times one call.
-    pub(crate) async fn measure<T>(&self, call: impl Future<Output = T>) -> T {
-        self.calls.set(self.calls.get().saturating_add(1));
-        let began = now_ms();
-        let outcome = call.await;
-        let took = now_ms().saturating_sub(began);
-        self.milliseconds
-            .set(self.milliseconds.get().saturating_add(took));
-        outcome
-    }
-}
 
 /// One request from its coming in to its reply.
 #[derive(Debug)]
-pub(crate) struct Journey {
-    pub storage: Meter,
-    pub ledger: Meter,
+pub(crate) struct RequestTrace {
+    pub storage: CallTimings,
+    pub ledger: CallTimings,
     request_id: String,
     method: http::Method,
     began_ms: i64,
 }
 
-impl Journey {
+impl RequestTrace {
     pub(crate) fn begin(request_id: String) -> Self {
         Self {
-            storage: Meter::default(),
-            ledger: Meter::default(),
+            storage: CallTimings::default(),
+            ledger: CallTimings::default(),
             request_id,
             method: http::Method::GET,
             began_ms: now_ms(),
@@ -65,10 +42,10 @@ impl Journey {
         let timing = format!(
             "total;dur={}, storage;dur={};desc=\"{} calls\", ledger;dur={};desc=\"{} calls\"",
             self.duration_ms(),
-            self.storage.milliseconds.get(),
-            self.storage.calls.get(),
-            self.ledger.milliseconds.get(),
-            self.ledger.calls.get(),
+            self.storage.milliseconds(),
+            self.storage.calls(),
+            self.ledger.milliseconds(),
+            self.ledger.calls(),
         );
         if let Ok(timing) = http::HeaderValue::from_str(&timing) {
             response.headers_mut().insert("server-timing", timing);
@@ -77,17 +54,17 @@ impl Journey {
 
     /// The line holds ids, numbers and names of our own: no file's name, token, address or URL.
     pub(crate) fn log(&self, status: u16, told: &http::Extensions) {
-        let handled = told.get::<Handled>();
+        let log_fields = told.get::<LogFields>();
         let cause = told.get::<Cause>().map(|cause| cause.0.as_str());
-        let line = Line {
+        let line = LogLine {
             request_id: &self.request_id,
             method: self.method.as_str(),
-            route: handled.map_or("", |handled| handled.route),
+            route: log_fields.map_or("", |log_fields| log_fields.route),
             status,
             duration_ms: self.duration_ms(),
-            workspace: handled.and_then(|handled| Some(handled.workspace.as_ref()?.as_str())),
-            storage_calls: self.storage.calls.get(),
-            ledger_calls: self.ledger.calls.get(),
+            workspace: log_fields.and_then(|log_fields| Some(log_fields.workspace.as_ref()?.as_str())),
+            storage_calls: self.storage.calls(),
+            ledger_calls: self.ledger.calls(),
             cause,
         };
         let line = serde_json::to_string(&line).unwrap_or_default();
@@ -104,7 +81,7 @@ impl Journey {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Line<'a> {
+struct LogLine<'a> {
     request_id: &'a str,
     method: &'a str,
     route: &'a str,

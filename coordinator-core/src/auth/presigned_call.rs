@@ -5,7 +5,7 @@ use super::keys::SigningKeys;
 use super::principal::{Limits, Principal, Scope};
 use super::sealed;
 use super::ticket::Ticket;
-use crate::refusal::Refusal;
+use crate::api_error::ApiError;
 
 /// Form of the permissions that are written now; another form gets another name.
 const FORM: &str = "c1";
@@ -18,8 +18,8 @@ const LIFE_MS: i64 = 15 * 60 * 1000;
 /// it stands in a URL; only this coordinator can write one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct S3Call {
-    pub what: S3CallKind,
+pub(crate) struct PresignedCall {
+    pub what: PresignedAction,
     /// Milliseconds since 1970.
     expires_ms: i64,
 }
@@ -27,7 +27,7 @@ pub(crate) struct S3Call {
 /// What may be done.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "camelCase")]
-pub(crate) enum S3CallKind {
+pub(crate) enum PresignedAction {
     Create(Box<Creation>),
     List(Box<Ticket>),
     Complete(Box<Ticket>),
@@ -48,8 +48,8 @@ pub(crate) struct Creation {
     pub path: Redacted<String>,
 }
 
-impl S3Call {
-    pub(crate) fn new(what: S3CallKind, now_ms: i64) -> Self {
+impl PresignedCall {
+    pub(crate) fn new(what: PresignedAction, now_ms: i64) -> Self {
         Self {
             what,
             expires_ms: now_ms.saturating_add(LIFE_MS),
@@ -57,12 +57,12 @@ impl S3Call {
     }
 
     /// The permission as text.
-    pub(crate) fn seal(&self, keys: &SigningKeys) -> Result<Redacted<String>, Refusal> {
+    pub(crate) fn seal(&self, keys: &SigningKeys) -> Result<Redacted<String>, ApiError> {
         sealed::seal(FORM, self, keys)
     }
 
     /// What a text permits, if it is ours and alive.
-    pub(crate) fn open(text: &str, keys: &SigningKeys, now_ms: i64) -> Option<S3CallKind> {
+    pub(crate) fn open(text: &str, keys: &SigningKeys, now_ms: i64) -> Option<PresignedAction> {
         let call: Self = sealed::open(FORM, text, keys)?;
         (now_ms < call.expires_ms).then_some(call.what)
     }
@@ -95,8 +95,8 @@ mod tests {
         SigningKeys::parse(&STANDARD.encode([3; 32])).unwrap()
     }
 
-    fn creation() -> S3CallKind {
-        S3CallKind::Create(Box::new(Creation {
+    fn creation() -> PresignedAction {
+        PresignedAction::Create(Box::new(Creation {
             workspace: "demo".parse().unwrap(),
             subject: "ann".into(),
             limits: Limits::default(),
@@ -109,33 +109,33 @@ mod tests {
 
     #[test]
     fn a_permission_dies() {
-        let text = S3Call::new(creation(), 1_000).seal(&keys()).unwrap();
-        assert!(S3Call::open(&text, &keys(), 1_000 + LIFE_MS - 1).is_some());
-        assert!(S3Call::open(&text, &keys(), 1_000 + LIFE_MS).is_none());
+        let text = PresignedCall::new(creation(), 1_000).seal(&keys()).unwrap();
+        assert!(PresignedCall::open(&text, &keys(), 1_000 + LIFE_MS - 1).is_some());
+        assert!(PresignedCall::open(&text, &keys(), 1_000 + LIFE_MS).is_none());
     }
 
     #[test]
     fn a_ticket_is_no_permission() {
-        let text = S3Call::new(creation(), 0).seal(&keys()).unwrap();
+        let text = PresignedCall::new(creation(), 0).seal(&keys()).unwrap();
         let as_ticket = text.replacen(FORM, "t1", 1);
-        assert!(S3Call::open(&as_ticket, &keys(), 0).is_none());
-        assert!(sealed::open::<S3Call>("t1", &as_ticket, &keys()).is_none());
+        assert!(PresignedCall::open(&as_ticket, &keys(), 0).is_none());
+        assert!(sealed::open::<PresignedCall>("t1", &as_ticket, &keys()).is_none());
     }
 
     proptest! {
         #[test]
         fn a_changed_permission_permits_nothing(at in any::<prop::sample::Index>(), to in "[A-Za-z0-9_.-]") {
-            let text = S3Call::new(creation(), 0).seal(&keys()).unwrap().0;
+            let text = PresignedCall::new(creation(), 0).seal(&keys()).unwrap().0;
             let at = at.index(text.len());
             let mut changed = text.clone();
             changed.replace_range(at..=at, &to);
             prop_assume!(changed != text);
-            prop_assert!(S3Call::open(&changed, &keys(), 0).is_none());
+            prop_assert!(PresignedCall::open(&changed, &keys(), 0).is_none());
         }
 
         #[test]
         fn no_text_makes_the_parser_panic(text in ".{0,200}") {
-            prop_assert!(S3Call::open(&text, &keys(), 0).is_none());
+            prop_assert!(PresignedCall::open(&text, &keys(), 0).is_none());
         }
     }
 }
