@@ -1,25 +1,21 @@
 use std::cell::OnceCell;
 
-use sha2::{Digest, Sha256};
 use syncsphere_protocol::{DatabaseStatus, ErrorCode, InvalidId, WorkspaceId};
 
 use crate::api_error::{ApiError, invalid, rate_limited};
-use crate::auth::{Authenticator, Scope, VerificationCache, subprotocol_token};
+use crate::auth::{Authenticator, Scope, VerificationCache};
 use crate::budget::Budgeted;
 use crate::config::Config;
+use crate::context::Context;
+use crate::http::dispatch::dispatch;
+use crate::http::reply::{self, LogFields};
+use crate::http::{Query, routes, subprotocol_token};
 use crate::ledger::{Command, Receipt};
 use crate::operations::deliver::{self, DeliveryOutcome};
+use crate::operations::jobs;
+use crate::operations::operation_context::OperationContext;
 use crate::operations::orphans::OrphanReport;
-use crate::operations::{OperationContext, jobs};
 use crate::ports::{IdentityProviders, MetadataDatabase, Storage, WorkspaceFailure, Workspaces};
-use crate::reply::{self, LogFields};
-use crate::routes::{self, Query};
-
-/// Largest request body that any endpoint takes, in bytes. A shell may stop reading one byte
-/// beyond: what it hands over is refused all the same.
-///
-/// Source: Complete of 10,000 parts with ETag and checksum has about 1.1 MB.
-pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 
 /// The WebSocket subprotocol of the change feed. Source: the contract, `docs/api.md`.
 const EVENTS_PROTOCOL: &str = "syncsphere.v1";
@@ -34,17 +30,6 @@ const ORPHANS_WORKSPACE: &str = "_strays";
 pub struct Coordinator {
     config: Config,
     known: VerificationCache,
-}
-
-/// What surrounds one request. Nothing in it may be used for a second request.
-#[derive(Debug, Clone)]
-pub struct Context {
-    /// Milliseconds since 1970.
-    pub now_ms: i64,
-    /// Fresh, unpredictable bytes: ids follow from them.
-    pub random: [u8; 32],
-    /// Names the request in replies and logs.
-    pub request_id: String,
 }
 
 /// Somebody who may listen to a workspace's changes.
@@ -95,18 +80,27 @@ impl Coordinator {
         identity_providers: &I,
     ) -> http::Response<Vec<u8>> {
         let origin = reply::allowed_origin(request.headers(), &self.config.allowed_origins);
-        let route = routes::template(request.uri().path());
-        let op = self.op(&cx, storage, workspaces);
-        let mut response = if request.method() == http::Method::OPTIONS {
-            reply::preflight(route)
+        let (head, body) = request.into_parts();
+        let found = routes::find(head.uri.path());
+        let op = self.operation_context(&cx, storage, workspaces);
+        let mut response = if head.method == http::Method::OPTIONS {
+            reply::preflight(found.template, &routes::all_methods())
         } else {
-            match routes::dispatch(&op, &self.authenticator(identity_providers, &cx), request).await {
+            match dispatch(
+                &op,
+                &self.authenticator(identity_providers, &cx),
+                &found,
+                &head,
+                &body,
+            )
+            .await
+            {
                 Ok(response) => response,
                 Err(error) => reply::problem(error, &cx.request_id),
             }
         };
         response.extensions_mut().insert(LogFields {
-            route,
+            route: found.template,
             workspace: op.workspace.into_inner(),
         });
         reply::finish(response, &cx.request_id, origin.as_deref())
@@ -145,7 +139,7 @@ impl Coordinator {
         storage: &S,
         workspaces: &W,
     ) -> Option<OrphanReport> {
-        jobs::run_due_jobs(&self.op(cx, storage, workspaces), workspace).await
+        jobs::run_due_jobs(&self.operation_context(cx, storage, workspaces), workspace).await
     }
 
     /// Begins to look through the bucket for multipart uploads that no ledger knows. That is the
@@ -161,7 +155,7 @@ impl Coordinator {
             cause: error.to_string(),
         })?;
         let command = Command::LookForOrphans { after: None };
-        let call = self.op(cx, storage, workspaces).call(command);
+        let call = self.operation_context(cx, storage, workspaces).call(command);
         workspaces.call(&workspace, call).await.map(drop)
     }
 
@@ -176,7 +170,7 @@ impl Coordinator {
         database: &D,
         before: Option<Receipt>,
     ) -> DeliveryOutcome {
-        let op = self.op(cx, &(), workspaces);
+        let op = self.operation_context(cx, &(), workspaces);
         deliver::deliver(&op, workspace, database, before).await
     }
 
@@ -189,7 +183,7 @@ impl Coordinator {
         workspaces: &W,
         receipt: Option<Receipt>,
     ) -> Option<DatabaseStatus> {
-        deliver::conclude(&self.op(cx, &(), workspaces), workspace, receipt).await
+        deliver::conclude(&self.operation_context(cx, &(), workspaces), workspace, receipt).await
     }
 
     fn refused<B>(
@@ -201,13 +195,13 @@ impl Coordinator {
         let origin = reply::allowed_origin(request.headers(), &self.config.allowed_origins);
         let mut response = reply::problem(error, &cx.request_id);
         response.extensions_mut().insert(LogFields {
-            route: routes::template(request.uri().path()),
+            route: routes::find(request.uri().path()).template,
             workspace: None,
         });
         reply::finish(response, &cx.request_id, origin.as_deref())
     }
 
-    fn op<'a, S, W>(
+    fn operation_context<'a, S, W>(
         &'a self,
         cx: &'a Context,
         storage: &'a S,
@@ -267,19 +261,8 @@ impl Listener {
     /// What the log may know of it.
     pub fn log_fields(&self) -> LogFields {
         LogFields {
-            route: routes::template("/v1/events"),
+            route: routes::find("/v1/events").template,
             workspace: Some(self.workspace.clone()),
         }
-    }
-}
-
-impl Context {
-    /// The `index`th id of this kind that the request makes: 32 hexadecimal digits.
-    pub(crate) fn id(&self, kind: &str, index: usize) -> String {
-        let mut digest = Sha256::new_with_prefix(self.random);
-        digest.update(kind);
-        digest.update(index.to_be_bytes());
-        let bytes = digest.finalize();
-        bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use syncsphere_protocol::WorkspaceId;
 
-use crate::auth::PublicKey;
 use crate::ledger::{Call, Reply};
+use crate::public_key::PublicKey;
 
 /// Object storage, reached by requests that the core has built and signed.
 pub trait Storage {

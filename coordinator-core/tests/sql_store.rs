@@ -367,7 +367,7 @@ fn a_database_of_the_first_version_is_brought_up_to_date_without_loss() {
         ("files", "id, created_seq, status, doc"),
         ("uploads", "id, doc"),
         ("changes", "seq, doc"),
-        ("jobs", "id, due_ms, doc"),
+        ("chores", "id, due_ms, doc"),
         ("identity", "workspace"),
     ] {
         let places = columns.split(", ").map(|_| "?").collect::<Vec<_>>().join(", ");

@@ -4,7 +4,7 @@ use jwt_compact::{Claims, UntrustedToken};
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::WorkspaceId;
 
-use super::principal::Limits;
+use super::limits::Limits;
 
 /// Longest token that is looked at, in bytes. Source: own choice; ours have about 500, and a
 /// platform's headers end at some 16 or 32 KiB.

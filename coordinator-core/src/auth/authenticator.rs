@@ -10,14 +10,15 @@ use sha2::{Digest, Sha256};
 use syncsphere_protocol::{ErrorCode, Problem};
 
 use super::access_token::{TokenClaims, Unverified};
+use super::auth_config::AuthConfig;
 use super::external_issuers::{ExternalIssuer, Proof};
-use super::jwks::{Algorithm, KeySet, PublicKey};
+use super::jwks::KeySet;
 use super::jwks_cache::{JwksCache, KeyLookup};
 use super::principal::Principal;
 use super::verified_token_cache::VerifiedTokenCache;
 use crate::api_error::{ApiError, rate_limited, unauthenticated};
-use crate::config::AuthConfig;
 use crate::ports::IdentityProviders;
+use crate::public_key::{Algorithm, PublicKey};
 
 /// How long an issuer may take to answer. Source: own choice; a request waits for it.
 pub(super) const KEY_FETCH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -213,3 +214,7 @@ fn keys_unavailable(index: usize) -> ApiError {
 #[cfg(test)]
 #[path = "authenticator_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "authenticator_external_tests.rs"]
+mod external_tests;

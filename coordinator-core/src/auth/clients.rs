@@ -11,7 +11,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use syncsphere_protocol::{Redacted, WorkspaceId};
 
-use super::principal::Scope;
+use super::scope::Scope;
 use super::workspace_patterns::WorkspacePatterns;
 
 /// Rounds of PBKDF2 that a hash may ask for.

@@ -9,8 +9,8 @@ use http::Uri;
 use jwt_compact::alg::Hs256Key;
 use serde::Deserialize;
 
-use super::jwks::Algorithm;
 use super::workspace_patterns::WorkspacePatterns;
+use crate::public_key::Algorithm;
 
 /// Most issuers. Source: own choice; a variable of the platform ends at 5 KB.
 const MAX_ISSUERS: usize = 32;

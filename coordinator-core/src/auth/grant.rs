@@ -10,11 +10,13 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use syncsphere_protocol::{Redacted, TokenError, TokenReply, WorkspaceId};
 
+use super::auth_config::AuthConfig;
 use super::clients::Client;
-use super::principal::{Limits, MAX_SUBJECT_LENGTH, Principal, Scope};
+use super::limits::Limits;
+use super::principal::{MAX_SUBJECT_LENGTH, Principal};
+use super::scope::Scope;
 use crate::api_error::ApiError;
-use crate::config::AuthConfig;
-use crate::coordinator::Context;
+use crate::context::Context;
 use crate::policy;
 
 /// The grant that lets anybody in, where the operator has switched it on.

@@ -4,6 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
+use crate::public_key::{Algorithm, PublicKey};
+
 /// Bits of an RSA key. Source: RFC 7518 section 3.3 asks for 2048; more than 8192 costs a worker more
 /// than it may spend.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
@@ -19,57 +21,6 @@ const COORDINATE: usize = 32;
 
 /// Bytes of an ES256 and of an EdDSA signature. Source: RFC 7518 section 3.4, RFC 8032.
 const CURVE_SIGNATURE: usize = 64;
-
-/// How outside issuers sign with a key pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum Algorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    #[serde(rename = "RS256")]
-    Rs256,
-    /// ECDSA on P-256 with SHA-256.
-    #[serde(rename = "ES256")]
-    Es256,
-    /// Ed25519.
-    #[serde(rename = "EdDSA")]
-    EdDsa,
-}
-
-impl Algorithm {
-    /// Its name in a token's header. Source: RFC 7518 section 3.1, RFC 8037 section 3.1.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Rs256 => "RS256",
-            Self::Es256 => "ES256",
-            Self::EdDsa => "EdDSA",
-        }
-    }
-}
-
-/// A public key for one algorithm, of a form and size that may be used. Whether an EC point lies on its
-/// curve is for whoever verifies with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicKey {
-    algorithm: Algorithm,
-    signature_length: usize,
-    members: Vec<(&'static str, String)>,
-}
-
-impl PublicKey {
-    /// What it verifies.
-    pub fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
-
-    /// The members of the JSON Web Key that make the key up, and no others.
-    pub fn jwk(&self) -> &[(&'static str, String)] {
-        &self.members
-    }
-
-    /// Length of every signature that it verifies, in bytes.
-    pub(super) fn signature_length(&self) -> usize {
-        self.signature_length
-    }
-}
 
 /// The usable keys of an issuer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -149,11 +100,7 @@ impl Jwk {
             }
             _ => return None,
         };
-        Some(PublicKey {
-            algorithm,
-            signature_length,
-            members,
-        })
+        Some(PublicKey::new(algorithm, signature_length, members))
     }
 }
 

@@ -1,4 +1,5 @@
-use super::jwks::{KeySet, PublicKey};
+use super::jwks::KeySet;
+use crate::public_key::PublicKey;
 
 /// How long fetched keys are taken without asking again, in milliseconds. Source: own choice; a key that an
 /// issuer withdraws is gone after so long, and a new one is found by its name at once.
@@ -77,8 +78,8 @@ impl JwksCache {
 
 #[cfg(test)]
 mod tests {
-    use super::super::jwks::Algorithm;
     use super::*;
+    use crate::public_key::Algorithm;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 

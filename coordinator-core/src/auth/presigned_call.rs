@@ -2,7 +2,9 @@ use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{FileId, Redacted, UploadId, WorkspaceId};
 
 use super::keys::SigningKeys;
-use super::principal::{Limits, Principal, Scope};
+use super::limits::Limits;
+use super::principal::Principal;
+use super::scope::Scope;
 use super::sealed;
 use super::ticket::Ticket;
 use crate::api_error::ApiError;

@@ -5,53 +5,19 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use jwt_compact::alg::Ed25519;
 use jwt_compact::{AlgorithmExt, Claims, Header};
-use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{ErrorCode, Redacted, WorkspaceId};
 
 use super::access_token::{Audience, TokenClaims};
+use super::auth_config::AuthConfig;
+use super::limits::Limits;
+use super::scope::Scope;
 use crate::api_error::{ApiError, internal, unauthenticated};
-use crate::config::AuthConfig;
 
 /// How far a clock may be off, in seconds. Source: the contract, `docs/api.md`.
 const LEEWAY_SECONDS: i64 = 60;
 
 /// Longest subject, in bytes. Source: own choice.
 pub(super) const MAX_SUBJECT_LENGTH: usize = 255;
-
-/// Something that a token can allow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Scope {
-    /// Read files and their changes.
-    Read,
-    /// Upload and remove files.
-    Write,
-    /// Look after the workspace itself.
-    Admin,
-    /// Upload files by the endpoints that answer as Companion does, and nothing else: what a token in an address may
-    /// be good for.
-    Upload,
-}
-
-impl Scope {
-    pub(crate) const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Admin, Self::Upload];
-
-    /// What a guest may have.
-    pub(crate) const GUEST: [Self; 2] = [Self::Read, Self::Write];
-
-    /// The scope of this name, if there is one.
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == name)
-    }
-
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "files:read",
-            Self::Write => "files:write",
-            Self::Admin => "workspace:admin",
-            Self::Upload => "files:upload",
-        }
-    }
-}
 
 /// Who is asking, and what they may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,21 +29,6 @@ pub(crate) struct Principal {
     pub limits: Limits,
     /// When the token dies, in milliseconds since 1970.
     pub expires_ms: i64,
-}
-
-/// What a token lets its subject upload. Nothing is limited by default.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Limits {
-    /// Largest file, in bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_file_size: Option<u64>,
-    /// What the subject's files in the workspace may come to, in bytes, uploads under way included.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_bytes: Option<u64>,
-    /// Media types that are taken, such as `image/png` and `video/*`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content_types: Option<Vec<String>>,
 }
 
 impl Principal {

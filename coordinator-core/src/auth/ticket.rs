@@ -5,7 +5,7 @@ use super::keys::SigningKeys;
 use super::principal::Principal;
 use super::sealed;
 use crate::api_error::{ApiError, internal, invalid};
-use crate::ledger::{DeferredLength, Upload};
+use crate::model::DeferredLength;
 
 /// Form of the tickets that are written now; another form gets another name.
 const FORM: &str = "t1";
@@ -37,24 +37,6 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    pub(crate) fn for_upload(upload: &Upload, subject: &Redacted<String>) -> Self {
-        Self {
-            workspace: upload.file.workspace.clone(),
-            subject: subject.clone(),
-            upload_id: upload.upload_id.clone(),
-            file_id: upload.file.file_id.clone(),
-            key: upload.file.key.clone(),
-            content_type: upload.file.content_type.clone(),
-            storage_upload_id: upload.storage_upload_id.clone(),
-            kind: upload.kind,
-            size: upload.file.size,
-            part_size: upload.part_size,
-            tail: upload.tail,
-            deferred_length: upload.deferred_length,
-            expires_ms: upload.expires_ms,
-        }
-    }
-
     /// The ticket as text.
     pub(crate) fn seal(&self, keys: &SigningKeys) -> Result<Redacted<String>, ApiError> {
         sealed::seal(FORM, self, keys)

@@ -1,7 +1,9 @@
 use syncsphere_protocol::{Change, ChangeKind, Timestamp};
 
+use super::calls::{Call, Command, Reply};
+use super::jobs::{Job, JobKind, Sweep};
 use super::states::Ending;
-use super::{Call, Command, Job, JobKind, Reply, Store, StoredFile, Sweep};
+use super::store::{Store, StoredFile};
 
 /// How long whoever started a sweep has for it, in milliseconds, before the alarm repeats it.
 /// Source: own choice, above the timeout of one storage request.

@@ -3,7 +3,9 @@
 use syncsphere_protocol::{Change, ChangesPage};
 
 use super::apply::Ledger;
-use super::{Job, Reply, Store};
+use super::calls::Reply;
+use super::jobs::Job;
+use super::store::Store;
 
 /// Changes that one job removes. Source: own choice; what is left over is the next alarm's, which follows at
 /// once.

@@ -1,8 +1,10 @@
 use syncsphere_protocol::FileId;
 
 use super::apply::Ledger;
+use super::calls::Reply;
+use super::jobs::Sweep;
 use super::states::Available;
-use super::{Reply, Store, StoredFile, Sweep};
+use super::store::{Store, StoredFile};
 
 /// Files that are there.
 impl<S: Store> Ledger<'_, S> {

@@ -1,6 +1,8 @@
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{FileId, Redacted, UploadId};
 
+use crate::model::UploadMarker;
+
 /// Longest pause before a job that failed is tried again, in milliseconds.
 ///
 /// Source: own choice. Storage outages end within minutes or hours; an hour keeps a broken
@@ -66,16 +68,6 @@ pub enum JobKind {
         /// Where to go on; absent at the beginning.
         after: Option<UploadMarker>,
     },
-}
-
-/// A place in storage's list of multipart uploads, as storage names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct UploadMarker {
-    /// An object's key.
-    pub key: Option<Redacted<String>>,
-    /// Storage's name of an upload.
-    pub upload: Option<Redacted<String>>,
 }
 
 /// A multipart upload that storage lists.

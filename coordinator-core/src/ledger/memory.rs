@@ -3,7 +3,11 @@ use std::convert::Infallible;
 
 use syncsphere_protocol::{Change, FileId, UploadId};
 
-use super::{FileQuery, FileRange, IdempotencyRecord, Job, ReplicationState, Store, StoredFile, Upload};
+use super::jobs::Job;
+use super::listing::{FileQuery, FileRange};
+use super::replication::ReplicationState;
+use super::states::Upload;
+use super::store::{IdempotencyRecord, Store, StoredFile};
 
 /// A ledger's rows in memory, for tests and simulations. It never fails.
 #[derive(Debug, Clone, Default)]

@@ -1,5 +1,9 @@
 use super::apply::Ledger;
-use super::{Job, Reply, Store, StoredUpload, Upload, UploadMarker, UploadPhase};
+use super::calls::Reply;
+use super::jobs::{Job, StoredUpload};
+use super::states::{Upload, UploadPhase};
+use super::store::Store;
+use crate::model::UploadMarker;
 
 /// Multipart uploads that storage holds and nobody will finish.
 impl<S: Store> Ledger<'_, S> {

@@ -2,8 +2,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use syncsphere_protocol::{Change, FileId, UploadId, WorkspaceId};
 
+use super::jobs::Job;
+use super::listing::{FileQuery, FileRange};
+use super::replication::ReplicationState;
 use super::schema::MIGRATIONS;
-use super::{FileQuery, FileRange, IdempotencyRecord, Job, ReplicationState, Store, StoredFile, Upload};
+use super::states::Upload;
+use super::store::{IdempotencyRecord, Store, StoredFile};
 
 /// A value that goes into a statement or comes out of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -347,7 +351,7 @@ fn end_of(prefix: &str) -> String {
     char::MAX.to_string().repeat(NAME_CHARACTERS)
 }
 
-/// The most characters of four bytes in a name. Source: a name has at most 255 bytes, `policy.rs`.
+/// The most characters of four bytes in a name. Source: a name has at most 255 bytes, `policy/names.rs`.
 const NAME_CHARACTERS: usize = 64;
 
 /// Largest number that JavaScript carries exactly (2^53 - 1).

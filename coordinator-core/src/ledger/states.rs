@@ -9,6 +9,8 @@ use syncsphere_protocol::{
     UploadKind, WorkspaceId,
 };
 
+use crate::model::DeferredLength;
+
 /// What is known of a file before its upload is open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,16 +57,6 @@ impl FileDraft {
             seq,
         }
     }
-}
-
-/// What a file may come to whose size was not known when its upload began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DeferredLength {
-    /// Largest size, in bytes.
-    pub max_size: u64,
-    /// What all its owner's files may come to, in bytes.
-    pub max_bytes: Option<u64>,
 }
 
 /// An upload as the ledger keeps it.

@@ -1,7 +1,10 @@
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{Change, FileId, FileRecord, Redacted, UploadId};
 
-use super::{FileQuery, Job, ReplicationState, Upload};
+use super::jobs::Job;
+use super::listing::FileQuery;
+use super::replication::ReplicationState;
+use super::states::Upload;
 
 /// The rows of one workspace's ledger.
 ///

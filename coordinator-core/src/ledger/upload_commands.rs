@@ -1,11 +1,12 @@
 use syncsphere_protocol::{Crc64Nvme, FileId, FileRecord, UploadId, UploadKind};
 
 use super::apply::Ledger;
+use super::calls::{Idempotency, Opened, Reply, UploadDraft};
+use super::jobs::{Job, Sweep};
 use super::states::{Ending, Uploading};
-use super::{
-    DeferredLength, FileDraft, Idempotency, IdempotencyRecord, Job, Opened, Reply, Store, StoredFile, Sweep,
-    Upload, UploadDraft, UploadPhase,
-};
+use super::states::{FileDraft, Upload, UploadPhase};
+use super::store::{IdempotencyRecord, Store, StoredFile};
+use crate::model::DeferredLength;
 
 /// How long an upload may wait for storage to create it, in milliseconds, before it is cleaned up.
 ///

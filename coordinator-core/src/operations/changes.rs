@@ -1,6 +1,7 @@
 use syncsphere_protocol::ChangesPage;
 
-use super::{OperationContext, unexpected_reply};
+use super::errors::unexpected_reply;
+use super::operation_context::OperationContext;
 use crate::api_error::ApiError;
 use crate::auth::Principal;
 use crate::ledger::{Command, Reply};

@@ -5,8 +5,9 @@ use syncsphere_protocol::{
     ErrorCode, FileRecord, FileStatus, MAX_UPLOADS_PER_COMPLETION, UploadId, UploadToComplete,
 };
 
-use super::OperationContext;
-use super::finalize::{finalize, finalize_all, outcome, upload_and_file};
+use super::errors::{outcome, upload_and_file};
+use super::finalize::{finalize, finalize_all};
+use super::operation_context::OperationContext;
 use super::reported_parts::ReportedParts;
 use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::{Principal, Ticket};

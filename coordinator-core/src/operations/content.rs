@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use syncsphere_protocol::{ContentLink, ErrorCode, FileId, FileStatus, Redacted, Timestamp};
 
-use super::{OperationContext, no_such_file, unexpected_reply};
+use super::errors::{no_such_file, unexpected_reply};
+use super::operation_context::OperationContext;
 use crate::api_error::{ApiError, internal};
 use crate::auth::Principal;
 use crate::ledger::{Command, Reply};

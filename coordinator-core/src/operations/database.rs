@@ -1,6 +1,7 @@
 use syncsphere_protocol::DatabaseStatus;
 
-use super::{OperationContext, unexpected_reply};
+use super::errors::unexpected_reply;
+use super::operation_context::OperationContext;
 use crate::api_error::{ApiError, not_found};
 use crate::auth::Principal;
 use crate::ledger::{Command, Reply};

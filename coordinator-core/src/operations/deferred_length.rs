@@ -2,23 +2,23 @@
 //! may have so much.
 
 use syncsphere_protocol::{
-    CompletedPart, FileId, FileRecord, FileStatus, MIN_PART_SIZE, Redacted, StoredPart, StringMap, UploadId,
-    UploadKind,
+    CompletedPart, FileId, FileRecord, FileStatus, MIN_PART_SIZE, Redacted, StringMap, UploadId, UploadKind,
 };
 
-use super::finalize::{finalize, gone, mismatch, outcome, parts_missing, upload_and_file, wrong_length};
-use super::jobs::LATE_WRITE_GRACE_MS;
+use super::cleanup::LATE_WRITE_GRACE_MS;
+use super::errors::{gone, outcome, over_quota, upload_and_file};
+use super::finalize::finalize;
+use super::open_uploads;
+use super::operation_context::OperationContext;
 use super::reported_parts::ReportedParts;
-use super::{OperationContext, initiate};
 use crate::api_error::{ApiError, internal};
 use crate::auth::{Principal, Ticket};
 use crate::ledger::{Command, DeferredLength, FileDraft, Idempotency, Upload, UploadDraft, UploadPhase};
 use crate::policy;
 use crate::ports::{Storage, Workspaces};
-use crate::s3::PartToComplete;
 
 /// What a client says of a file that it is about to send. The names have been checked.
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     pub kind: UploadKind,
     pub upload_id: UploadId,
     pub file_id: FileId,
@@ -29,17 +29,17 @@ pub(super) struct Wanted {
 }
 
 /// Begins an upload. Asked again with the same ids, or within what `idempotency` names, it gives the same one.
-pub(super) async fn begin<S: Storage, W: Workspaces>(
+pub(crate) async fn begin<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     principal: &Principal,
     wanted: Wanted,
     idempotency: Option<Idempotency>,
 ) -> Result<Upload, ApiError> {
     let draft = draft(op, principal, wanted)?;
-    let begun = initiate::begin(op, principal, vec![draft], idempotency).await?;
+    let begun = open_uploads::begin(op, principal, vec![draft], idempotency).await?;
     let begun = begun.into_iter().next().flatten();
-    let begun = begun.ok_or_else(initiate::over_quota)?;
-    let opened = initiate::open(op, principal, vec![begun]).await?;
+    let begun = begun.ok_or_else(over_quota)?;
+    let opened = open_uploads::open(op, principal, vec![begun]).await?;
     let opened = opened.into_iter().next();
     match opened.unwrap_or_else(|| Err(internal("no upload for a file")))? {
         upload if upload.phase == UploadPhase::Ended => Err(gone()),
@@ -48,7 +48,7 @@ pub(super) async fn begin<S: Storage, W: Workspaces>(
 }
 
 /// Completes an upload of the parts that its client names, which are the whole file. The second time answers as the first.
-pub(super) async fn complete<S: Storage, W: Workspaces>(
+pub(crate) async fn complete<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     ticket: &Ticket,
     parts: &[CompletedPart],
@@ -61,58 +61,6 @@ pub(super) async fn complete<S: Storage, W: Workspaces>(
     match file.status {
         FileStatus::Uploading => finalize(op, upload, reported).await,
         _ => outcome(file),
-    }
-}
-
-/// The parts that make the file, and what they come to. Nobody but the client knows which they are; where it is not there
-/// to tell, they are all that storage holds, if that is what it was asked to assemble before.
-pub(super) fn chosen_parts(
-    upload: &Upload,
-    stored: &[StoredPart],
-    reported: &ReportedParts,
-) -> Result<(Vec<PartToComplete>, u64), ApiError> {
-    let mut missing: Vec<_> = reported.numbers().collect();
-    let is_told = !missing.is_empty();
-    let mut chosen: Vec<&StoredPart> = Vec::new();
-    let mut other = Vec::new();
-    for same in stored.chunk_by(|a, b| a.part_number == b.part_number) {
-        let Some(number) = same.first().map(|part| part.part_number) else {
-            continue;
-        };
-        if is_told {
-            match missing.binary_search(&number) {
-                Ok(place) => {
-                    missing.remove(place);
-                }
-                Err(_) => continue,
-            }
-        }
-        match reported.find(number, same) {
-            Some(part) => chosen.push(part),
-            None => other.push(number),
-        }
-    }
-    let size = chosen.iter().map(|part| part.size).fold(0, u64::saturating_add);
-    let is_small = |part: &&&StoredPart| part.size < MIN_PART_SIZE;
-    let small = chosen.split_last().map_or(&[][..], |(_, before)| before);
-    let small: Vec<_> = small
-        .iter()
-        .filter(is_small)
-        .map(|part| part.part_number)
-        .collect();
-    if !missing.is_empty() || (!is_told && size != upload.file.size) {
-        Err(parts_missing(missing))
-    } else if !other.is_empty() {
-        Err(mismatch("storage holds other parts than the ETags tell").naming(other))
-    } else if !small.is_empty() {
-        Err(wrong_length(small))
-    } else {
-        let parts = chosen.into_iter().map(|part| PartToComplete {
-            number: part.part_number,
-            etag: part.etag.clone(),
-            crc64nvme: part.crc64nvme,
-        });
-        Ok((parts.collect(), size))
     }
 }
 
@@ -143,7 +91,7 @@ fn draft<S, W>(
             name: wanted.name,
             path: wanted.path,
             size: 0,
-            content_type: initiate::allowed_type(principal, wanted.content_type.as_deref())?,
+            content_type: open_uploads::allowed_type(principal, wanted.content_type.as_deref())?,
             owner: principal.subject.clone(),
             metadata: policy::metadata(Some(&wanted.metadata))?,
         },

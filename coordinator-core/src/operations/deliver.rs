@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use syncsphere_protocol::{DatabaseStatus, WorkspaceId};
 
-use super::OperationContext;
+use super::operation_context::OperationContext;
 use crate::ledger::{Command, Delivery, Receipt, Reply};
 use crate::ports::{DatabaseFailure, MetadataDatabase, Workspaces};
 

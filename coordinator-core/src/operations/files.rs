@@ -2,14 +2,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use syncsphere_protocol::{ErrorCode, FileId, FileList, FileRecord, FileStatus, Timestamp};
 
-use super::jobs::sweep;
-use super::{OperationContext, no_such_file, unexpected_reply};
+use super::cleanup::sweep;
+use super::errors::{no_such_file, unexpected_reply};
+use super::operation_context::OperationContext;
 use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::Principal;
+use crate::context::MAX_SAFE_INTEGER;
 use crate::ledger::{Command, ListPosition, Listing, Reply};
 use crate::policy::name_prefix;
 use crate::ports::{Storage, Workspaces};
-use crate::routes::MAX_SAFE_INTEGER;
 
 /// Longest cursor that is read, in bytes. Source: a place by name, with the longest name, in base64.
 const MAX_CURSOR: usize = 2_048;

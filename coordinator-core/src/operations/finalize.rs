@@ -1,17 +1,20 @@
 use futures_util::{StreamExt, stream};
 use syncsphere_protocol::{
-    Crc64Nvme, ErrorCode, FileRecord, FileStatus, PartNumber, PartPlan, StoredPart, UploadKind, WorkspaceId,
+    Crc64Nvme, ErrorCode, FileRecord, FileStatus, PartNumber, UploadKind, WorkspaceId,
 };
 
-use super::initiate::over_quota;
-use super::jobs::sweep;
+use super::cleanup::sweep;
+use super::errors::{
+    gone, mismatch, no_such_upload, outcome, over_quota, parts_missing, upload_and_file, wrong_length,
+};
+use super::operation_context::{OperationContext, STORAGE_CALLS_AT_ONCE};
+use super::part_selection::{named_parts, planned_parts};
 use super::reported_parts::{ReportedParts, differs};
-use super::{OperationContext, STORAGE_CALLS_AT_ONCE, deferred_length, no_such_upload, unexpected_reply};
 use crate::api_error::{ApiError, internal};
 use crate::ledger::{Command, Reply, Upload, UploadPhase};
 use crate::policy;
 use crate::ports::{Storage, Workspaces};
-use crate::s3::{PartToComplete, S3Failure, StoredObject};
+use crate::s3::{S3Failure, StoredObject};
 
 /// Makes an open upload's file available if storage holds all of it.
 ///
@@ -56,32 +59,6 @@ pub(super) async fn finalize_all<S: Storage, W: Workspaces>(
         .buffered(STORAGE_CALLS_AT_ONCE)
         .collect()
         .await)
-}
-
-/// How an upload that is over is answered.
-pub(super) fn outcome(file: FileRecord) -> Result<FileRecord, ApiError> {
-    match file.status {
-        FileStatus::Available => Ok(file),
-        _ => Err(gone()),
-    }
-}
-
-/// An upload and its file, as the ledger has answered.
-pub(super) fn upload_and_file(reply: Reply) -> Result<(Upload, FileRecord), ApiError> {
-    match reply {
-        Reply::Upload {
-            upload,
-            file: Some(file),
-            ..
-        } => Ok((*upload, *file)),
-        Reply::Upload { file: None, .. } | Reply::Missing => Err(no_such_upload()),
-        other => Err(unexpected_reply(&other)),
-    }
-}
-
-/// Storage's content is not what the checksums tell.
-pub(super) fn mismatch(detail: &str) -> ApiError {
-    ApiError::new(ErrorCode::ChecksumMismatch, detail)
 }
 
 /// What became of the search for an upload's object.
@@ -177,8 +154,8 @@ async fn assemble<S: Storage, W: Workspaces>(
         Err(failure) => return Err(failure.into()),
     };
     let (parts, size) = match upload.deferred_length {
-        None => (chosen_parts(upload, &stored, reported)?, upload.file.size),
-        Some(_) => deferred_length::chosen_parts(upload, &stored, reported)?,
+        None => (planned_parts(upload, &stored, reported)?, upload.file.size),
+        Some(_) => named_parts(upload, &stored, reported)?,
     };
     let now = match start(op, upload, size, reported.whole).await? {
         Started::Going(now) => now,
@@ -259,50 +236,6 @@ async fn known_now<S, W: Workspaces>(
     Ok(now)
 }
 
-/// The parts that make the file, or what is wrong with what storage holds.
-fn chosen_parts(
-    upload: &Upload,
-    stored: &[StoredPart],
-    reported: &ReportedParts,
-) -> Result<Vec<PartToComplete>, ApiError> {
-    let plan = plan_of(upload)?;
-    let mut chosen = Vec::with_capacity(plan.part_count().into());
-    let (mut missing, mut misfits, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
-    let mut stored = stored.chunk_by(|a, b| a.part_number == b.part_number).peekable();
-    for number in plan.part_numbers() {
-        let same_number =
-            |parts: &&[StoredPart]| parts.first().is_some_and(|part| part.part_number == number);
-        let Some(part) = stored
-            .next_if(same_number)
-            .and_then(|parts| reported.choose(number, parts))
-        else {
-            missing.push(number);
-            continue;
-        };
-        let reported_parts = reported.checksum_of(number);
-        if plan.range(number).map(|range| range.length) != Some(part.size) {
-            misfits.push(number);
-        } else if differs(reported_parts, part.crc64nvme) {
-            damaged.push(number);
-        } else {
-            chosen.push(PartToComplete {
-                number,
-                etag: part.etag.clone(),
-                crc64nvme: reported_parts.or(part.crc64nvme),
-            });
-        }
-    }
-    if !missing.is_empty() {
-        Err(parts_missing(missing))
-    } else if !misfits.is_empty() {
-        Err(wrong_length(misfits))
-    } else if !damaged.is_empty() {
-        Err(mismatch("storage holds other parts than the checksums tell").naming(damaged))
-    } else {
-        Ok(chosen)
-    }
-}
-
 /// The object that storage has assembled, if it is what was sent.
 async fn find_assembled<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
@@ -369,28 +302,4 @@ fn is_about_parts(code: &str) -> bool {
         code,
         "BadDigest" | "InvalidPart" | "InvalidPartOrder" | "EntityTooSmall" | "InvalidDigest"
     )
-}
-
-fn plan_of(upload: &Upload) -> Result<PartPlan, ApiError> {
-    PartPlan::of(upload.file.size, upload.part_size, upload.tail).map_err(|error| internal(error.to_string()))
-}
-
-pub(super) fn parts_missing(parts: impl IntoIterator<Item = PartNumber>) -> ApiError {
-    ApiError::new(
-        ErrorCode::PartsMissing,
-        "storage does not hold all of the file yet",
-    )
-    .naming(parts)
-}
-
-pub(super) fn wrong_length(parts: impl IntoIterator<Item = PartNumber>) -> ApiError {
-    ApiError::new(
-        ErrorCode::PartSizeMismatch,
-        "storage holds parts of another length than planned",
-    )
-    .naming(parts)
-}
-
-pub(super) fn gone() -> ApiError {
-    ApiError::new(ErrorCode::UploadGone, "the upload was aborted or has expired")
 }

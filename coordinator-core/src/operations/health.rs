@@ -1,7 +1,8 @@
 use serde::Serialize;
 use syncsphere_protocol::{ErrorCode, WorkspaceId};
 
-use super::{OperationContext, unexpected_reply};
+use super::errors::unexpected_reply;
+use super::operation_context::OperationContext;
 use crate::api_error::{ApiError, internal};
 use crate::ledger::{Command, Reply};
 use crate::ports::{Storage, Workspaces};

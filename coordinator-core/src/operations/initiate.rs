@@ -1,50 +1,30 @@
-use futures_util::{StreamExt, stream};
-use http::HeaderMap;
-use sha2::{Digest, Sha256};
 use syncsphere_protocol::{
     ErrorCode, InitiateReply, InitiateRequest, InitiateResult, MAX_FILES_PER_INITIATE, MAX_PARTS_PER_SIGNING,
-    NewFile, PartPlan, PartToSign, Problem, Redacted, Timestamp, UploadGrant, UploadId, UploadKind,
+    NewFile, Problem, Timestamp, UploadGrant, UploadKind,
 };
 
-use super::sign_parts::sign;
-use super::{OperationContext, STORAGE_CALLS_AT_ONCE, unexpected_reply};
+use super::errors::over_quota;
+use super::open_uploads::{allowed_type, begin, open};
+use super::operation_context::OperationContext;
+use super::sign_parts::{check_parts, sign};
+use super::tickets::ticket_for;
 use crate::api_error::{ApiError, internal, invalid};
-use crate::auth::{Principal, Ticket};
-use crate::ledger::{Command, FileDraft, Idempotency, Opened, Reply, Upload, UploadDraft, UploadPhase};
+use crate::auth::Principal;
+use crate::ledger::{FileDraft, Idempotency, Upload, UploadDraft};
 use crate::policy;
 use crate::ports::{Storage, Workspaces};
-use crate::routes::parsed;
 
 /// Longest name of the client's own for a file, in bytes. Source: own choice.
 const MAX_CLIENT_REF: usize = 256;
-
-/// Longest idempotency key, in bytes. Source: own choice, twice a UUID and to spare.
-const MAX_IDEMPOTENCY_KEY: usize = 255;
-
-/// The request's `Idempotency-Key`, if it has one that can be used.
-pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let mut values = headers.get_all("idempotency-key").iter();
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    let key = value.to_str().unwrap_or_default().trim();
-    if key.is_empty() || key.len() > MAX_IDEMPOTENCY_KEY || values.next().is_some() {
-        return Err(invalid(format!(
-            "an idempotency key is 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters"
-        )));
-    }
-    Ok(Some(key.to_owned()))
-}
 
 /// Opens an upload for each file of the request that can have one.
 pub(crate) async fn initiate<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     principal: &Principal,
-    body: &[u8],
-    idempotency_key: Option<String>,
+    request: &InitiateRequest,
+    idempotency: Option<Idempotency>,
 ) -> Result<InitiateReply, ApiError> {
-    let request: InitiateRequest = parsed(body)?;
-    check_size(&request)?;
+    check_size(request)?;
     let mut requests_left = op.config.storage_requests();
     let accepted: Vec<Result<UploadDraft, ApiError>> = request
         .files
@@ -63,7 +43,6 @@ pub(crate) async fn initiate<S: Storage, W: Workspaces>(
     let begun = if drafts.is_empty() {
         Vec::new()
     } else {
-        let idempotency = idempotency(principal, idempotency_key, body);
         begin(op, principal, drafts, idempotency).await?
     };
     let mut begun_in_turn = begun.iter().map(Option::is_some);
@@ -141,10 +120,9 @@ fn draft<S, W>(
     )?;
     check_parts(&file.parts, &plan)?;
     let content_type = allowed_type(principal, file.content_type.as_deref())?;
-    let id = |kind| op.cx.id(kind, index);
-    let file_id = id("file").parse().map_err(|_| internal("an id of our own"))?;
+    let file_id = op.cx.file_id(index)?;
     Ok(UploadDraft {
-        upload_id: id("upload").parse().map_err(|_| internal("an id of our own"))?,
+        upload_id: op.cx.upload_id(index)?,
         kind,
         part_size: plan.part_size(),
         tail: plan.tail(),
@@ -164,69 +142,6 @@ fn draft<S, W>(
     })
 }
 
-/// The media type, if the token allows it.
-pub(super) fn allowed_type(principal: &Principal, declared: Option<&str>) -> Result<String, ApiError> {
-    let content_type = policy::content_type(declared)?;
-    match &principal.limits.content_types {
-        Some(taken) if !policy::allows_type(taken, &content_type) => {
-            let detail = "the access token does not allow files of this content type";
-            Err(ApiError::new(ErrorCode::Forbidden, detail))
-        }
-        _ => Ok(content_type),
-    }
-}
-
-/// Fails where a part is asked for twice or the plan has no such part.
-pub(super) fn check_parts(parts: &[PartToSign], plan: &PartPlan) -> Result<(), ApiError> {
-    let mut numbers: Vec<_> = parts.iter().map(|part| part.part_number).collect();
-    numbers.sort_unstable();
-    if let Some(beyond) = numbers.last().filter(|last| last.get() > plan.part_count()) {
-        return Err(invalid(format!(
-            "there is no part {beyond}: the upload has {}",
-            plan.part_count()
-        )));
-    }
-    if numbers.windows(2).any(|pair| pair.first() == pair.last()) {
-        return Err(invalid("a part is asked for twice"));
-    }
-    Ok(())
-}
-
-pub(super) fn idempotency(principal: &Principal, key: Option<String>, body: &[u8]) -> Option<Idempotency> {
-    let digest = Sha256::digest(body);
-    key.map(|key| Idempotency {
-        // Another subject's key of the same name is another key.
-        key: Redacted(format!("{}\n{key}", principal.subject.0)),
-        fingerprint: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-    })
-}
-
-pub(super) async fn begin<S, W: Workspaces>(
-    op: &OperationContext<'_, S, W>,
-    principal: &Principal,
-    drafts: Vec<UploadDraft>,
-    idempotency: Option<Idempotency>,
-) -> Result<Vec<Option<Upload>>, ApiError> {
-    let conflict = |detail: &str| ApiError::new(ErrorCode::Conflict, detail);
-    let wanted = drafts.len();
-    let command = Command::Begin {
-        idempotency,
-        drafts,
-        max_bytes: principal.limits.max_bytes,
-    };
-    match op.ask(&principal.workspace, command).await? {
-        Reply::Begun { uploads } if uploads.len() == wanted => Ok(uploads),
-        Reply::Begun { .. } => Err(conflict(
-            "the idempotency key belongs to a request that was judged otherwise",
-        )),
-        Reply::KeyReused => Err(conflict("the idempotency key belongs to another request")),
-        Reply::Missing => Err(conflict(
-            "the idempotency key belongs to a request that failed; take a new one",
-        )),
-        other => Err(unexpected_reply(&other)),
-    }
-}
-
 /// The file's turn comes in a request of its own.
 fn too_many_at_once() -> ApiError {
     /// Seconds to wait. Source: own choice; nothing has to pass but this request.
@@ -235,91 +150,13 @@ fn too_many_at_once() -> ApiError {
     ApiError::from(Problem::new(ErrorCode::StorageUnavailable, detail).retry_after(RETRY_AFTER))
 }
 
-pub(super) fn over_quota() -> ApiError {
-    let detail = "the file goes beyond what the access token lets its subject keep here";
-    ApiError::new(ErrorCode::QuotaExceeded, detail)
-}
-
-/// Has storage create the uploads that it does not know yet, and the ledger announce them.
-pub(super) async fn open<S: Storage, W: Workspaces>(
-    op: &OperationContext<'_, S, W>,
-    principal: &Principal,
-    uploads: Vec<Upload>,
-) -> Result<Vec<Result<Upload, ApiError>>, ApiError> {
-    let created: Vec<Result<Option<Opened>, ApiError>> = stream::iter(&uploads)
-        .map(|upload| create(op, upload))
-        .buffered(STORAGE_CALLS_AT_ONCE)
-        .collect()
-        .await;
-    let opened: Vec<Opened> = created.iter().flatten().flatten().cloned().collect();
-    let now_open = if opened.is_empty() {
-        Vec::new()
-    } else {
-        let command = Command::Open {
-            opened: opened.clone(),
-        };
-        match op.ask(&principal.workspace, command).await? {
-            Reply::Uploads { uploads } => uploads,
-            other => return Err(unexpected_reply(&other)),
-        }
-    };
-    let mut results = Vec::with_capacity(uploads.len());
-    for (upload, created) in uploads.into_iter().zip(created) {
-        results.push(match created {
-            Err(error) => Err(error),
-            Ok(None) => Ok(upload),
-            Ok(Some(ours)) => settle(op, ours, &now_open, &upload).await,
-        });
-    }
-    Ok(results)
-}
-
-async fn create<S: Storage, W>(
-    op: &OperationContext<'_, S, W>,
-    upload: &Upload,
-) -> Result<Option<Opened>, ApiError> {
-    if upload.phase != UploadPhase::Starting || upload.kind != UploadKind::Multipart {
-        return Ok(None);
-    }
-    let storage_upload_id = op
-        .s3()
-        .create(&upload.file.key, &upload.file.content_type)
-        .await?;
-    Ok(Some(Opened {
-        upload_id: upload.upload_id.clone(),
-        storage_upload_id,
-    }))
-}
-
-/// The upload as the ledger has opened it. Where a repeated request was faster, its multipart
-/// upload stands and ours is dropped.
-async fn settle<S: Storage, W>(
-    op: &OperationContext<'_, S, W>,
-    ours: Opened,
-    now_open: &[Upload],
-    begun: &Upload,
-) -> Result<Upload, ApiError> {
-    let stands = find(now_open, &ours.upload_id);
-    if stands.is_none_or(|upload| upload.storage_upload_id.as_ref() != Some(&ours.storage_upload_id)) {
-        // If this fails, storage's own rule for stale uploads remains.
-        let _ = op.s3().abort(&begun.file.key, &ours.storage_upload_id).await;
-    }
-    stands
-        .cloned()
-        .ok_or_else(|| ApiError::new(ErrorCode::UploadGone, "the upload was given up meanwhile"))
-}
-
-fn find<'a>(uploads: &'a [Upload], id: &UploadId) -> Option<&'a Upload> {
-    uploads.iter().find(|upload| upload.upload_id == *id)
-}
-
 fn grant<S, W>(
     op: &OperationContext<'_, S, W>,
     principal: &Principal,
     upload: &Upload,
     file: &NewFile,
 ) -> Result<UploadGrant, ApiError> {
-    let ticket = Ticket::for_upload(upload, &principal.subject);
+    let ticket = ticket_for(upload, &principal.subject);
     let remaining = upload.expires_ms.saturating_sub(op.cx.now_ms);
     Ok(UploadGrant {
         client_ref: file.client_ref.clone(),

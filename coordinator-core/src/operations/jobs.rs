@@ -2,26 +2,22 @@
 
 use syncsphere_protocol::{UploadId, UploadKind, WorkspaceId};
 
-use super::OperationContext;
+use super::cleanup::sweep;
 use super::finalize::{finalize, finalize_all};
+use super::operation_context::OperationContext;
 use super::orphans::{self, OrphanReport};
 use super::reported_parts::ReportedParts;
 use crate::api_error::ApiError;
-use crate::ledger::{Command, Job, JobKind, Reply, Sweep, Upload, UploadMarker, UploadPhase};
+use crate::ledger::{Command, Job, JobKind, Reply, Upload, UploadMarker, UploadPhase};
 use crate::ports::{Storage, Workspaces};
-use crate::s3::S3Failure;
 
 /// Jobs that one alarm carries out. Source: own choice; with a few storage requests each it
 /// stays well within an alarm's 15 minutes, and the next alarm follows at once.
 const JOBS_AT_ONCE: u32 = 20;
 
-/// Requests to storage that one chore may take: an upload's parts, its completion, its object and the size of that,
+/// Requests to storage that one job may take: an upload's parts, its completion, its object and the size of that,
 /// then its abortion, what else there is of it, and its removal. Source: counted in [`expire`].
-const REQUESTS_OF_A_CHORE: u32 = 8;
-
-/// Between the death of the last URL and the last sweep, in milliseconds: a request that storage
-/// let in before may still be on its way. Source: own choice.
-pub(super) const LATE_WRITE_GRACE_MS: i64 = 10 * 60 * 1000;
+const REQUESTS_OF_A_JOB: u32 = 8;
 
 /// Carries out what is due; gives what was found of uploads that no ledger knows. A job that fails comes back
 /// by itself, later each time.
@@ -113,73 +109,6 @@ async fn look_for_orphans<S: Storage, W: Workspaces>(
         }
     }
     report
-}
-
-/// Removes from storage what a [`Sweep`] names, and settles the job: it comes back once after
-/// the last signed URL has died, since a part may land until then.
-///
-/// Source: "it might be necessary to stop a given multipart upload multiple times":
-/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html>
-pub(super) async fn sweep<S: Storage, W: Workspaces>(
-    op: &OperationContext<'_, S, W>,
-    workspace: &WorkspaceId,
-    job: &Job,
-) {
-    let JobKind::Sweep(what) = &job.kind else {
-        return;
-    };
-    if remove(op, what).await.is_err() {
-        return;
-    }
-    let last = what.urls_dead_ms.saturating_add(LATE_WRITE_GRACE_MS);
-    if op.cx.now_ms >= last && what.is_multipart() {
-        // It is over when storage lists nothing any more, not when it says that it has aborted. There may also be
-        // one of a request that died before it could write it down.
-        match abort_all(op, &what.key).await {
-            Ok(0) => {}
-            Ok(_) | Err(_) => return,
-        }
-    }
-    let settled = Command::SettleJob {
-        job_id: job.id.clone(),
-        again_ms: (op.cx.now_ms < last).then_some(last),
-    };
-    // If this is lost, the sweep is done once more.
-    let _ = op.ask(workspace, settled).await;
-}
-
-/// Aborts every multipart upload that storage lists for a key; gives how many there were.
-async fn abort_all<S: Storage, W>(op: &OperationContext<'_, S, W>, key: &str) -> Result<usize, S3Failure> {
-    let uploads = op.s3().uploads_of(key).await?;
-    for upload in &uploads {
-        abort(op, key, upload).await?;
-    }
-    Ok(uploads.len())
-}
-
-/// Aborts a multipart upload; one that is not there is aborted already.
-pub(super) async fn abort<S: Storage, W>(
-    op: &OperationContext<'_, S, W>,
-    key: &str,
-    upload: &str,
-) -> Result<(), S3Failure> {
-    match op.s3().abort(key, upload).await {
-        Ok(()) | Err(S3Failure::NotFound) => Ok(()),
-        Err(failure) => Err(failure),
-    }
-}
-
-async fn remove<S: Storage, W>(op: &OperationContext<'_, S, W>, what: &Sweep) -> Result<(), S3Failure> {
-    if let Some(upload) = &what.storage_upload_id {
-        abort(op, &what.key, upload).await?;
-    }
-    if what.unrecorded_uploads {
-        abort_all(op, &what.key).await?;
-    }
-    match op.s3().delete(&what.key).await {
-        Ok(()) | Err(S3Failure::NotFound) => Ok(()),
-        Err(failure) => Err(failure),
-    }
 }
 
 /// Finds out how a completion went that was not heard of again, and whether an object is there that nobody tells of.

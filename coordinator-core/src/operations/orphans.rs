@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use syncsphere_protocol::{FileId, WorkspaceId};
 
-use super::jobs::abort;
-use super::{OperationContext, unexpected_reply};
+use super::cleanup::abort;
+use super::errors::unexpected_reply;
+use super::operation_context::OperationContext;
 use crate::api_error::ApiError;
 use crate::config::{Config, OrphanUploads};
 use crate::ledger::{Command, Reply, StoredUpload, UploadMarker};

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use syncsphere_protocol::{CompletedPart, Crc64Nvme, PartNumber, PartPlan, StoredPart};
 
-use super::finalize::mismatch;
+use super::errors::mismatch;
 use crate::api_error::{ApiError, invalid};
 
 /// What a client says it has sent.

@@ -1,12 +1,11 @@
 use std::time::Duration;
 
 use syncsphere_protocol::{
-    MAX_PARTS_PER_SIGNING, PartToSign, Redacted, SignPartsReply, SignPartsRequest, SignedPart, StringMap,
-    Timestamp, UploadId, UploadKind,
+    MAX_PARTS_PER_SIGNING, PartPlan, PartToSign, Redacted, SignPartsReply, SignPartsRequest, SignedPart,
+    StringMap, Timestamp, UploadId, UploadKind,
 };
 
-use super::OperationContext;
-use super::initiate::check_parts;
+use super::operation_context::OperationContext;
 use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::{Principal, Ticket};
 use crate::s3::{Length, PartUpload, SingleUpload};
@@ -38,7 +37,7 @@ pub(crate) fn sign_parts<S, W>(
 const ENDPOINT_ROTATION_MS: i64 = 2_000;
 
 /// One URL for each part, in the order asked. The parts have been checked against the plan.
-pub(super) fn sign<S, W>(
+pub(crate) fn sign<S, W>(
     op: &OperationContext<'_, S, W>,
     ticket: &Ticket,
     parts: &[PartToSign],
@@ -115,4 +114,20 @@ fn named<V: From<String>>(pairs: Vec<(&'static str, String)>) -> StringMap<V> {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.into()))
         .collect()
+}
+
+/// Fails where a part is asked for twice or the plan has no such part.
+pub(super) fn check_parts(parts: &[PartToSign], plan: &PartPlan) -> Result<(), ApiError> {
+    let mut numbers: Vec<_> = parts.iter().map(|part| part.part_number).collect();
+    numbers.sort_unstable();
+    if let Some(beyond) = numbers.last().filter(|last| last.get() > plan.part_count()) {
+        return Err(invalid(format!(
+            "there is no part {beyond}: the upload has {}",
+            plan.part_count()
+        )));
+    }
+    if numbers.windows(2).any(|pair| pair.first() == pair.last()) {
+        return Err(invalid("a part is asked for twice"));
+    }
+    Ok(())
 }

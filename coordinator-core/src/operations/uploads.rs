@@ -3,13 +3,16 @@ use syncsphere_protocol::{
     UploadStatus, WorkspaceId,
 };
 
-use super::finalize::{finalize, upload_and_file};
-use super::jobs::sweep;
+use super::cleanup::sweep;
+use super::errors::upload_and_file;
+use super::errors::{no_such_upload, unexpected_reply};
+use super::finalize::finalize;
+use super::operation_context::OperationContext;
 use super::reported_parts::ReportedParts;
-use super::{OperationContext, no_such_upload, unexpected_reply};
 use crate::api_error::ApiError;
-use crate::auth::{Principal, Ticket};
+use crate::auth::Principal;
 use crate::ledger::{Command, Reply, Upload};
+use crate::operations::tickets::ticket_for;
 use crate::ports::{Storage, Workspaces};
 use crate::s3::S3Failure;
 
@@ -35,7 +38,7 @@ pub(crate) async fn status<S: Storage, W: Workspaces>(
     }
     // What it would be good for takes a known size.
     let has_ticket = file.status == FileStatus::Uploading && upload.deferred_length.is_none();
-    let ticket = Ticket::for_upload(&upload, &principal.subject);
+    let ticket = ticket_for(&upload, &principal.subject);
     Ok(UploadStatus {
         upload_id: upload.upload_id,
         file_id: upload.file.file_id,
@@ -94,7 +97,7 @@ async fn look_up<S, W: Workspaces>(
 }
 
 /// One of each number: the last.
-pub(super) fn latest(mut stored: Vec<StoredPart>) -> Vec<StoredPart> {
+pub(crate) fn latest(mut stored: Vec<StoredPart>) -> Vec<StoredPart> {
     stored.reverse();
     stored.dedup_by_key(|part| part.part_number);
     stored.reverse();

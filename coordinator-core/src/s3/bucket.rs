@@ -4,7 +4,7 @@ use http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use syncsphere_protocol::Redacted;
 
-use super::query_signature::SigningKeyCache;
+use super::signing_key_cache::SigningKeyCache;
 
 /// Everything but the unreserved characters.
 ///

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 
-use super::Bucket;
+use super::bucket::Bucket;
 use super::presign::{CHECKSUM, Length, Presigned, SingleUpload};
 use super::sign::{ALGORITHM, SigningFailure, utc_time};
 

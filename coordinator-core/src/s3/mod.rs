@@ -3,14 +3,17 @@
 
 mod bucket;
 mod client;
+mod failure;
 mod form;
 mod presign;
 mod query_signature;
 mod replies;
 mod sign;
+mod signing_key_cache;
 
 pub use bucket::{Addressing, Bucket, Endpoint, InvalidEndpoint, Provider, PublicEndpoints};
-pub(crate) use client::{PartToComplete, S3, S3Failure};
+pub(crate) use client::{PartToComplete, S3};
+pub(crate) use failure::S3Failure;
 pub(crate) use presign::{Download, Length, PartUpload, SingleUpload};
-pub(crate) use query_signature::SigningKeyCache;
 pub(crate) use replies::{StoredObject, Unreadable, parse};
+pub(crate) use signing_key_cache::SigningKeyCache;

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use syncsphere_protocol::{Crc64Nvme, PartNumber};
 
-use super::Bucket;
+use super::bucket::Bucket;
 use super::bucket::query_string;
 use super::sign::SigningFailure;
 

@@ -6,33 +6,16 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>
 
-use std::fmt::{self, Write as _};
-use std::sync::{Mutex, PoisonError};
+use std::fmt::Write as _;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use sha2::{Digest, Sha256};
 
-use super::Bucket;
+use super::bucket::Bucket;
 use super::bucket::uri_encode;
 use super::sign::{ALGORITHM, CredentialScope, SERVICE, SigningFailure, system_time};
-
-/// The key that a day's signatures are made with, once there was one to make.
-#[derive(Default)]
-pub(crate) struct SigningKeyCache(Mutex<Option<(i64, Vec<u8>)>>);
-
-/// A copy derives its own: it may get another secret or region.
-impl Clone for SigningKeyCache {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-impl fmt::Debug for SigningKeyCache {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SigningKeyCache(…)")
-    }
-}
 
 const MS_OF_A_DAY: i64 = 86_400_000;
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use syncsphere_protocol::{Crc64Nvme, PartNumber, Redacted, StoredPart, Timestamp};
 
-use crate::ledger::UploadMarker;
+use crate::model::UploadMarker;
 
 /// Longest storage upload id that is accepted, in bytes.
 ///

@@ -10,7 +10,7 @@ use aws_sigv4::http_request::{
 use aws_sigv4::sign::v4;
 use chrono::{DateTime, Utc};
 
-use super::Bucket;
+use super::bucket::Bucket;
 
 /// A request could not be signed: it has a form that no request of ours should have.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use crate::api_error::ApiError;
 use crate::policy;
 
 /// Name and folder of a file whose client proposes this key.
-pub(super) fn name_and_folder(key: &str) -> Result<(Redacted<String>, Redacted<String>), ApiError> {
+pub(crate) fn name_and_folder(key: &str) -> Result<(Redacted<String>, Redacted<String>), ApiError> {
     let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
     Ok((policy::file_name(without_uuid(name))?, policy::folder(folder)?))
 }
@@ -33,7 +33,7 @@ fn without_uuid(name: &str) -> &str {
 }
 
 /// What Uppy's `file.meta` tells besides name and type: the folder, where the file was dropped with one, and the rest.
-pub(super) fn folder_and_metadata(
+pub(crate) fn folder_and_metadata(
     meta: impl Iterator<Item = (String, String)>,
 ) -> (Redacted<String>, StringMap) {
     let mut folder = Redacted::default();

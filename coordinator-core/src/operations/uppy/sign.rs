@@ -3,37 +3,36 @@ use syncsphere_protocol::{
 };
 
 use super::naming::name_and_folder;
-use super::{signed, whole_file};
+use super::parts::{signed, whole_file};
 use crate::api_error::{ApiError, invalid};
 use crate::auth::{Creation, PresignedAction, PresignedCall, Principal, Ticket};
+use crate::ledger::Idempotency;
 use crate::operations::deferred_length::{self, Wanted};
-use crate::operations::{OperationContext, initiate};
+use crate::operations::operation_context::OperationContext;
+use crate::operations::tickets::ticket_for;
 use crate::ports::{Storage, Workspaces};
-use crate::routes::parsed;
 
 /// Where Uppy sends one S3 request. What sends bytes goes to storage, and what decides anything to the coordinator, by an
 /// address that permits this call. Only a whole file is begun here, since storage is all that hears of it.
 pub(crate) async fn sign<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     principal: &Principal,
-    body: &[u8],
-    idempotency_key: Option<String>,
+    request: &S3SignRequest,
+    idempotency: Option<Idempotency>,
 ) -> Result<S3SignReply, ApiError> {
-    let request: S3SignRequest = parsed(body)?;
     match (request.method, &request.upload_id, request.part_number) {
         (S3Method::Put, None, None) => {
-            let idempotency = initiate::idempotency(principal, idempotency_key, body);
-            let wanted = wanted(op, &request)?;
+            let wanted = wanted(op, request)?;
             let upload = deferred_length::begin(op, principal, wanted, idempotency).await?;
-            whole(op, &Ticket::for_upload(&upload, &principal.subject))
+            whole(op, &ticket_for(&upload, &principal.subject))
         }
-        (S3Method::Post, None, None) => create(op, principal, &request),
+        (S3Method::Post, None, None) => create(op, principal, request),
         (S3Method::Put, Some(upload), Some(number)) => {
-            let ticket = ticket(op, principal, &request, upload)?;
+            let ticket = ticket(op, principal, request, upload)?;
             part(op, &ticket, number)
         }
         (method, Some(upload), None) if method != S3Method::Put => {
-            let ticket = Box::new(ticket(op, principal, &request, upload)?);
+            let ticket = Box::new(ticket(op, principal, request, upload)?);
             call(
                 op,
                 match method {
@@ -51,8 +50,8 @@ fn wanted<S, W>(op: &OperationContext<'_, S, W>, request: &S3SignRequest) -> Res
     let (name, path) = name_and_folder(&request.key)?;
     Ok(Wanted {
         kind: UploadKind::Single,
-        upload_id: op.new_upload_id()?,
-        file_id: op.new_file_id()?,
+        upload_id: op.cx.upload_id(0)?,
+        file_id: op.cx.file_id(0)?,
         name,
         path,
         content_type: request.content_type.clone(),
@@ -92,8 +91,8 @@ fn create<S, W>(
         workspace: principal.workspace.clone(),
         subject: principal.subject.clone(),
         limits: principal.limits.clone(),
-        upload_id: op.new_upload_id()?,
-        file_id: op.new_file_id()?,
+        upload_id: op.cx.upload_id(0)?,
+        file_id: op.cx.file_id(0)?,
         name,
         path,
     };

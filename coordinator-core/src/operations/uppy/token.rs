@@ -1,9 +1,8 @@
 use syncsphere_protocol::{CompanionToken, CompanionTokenRequest, Redacted, Timestamp};
 
-use super::OperationContext;
 use crate::api_error::{ApiError, invalid};
 use crate::auth::{Principal, Scope};
-use crate::routes::parsed;
+use crate::operations::operation_context::OperationContext;
 
 /// Life of a token that stands in addresses, in seconds, and the longest. Source: own choice; addresses end up in logs and
 /// histories, but Uppy 6 keeps the address it began with, for as long as an upload takes.
@@ -15,12 +14,8 @@ const LONGEST_LIFE: u64 = 86_400;
 pub(crate) fn token<S, W>(
     op: &OperationContext<'_, S, W>,
     principal: &Principal,
-    body: &[u8],
+    request: &CompanionTokenRequest,
 ) -> Result<CompanionToken, ApiError> {
-    let request: CompanionTokenRequest = match body {
-        [] => CompanionTokenRequest::default(),
-        body => parsed(body)?,
-    };
     let wished = request.expires_in.unwrap_or(DEFAULT_LIFE);
     if wished == 0 || wished > LONGEST_LIFE {
         return Err(invalid(format!("expiresIn is 1 to {LONGEST_LIFE} seconds")));

@@ -5,75 +5,51 @@
 
 use std::collections::BTreeMap;
 
-use http::{Method, Request, Response, StatusCode};
+use http::request::Parts;
+use http::{Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use syncsphere_protocol::{CompletedPart, PartNumber, Redacted, SignedPart, UploadKind};
 
-use super::calls::stored_parts;
-use super::naming::folder_and_metadata;
-use super::{signed, whole_file};
-use crate::api_error::{ApiError, invalid, not_found};
+use super::reply::json;
+use super::request::{Query, parsed};
+use super::routes::Companion;
+use crate::api_error::{ApiError, invalid};
 use crate::auth::{Principal, Ticket};
 use crate::operations::deferred_length::{self, Wanted};
-use crate::operations::{OperationContext, uploads};
+use crate::operations::operation_context::OperationContext;
+use crate::operations::tickets::ticket_for;
+use crate::operations::uploads;
+use crate::operations::uppy::naming::folder_and_metadata;
+use crate::operations::uppy::parts::{signed, stored_parts, whole_file};
 use crate::policy;
 use crate::ports::{Storage, Workspaces};
-use crate::reply::json;
-use crate::routes::{Query, allow, body, parsed};
-
-/// Largest body that begins an upload, in bytes. Source: Companion's, Express's default of 100 kB.
-const MAX_CREATION: usize = 100 * 1024;
-
-/// Largest body that completes one, in bytes. Source: 10,000 parts come to 0.6 MB; Companion takes 1 MB.
-const MAX_COMPLETION: usize = 1024 * 1024;
 
 /// Most URLs in one batch. Source: own choice; a thousand cost some 50 ms.
 const MAX_BATCH: usize = 1_000;
 
-/// What follows `/s3/` in a request's path, undecoded.
-pub(crate) async fn answer<S: Storage, W: Workspaces>(
+/// The reply of one endpoint; `ids` stand in the path, undecoded.
+pub(super) async fn answer<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     principal: &Principal,
-    request: &Request<Vec<u8>>,
-    path: &[&str],
+    endpoint: Companion,
+    ids: &[&str],
+    head: &Parts,
+    body: &[u8],
 ) -> Result<Response<Vec<u8>>, ApiError> {
-    let method = request.method();
-    match path {
-        ["params"] => {
-            allow(method, &[Method::GET])?;
-            params(op, principal, request).await
+    let ticket = || ticket(op, principal, head, ids.first().copied().unwrap_or_default());
+    match endpoint {
+        Companion::Params => params(op, principal, head).await,
+        Companion::Create => create(op, principal, body).await,
+        Companion::ListParts => list(op, &ticket()?).await,
+        Companion::Abort => abort(op, &ticket()?).await,
+        Companion::Complete => complete(op, &ticket()?, body).await,
+        Companion::Batch => batch(op, &alive(op, ticket()?)?, head),
+        Companion::Part => {
+            let number = ids.get(1).copied().unwrap_or_default();
+            part(op, &alive(op, ticket()?)?, number)
         }
-        ["multipart"] => {
-            allow(method, &[Method::POST])?;
-            create(op, principal, body(request, MAX_CREATION)?).await
-        }
-        ["multipart", id] => {
-            allow(method, &[Method::GET, Method::DELETE])?;
-            let ticket = ticket(op, principal, request, id)?;
-            match *method == Method::DELETE {
-                true => abort(op, &ticket).await,
-                false => list(op, &ticket).await,
-            }
-        }
-        ["multipart", id, "complete"] => {
-            allow(method, &[Method::POST])?;
-            let ticket = ticket(op, principal, request, id)?;
-            complete(op, &ticket, body(request, MAX_COMPLETION)?).await
-        }
-        ["multipart", id, "batch"] => {
-            allow(method, &[Method::GET])?;
-            let ticket = alive(op, ticket(op, principal, request, id)?)?;
-            batch(op, &ticket, request)
-        }
-        ["multipart", id, number] => {
-            allow(method, &[Method::GET])?;
-            let ticket = alive(op, ticket(op, principal, request, id)?)?;
-            part(op, &ticket, number)
-        }
-        // Credentials for the bucket are given to nobody.
-        _ => Err(not_found("Not Found")),
     }
 }
 
@@ -81,9 +57,9 @@ pub(crate) async fn answer<S: Storage, W: Workspaces>(
 async fn params<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     principal: &Principal,
-    request: &Request<Vec<u8>>,
+    head: &Parts,
 ) -> Result<Response<Vec<u8>>, ApiError> {
-    let query = Query::of(request.uri())?;
+    let query = Query::of(&head.uri)?;
     let name = query.text("filename").unwrap_or_default();
     if name.is_empty() {
         let detail = "s3: the \"filename\" query parameter is required and must be a non-empty string";
@@ -95,7 +71,7 @@ async fn params<S: Storage, W: Workspaces>(
     });
     let wanted = wanted(op, UploadKind::Single, name, query.text("type"), meta)?;
     let upload = deferred_length::begin(op, principal, wanted, None).await?;
-    let ticket = Ticket::for_upload(&upload, &principal.subject);
+    let ticket = ticket_for(&upload, &principal.subject);
     let SignedPart {
         method,
         url,
@@ -143,7 +119,7 @@ async fn create<S: Storage, W: Workspaces>(
     });
     let wanted = wanted(op, UploadKind::Multipart, name, content_type, meta)?;
     let upload = deferred_length::begin(op, principal, wanted, None).await?;
-    let ticket = Ticket::for_upload(&upload, &principal.subject);
+    let ticket = ticket_for(&upload, &principal.subject);
     let reply = json!({
         "key": ticket.key,
         "uploadId": ticket.seal(&op.config.auth.keys)?,
@@ -162,8 +138,8 @@ fn wanted<S, W>(
     let (path, metadata) = folder_and_metadata(meta);
     Ok(Wanted {
         kind,
-        upload_id: op.new_upload_id()?,
-        file_id: op.new_file_id()?,
+        upload_id: op.cx.upload_id(0)?,
+        file_id: op.cx.file_id(0)?,
         name: policy::file_name(name)?,
         path,
         content_type: content_type.map(str::to_owned),
@@ -196,9 +172,9 @@ fn part<S, W>(
 fn batch<S, W>(
     op: &OperationContext<'_, S, W>,
     ticket: &Ticket,
-    request: &Request<Vec<u8>>,
+    head: &Parts,
 ) -> Result<Response<Vec<u8>>, ApiError> {
-    let query = Query::of(request.uri())?;
+    let query = Query::of(&head.uri)?;
     let listed = query.text("partNumbers").unwrap_or_default();
     if listed.is_empty() {
         let detail = "s3: the part numbers must be passed as a comma separated query parameter. \
@@ -264,10 +240,10 @@ async fn abort<S: Storage, W: Workspaces>(
 fn ticket<S, W>(
     op: &OperationContext<'_, S, W>,
     principal: &Principal,
-    request: &Request<Vec<u8>>,
+    head: &Parts,
     id: &str,
 ) -> Result<Ticket, ApiError> {
-    let query = Query::of(request.uri())?;
+    let query = Query::of(&head.uri)?;
     let Some(key) = query.text("key").filter(|key| !key.is_empty()) else {
         let detail = "s3: the object key must be passed as a query parameter. For example: \"?key=abc.jpg\"";
         return Err(invalid(detail));

@@ -1,31 +1,38 @@
 //! Calls that a client makes of the coordinator as if it were S3. The address is the permission.
 
-use http::{Method, Request, Response, StatusCode};
-use syncsphere_protocol::{ErrorCode, FileStatus, StoredPart, StringMap, UploadKind};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use syncsphere_protocol::{ErrorCode, FileStatus, StringMap, UploadKind};
 
-use super::xml;
+use super::routes::Found;
+use super::s3_xml as xml;
 use crate::api_error::{ApiError, invalid};
 use crate::auth::{Creation, PresignedAction, PresignedCall, Ticket};
 use crate::operations::deferred_length::{self, Wanted};
-use crate::operations::{OperationContext, uploads};
+use crate::operations::operation_context::OperationContext;
+use crate::operations::tickets::ticket_for;
+use crate::operations::uploads;
+use crate::operations::uppy::parts::stored_parts;
 use crate::ports::{Storage, Workspaces};
-use crate::s3::S3Failure;
 
 /// The reply, an error included, as S3 would write it.
 pub(crate) async fn answer<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
-    request: &Request<Vec<u8>>,
-    permission: &str,
+    found: &Found<'_>,
+    head: &Parts,
+    body: &[u8],
 ) -> Response<Vec<u8>> {
-    let answered = carry_out(op, request, permission).await;
+    let answered = carry_out(op, found, head, body).await;
     answered.unwrap_or_else(|error| xml::error(error, &op.cx.request_id))
 }
 
 async fn carry_out<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
-    request: &Request<Vec<u8>>,
-    permission: &str,
+    found: &Found<'_>,
+    head: &Parts,
+    body: &[u8],
 ) -> Result<Response<Vec<u8>>, ApiError> {
+    let permission = found.ids.first().copied().unwrap_or_default();
     let permitted = PresignedCall::open(permission, &op.config.auth.keys, op.cx.now_ms);
     let Some(permitted) = permitted else {
         let detail = "the address is not the coordinator's, or has expired";
@@ -36,7 +43,7 @@ async fn carry_out<S: Storage, W: Workspaces>(
         PresignedAction::List(_) => Method::GET,
         PresignedAction::Abort(_) => Method::DELETE,
     };
-    if *request.method() != method {
+    if head.method != method {
         return Err(invalid("the address permits another method")
             .with_status(405)
             .allowing(&[method]));
@@ -47,23 +54,26 @@ async fn carry_out<S: Storage, W: Workspaces>(
         | PresignedAction::Complete(ticket)
         | PresignedAction::Abort(ticket) => &ticket.workspace,
     };
+    if let Some(route) = found.route(&method) {
+        route.check_size(body)?;
+    }
     // One request has one permission, so nothing was there before.
     let _ = op.workspace.set(workspace.clone());
     match permitted {
-        PresignedAction::Create(creation) => create(op, request, *creation).await,
+        PresignedAction::Create(creation) => create(op, head, *creation).await,
         PresignedAction::List(ticket) => list(op, &ticket).await,
-        PresignedAction::Complete(ticket) => complete(op, request, &ticket).await,
+        PresignedAction::Complete(ticket) => complete(op, body, &ticket).await,
         PresignedAction::Abort(ticket) => abort(op, &ticket).await,
     }
 }
 
 async fn create<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
-    request: &Request<Vec<u8>>,
+    head: &Parts,
     creation: Creation,
 ) -> Result<Response<Vec<u8>>, ApiError> {
     let principal = creation.principal();
-    let declared = request.headers().get(http::header::CONTENT_TYPE);
+    let declared = head.headers.get(http::header::CONTENT_TYPE);
     let wanted = Wanted {
         kind: UploadKind::Multipart,
         upload_id: creation.upload_id,
@@ -81,7 +91,7 @@ async fn create<S: Storage, W: Workspaces>(
         metadata: StringMap::default(),
     };
     let upload = deferred_length::begin(op, &principal, wanted, None).await?;
-    let ticket = Ticket::for_upload(&upload, &principal.subject);
+    let ticket = ticket_for(&upload, &principal.subject);
     let upload_id = ticket.seal(&op.config.auth.keys)?;
     xml::created(&op.config.bucket.name, &ticket.key, &upload_id)
 }
@@ -97,10 +107,10 @@ async fn list<S: Storage, W: Workspaces>(
 
 async fn complete<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
-    request: &Request<Vec<u8>>,
+    body: &[u8],
     ticket: &Ticket,
 ) -> Result<Response<Vec<u8>>, ApiError> {
-    let parts = xml::parts_to_complete(request.body())?;
+    let parts = xml::parts_to_complete(body)?;
     let file = deferred_length::complete(op, ticket, &parts).await?;
     let bucket = &op.config.bucket;
     let location = bucket.public_url(&ticket.key, 0);
@@ -122,22 +132,4 @@ async fn abort<S: Storage, W: Workspaces>(
     let mut response = Response::new(Vec::new());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
-}
-
-/// All parts that storage holds of an upload, the last of each number.
-pub(super) async fn stored_parts<S: Storage, W>(
-    op: &OperationContext<'_, S, W>,
-    ticket: &Ticket,
-) -> Result<Vec<StoredPart>, ApiError> {
-    let Some(upload) = &ticket.storage_upload_id else {
-        return Err(invalid("the upload goes as one request and has no parts"));
-    };
-    match op.s3().parts(&ticket.key, upload).await {
-        Ok(stored) => Ok(uploads::latest(stored)),
-        Err(S3Failure::NotFound) => {
-            let detail = "the upload has been completed, was aborted or has expired";
-            Err(ApiError::new(ErrorCode::UploadGone, detail))
-        }
-        Err(failure) => Err(failure.into()),
-    }
 }

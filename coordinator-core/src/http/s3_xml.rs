@@ -7,8 +7,8 @@ use http::{HeaderValue, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{CompletedPart, ErrorCode, PartNumber, StoredPart};
 
+use super::reply;
 use crate::api_error::{ApiError, internal, invalid};
-use crate::reply;
 use crate::s3;
 
 /// Clients read an error only where the media type is exactly this.

@@ -1,5 +1,7 @@
 //! The coordinator's configuration, parsed once from named text values.
 
+mod variables;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -7,9 +9,13 @@ use std::time::Duration;
 
 use syncsphere_protocol::{MAX_OBJECT_SIZE, Redacted};
 
-use crate::auth::{Clients, ExternalIssuers, InvalidIssuers, SigningKeys};
+use crate::auth::{AuthConfig, Clients, ExternalIssuers, InvalidIssuers, SigningKeys};
 use crate::policy;
 use crate::s3::{Addressing, Bucket, Endpoint, Provider, PublicEndpoints, SigningKeyCache};
+
+use variables::Vars;
+
+pub use variables::ConfigError;
 
 /// Every variable that [`Config::from_vars`] knows; shells read these and [`Config::further_variables`].
 pub const VARIABLES: &[&str] = &[
@@ -134,35 +140,6 @@ pub enum OrphanUploads {
     Report,
     /// Nobody looks for them.
     Off,
-}
-
-/// How tokens are issued and checked.
-#[derive(Debug, Clone)]
-pub struct AuthConfig {
-    /// The first key signs, all of them verify.
-    pub keys: SigningKeys,
-    /// The tokens' `iss`.
-    pub issuer: String,
-    /// The tokens' `aud`.
-    pub audience: String,
-    /// Life of an issued token.
-    pub token_ttl: Duration,
-    /// Whether anybody may have a token.
-    pub guests: bool,
-    /// Backends that may have tokens for their users.
-    pub clients: Clients,
-    /// Others whose tokens are taken.
-    pub external_issuers: ExternalIssuers,
-}
-
-/// A variable is missing or wrong. Neither its value nor any part of it is told.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the variable {variable} {reason}")]
-pub struct ConfigError {
-    /// Which variable.
-    pub variable: &'static str,
-    /// What is wrong with it.
-    pub reason: &'static str,
 }
 
 impl Config {
@@ -374,76 +351,6 @@ fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-struct Vars<'a>(&'a BTreeMap<String, String>);
-
-impl<'a> Vars<'a> {
-    fn optional(&self, variable: &'static str) -> Option<&'a str> {
-        self.0
-            .get(variable)
-            .map(|value| value.trim())
-            .filter(|value| !value.is_empty())
-    }
-
-    /// Which of a variable's two names to read: the former one where only that is set.
-    fn current(&self, (name, former): (&'static str, &'static str)) -> &'static str {
-        match (self.optional(name), self.optional(former)) {
-            (None, Some(_)) => former,
-            _ => name,
-        }
-    }
-
-    fn required(&self, variable: &'static str) -> Result<&'a str, ConfigError> {
-        self.optional(variable).ok_or(ConfigError {
-            variable,
-            reason: "is missing",
-        })
-    }
-
-    /// One of `choices`; the first is the default.
-    fn choice<T: Copy>(
-        &self,
-        variable: &'static str,
-        reason: &'static str,
-        choices: &[(&str, T)],
-    ) -> Result<T, ConfigError> {
-        let chosen = match self.optional(variable) {
-            None => choices.first(),
-            Some(value) => choices.iter().find(|(name, _)| *name == value),
-        };
-        chosen
-            .map(|(_, choice)| *choice)
-            .ok_or(ConfigError { variable, reason })
-    }
-
-    fn number(
-        &self,
-        variable: &'static str,
-        reason: &'static str,
-        range: std::ops::RangeInclusive<u64>,
-        default: u64,
-    ) -> Result<u64, ConfigError> {
-        match self.optional(variable) {
-            None => Ok(default),
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|number| range.contains(number))
-                .ok_or(ConfigError { variable, reason }),
-        }
-    }
-
-    fn seconds(
-        &self,
-        variable: &'static str,
-        reason: &'static str,
-        range: std::ops::RangeInclusive<u64>,
-        default: u64,
-    ) -> Result<Duration, ConfigError> {
-        self.number(variable, reason, range, default)
-            .map(Duration::from_secs)
-    }
-}
-
 /// Source of the rules: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>,
 /// widened by upper case and underscores, which other providers allow.
 fn bucket_name(name: &str) -> Result<String, ConfigError> {
@@ -488,106 +395,4 @@ fn origins(list: &str) -> Result<Vec<String>, ConfigError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    /// As in `wrangler.toml`.
-    const DEVELOPMENT_KEY: &str = "c3luY3NwaGVyZSBkZXZlbG9wbWVudCBrZXkgMDAwMDE=";
-    const ANOTHER_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-
-    fn config(more: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        let usual = [
-            ("S3_ENDPOINT", "https://s3.test"),
-            ("S3_BUCKET", "uploads"),
-            ("S3_ACCESS_KEY_ID", "id"),
-            ("S3_SECRET_ACCESS_KEY", "secret"),
-            ("AUTH_SIGNING_KEY", ANOTHER_KEY),
-        ];
-        let vars = usual.iter().chain(more);
-        let vars = vars.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Config::from_vars(&vars.collect())
-    }
-
-    #[test]
-    fn the_development_key_is_taken_at_this_machine_alone() {
-        let rotated = format!("{ANOTHER_KEY},{DEVELOPMENT_KEY}");
-        for keys in [DEVELOPMENT_KEY, &rotated] {
-            let config = config(&[("AUTH_SIGNING_KEY", keys)]).unwrap();
-            let is_taken = |uri: &str| config.check_address(&uri.parse().unwrap()).is_ok();
-            for here in [
-                "http://localhost:8787/v1/files",
-                "http://127.0.0.1/",
-                "http://127.9.9.9:1/",
-                "http://[::1]:8787/",
-                "https://demo.localhost/",
-            ] {
-                assert!(is_taken(here), "{here}");
-            }
-            for elsewhere in [
-                "https://uploads.example.com/healthz",
-                "https://coordinator.account.workers.dev/",
-                "http://192.168.0.2:8787/",
-                "http://localhost.example.com/",
-                "http://127.0.0.1.example.com/",
-                "http://0.0.0.0:8787/",
-            ] {
-                assert!(!is_taken(elsewhere), "{elsewhere}");
-            }
-            let error = config
-                .check_address(&"https://a.example/".parse().unwrap())
-                .unwrap_err();
-            assert_eq!(error.variable, "AUTH_SIGNING_KEY");
-            assert!(!error.to_string().contains(DEVELOPMENT_KEY));
-        }
-        let another = config(&[]).unwrap();
-        assert!(
-            another
-                .check_address(&"https://a.example/".parse().unwrap())
-                .is_ok()
-        );
-    }
-
-    #[test]
-    fn the_free_plan_is_a_number_of_requests() {
-        assert_eq!(config(&[]).unwrap().storage_requests(), 996);
-        assert_eq!(
-            config(&[("SUBREQUEST_LIMIT", "50")]).unwrap().storage_requests(),
-            46
-        );
-        for wrong in ["29", "-1", "many", "10000001"] {
-            let error = config(&[("SUBREQUEST_LIMIT", wrong)]).unwrap_err();
-            assert_eq!(error.variable, "SUBREQUEST_LIMIT", "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_variable_is_read_by_its_former_name_where_the_new_one_is_not_set() {
-        let read = |more: &[(&str, &str)]| {
-            let config = config(more).unwrap();
-            (config.orphan_uploads, config.orphan_age.as_secs())
-        };
-        assert_eq!(read(&[]), (OrphanUploads::Abort, DEFAULT_ORPHAN_AGE_SECONDS));
-        let former = [("STRAY_UPLOADS", "report"), ("STRAY_AGE_SECONDS", "7")];
-        let new = [("ORPHAN_UPLOADS", "off"), ("ORPHAN_AGE_SECONDS", "8")];
-        assert_eq!(read(&former), (OrphanUploads::Report, 7));
-        assert_eq!(read(&new), (OrphanUploads::Off, 8));
-        assert_eq!(read(&[former, new].concat()), (OrphanUploads::Off, 8));
-        let empty = [("ORPHAN_UPLOADS", " "), ("STRAY_UPLOADS", "report")];
-        assert_eq!(read(&empty).0, OrphanUploads::Report);
-        // Shells read the variables that are named here, and no others.
-        for (name, _) in former.iter().chain(&new) {
-            assert!(VARIABLES.contains(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn the_name_that_was_read_is_the_one_complained_of() {
-        let wrong = |more: &[(&str, &str)]| config(more).unwrap_err().variable;
-        assert_eq!(wrong(&[("STRAY_UPLOADS", "delete")]), "STRAY_UPLOADS");
-        assert_eq!(wrong(&[("ORPHAN_UPLOADS", "delete")]), "ORPHAN_UPLOADS");
-        let both = [("ORPHAN_AGE_SECONDS", "0"), ("STRAY_AGE_SECONDS", "7")];
-        assert_eq!(wrong(&both), "ORPHAN_AGE_SECONDS");
-    }
-}
+mod tests;

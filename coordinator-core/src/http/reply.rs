@@ -6,8 +6,9 @@ use http::header::{
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, LOCATION, ORIGIN, REFERRER_POLICY,
     RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
+use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use serde::Serialize;
 use syncsphere_protocol::{ErrorCode, Problem, WorkspaceId};
 
@@ -120,14 +121,13 @@ pub(crate) fn redirect(to: &str) -> Result<Response<Vec<u8>>, ApiError> {
 }
 
 /// The answer to a CORS preflight; [`finish`] adds the origin where it is allowed.
-pub(crate) fn preflight(route: &str) -> Response<Vec<u8>> {
+pub(crate) fn preflight(route: &str, methods: &str) -> Response<Vec<u8>> {
     let mut response = Response::new(Vec::new());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    headers.insert(
-        ACCESS_CONTROL_ALLOW_METHODS,
-        HeaderValue::from_static("GET, POST, DELETE"),
-    );
+    if let Ok(methods) = HeaderValue::from_str(methods) {
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+    }
     headers.insert(
         ACCESS_CONTROL_ALLOW_HEADERS,
         HeaderValue::from_static(match is_companion(route) {
@@ -151,7 +151,7 @@ pub(crate) fn allowed_origin(headers: &HeaderMap, allowed: &[String]) -> Option<
 pub(crate) fn may_connect<B>(request: &Request<B>, allowed: &[String]) -> bool {
     match request.headers().get(ORIGIN) {
         None => true,
-        Some(origin) => is_ours(origin, request, allowed),
+        Some(origin) => is_ours(origin, request.uri(), request.headers(), allowed),
     }
 }
 
@@ -168,11 +168,11 @@ pub(crate) enum Caller {
 /// by `Sec-Fetch-Site`.
 ///
 /// Source: <https://www.w3.org/TR/fetch-metadata/>
-pub(crate) fn caller<B>(request: &Request<B>, allowed: &[String]) -> Caller {
-    let is_ours = match request.headers().get(ORIGIN) {
-        Some(origin) => is_ours(origin, request, allowed),
-        None => request
-            .headers()
+pub(crate) fn caller(head: &Parts, allowed: &[String]) -> Caller {
+    let is_ours = match head.headers.get(ORIGIN) {
+        Some(origin) => is_ours(origin, &head.uri, &head.headers, allowed),
+        None => head
+            .headers
             .get("sec-fetch-site")
             .is_some_and(|site| site.as_bytes() == b"same-origin"),
     };
@@ -182,13 +182,13 @@ pub(crate) fn caller<B>(request: &Request<B>, allowed: &[String]) -> Caller {
     }
 }
 
-fn is_ours<B>(origin: &HeaderValue, request: &Request<B>, allowed: &[String]) -> bool {
-    let own = request.uri().authority().map(Authority::as_str);
-    let own = own.or(request.headers().get(HOST).and_then(|host| host.to_str().ok()));
+fn is_ours(origin: &HeaderValue, uri: &Uri, headers: &HeaderMap, allowed: &[String]) -> bool {
+    let own = uri.authority().map(Authority::as_str);
+    let own = own.or(headers.get(HOST).and_then(|host| host.to_str().ok()));
     // Of our own origin the host counts: what ends TLS may stand before the worker.
     let host = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
     let is_own = host.is_some_and(|(_, host)| Some(host) == own);
-    is_own || allowed_origin(request.headers(), allowed).is_some()
+    is_own || allowed_origin(headers, allowed).is_some()
 }
 
 /// What every reply carries: the request's id, and nobody may store it, guess at its type, or show

@@ -1,0 +1,101 @@
+use super::*;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+/// As in `wrangler.toml`.
+const DEVELOPMENT_KEY: &str = "c3luY3NwaGVyZSBkZXZlbG9wbWVudCBrZXkgMDAwMDE=";
+const ANOTHER_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+fn config(more: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let usual = [
+        ("S3_ENDPOINT", "https://s3.test"),
+        ("S3_BUCKET", "uploads"),
+        ("S3_ACCESS_KEY_ID", "id"),
+        ("S3_SECRET_ACCESS_KEY", "secret"),
+        ("AUTH_SIGNING_KEY", ANOTHER_KEY),
+    ];
+    let vars = usual.iter().chain(more);
+    let vars = vars.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::from_vars(&vars.collect())
+}
+
+#[test]
+fn the_development_key_is_taken_at_this_machine_alone() {
+    let rotated = format!("{ANOTHER_KEY},{DEVELOPMENT_KEY}");
+    for keys in [DEVELOPMENT_KEY, &rotated] {
+        let config = config(&[("AUTH_SIGNING_KEY", keys)]).unwrap();
+        let is_taken = |uri: &str| config.check_address(&uri.parse().unwrap()).is_ok();
+        for here in [
+            "http://localhost:8787/v1/files",
+            "http://127.0.0.1/",
+            "http://127.9.9.9:1/",
+            "http://[::1]:8787/",
+            "https://demo.localhost/",
+        ] {
+            assert!(is_taken(here), "{here}");
+        }
+        for elsewhere in [
+            "https://uploads.example.com/healthz",
+            "https://coordinator.account.workers.dev/",
+            "http://192.168.0.2:8787/",
+            "http://localhost.example.com/",
+            "http://127.0.0.1.example.com/",
+            "http://0.0.0.0:8787/",
+        ] {
+            assert!(!is_taken(elsewhere), "{elsewhere}");
+        }
+        let error = config
+            .check_address(&"https://a.example/".parse().unwrap())
+            .unwrap_err();
+        assert_eq!(error.variable, "AUTH_SIGNING_KEY");
+        assert!(!error.to_string().contains(DEVELOPMENT_KEY));
+    }
+    let another = config(&[]).unwrap();
+    assert!(
+        another
+            .check_address(&"https://a.example/".parse().unwrap())
+            .is_ok()
+    );
+}
+
+#[test]
+fn the_free_plan_is_a_number_of_requests() {
+    assert_eq!(config(&[]).unwrap().storage_requests(), 996);
+    assert_eq!(
+        config(&[("SUBREQUEST_LIMIT", "50")]).unwrap().storage_requests(),
+        46
+    );
+    for wrong in ["29", "-1", "many", "10000001"] {
+        let error = config(&[("SUBREQUEST_LIMIT", wrong)]).unwrap_err();
+        assert_eq!(error.variable, "SUBREQUEST_LIMIT", "{wrong}");
+    }
+}
+
+#[test]
+fn a_variable_is_read_by_its_former_name_where_the_new_one_is_not_set() {
+    let read = |more: &[(&str, &str)]| {
+        let config = config(more).unwrap();
+        (config.orphan_uploads, config.orphan_age.as_secs())
+    };
+    assert_eq!(read(&[]), (OrphanUploads::Abort, DEFAULT_ORPHAN_AGE_SECONDS));
+    let former = [("STRAY_UPLOADS", "report"), ("STRAY_AGE_SECONDS", "7")];
+    let new = [("ORPHAN_UPLOADS", "off"), ("ORPHAN_AGE_SECONDS", "8")];
+    assert_eq!(read(&former), (OrphanUploads::Report, 7));
+    assert_eq!(read(&new), (OrphanUploads::Off, 8));
+    assert_eq!(read(&[former, new].concat()), (OrphanUploads::Off, 8));
+    let empty = [("ORPHAN_UPLOADS", " "), ("STRAY_UPLOADS", "report")];
+    assert_eq!(read(&empty).0, OrphanUploads::Report);
+    // Shells read the variables that are named here, and no others.
+    for (name, _) in former.iter().chain(&new) {
+        assert!(VARIABLES.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn the_name_that_was_read_is_the_one_complained_of() {
+    let wrong = |more: &[(&str, &str)]| config(more).unwrap_err().variable;
+    assert_eq!(wrong(&[("STRAY_UPLOADS", "delete")]), "STRAY_UPLOADS");
+    assert_eq!(wrong(&[("ORPHAN_UPLOADS", "delete")]), "ORPHAN_UPLOADS");
+    let both = [("ORPHAN_AGE_SECONDS", "0"), ("STRAY_AGE_SECONDS", "7")];
+    assert_eq!(wrong(&both), "ORPHAN_AGE_SECONDS");
+}

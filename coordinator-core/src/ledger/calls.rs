@@ -1,0 +1,287 @@
+//! What a ledger is asked, and what it answers.
+
+use serde::{Deserialize, Serialize};
+use syncsphere_protocol::{
+    ChangesPage, Crc64Nvme, DatabaseStatus, FileId, FileRecord, Redacted, Tail, UploadId, UploadKind,
+};
+
+use super::jobs::{Job, StoredUpload};
+use super::listing::{FilePage, Listing};
+use super::replication::{Delivery, Receipt};
+use super::states::{FileDraft, Upload};
+use super::store::StoredFile;
+use crate::model::{DeferredLength, UploadMarker};
+
+/// One command and the time at which it is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Call {
+    /// Milliseconds since 1970.
+    pub now_ms: i64,
+    /// How long changes are kept, in milliseconds.
+    pub keep_changes_ms: i64,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// What a ledger can be asked. Every command may be repeated: the second time changes nothing and
+/// answers as the first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Command {
+    /// Carry out several commands, in this order, as one.
+    Several {
+        /// The commands, none of them a `Several` itself.
+        commands: Vec<Command>,
+    },
+    /// Answer with the newest sequence number.
+    Head,
+    /// Record the intent to upload. A `single` upload is open, and announced, at once; a multipart
+    /// upload waits for [`Command::Open`].
+    Begin {
+        /// Makes a repeated request answer the same uploads.
+        idempotency: Option<Idempotency>,
+        /// The uploads, at most one request's worth.
+        drafts: Vec<UploadDraft>,
+        /// What their owner's files may come to, in bytes, uploads under way included; what goes
+        /// beyond it is not begun.
+        max_bytes: Option<u64>,
+    },
+    /// Storage has created multipart uploads: their files exist now.
+    Open {
+        /// Each upload with the name that storage gave it.
+        opened: Vec<Opened>,
+    },
+    /// Look an upload up.
+    Upload {
+        /// Which.
+        upload_id: UploadId,
+    },
+    /// Record that storage is about to be asked to complete the upload.
+    StartCompletion {
+        /// Which.
+        upload_id: UploadId,
+        /// What the client says the whole file's checksum is.
+        crc64nvme: Option<Crc64Nvme>,
+        /// What the file comes to, of an upload with an [`DeferredLength`]: counted among its owner's bytes, and fixed
+        /// until the completion is stopped.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        size: Option<u64>,
+    },
+    /// Storage refused to complete the upload: it is open again.
+    StopCompletion {
+        /// Which.
+        upload_id: UploadId,
+    },
+    /// Storage holds the finished object: the file is available.
+    Finish {
+        /// Which.
+        upload_id: UploadId,
+        /// The object's ETag, quoted as storage gave it.
+        etag: String,
+        /// The object's checksum, where storage reports one.
+        crc64nvme: Option<Crc64Nvme>,
+    },
+    /// Give an upload up.
+    Abort {
+        /// Which.
+        upload_id: UploadId,
+        /// When the last URL signed for the upload has died, in milliseconds since 1970.
+        urls_dead_ms: i64,
+    },
+    /// Give an upload up if its time is over.
+    Expire {
+        /// Which.
+        upload_id: UploadId,
+        /// As for [`Command::Abort`].
+        urls_dead_ms: i64,
+    },
+    /// Look a file up.
+    File {
+        /// Which.
+        file_id: FileId,
+    },
+    /// List files.
+    Files(Listing),
+    /// Remove an available file.
+    Delete {
+        /// Which.
+        file_id: FileId,
+        /// As for [`Command::Abort`].
+        urls_dead_ms: i64,
+    },
+    /// Read the feed.
+    Changes {
+        /// Everything after this sequence number.
+        since: u64,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Lease the jobs that are due: each is put off, so that a crash neither loses nor repeats
+    /// it at once.
+    #[serde(rename = "takeChores")]
+    TakeJobs {
+        /// At most so many.
+        limit: u32,
+    },
+    /// A job was carried out: drop it, or do it again at another time.
+    #[serde(rename = "settleChore")]
+    SettleJob {
+        /// Which.
+        #[serde(rename = "choreId")]
+        job_id: String,
+        /// When to do it again, in milliseconds since 1970; `None` when it is done for good.
+        again_ms: Option<i64>,
+    },
+    /// Look through the bucket for multipart uploads that no ledger knows, from the beginning unless
+    /// that is under way, or from a place where it was interrupted.
+    #[serde(rename = "lookForStrays")]
+    LookForOrphans {
+        /// The place.
+        after: Option<UploadMarker>,
+    },
+    /// Tell which of these multipart uploads the ledger has no use for.
+    #[serde(rename = "strays")]
+    Orphans {
+        /// Uploads of the workspace, as storage lists them.
+        listed: Vec<StoredUpload>,
+    },
+    /// Lease what goes to the metadata database next, if it is due: it comes back until it is settled.
+    TakeDelivery {
+        /// At most so many files or changes.
+        limit: u32,
+    },
+    /// The database has a delivery.
+    SettleDelivery {
+        /// Which.
+        receipt: Receipt,
+    },
+    /// The database has not taken a delivery: put the next off, longer each time.
+    PutOffDelivery,
+    /// Deliver everything that is known to the database all over again.
+    Replay,
+    /// Tell how far the database is.
+    Database,
+}
+
+/// A client's idempotency key and what it was used for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Idempotency {
+    /// The key, bound to who sent it.
+    pub key: Redacted<String>,
+    /// Digest of the request body.
+    pub fingerprint: String,
+}
+
+/// An upload that is about to begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UploadDraft {
+    /// The upload's id.
+    pub upload_id: UploadId,
+    /// What is known of the file.
+    pub file: FileDraft,
+    /// How the bytes travel.
+    pub kind: UploadKind,
+    /// The size of every part but the last, in bytes; with a tail, of every part before it.
+    pub part_size: u64,
+    /// The smaller parts at the end, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<Tail>,
+    /// When the upload is given up, in milliseconds since 1970.
+    pub expires_ms: i64,
+    /// Where the file's size is not known yet, and 0 until then: what it may come to.
+    #[serde(rename = "openEnd", default, skip_serializing_if = "Option::is_none")]
+    pub deferred_length: Option<DeferredLength>,
+}
+
+/// A multipart upload that storage has created.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Opened {
+    /// The upload.
+    pub upload_id: UploadId,
+    /// Storage's own name for it.
+    pub storage_upload_id: Redacted<String>,
+}
+
+/// What a ledger answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Reply {
+    /// To [`Command::Several`].
+    Several {
+        /// One reply for each command, in their order.
+        replies: Vec<Reply>,
+    },
+    /// To [`Command::Head`].
+    Head {
+        /// The newest sequence number, 0 if nothing has happened yet.
+        seq: u64,
+    },
+    /// To [`Command::Begin`]: the uploads as they stand, in the order asked; `None` where the
+    /// owner's quota does not hold the upload.
+    Begun {
+        /// The uploads.
+        uploads: Vec<Option<Upload>>,
+    },
+    /// To [`Command::Open`]: the uploads as they stand, in the order asked.
+    Uploads {
+        /// The uploads.
+        uploads: Vec<Upload>,
+    },
+    /// The idempotency key was used for another request.
+    KeyReused,
+    /// To [`Command::StartCompletion`]: the owner's quota does not hold what the file comes to. Nothing has been
+    /// changed.
+    OverQuota,
+    /// An upload and its file.
+    Upload {
+        /// The upload.
+        upload: Box<Upload>,
+        /// Its file; absent until storage has created the upload.
+        file: Option<Box<FileRecord>>,
+        /// Clean-up that the command has made necessary.
+        #[serde(rename = "chore")]
+        job: Option<Box<Job>>,
+    },
+    /// A file.
+    File {
+        /// The file.
+        file: Box<StoredFile>,
+        /// Clean-up that the command has made necessary.
+        #[serde(rename = "chore")]
+        job: Option<Box<Job>>,
+    },
+    /// One page of files.
+    Files(FilePage),
+    /// One page of the feed.
+    Changes(ChangesPage),
+    /// Leased jobs.
+    #[serde(rename = "chores")]
+    Jobs {
+        /// The jobs.
+        #[serde(rename = "chores")]
+        jobs: Vec<Job>,
+    },
+    /// To [`Command::Orphans`]: whether each upload is one that nobody will finish or abort, in the order
+    /// asked.
+    #[serde(rename = "strays")]
+    Orphans {
+        /// For each upload.
+        #[serde(rename = "strays")]
+        orphans: Vec<bool>,
+    },
+    /// To [`Command::TakeDelivery`].
+    Delivery {
+        /// What goes to the database; `None` while nothing is due.
+        delivery: Option<Box<Delivery>>,
+    },
+    /// How far the metadata database is.
+    Database(DatabaseStatus),
+    /// The command was carried out and there is nothing to tell.
+    Done,
+    /// There is no such upload, file, job or database.
+    Missing,
+}

@@ -1,0 +1,99 @@
+//! What every operation works with.
+
+use std::cell::OnceCell;
+
+use syncsphere_protocol::{ErrorCode, Problem, WorkspaceId};
+
+use super::errors::unexpected_reply;
+use crate::api_error::ApiError;
+use crate::auth::Principal;
+use crate::config::Config;
+use crate::context::Context;
+use crate::ledger::{Call, Command, Reply};
+use crate::ports::Workspaces;
+use crate::s3::S3;
+
+/// Requests to storage that one request has under way at once.
+///
+/// Source: a worker may have six connections open:
+/// <https://developers.cloudflare.com/workers/platform/limits/#simultaneous-open-connections>
+pub(super) const STORAGE_CALLS_AT_ONCE: usize = 6;
+
+/// What an operation works with: the configuration, the request's surroundings and the two ports.
+pub(crate) struct OperationContext<'a, S, W> {
+    pub config: &'a Config,
+    pub cx: &'a Context,
+    pub storage: &'a S,
+    pub workspaces: &'a W,
+    /// The workspace of whoever asks, once it is known.
+    pub workspace: OnceCell<WorkspaceId>,
+}
+
+impl<S, W: Workspaces> OperationContext<'_, S, W> {
+    /// Has the workspace's ledger carry out a command.
+    pub(crate) async fn ask(&self, workspace: &WorkspaceId, command: Command) -> Result<Reply, ApiError> {
+        /// Seconds to wait when a workspace is away. Source: own choice; objects move in seconds.
+        const RETRY_AFTER: u32 = 1;
+        self.workspaces
+            .call(workspace, self.call(command))
+            .await
+            .map_err(|failure| {
+                let problem =
+                    Problem::new(ErrorCode::Internal, "the workspace does not answer at the moment");
+                ApiError::from(problem.retry_after(RETRY_AFTER)).because(failure.to_string())
+            })
+    }
+
+    /// The command as a call.
+    pub(crate) fn call(&self, command: Command) -> Call {
+        Call {
+            now_ms: self.cx.now_ms,
+            keep_changes_ms: self.config.changes_ttl_ms(),
+            command,
+        }
+    }
+
+    /// Has it carry out several commands in one transaction, in this order; gives one reply each.
+    pub(crate) async fn ask_all(
+        &self,
+        workspace: &WorkspaceId,
+        commands: Vec<Command>,
+    ) -> Result<Vec<Reply>, ApiError> {
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.ask(workspace, Command::Several { commands }).await? {
+            Reply::Several { replies } => Ok(replies),
+            other => Err(unexpected_reply(&other)),
+        }
+    }
+}
+
+impl<'a, S, W> OperationContext<'a, S, W> {
+    /// The problem of one item among several, which tells what a reply of its own would.
+    pub(crate) fn problem(&self, error: ApiError) -> Problem {
+        let (mut problem, _) = error.into_parts();
+        problem.request_id = self.cx.request_id.clone();
+        problem
+    }
+
+    /// Largest file that somebody may upload, in bytes.
+    pub(crate) fn largest_file(&self, principal: &Principal) -> u64 {
+        let own = principal.limits.max_file_size.unwrap_or(u64::MAX);
+        self.config.max_file_size.min(own)
+    }
+
+    /// When every URL that has been signed until now is dead, in milliseconds since 1970.
+    pub(crate) fn urls_dead_ms(&self) -> i64 {
+        self.cx.now_ms.saturating_add(self.config.url_ttl_ms())
+    }
+
+    /// Storage, as this request asks it.
+    pub(crate) fn s3(&self) -> S3<'a, S> {
+        S3 {
+            bucket: &self.config.bucket,
+            storage: self.storage,
+            now_ms: self.cx.now_ms,
+        }
+    }
+}

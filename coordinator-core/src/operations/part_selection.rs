@@ -1,0 +1,109 @@
+//! Which of the parts that storage lists make the file.
+
+use syncsphere_protocol::{MIN_PART_SIZE, PartPlan, StoredPart};
+
+use super::errors::{mismatch, parts_missing, wrong_length};
+use super::reported_parts::{ReportedParts, differs};
+use crate::api_error::{ApiError, internal};
+use crate::ledger::Upload;
+use crate::s3::PartToComplete;
+
+/// The parts that make the file, or what is wrong with what storage holds.
+pub(super) fn planned_parts(
+    upload: &Upload,
+    stored: &[StoredPart],
+    reported: &ReportedParts,
+) -> Result<Vec<PartToComplete>, ApiError> {
+    let plan = plan_of(upload)?;
+    let mut chosen = Vec::with_capacity(plan.part_count().into());
+    let (mut missing, mut misfits, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
+    let mut stored = stored.chunk_by(|a, b| a.part_number == b.part_number).peekable();
+    for number in plan.part_numbers() {
+        let same_number =
+            |parts: &&[StoredPart]| parts.first().is_some_and(|part| part.part_number == number);
+        let Some(part) = stored
+            .next_if(same_number)
+            .and_then(|parts| reported.choose(number, parts))
+        else {
+            missing.push(number);
+            continue;
+        };
+        let reported_parts = reported.checksum_of(number);
+        if plan.range(number).map(|range| range.length) != Some(part.size) {
+            misfits.push(number);
+        } else if differs(reported_parts, part.crc64nvme) {
+            damaged.push(number);
+        } else {
+            chosen.push(PartToComplete {
+                number,
+                etag: part.etag.clone(),
+                crc64nvme: reported_parts.or(part.crc64nvme),
+            });
+        }
+    }
+    if !missing.is_empty() {
+        Err(parts_missing(missing))
+    } else if !misfits.is_empty() {
+        Err(wrong_length(misfits))
+    } else if !damaged.is_empty() {
+        Err(mismatch("storage holds other parts than the checksums tell").naming(damaged))
+    } else {
+        Ok(chosen)
+    }
+}
+
+fn plan_of(upload: &Upload) -> Result<PartPlan, ApiError> {
+    PartPlan::of(upload.file.size, upload.part_size, upload.tail).map_err(|error| internal(error.to_string()))
+}
+
+/// The parts that make the file, and what they come to. Nobody but the client knows which they are; where it is not there
+/// to tell, they are all that storage holds, if that is what it was asked to assemble before.
+pub(super) fn named_parts(
+    upload: &Upload,
+    stored: &[StoredPart],
+    reported: &ReportedParts,
+) -> Result<(Vec<PartToComplete>, u64), ApiError> {
+    let mut missing: Vec<_> = reported.numbers().collect();
+    let is_told = !missing.is_empty();
+    let mut chosen: Vec<&StoredPart> = Vec::new();
+    let mut other = Vec::new();
+    for same in stored.chunk_by(|a, b| a.part_number == b.part_number) {
+        let Some(number) = same.first().map(|part| part.part_number) else {
+            continue;
+        };
+        if is_told {
+            match missing.binary_search(&number) {
+                Ok(place) => {
+                    missing.remove(place);
+                }
+                Err(_) => continue,
+            }
+        }
+        match reported.find(number, same) {
+            Some(part) => chosen.push(part),
+            None => other.push(number),
+        }
+    }
+    let size = chosen.iter().map(|part| part.size).fold(0, u64::saturating_add);
+    let is_small = |part: &&&StoredPart| part.size < MIN_PART_SIZE;
+    let small = chosen.split_last().map_or(&[][..], |(_, before)| before);
+    let small: Vec<_> = small
+        .iter()
+        .filter(is_small)
+        .map(|part| part.part_number)
+        .collect();
+    if !missing.is_empty() || (!is_told && size != upload.file.size) {
+        Err(parts_missing(missing))
+    } else if !other.is_empty() {
+        Err(mismatch("storage holds other parts than the ETags tell").naming(other))
+    } else if !small.is_empty() {
+        Err(wrong_length(small))
+    } else {
+        let parts = chosen.into_iter().map(|part| PartToComplete {
+            number: part.part_number,
+            etag: part.etag.clone(),
+            crc64nvme: part.crc64nvme,
+        });
+        Ok((parts.collect(), size))
+    }
+}

@@ -1,0 +1,23 @@
+use syncsphere_protocol::Redacted;
+
+use crate::auth::Ticket;
+use crate::ledger::Upload;
+
+/// The ticket of an upload, for one subject.
+pub(crate) fn ticket_for(upload: &Upload, subject: &Redacted<String>) -> Ticket {
+    Ticket {
+        workspace: upload.file.workspace.clone(),
+        subject: subject.clone(),
+        upload_id: upload.upload_id.clone(),
+        file_id: upload.file.file_id.clone(),
+        key: upload.file.key.clone(),
+        content_type: upload.file.content_type.clone(),
+        storage_upload_id: upload.storage_upload_id.clone(),
+        kind: upload.kind,
+        size: upload.file.size,
+        part_size: upload.part_size,
+        tail: upload.tail,
+        deferred_length: upload.deferred_length,
+        expires_ms: upload.expires_ms,
+    }
+}

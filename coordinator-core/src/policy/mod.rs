@@ -1,0 +1,143 @@
+//! What a new file may be: its name, folder, media type, metadata and size, and the object's key
+//! that follows.
+
+mod media_types;
+mod names;
+
+use syncsphere_protocol::{
+    ErrorCode, MAX_PART_SIZE, MIB, PartPlan, Redacted, StringMap, Tail, UploadKind, default_part_size,
+};
+
+use crate::api_error::{ApiError, invalid};
+use crate::s3::Provider;
+
+pub(crate) use media_types::{allows_type, content_type, download_type, is_media_range, is_token};
+pub(crate) use names::{content_disposition, file_name, folder, name_prefix, object_key, parse_object_key};
+
+/// Most metadata entries, longest key and longest value in bytes. Source: own choice; all of it
+/// together stays a small part of a ledger row.
+const MAX_METADATA: usize = 32;
+const MAX_METADATA_KEY: usize = 64;
+const MAX_METADATA_VALUE: usize = 1_024;
+
+/// Largest part of Cloudflare R2, in bytes.
+///
+/// Source: <https://developers.cloudflare.com/r2/platform/limits/>
+const MAX_PART_SIZE_R2: u64 = MAX_PART_SIZE - 5 * MIB;
+
+/// The metadata, checked for number and length.
+pub(crate) fn metadata(given: Option<&StringMap>) -> Result<Redacted<StringMap>, ApiError> {
+    let given = given.cloned().unwrap_or_default();
+    let fits = |(key, value): (&String, &String)| {
+        (1..=MAX_METADATA_KEY).contains(&key.len())
+            && value.len() <= MAX_METADATA_VALUE
+            && !key.chars().chain(value.chars()).any(char::is_control)
+    };
+    if given.len() <= MAX_METADATA && given.iter().all(fits) {
+        Ok(Redacted(given))
+    } else {
+        Err(invalid(format!(
+            "metadata is at most {MAX_METADATA} entries with keys of 1 to {MAX_METADATA_KEY} and values of at \
+             most {MAX_METADATA_VALUE} bytes, without control characters"
+        )))
+    }
+}
+
+/// How a file of `size` bytes travels. A wished part size is taken where it makes a plan, and a wished tail with it where
+/// storage takes parts of two sizes.
+pub(crate) fn plan(
+    size: u64,
+    wished: Option<u64>,
+    tail: Option<Tail>,
+    limit: u64,
+    provider: Provider,
+) -> Result<(UploadKind, PartPlan), ApiError> {
+    if size > limit {
+        return Err(too_large(limit));
+    }
+    let largest_part = match provider {
+        Provider::R2 => MAX_PART_SIZE_R2,
+        Provider::Aws | Provider::Generic => MAX_PART_SIZE,
+    };
+    // Source: <https://developers.cloudflare.com/r2/objects/multipart-objects/>, R2's parts are of one size
+    let tail = tail.filter(|_| provider != Provider::R2);
+    let wished = wished
+        .filter(|wished| *wished <= largest_part)
+        .and_then(|wished| PartPlan::new(size, wished).ok())
+        .map(|plan| plan.with_tail(tail).unwrap_or(plan));
+    let plan = match wished {
+        Some(plan) => plan,
+        None => PartPlan::new(size, default_part_size(size).min(largest_part))
+            .map_err(|_| too_large(limit.min(largest_part.saturating_mul(10_000))))?,
+    };
+    let kind = match size <= plan.part_size() {
+        true => UploadKind::Single,
+        false => UploadKind::Multipart,
+    };
+    Ok((kind, plan))
+}
+
+/// A file has more bytes than that.
+pub(crate) fn too_large(limit: u64) -> ApiError {
+    ApiError::new(
+        ErrorCode::FileTooLarge,
+        format!("a file may have at most {limit} bytes here"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn plans_follow_wishes_that_can_be_met() {
+        let kind_and_part_size = |size, wished| {
+            let (kind, plan) = plan(size, wished, None, u64::MAX, Provider::Generic).unwrap();
+            (kind, plan.part_size())
+        };
+        assert_eq!(kind_and_part_size(0, None), (UploadKind::Single, 16 * MIB));
+        assert_eq!(kind_and_part_size(16 * MIB, None), (UploadKind::Single, 16 * MIB));
+        assert_eq!(
+            kind_and_part_size(16 * MIB + 1, None),
+            (UploadKind::Multipart, 16 * MIB)
+        );
+        assert_eq!(
+            kind_and_part_size(16 * MIB, Some(5 * MIB)),
+            (UploadKind::Multipart, 5 * MIB)
+        );
+        assert_eq!(kind_and_part_size(100, Some(1)), (UploadKind::Single, 16 * MIB));
+        let r2 = plan(1, Some(MAX_PART_SIZE), None, u64::MAX, Provider::R2).unwrap();
+        assert_eq!(r2.1.part_size(), 16 * MIB);
+    }
+
+    #[test]
+    fn a_tail_is_given_where_storage_takes_two_sizes() {
+        let tail_of = |part_size, tail, provider| {
+            let plan = plan(100 * MIB, part_size, Some(tail), u64::MAX, provider)
+                .unwrap()
+                .1;
+            plan.tail()
+        };
+        let tail = |after| Tail {
+            after,
+            part_size: 6 * MIB,
+        };
+        let wished = Some(16 * MIB);
+        assert_eq!(tail_of(wished, tail(4), Provider::Aws), Some(tail(4)));
+        assert_eq!(tail_of(wished, tail(4), Provider::Generic), Some(tail(4)));
+        assert_eq!(tail_of(wished, tail(4), Provider::R2), None);
+        // What makes no plan is a wish that cannot be met, like a part size.
+        assert_eq!(tail_of(wished, tail(9), Provider::Aws), None);
+        assert_eq!(tail_of(None, tail(4), Provider::Aws), None);
+    }
+
+    #[test]
+    fn files_over_a_limit_are_refused_with_the_limit() {
+        let code = |size, limit| plan(size, None, None, limit, Provider::Aws).unwrap_err().code();
+        assert_eq!(code(11, 10), ErrorCode::FileTooLarge);
+        assert_eq!(code(u64::MAX, u64::MAX), ErrorCode::FileTooLarge);
+    }
+}

@@ -1,0 +1,109 @@
+//! What it means that storage did not do what it was asked.
+
+use http::StatusCode;
+use syncsphere_protocol::{ErrorCode, Problem};
+
+use super::replies::Unreadable;
+use super::sign::SigningFailure;
+use crate::api_error::{ApiError, internal};
+use crate::ports::StorageFailure;
+
+/// Why a request to storage did not do what it should.
+#[derive(Debug)]
+pub(crate) enum S3Failure {
+    /// Storage does not answer, or asks to wait. It may have acted all the same.
+    Unavailable(String),
+    /// The same, and asking again would take too long.
+    NotRetryable(String),
+    /// Storage has no such object or upload.
+    NotFound,
+    /// Storage refused, with this code.
+    Refused { status: StatusCode, code: String },
+    /// The answer is not S3's, or the request could not be signed.
+    Broken(String),
+}
+
+impl S3Failure {
+    /// What an answer other than success means.
+    pub(super) fn from_code(status: StatusCode, code: String) -> Self {
+        let asks_to_wait = matches!(
+            code.as_str(),
+            "InternalError" | "ServiceUnavailable" | "SlowDown" | "RequestTimeout" | "TooManyRequests"
+        );
+        let is_missing = matches!(code.as_str(), "NoSuchUpload" | "NoSuchKey")
+            || (status == StatusCode::NOT_FOUND && code.is_empty());
+        if asks_to_wait || status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            Self::Unavailable(format!("storage answered {status} {code}"))
+        } else if is_missing {
+            Self::NotFound
+        } else {
+            Self::Refused { status, code }
+        }
+    }
+}
+
+impl From<StorageFailure> for S3Failure {
+    fn from(failure: StorageFailure) -> Self {
+        match failure {
+            StorageFailure::Unreachable => Self::Unavailable(failure.to_string()),
+            StorageFailure::TimedOut | StorageFailure::ReplyTooLarge | StorageFailure::Spent => {
+                Self::NotRetryable(failure.to_string())
+            }
+        }
+    }
+}
+
+impl From<Unreadable> for S3Failure {
+    fn from(answer: Unreadable) -> Self {
+        Self::Broken(answer.to_string())
+    }
+}
+
+impl From<SigningFailure> for S3Failure {
+    fn from(failure: SigningFailure) -> Self {
+        Self::Broken(failure.to_string())
+    }
+}
+
+impl From<S3Failure> for ApiError {
+    fn from(failure: S3Failure) -> Self {
+        /// Seconds to wait when storage is away. Source: own choice.
+        const RETRY_AFTER: u32 = 2;
+        match failure {
+            S3Failure::Unavailable(cause) | S3Failure::NotRetryable(cause) => ApiError::from(
+                Problem::new(
+                    ErrorCode::StorageUnavailable,
+                    "storage does not answer at the moment",
+                )
+                .retry_after(RETRY_AFTER),
+            )
+            .because(cause),
+            S3Failure::NotFound => internal("storage has no such object, upload or bucket"),
+            S3Failure::Refused { status, code } => internal(format!("storage refused: {status} {code}")),
+            S3Failure::Broken(cause) => internal(cause),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn failures_are_told_apart_by_code_then_by_status() {
+        let of = |status: u16, code: &str| {
+            S3Failure::from_code(StatusCode::from_u16(status).unwrap(), code.to_owned())
+        };
+        assert!(matches!(of(200, "InternalError"), S3Failure::Unavailable(_)));
+        assert!(matches!(of(503, "SlowDown"), S3Failure::Unavailable(_)));
+        assert!(matches!(of(400, "RequestTimeout"), S3Failure::Unavailable(_)));
+        assert!(matches!(of(502, ""), S3Failure::Unavailable(_)));
+        assert!(matches!(of(404, "NoSuchUpload"), S3Failure::NotFound));
+        assert!(matches!(of(404, ""), S3Failure::NotFound));
+        assert!(matches!(of(404, "NoSuchBucket"), S3Failure::Refused { .. }));
+        assert!(matches!(of(400, "BadDigest"), S3Failure::Refused { .. }));
+        assert!(matches!(of(403, "AccessDenied"), S3Failure::Refused { .. }));
+    }
+}
