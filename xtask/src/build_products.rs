@@ -2,19 +2,20 @@
 //! that it is made from has changed.
 
 mod engine;
+mod profile;
 mod wasm;
 mod worker;
 
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::ValueEnum;
 
 use self::engine::BrowserEngine;
+pub use self::profile::Profile;
 use crate::fingerprint::{Inputs, when_changed};
 use crate::install;
-use crate::process::command;
 use crate::steps::side_by_side;
 use crate::workspace;
 
@@ -27,29 +28,6 @@ pub enum Product {
     Package,
     /// The demo site, with the package that it uses
     Site,
-}
-
-/// How a product is built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Profile {
-    /// Quickly, for the demo and the tests.
-    Thin,
-    /// As it ships: small and fast. Serves wherever a thin one would, and is taken there if it is built already.
-    Release,
-}
-
-impl Profile {
-    /// Also the name of the folder that holds what is built so.
-    fn name(self) -> &'static str {
-        self.either("thin", "release")
-    }
-
-    fn either<T>(self, thin: T, release: T) -> T {
-        match self {
-            Self::Thin => thin,
-            Self::Release => release,
-        }
-    }
 }
 
 /// Builds the named products, or all.
@@ -116,7 +94,7 @@ fn npm_package(profile: Profile) -> Result<()> {
             .to_vec(),
     };
     when_changed(&product, inputs, |step| {
-        step.execute(node_script("uploader-wasm/npm/build.mjs")?.env("WASM_DIR", &engine.folder))
+        step.execute(install::node_script("uploader-wasm/npm/build.mjs")?.env("WASM_DIR", &engine.folder))
     })
 }
 
@@ -132,7 +110,7 @@ fn demo_site() -> Result<()> {
         outputs: vec![workspace::path("demo-site/dist/index.html")],
     };
     when_changed(&product, inputs, |step| {
-        step.execute(&mut node_script("demo-site/build.mjs")?)
+        step.execute(&mut install::node_script("demo-site/build.mjs")?)
     })
 }
 
@@ -151,11 +129,4 @@ pub fn engine_folder(profile: Profile) -> Result<PathBuf> {
 /// Where the built npm package is.
 pub fn npm_dist() -> PathBuf {
     workspace::path("uploader-wasm/npm/dist")
-}
-
-fn node_script(script: &str) -> Result<Command> {
-    let mut node = command(install::node()?);
-    node.arg(workspace::path(script))
-        .env("PATH", install::path_with_node_programs()?);
-    Ok(node)
 }

@@ -97,7 +97,7 @@ fn count_all() -> Result<Instructions> {
 }
 
 fn valgrind() -> Result<PathBuf> {
-    if !on_path("valgrind") && !(apt::install("valgrind")? && on_path("valgrind")) {
+    if !(on_path("valgrind") || apt::install("valgrind")? && on_path("valgrind")) {
         bail!(
             "valgrind is missing: instructions are counted with it; install it (on Debian: apt-get install valgrind)"
         );

@@ -13,12 +13,36 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use serde::Serialize;
 
 use self::report::Report;
 use crate::build_products::Profile;
 use crate::steps::side_by_side;
-use crate::{DemoOptions, browser, build_products, install, process, workspace};
+use crate::{browser, build_products, install, process, workspace};
+
+/// What to show, and where.
+#[derive(Args)]
+pub struct DemoOptions {
+    /// Upload these files unattended through a real headless Chromium, read them back, compare, and end
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    upload: Vec<PathBuf>,
+    /// Port of the demo site (default 8787; with --upload any free one)
+    #[arg(long)]
+    port: Option<u16>,
+    /// Use this S3 server and start none; needs S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and S3_BUCKET in the environment
+    #[arg(long, value_name = "URL")]
+    s3_endpoint: Option<String>,
+    /// How browsers reach the S3 server, if by another address
+    #[arg(long, value_name = "URL", requires = "s3_endpoint")]
+    s3_public_endpoint: Option<String>,
+    /// Keep stored files and metadata in this folder (default: a temporary one)
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// PostgreSQL database that receives every change
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+}
 
 /// Runs the demo to its end: Ctrl-C, or with `--upload` the last file.
 pub fn run(options: DemoOptions) -> Result<ExitCode> {

@@ -118,6 +118,14 @@ pub fn node() -> Result<PathBuf> {
     Ok(workspace::path("node_modules/.bin/node"))
 }
 
+/// A script of the repository under that Node.
+pub fn node_script(script: &str) -> Result<Command> {
+    let mut node = command(node()?);
+    node.arg(workspace::path(script))
+        .env("PATH", path_with_node_programs()?);
+    Ok(node)
+}
+
 /// PATH with the project's own npm programs first.
 pub fn path_with_node_programs() -> Result<OsString> {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -29,10 +29,9 @@ mod test_run;
 mod transfer_progress;
 mod workspace;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
@@ -72,7 +71,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the whole system on this machine: S3 server, coordinator in workerd, demo site
-    Demo(DemoOptions),
+    Demo(demo::DemoOptions),
     /// Run every test there is, or only some suites; closes with `N passed, N failed`
     Test {
         /// Suites to run (all when none is named)
@@ -126,26 +125,4 @@ enum Command {
         #[arg(long, value_name = "URL")]
         database_url: Option<String>,
     },
-}
-
-#[derive(Args)]
-struct DemoOptions {
-    /// Upload these files unattended through a real headless Chromium, read them back, compare, and end
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    upload: Vec<PathBuf>,
-    /// Port of the demo site (default 8787; with --upload any free one)
-    #[arg(long)]
-    port: Option<u16>,
-    /// Use this S3 server and start none; needs S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and S3_BUCKET in the environment
-    #[arg(long, value_name = "URL")]
-    s3_endpoint: Option<String>,
-    /// How browsers reach the S3 server, if by another address
-    #[arg(long, value_name = "URL", requires = "s3_endpoint")]
-    s3_public_endpoint: Option<String>,
-    /// Keep stored files and metadata in this folder (default: a temporary one)
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// PostgreSQL database that receives every change
-    #[arg(long, value_name = "URL")]
-    database_url: Option<String>,
 }

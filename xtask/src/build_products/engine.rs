@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::Profile;
-use super::node_script;
+use super::profile::Profile;
 use super::wasm::{self, ENGINE};
 use crate::fingerprint::{Inputs, Product, is_current, when_changed};
+use crate::install;
 use crate::steps::Step;
 use crate::workspace;
 
@@ -98,7 +98,7 @@ fn small_code() -> Result<[String; 2]> {
 
 fn without_panics(wasm: &Path, step: &Step) -> Result<()> {
     let emptied = wasm.with_extension("emptied");
-    step.execute(node_script(WITHOUT_PANICS)?.args([wasm, &emptied]))?;
+    step.execute(install::node_script(WITHOUT_PANICS)?.args([wasm, &emptied]))?;
     std::fs::rename(emptied, wasm)?;
     Ok(())
 }

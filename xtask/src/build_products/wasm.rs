@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use wasm_bindgen_cli_support::Bindgen;
 
-use super::Profile;
+use super::profile::Profile;
 use crate::fingerprint::{Inputs, Product, when_changed};
 use crate::install::{self, WASM_TARGET};
 use crate::process::{cargo, command};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::Profile;
+use super::profile::Profile;
 use super::wasm::{self, WORKER};
 use crate::fingerprint::{Inputs, Product, is_current, when_changed};
 use crate::install;
