@@ -205,7 +205,7 @@ mod tests {
         }
         let changelog = copy.read("CHANGELOG.md");
         assert!(
-            changelog.contains("## [Unreleased]\n\n## [9.8.7] - 2030-01-02\n\n### Added\n\n- "),
+            changelog.contains("## [Unreleased]\n\n## [9.8.7] - 2030-01-02\n\n### "),
             "{changelog}"
         );
         let lock = copy.read("Cargo.lock");
