@@ -140,6 +140,8 @@ pub(crate) struct Parts {
     /// Every part from here on is waiting.
     first_untouched: usize,
     stored_bytes: u64,
+    /// Stored parts that read otherwise than they were sent, once.
+    doubted: Vec<PartNumber>,
     /// Whether all parts have been stored and are, or have been, read again since.
     read_again: bool,
 }
@@ -154,6 +156,7 @@ impl Parts {
             first_open: 0,
             first_untouched: 0,
             stored_bytes: 0,
+            doubted: Vec::new(),
             read_again: false,
         }
     }
@@ -308,6 +311,22 @@ impl Parts {
                 self.first_open = 0;
             }
         }
+    }
+
+    /// A stored part read otherwise than it was sent: has it read once more. `false` where that has been done, and the same
+    /// came of it.
+    ///
+    /// Firefox 153 gives one wrong checksum a worker, in the call during which it replaces the module's first code by better
+    /// code: after 1.3 GB and more.
+    pub(crate) fn doubt(&mut self, part: PartNumber) -> bool {
+        if self.doubted.contains(&part) {
+            return false;
+        }
+        self.doubted.push(part);
+        if let Some(Part::Stored { verification, .. }) = self.parts.get_mut(part.index()) {
+            *verification = Verification::Due;
+        }
+        true
     }
 
     /// Counts a failure that the part itself answers for; gives the number so far.

@@ -29,6 +29,7 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
+    use syncsphere_protocol::Crc64Nvme;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -36,8 +37,8 @@ mod tests {
     use crate::engine::harness::{Harness, PART};
     use crate::io::{Input, Notice, TaskId};
 
-    /// Stores all parts of a file of three, each with its number as its checksum; then the file reads so.
-    fn after(read_again: bool, reads: [u64; 3]) -> Harness {
+    /// All parts of a file of three are stored, each with its number as its checksum.
+    fn stored(read_again: bool) -> Harness {
         let mut harness = Harness::with(Config {
             concurrency: Concurrency::Fixed(2),
             part_size: Some(PART),
@@ -50,6 +51,12 @@ mod tests {
             let attempt = harness.sending[0];
             harness.feed(Input::Stored { attempt });
         }
+        harness
+    }
+
+    /// Then the file reads so.
+    fn after(read_again: bool, reads: [u64; 3]) -> Harness {
+        let mut harness = stored(read_again);
         harness.answer_hashing(reads);
         harness
     }
@@ -68,6 +75,18 @@ mod tests {
             (harness.hashed, harness.completions, error(&harness)),
             (6, 1, None)
         );
+    }
+
+    #[test]
+    fn one_reading_that_is_wrong_ends_nothing() {
+        let mut harness = stored(true);
+        let wrong = harness.hashing.remove(0);
+        harness.feed(Input::Hashed {
+            attempt: wrong,
+            crc64nvme: Crc64Nvme::from_u64(9),
+        });
+        harness.answer_hashing([1, 2, 3]);
+        assert_eq!((harness.completions, error(&harness)), (1, None));
     }
 
     #[test]

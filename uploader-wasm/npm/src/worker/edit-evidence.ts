@@ -9,18 +9,20 @@ export class EditEvidence {
   #edited: string | undefined;
 
   /**
-   * Edits and removes a file of the site's own file system. `onRefused` is called where the browser refuses to read what
-   * was edited; where it does not, or where there is no such file system, nothing is known.
+   * Edits and removes files of the site's own file system. `onRefused` is called where the browser refuses to read what
+   * was edited in its place; where it does not, or where there is no such file system, nothing is known.
    */
   constructor(onRefused: () => void) {
-    void tryOut().then(
-      ({ edited, removed }) => {
-        if (!edited) return;
-        if (edited !== removed) this.#edited = edited;
-        onRefused();
-      },
-      () => {}, // Site data are blocked, or there is an older browser.
-    );
+    void this.#find(onRefused).catch(() => {}); // Site data are blocked, or there is an older browser.
+  }
+
+  async #find(onRefused: () => void): Promise<void> {
+    const inPlace = await tryOut(writeInPlace);
+    if (inPlace.edited) onRefused();
+    // A private window of Chromium gives a file that is written in its place no new time, and one that is replaced one. In
+    // Firefox a file that is replaced cannot be read though one that is edited can: that says what an error means at most.
+    const { edited, removed } = inPlace.edited ? inPlace : await tryOut(replace);
+    if (edited !== removed) this.#edited = edited;
   }
 
   /** Whether a file that can no longer be read, with an error of this name, was edited. */
@@ -36,12 +38,15 @@ export class EditEvidence {
 }
 
 /** Times that a file is written until its modification time is another one. Source: own choice; one is enough mostly. */
-const MOST_WRITES = 200;
+const MAX_WRITES = 20;
 
 /** In ms; longer than the finest modification times, and than a look at the clock. Source: own choice. */
 const PAUSE = 10;
 
-async function tryOut(): Promise<{ edited: string | undefined; removed: string | undefined }> {
+type Write = (handle: FileSystemFileHandle) => Promise<void>;
+
+/** The names of the errors by which a file that was edited, and one that was removed, cannot be read. */
+async function tryOut(write: Write): Promise<{ edited: string | undefined; removed: string | undefined }> {
   const folder = await navigator.storage.getDirectory();
   const name = `syncsphere-uploader-${crypto.randomUUID()}`;
   const handle = await folder.getFileHandle(name, { create: true });
@@ -49,7 +54,7 @@ async function tryOut(): Promise<{ edited: string | undefined; removed: string |
     await write(handle);
     const before = await handle.getFile();
     let after = before;
-    for (let i = 0; i < MOST_WRITES && after.lastModified === before.lastModified; i++) {
+    for (let i = 0; i < MAX_WRITES && after.lastModified === before.lastModified; i++) {
       await pause();
       await write(handle);
       after = await handle.getFile();
@@ -62,16 +67,16 @@ async function tryOut(): Promise<{ edited: string | undefined; removed: string |
   }
 }
 
-async function write(handle: FileSystemFileHandle): Promise<void> {
-  if ("createWritable" in handle) {
-    const out = await handle.createWritable();
-    await out.write(new Uint8Array(1));
-    return out.close();
-  }
-  // Older WebKit. Elsewhere the other is preferred: by this one a private window of Chromium gives files no new time.
-  const access = await (handle as FileSystemFileHandle).createSyncAccessHandle();
+async function writeInPlace(handle: FileSystemFileHandle): Promise<void> {
+  const access = await handle.createSyncAccessHandle();
   access.write(new Uint8Array(1), { at: 0 });
   access.close();
+}
+
+async function replace(handle: FileSystemFileHandle): Promise<void> {
+  const out = await handle.createWritable();
+  await out.write(new Uint8Array(1));
+  await out.close();
 }
 
 /** The name of the error that reading gives; `undefined` where it gives none. */
