@@ -106,7 +106,11 @@ pub fn bind(
     options: impl FnOnce(&mut Bindgen) -> Result<&mut Bindgen>,
 ) -> Result<()> {
     let mut bindgen = Bindgen::new();
-    bindgen.input_path(compiled).out_name(name);
+    bindgen
+        .input_path(compiled)
+        .out_name(name)
+        // As the command line has it, other than the library: a script finds the module beside it.
+        .omit_default_module_path(false);
     options(&mut bindgen)?
         .generate(folder)
         .with_context(|| format!("binding {}", compiled.display()))
