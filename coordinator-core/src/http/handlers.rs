@@ -28,7 +28,7 @@ pub(super) async fn open<S: Storage, W: Workspaces>(
     body: &[u8],
 ) -> Reply {
     match endpoint {
-        Open::OpenApi => Ok(json_text(OPENAPI)),
+        Open::Description => Ok(json_text(OPENAPI)),
         Open::Health => json(StatusCode::OK, &health::check(op).await?),
         Open::Jwks => json(StatusCode::OK, &op.config.auth.keys.jwks()),
         Open::Token => token(op, head, body),

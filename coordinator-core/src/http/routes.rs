@@ -56,7 +56,7 @@ pub(crate) enum Handler {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Open {
-    OpenApi,
+    Description,
     Health,
     Jwks,
     Token,
@@ -140,7 +140,7 @@ pub(crate) static ROUTES: [Route; 30] = {
     const S3_CALL: &str = "/v1/s3/calls/{permission}";
     const MULTIPART: &str = "/v1/companion/s3/multipart/{uploadId}";
     [
-        open(M::GET, "/openapi.json", NO_BODY, Open::OpenApi),
+        open(M::GET, "/openapi.json", NO_BODY, Open::Description),
         open(M::GET, "/healthz", NO_BODY, Open::Health),
         open(M::GET, "/.well-known/jwks.json", NO_BODY, Open::Jwks),
         open(M::POST, "/v1/auth/token", MAX_FORM, Open::Token),
