@@ -4,7 +4,7 @@ import { Agent, createServer, request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createGzip } from "node:zlib";
+import { createBrotliDecompress, createGunzip, createGzip } from "node:zlib";
 
 /**
  * What Cloudflare's edge does to what a worker asks for: put it between workerd and storage (`S3_ENDPOINT`).
@@ -39,9 +39,13 @@ export async function startInboundEdge({ target, port, host }) {
       "cf-connecting-ip": req.socket.remoteAddress.replace(/^::ffff:/, ""),
       "cf-ipcountry": "XX",
     }),
-    takesGzip: (req) => /\bgzip\b/.test(req.headers["accept-encoding"] ?? ""),
+    takesGzip: (req) => takes(req, "gzip"),
   };
   return startEdge(target, rules, port, host);
+}
+
+function takes(req, encoding) {
+  return (req.headers["accept-encoding"] ?? "").split(/[,;]/).some((part) => part.trim() === encoding);
 }
 
 async function startEdge(target, rules, port = 0, host = "127.0.0.1") {
@@ -122,6 +126,7 @@ class Edge {
     delete headers.connection;
     delete headers["keep-alive"];
     delete headers["transfer-encoding"];
+    const decompress = this.#decompress(req, headers);
     const isCompressed = this.#rules.takesGzip(req) && mayBeCompressed(reply);
     if (isCompressed) {
       // Of another length, which is not known yet, and the same only in meaning.
@@ -133,7 +138,16 @@ class Edge {
     res.writeHead(reply.statusCode, headers);
     res.flushHeaders();
     const stages = isCompressed && req.method !== "HEAD" ? [otherPieces(), createGzip()] : [otherPieces()];
-    await pipeline(reply, ...stages, res);
+    await pipeline(reply, ...decompress, ...stages, res);
+  }
+
+  /** What was compressed for the edge goes on as it was before to a client that takes no such thing. */
+  #decompress(req, headers) {
+    const decompressor = { gzip: createGunzip, br: createBrotliDecompress }[headers["content-encoding"]];
+    if (!decompressor || takes(req, headers["content-encoding"])) return [];
+    delete headers["content-encoding"];
+    delete headers["content-length"];
+    return req.method === "HEAD" ? [] : [decompressor()];
   }
 
   /** A connection that becomes something else passes byte by byte, after its headers. */

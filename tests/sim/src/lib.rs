@@ -18,6 +18,7 @@ mod content;
 mod edge;
 mod invariants;
 mod page;
+mod page_shell;
 mod pipe;
 mod scenario;
 mod signature;

@@ -57,7 +57,8 @@ export function checkToken(token: unknown): void {
 export async function callTokenSource(source: UploaderOptions["token"]): Promise<string> {
   const token: unknown = typeof source === "function" ? await source() : source;
   // Asking again would give the same.
-  if (typeof token !== "string") throw Object.assign(new Error("token() gave no string"), { retryable: false });
+  if (typeof token !== "string")
+    throw Object.assign(new Error("token() gave no string"), { retryable: false });
   return token;
 }
 
