@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use syncsphere_upload_core::{
-    Action, Checkpoint, Concurrency, Engine, FileDescription, Input, Moment, Notice, TaskId,
-    TaskState, TransferFailure,
+    Action, Checkpoint, Concurrency, Engine, FileDescription, Input, Moment, Notice, TaskId, TaskState,
+    TransferFailure,
 };
 
 use crate::api;
