@@ -133,9 +133,10 @@ inEachEngine(stack, (engine, test) => {
   for (const [kind, sizes] of Object.entries(MADE)) {
     const webkit = kind.includes("own file system") && "WebKitGTK 2.50 has no such file system";
     for (const size of sizes) {
-      for (const bodies of ["file", "memory"]) {
+      // Once by both kinds of bodies is enough; the others go as they do in this engine.
+      for (const bodies of kind === "a File of bytes" ? ["file", "memory"] : [undefined]) {
         test(
-          `${kind}, ${size / MIB} MiB, arrives with bodies from ${bodies}`,
+          `${kind}, ${size / MIB} MiB, arrives${bodies ? ` with bodies from ${bodies}` : ""}`,
           { cannot: { webkit } },
           async (t) => {
             const page = await engine.openPage(t, { options: { bodies } });
