@@ -1,6 +1,7 @@
 // Pages of plain `http://` on another host than this machine's own name: no locks, no file system, no `crypto.subtle`.
 
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { connect, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { arrives, inEachEngine, upload, useSite, warnings } from "./harness.mjs";
@@ -12,8 +13,10 @@ const address = Object.values(networkInterfaces())
   .flat()
   .find(({ family, internal }) => family === "IPv4" && !internal)?.address;
 
-// Storage has to have that address too: browsers keep pages of other networks away from the loopback.
-const stack = useSite(address && { names: [address] });
+// Storage has to have that address too: browsers keep pages of other networks away from the loopback. The key of
+// development, which is public, is taken on the loopback only.
+const vars = { AUTH_SIGNING_KEY: randomBytes(32).toString("base64") };
+const stack = useSite(address && { names: [address], vars });
 
 /** What comes to that address goes to the loopback, at the same port, until the test ends. */
 async function forward(t, port) {
