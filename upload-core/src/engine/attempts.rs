@@ -28,6 +28,11 @@ const SLEEP: Duration = Duration::from_secs(20);
 /// Source: the timeout of the coordinator for a storage that assembles an object.
 const LONGEST_CALL: Duration = Duration::from_secs(300);
 
+/// How long all requests may wait for their answers before the page is told that storage is away.
+///
+/// Source: own choice; an answer after the last byte mostly takes a second.
+const UNANSWERED: Duration = Duration::from_secs(20);
+
 impl Engine {
     pub(super) fn hashed(&mut self, id: AttemptId, crc: Crc64Nvme) {
         let Some(Attempt {
@@ -165,6 +170,23 @@ impl Engine {
         }
     }
 
+    /// Whether everything that was sent has been taken, and nothing is answered: the page should say so, though nothing is cut.
+    pub(super) fn waits_for_answers(&self) -> bool {
+        let mut sends = self
+            .attempts
+            .values()
+            .filter(|attempt| attempt.purpose == Purpose::Send)
+            .peekable();
+        sends.peek().is_some()
+            && sends.all(|attempt| answer_overdue_at(attempt).is_some_and(|at| self.now >= at))
+    }
+
+    /// When the next request will have waited so long for its answer that this is worth showing.
+    pub(super) fn next_overdue_answer(&self) -> Option<Moment> {
+        let overdue = self.attempts.values().filter_map(answer_overdue_at);
+        overdue.filter(|at| *at > self.now).min()
+    }
+
     /// When a request will have shown no progress for so long that it is cut.
     pub(super) fn stalls_at(&self, attempt: &Attempt) -> Option<Moment> {
         if attempt.purpose != Purpose::Send {
@@ -249,4 +271,8 @@ impl Engine {
             }
         }
     }
+}
+
+fn answer_overdue_at(attempt: &Attempt) -> Option<Moment> {
+    attempt.handed_over.then(|| attempt.last_progress_at + UNANSWERED)
 }

@@ -48,6 +48,11 @@ fn a_part_that_was_taken_whole_may_be_answered_after_minutes_and_goes_once() {
         harness.sending, waiting,
         "nothing is cut and nothing sent a second time"
     );
+    let offline = Notice::State(TaskState::Offline);
+    assert!(
+        harness.told.contains(&(TaskId(1), offline)),
+        "but the page is told"
+    );
 }
 
 #[test]

@@ -29,6 +29,11 @@ const REFUSED_AGAIN: &str = "storage refused the same part again and again";
 /// Source: own choice.
 const MAX_DELAY_WITHOUT_ANSWER: Duration = Duration::from_secs(4);
 
+/// How often a file is read that cannot be: with the pauses in between, for some seconds.
+///
+/// Source: own choice; a drive has woken up and a virus scanner has let go by then, and a person who deleted the file hears of it.
+const MOST_READS: u32 = 5;
+
 impl Engine {
     /// An attempt to hash or to send a part has failed.
     pub(super) fn attempt_failed(&mut self, id: AttemptId, failure: &TransferFailure) {
@@ -72,7 +77,8 @@ impl Engine {
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };
-        if upload.reads.count(&policy, None, &mut self.random, self.now) >= policy.max_attempts {
+        let most = policy.max_attempts.min(MOST_READS);
+        if upload.reads.count(&policy, None, &mut self.random, self.now) >= most {
             self.fail(task, UploadError::file_unreadable());
             return;
         }

@@ -39,7 +39,8 @@ impl Engine {
     }
 
     pub(super) fn report_state(&mut self, task: TaskId) {
-        let outage = !self.online || self.outage.is_down() || self.calls.is_failing();
+        let outage =
+            !self.online || self.outage.is_down() || self.calls.is_failing() || self.waits_for_answers();
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };

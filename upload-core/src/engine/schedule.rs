@@ -70,6 +70,7 @@ impl Engine {
             .attempts
             .values()
             .filter_map(|attempt| self.stalls_at(attempt));
+        let stalls = stalls.chain(self.next_overdue_answer());
         let stalls = stalls.map(|at| (at, TimerReason::Stalled));
         // Without a network, calls wait for its return, not for a time.
         let calls = self.calls.next_send(self.now).filter(|_| self.online);
