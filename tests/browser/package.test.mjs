@@ -122,8 +122,9 @@ test("a token that is never taken, and one that is never given, fail with `unaut
   const { errors, lines } = await page.evaluate(async () => {
     const lines = [];
     const logger = { debug() {}, warn: (line) => lines.push(line) };
+    // Any other rejection counts as an outage, and is waited out.
     const thrown = () => {
-      throw new Error("nobody is signed in");
+      throw Object.assign(new Error("nobody is signed in"), { retryable: false });
     };
     const errors = [];
     for (const token of ["nonsense", thrown]) {
@@ -376,6 +377,8 @@ function tellOfBodies() {
     copies.add(copy);
     return copy;
   };
+  // What asks whether something is a `Blob` gets the answer that it would have got.
+  globalThis.Blob.prototype = Plain.prototype;
   const { send } = XMLHttpRequest.prototype;
   XMLHttpRequest.prototype.send = function (body) {
     channel.postMessage(copies.has(body) ? "memory" : body instanceof Plain ? "file" : String(body));
