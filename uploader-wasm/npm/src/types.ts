@@ -12,9 +12,10 @@ export interface UploaderOptions {
 
   /**
    * The access token (a JWT), or a function that gives one. A function is called when the first
-   * request needs a token and again whenever the coordinator no longer takes the last one. Where it
-   * throws a `TypeError`, as `fetch` does without a network, it is asked again later; any other
-   * error, and a result that is no string, fails the uploads that wait for it with the code `unauthenticated`.
+   * request needs a token and again whenever the coordinator no longer takes the last one, one call at a
+   * time, however long it takes. Where it throws, it is called again later, for as long as an outage may
+   * last: libraries fail in their own ways without a network. An error with `retryable: false`, and a result that
+   * is no string, fails the uploads that wait for it with the code `unauthenticated`.
    */
   token: string | (() => string | Promise<string>);
 
