@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::outcome::Outcome;
 use crate::process::guarded;
-use crate::suites::{SHIPS, SUITES, Suite};
+use crate::suites::{BROWSERS, SHIPS, SUITES, Suite};
 
 /// Runs the named suites, or all.
 pub fn run(names: &[String], list: bool) -> Result<ExitCode> {
@@ -87,7 +87,10 @@ fn choose(names: &[String]) -> Result<Vec<Suite>> {
     }
     Ok(SUITES
         .into_iter()
-        .filter(|suite| names.is_empty() || names.iter().any(|name| name == suite.name))
+        .filter(|suite| match names.is_empty() {
+            true => suite.name != BROWSERS,
+            false => names.iter().any(|name| name == suite.name),
+        })
         .collect())
 }
 
@@ -97,12 +100,14 @@ fn counts(passed: u64, failed: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::choose;
+    use super::{BROWSERS, choose};
 
     #[test]
     fn suites_are_chosen_by_name() {
         assert_eq!(choose(&["worker".to_owned()]).unwrap().len(), 1);
         assert!(choose(&[]).unwrap().len() > 1);
+        assert!(choose(&[]).unwrap().iter().all(|suite| suite.name != BROWSERS));
+        assert_eq!(choose(&[BROWSERS.to_owned()]).unwrap().len(), 1);
         assert!(choose(&["wroker".to_owned()]).is_err());
     }
 }
