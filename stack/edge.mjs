@@ -68,8 +68,6 @@ class Edge {
   constructor(target, rules) {
     this.#target = { host: target.hostname, port: target.port };
     this.#rules = rules;
-    // An edge keeps its clients' connections for minutes: one that ends under a request looks like a fault of theirs.
-    this.#server.keepAliveTimeout = 120_000;
     this.#server.on("connection", (socket) => {
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
