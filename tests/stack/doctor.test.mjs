@@ -81,7 +81,7 @@ describe("CORS of the bucket", () => {
     ExposeHeaders: ["ETag", "x-amz-checksum-crc64nvme", "x-amz-request-id"],
   };
   let coordinator;
-  before(async () => (coordinator = await startCoordinator({ s3, assets: false })));
+  before(async () => (coordinator = await startCoordinator({ edge: false, s3, assets: false })));
   after(async () => {
     await coordinator?.stop();
     await rules(whole);
@@ -243,7 +243,7 @@ async function clockedStorage(minutes) {
 }
 
 async function withCoordinator({ s3: changes = {}, vars }, use) {
-  const coordinator = await startCoordinator({ s3: { ...s3, ...changes }, vars, assets: false });
+  const coordinator = await startCoordinator({ edge: false, s3: { ...s3, ...changes }, vars, assets: false });
   try {
     await use(coordinator.url);
   } finally {
