@@ -170,45 +170,39 @@ test("<syncsphere-upload> is a form control: reset, disabled, removed, replaced,
   }, "storage is freed");
 });
 
-// Hangs since a token() that rejects counts as an outage; what the component makes of it is to be looked at.
-const hangs = { skip: "the component does not pass on which rejection is final" };
-test(
-  "<syncsphere-upload> says why an upload failed, tries again, and speaks other languages",
-  hangs,
-  async (t) => {
-    const refused = (message) => message.includes("Failed to load resource");
-    const page = await openElement(t, { expected: refused });
-    const element = page.locator("syncsphere-upload");
-    await element.evaluate((one) => {
-      globalThis.good = one.token;
-      one.token = () => {
-        throw Object.assign(new Error("signed out"), { retryable: false });
-      };
-      one.addEventListener("uploaderror", ({ detail }) => (globalThis.problem = detail.error.code));
-      one.texts = { chooseFiles: "Dateien wählen", retry: "Noch einmal", notUploaded: "{name} fehlt noch." };
-    });
-    const file = await stack.file("again.bin", MIB);
-    await pick(page, "Dateien wählen", file.path);
-    await row(page, file.name).getByText("Failed").waitFor();
-    assert.equal(await page.evaluate(() => globalThis.problem), "unauthenticated");
-    await page.getByRole("status").getByText("again.bin fehlt noch.").waitFor();
-    await accessible(page, "failed");
-    await element.evaluate((one) => (one.token = globalThis.good));
-    await element.getByRole("button", { name: "Noch einmal: again.bin" }).click();
-    await row(page, file.name).getByText("Uploaded").waitFor();
-    assert.equal((await formData(page, "paper")).length, 1);
+test("<syncsphere-upload> says why an upload failed, tries again, and speaks other languages", async (t) => {
+  const refused = (message) => message.includes("Failed to load resource");
+  const page = await openElement(t, { expected: refused });
+  const element = page.locator("syncsphere-upload");
+  await element.evaluate((one) => {
+    globalThis.good = one.token;
+    one.token = () => {
+      throw Object.assign(new Error("signed out"), { retryable: false });
+    };
+    one.addEventListener("uploaderror", ({ detail }) => (globalThis.problem = detail.error.code));
+    one.texts = { chooseFiles: "Dateien wählen", retry: "Noch einmal", notUploaded: "{name} fehlt noch." };
+  });
+  const file = await stack.file("again.bin", MIB);
+  await pick(page, "Dateien wählen", file.path);
+  await row(page, file.name).getByText("Failed").waitFor();
+  assert.equal(await page.evaluate(() => globalThis.problem), "unauthenticated");
+  await page.getByRole("status").getByText("again.bin fehlt noch.").waitFor();
+  await accessible(page, "failed");
+  await element.evaluate((one) => (one.token = globalThis.good));
+  await element.getByRole("button", { name: "Noch einmal: again.bin" }).click();
+  await row(page, file.name).getByText("Uploaded").waitFor();
+  assert.equal((await formData(page, "paper")).length, 1);
 
-    // Moved about the page it keeps its uploader; taken away, it ends it.
-    const workers = page.workers();
-    assert.ok(workers.length > 1);
-    await element.evaluate((one) => document.querySelector("main").append(one));
-    await element.evaluate(() => new Promise(requestAnimationFrame));
-    const isSame = (worker, index) => worker === workers[index];
-    assert.ok(page.workers().length === workers.length && page.workers().every(isSame), "its workers stay");
-    await element.evaluate((one) => one.remove());
-    await until(() => page.workers().length === 0, "the workers have ended");
-  },
-);
+  // Moved about the page it keeps its uploader; taken away, it ends it.
+  const workers = page.workers();
+  assert.ok(workers.length > 1);
+  await element.evaluate((one) => document.querySelector("main").append(one));
+  await element.evaluate(() => new Promise(requestAnimationFrame));
+  const isSame = (worker, index) => worker === workers[index];
+  assert.ok(page.workers().length === workers.length && page.workers().every(isSame), "its workers stay");
+  await element.evaluate((one) => one.remove());
+  await until(() => page.workers().length === 0, "the workers have ended");
+});
 
 test("a component that React hides and shows again hears each change once", async (t) => {
   await serveApp(HIDDEN, "", reactOf("19"));
