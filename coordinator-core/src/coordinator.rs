@@ -24,7 +24,7 @@ const EVENTS_PROTOCOL: &str = "syncsphere.v1";
 /// workspace of this name, neither is in the way of the other.
 const ORPHANS_WORKSPACE: &str = "_strays";
 
-/// The coordinator: what an operator has configured, and the keys of outside issuers as far as they have
+/// The coordinator: what an operator has configured, and the keys of external issuers as far as they have
 /// been fetched. One of them serves many requests, also at once.
 #[derive(Debug)]
 pub struct Coordinator {

@@ -68,7 +68,7 @@ pub struct WorkspaceFailure {
     pub cause: String,
 }
 
-/// What letting somebody in takes: outside issuers of tokens, the platform's cryptography for what they sign, and
+/// What letting somebody in takes: external issuers of tokens, the platform's cryptography for what they sign, and
 /// its limits.
 pub trait IdentityProviders {
     /// Fetches the document at an address of the configuration. Fails above `reply_limit` bytes, where it
@@ -97,7 +97,7 @@ pub trait IdentityProviders {
 #[error("the issuer gives no keys")]
 pub struct IssuerFailure;
 
-/// For a coordinator without outside issuers and without limits.
+/// For a coordinator without external issuers and without limits.
 #[derive(Debug, Clone, Copy)]
 pub struct NoIdentityProviders;
 

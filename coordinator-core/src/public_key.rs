@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// How outside issuers sign with a key pair.
+/// How external issuers sign with a key pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.

@@ -1,4 +1,4 @@
-//! Outside issuers, whose keys come by `fetch` and whose signatures WebCrypto verifies; and each subject's limit.
+//! External issuers, whose keys come by `fetch` and whose signatures WebCrypto verifies; and each subject's limit.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-// Tokens of outside issuers: real signatures of Node's crypto, verified by workerd's, and keys over real HTTP.
+// Tokens of external issuers: real signatures of Node's crypto, verified by workerd's, and keys over real HTTP.
 import assert from "node:assert/strict";
 import { createHmac, generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import { createServer } from "node:http";
@@ -246,7 +246,7 @@ for (const [issuer, [header, key]] of Object.entries(WAYS)) {
   });
 }
 
-describe("outside issuers", () => {
+describe("external issuers", () => {
   test("open the workspaces that are theirs", async () => {
     for (const issuer of Object.keys(KINDS)) {
       const [header, key] = WAYS[issuer];

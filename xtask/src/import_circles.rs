@@ -4,6 +4,7 @@
 
 mod graph;
 mod rust;
+mod rust_source;
 mod rust_tokens;
 mod typescript;
 mod typescript_tokens;

@@ -38,7 +38,7 @@ const RETRY_AFTER: u32 = 10;
 /// What earlier requests have found out.
 #[derive(Debug)]
 pub(crate) struct VerificationCache {
-    /// The keys of outside issuers that have been fetched, one cache an issuer: as many as are configured.
+    /// The keys of external issuers that have been fetched, one cache an issuer: as many as are configured.
     jwks: Mutex<Vec<JwksCache>>,
     /// Tokens of our own that have been verified.
     verified_tokens: VerifiedTokenCache,

@@ -1,4 +1,4 @@
-//! Outside issuers: whose tokens are taken besides our own, and how each of them signs.
+//! External issuers: whose tokens are taken besides our own, and how each of them signs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,7 +22,7 @@ const MIN_SECRET: usize = 32;
 /// taken for one. Source: own choice.
 const SECRET_PREFIX: &str = "AUTH_ISSUER_SECRET_";
 
-/// The outside issuers.
+/// The external issuers.
 #[derive(Clone, Default)]
 pub struct ExternalIssuers(Vec<ExternalIssuer>);
 
@@ -107,7 +107,7 @@ impl ExternalIssuers {
 /// Neither addresses nor secrets.
 impl fmt::Debug for ExternalIssuers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} outside issuers", self.len())
+        write!(f, "{} external issuers", self.len())
     }
 }
 
@@ -202,7 +202,7 @@ mod tests {
         let (_, backend) = issuers.named("backend").unwrap();
         assert!(backend.workspaces.matches(&"other".parse().unwrap()));
         assert!(issuers.named("us").is_none());
-        assert_eq!(format!("{issuers:?}"), "2 outside issuers");
+        assert_eq!(format!("{issuers:?}"), "2 external issuers");
         assert_eq!(
             ExternalIssuers::secret_variables(LIST),
             ["AUTH_ISSUER_SECRET_BACKEND"]

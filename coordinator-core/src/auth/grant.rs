@@ -1,13 +1,9 @@
-//! The token endpoint. Source: RFC 6749.
+//! What is granted to whoever asks for a token. Source: RFC 6749.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
 use syncsphere_protocol::{Redacted, TokenError, TokenReply, WorkspaceId};
 
 use super::auth_config::AuthConfig;
@@ -32,32 +28,30 @@ const GUEST_WORKSPACE: &str = "demo";
 /// below what headers hold.
 const MAX_CONTENT_TYPES: usize = 32;
 
-/// Answers a token request with the form fields of `body`.
-///
 /// The outer error is a fault of the coordinator, the inner one the client's.
 pub(crate) fn grant_token(
-    headers: &HeaderMap,
-    body: &[u8],
+    request: &TokenRequest,
     auth: &AuthConfig,
     cx: &Context,
 ) -> Result<Result<TokenReply, TokenError>, ApiError> {
-    let granted = Form::parse(body).and_then(|form| match form.text("grant_type") {
-        None => Err(wrong("the form field grant_type is missing")),
-        Some(GUEST_GRANT) => guest(&form, auth, cx),
+    let granted = match request.text("grant_type") {
+        None => Err(invalid_token_request("the form field grant_type is missing")),
+        Some(GUEST_GRANT) => guest(request, auth, cx),
         Some(CLIENT_GRANT) if !auth.clients.is_empty() => {
-            let (id, secret) = credentials(headers, &form)?;
-            match auth.clients.authenticate(&id, &secret) {
-                Some(client) => minted(client, &form, auth, cx),
-                None => Err(invalid_client(
-                    "there is no such client, or this is not its secret",
-                )),
-            }
+            request
+                .credentials()
+                .and_then(|(id, secret)| match auth.clients.authenticate(id, secret) {
+                    Some(client) => minted(client, request, auth, cx),
+                    None => Err(invalid_client(
+                        "there is no such client, or this is not its secret",
+                    )),
+                })
         }
         Some(_) => {
             let description = "this grant type is not offered here";
             Err(token_error("unsupported_grant_type", description))
         }
-    });
+    };
     let principal = match granted {
         Ok(principal) => principal,
         Err(error) => return Ok(Err(error)),
@@ -73,17 +67,17 @@ pub(crate) fn grant_token(
     }))
 }
 
-fn guest(form: &Form, auth: &AuthConfig, cx: &Context) -> Result<Principal, TokenError> {
+fn guest(request: &TokenRequest, auth: &AuthConfig, cx: &Context) -> Result<Principal, TokenError> {
     if !auth.guests {
         return Err(token_error("unauthorized_client", "guests are not allowed here"));
     }
-    let scopes = form.scopes()?.unwrap_or(Scope::GUEST.into());
+    let scopes = request.scopes()?.unwrap_or(Scope::GUEST.into());
     if scopes.contains(&Scope::Admin) {
         return Err(token_error("invalid_scope", "guests are granted less than that"));
     }
     Ok(Principal {
         subject: Redacted(format!("guest-{}", cx.id("guest", 0))),
-        workspace: workspace(form.text("workspace").unwrap_or(GUEST_WORKSPACE))?,
+        workspace: workspace(request.text("workspace").unwrap_or(GUEST_WORKSPACE))?,
         scopes,
         limits: Limits::default(),
         expires_ms: expiry(auth.token_ttl, cx),
@@ -91,77 +85,49 @@ fn guest(form: &Form, auth: &AuthConfig, cx: &Context) -> Result<Principal, Toke
 }
 
 /// A token for whom the backend names. It vouches for them, within what it may do itself.
-fn minted(client: &Client, form: &Form, auth: &AuthConfig, cx: &Context) -> Result<Principal, TokenError> {
-    let subject = form.text("sub").unwrap_or_default();
+fn minted(
+    client: &Client,
+    request: &TokenRequest,
+    auth: &AuthConfig,
+    cx: &Context,
+) -> Result<Principal, TokenError> {
+    let subject = request.text("sub").unwrap_or_default();
     if subject.is_empty() || subject.len() > MAX_SUBJECT_LENGTH {
-        return Err(wrong("the form field sub has to be 1 to 255 bytes"));
+        return Err(invalid_token_request(
+            "the form field sub has to be 1 to 255 bytes",
+        ));
     }
-    let workspace = workspace(form.text("workspace").unwrap_or_default())?;
+    let workspace = workspace(request.text("workspace").unwrap_or_default())?;
     if !client.may_open(&workspace) {
         let description = "this client mints no tokens for that workspace";
         return Err(token_error("unauthorized_client", description));
     }
-    let scopes = form.scopes()?.unwrap_or_else(|| client.scopes.clone());
+    let scopes = request.scopes()?.unwrap_or_else(|| client.scopes.clone());
     if !scopes.is_subset(&client.scopes) {
         return Err(token_error("invalid_scope", "this client grants less than that"));
     }
-    let lifetime = form
+    let lifetime = request
         .number("expires_in")?
         .map_or(auth.token_ttl, Duration::from_secs);
     if lifetime.is_zero() || lifetime > auth.token_ttl {
-        return Err(wrong("tokens do not live so long, or not at all"));
+        return Err(invalid_token_request("tokens do not live so long, or not at all"));
     }
     Ok(Principal {
         subject: Redacted(subject.to_owned()),
         workspace,
         scopes,
         limits: Limits {
-            max_file_size: form.number("max_file_size")?,
-            max_bytes: form.number("max_bytes")?,
-            content_types: form.content_types()?,
+            max_file_size: request.number("max_file_size")?,
+            max_bytes: request.number("max_bytes")?,
+            content_types: request.content_types()?,
         },
         expires_ms: expiry(lifetime, cx),
     })
 }
 
-/// Who the client says it is: by HTTP Basic or by form fields, not both.
-///
-/// Source: RFC 6749 section 2.3.1.
-fn credentials(headers: &HeaderMap, form: &Form) -> Result<(String, Redacted<String>), TokenError> {
-    let fields = (form.text("client_id"), form.text("client_secret"));
-    if let Some(header) = headers.get(AUTHORIZATION) {
-        if fields.1.is_some() {
-            return Err(wrong("the client authenticates twice"));
-        }
-        let basic = header.to_str().ok().and_then(basic_credentials);
-        return basic.ok_or_else(|| invalid_client("the Authorization header holds no client's credentials"));
-    }
-    match fields {
-        (Some(id), Some(secret)) => Ok((id.to_owned(), secret.into())),
-        _ => Err(invalid_client("the client has to name its id and secret")),
-    }
-}
-
-fn basic_credentials(header: &str) -> Option<(String, Redacted<String>)> {
-    let (scheme, encoded) = header.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let pair = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (id, secret) = pair.split_once(':')?;
-    Some((form_decoded(id), Redacted(form_decoded(secret))))
-}
-
-/// Source: RFC 6749 section 2.3.1, both are form encoded before they are joined.
-fn form_decoded(text: &str) -> String {
-    let spaced = text.replace('+', " ");
-    percent_encoding::percent_decode_str(&spaced)
-        .decode_utf8_lossy()
-        .into_owned()
-}
-
 fn workspace(name: &str) -> Result<WorkspaceId, TokenError> {
-    WorkspaceId::from_str(name).map_err(|_| wrong("a workspace is 1 to 64 of A-Z, a-z, 0-9, _ and -"))
+    WorkspaceId::from_str(name)
+        .map_err(|_| invalid_token_request("a workspace is 1 to 64 of A-Z, a-z, 0-9, _ and -"))
 }
 
 fn expiry(lifetime: Duration, cx: &Context) -> i64 {
@@ -169,29 +135,57 @@ fn expiry(lifetime: Duration, cx: &Context) -> i64 {
     cx.now_ms.saturating_add(lifetime_ms)
 }
 
-/// The fields of a token request.
-struct Form(BTreeMap<String, String>);
+/// A request for a token: the fields of its form, and who its client says it is.
+pub(crate) struct TokenRequest {
+    fields: BTreeMap<String, String>,
+    secret: Redacted<String>,
+    header: ClientHeader,
+}
 
-impl Form {
-    /// Source: RFC 6749 section 3.2: no parameter may come twice, and an empty one is as absent.
-    fn parse(body: &[u8]) -> Result<Self, TokenError> {
-        let mut fields = BTreeMap::new();
-        for (name, value) in form_urlencoded::parse(body) {
-            if fields.insert(name.into_owned(), value.into_owned()).is_some() {
-                return Err(wrong("a form field comes twice"));
+/// What a request's `Authorization` header says of the client.
+pub(crate) enum ClientHeader {
+    Absent,
+    /// Id and secret.
+    Basic(String, Redacted<String>),
+    /// Something that names no client.
+    Other,
+}
+
+impl TokenRequest {
+    /// Source: RFC 6749 section 3.2: an empty field is as absent.
+    pub(crate) fn new(mut fields: BTreeMap<String, String>, header: ClientHeader) -> Self {
+        fields.retain(|_, value| !value.is_empty());
+        Self {
+            secret: Redacted(fields.remove("client_secret").unwrap_or_default()),
+            fields,
+            header,
+        }
+    }
+
+    /// The client's id and secret, by header or by form, not both.
+    ///
+    /// Source: RFC 6749 section 2.3.1.
+    fn credentials(&self) -> Result<(&str, &Redacted<String>), TokenError> {
+        let has_secret = !self.secret.0.is_empty();
+        match (&self.header, self.text("client_id")) {
+            (ClientHeader::Absent, Some(id)) if has_secret => Ok((id, &self.secret)),
+            (ClientHeader::Absent, _) => Err(invalid_client("the client has to name its id and secret")),
+            _ if has_secret => Err(invalid_token_request("the client authenticates twice")),
+            (ClientHeader::Basic(id, secret), _) => Ok((id, secret)),
+            (ClientHeader::Other, _) => {
+                let description = "the Authorization header holds no client's credentials";
+                Err(invalid_client(description))
             }
         }
-        fields.retain(|_, value| !value.is_empty());
-        Ok(Self(fields))
     }
 
     fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.fields.get(name).map(String::as_str)
     }
 
     fn number(&self, name: &str) -> Result<Option<u64>, TokenError> {
         let number = self.text(name).map(u64::from_str).transpose();
-        number.map_err(|_| wrong("a form field that is a number is none"))
+        number.map_err(|_| invalid_token_request("a form field that is a number is none"))
     }
 
     fn words(&self, name: &str) -> Option<impl Iterator<Item = &str>> {
@@ -213,7 +207,7 @@ impl Form {
         };
         let types: Vec<_> = words.map(str::to_owned).collect();
         if types.len() > MAX_CONTENT_TYPES || !types.iter().all(|range| policy::is_media_range(range)) {
-            return Err(wrong(
+            return Err(invalid_token_request(
                 "content_types are at most 32 media types such as image/png or video/*",
             ));
         }
@@ -221,7 +215,7 @@ impl Form {
     }
 }
 
-fn wrong(description: &str) -> TokenError {
+pub(crate) fn invalid_token_request(description: &str) -> TokenError {
     token_error("invalid_request", description)
 }
 

@@ -1,4 +1,4 @@
-//! The keys that an outside issuer publishes. Source: RFC 7517, RFC 7518 section 6, RFC 8037.
+//! The keys that an external issuer publishes. Source: RFC 7517, RFC 7518 section 6, RFC 8037.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

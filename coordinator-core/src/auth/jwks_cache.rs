@@ -16,7 +16,7 @@ const MIN_FETCH_INTERVAL_MS: i64 = 10 * 1000;
 /// asked is gone. Source: a second more than [`super::authenticator::KEY_FETCH_TIMEOUT`].
 const LEASE_MS: i64 = 4 * 1000;
 
-/// An outside issuer's keys as far as they are known, and when to ask for them.
+/// An external issuer's keys as far as they are known, and when to ask for them.
 #[derive(Debug, Default)]
 pub(super) struct JwksCache {
     keys: KeySet,

@@ -1,4 +1,4 @@
-//! Who may do what: signing keys, access tokens of our own and of outside issuers, the token endpoint and
+//! Who may do what: signing keys, access tokens of our own and of external issuers, the token endpoint and
 //! upload tickets.
 
 mod access_token;
@@ -24,7 +24,7 @@ pub(crate) use authenticator::{Authenticator, VerificationCache};
 pub use clients::Clients;
 pub use external_issuers::ExternalIssuers;
 pub(crate) use external_issuers::InvalidIssuers;
-pub(crate) use grant::grant_token;
+pub(crate) use grant::{ClientHeader, TokenRequest, grant_token, invalid_token_request};
 pub use keys::SigningKeys;
 pub(crate) use presigned_call::{Creation, PresignedAction, PresignedCall};
 pub(crate) use principal::Principal;

@@ -52,7 +52,7 @@ pub const VARIABLES: &[&str] = &[
 const ORPHAN_UPLOADS: (&str, &str) = ("ORPHAN_UPLOADS", "STRAY_UPLOADS");
 const ORPHAN_AGE_SECONDS: (&str, &str) = ("ORPHAN_AGE_SECONDS", "STRAY_AGE_SECONDS");
 
-/// The list of outside issuers.
+/// The list of external issuers.
 const ISSUERS: &str = "AUTH_ISSUERS";
 
 /// Longest life of a presigned URL, in seconds (7 days).
@@ -97,7 +97,7 @@ const DEFAULT_SUBREQUESTS: u64 = 1_000;
 const MIN_SUBREQUESTS: u64 = 30;
 const MAX_SUBREQUESTS: u64 = 10_000_000;
 
-/// Of those, what is kept for others than storage: keys of outside issuers, the metadata database. Source: own choice.
+/// Of those, what is kept for others than storage: keys of external issuers, the metadata database. Source: own choice.
 const SUBREQUESTS_FOR_OTHERS: u32 = 4;
 
 /// Default and longest life of an access token, in seconds. Source: own choice.
@@ -143,7 +143,7 @@ pub enum OrphanUploads {
 }
 
 impl Config {
-    /// Names of the variables that hold the shared secrets of outside issuers, as `vars` tell: shells read
+    /// Names of the variables that hold the shared secrets of external issuers, as `vars` tell: shells read
     /// these too before they call [`Config::from_vars`].
     pub fn further_variables(vars: &BTreeMap<String, String>) -> Vec<String> {
         ExternalIssuers::secret_variables(Vars(vars).optional(ISSUERS).unwrap_or("[]"))

@@ -7,6 +7,7 @@ use syncsphere_protocol::CompanionTokenRequest;
 use super::reply::{json, json_text, redirect};
 use super::request::{Query, file_id, idempotency, parsed, upload_id, wants_json};
 use super::routes::{Open, Scoped};
+use super::token_form::token_request;
 use crate::api_error::{ApiError, invalid};
 use crate::auth::{Principal, grant_token};
 use crate::operations::operation_context::OperationContext;
@@ -114,7 +115,11 @@ pub(super) async fn scoped<S: Storage, W: Workspaces>(
 }
 
 fn token<S, W>(op: &OperationContext<'_, S, W>, head: &Parts, form: &[u8]) -> Reply {
-    match grant_token(&head.headers, form, &op.config.auth, op.cx)? {
+    let granted = match token_request(&head.headers, form) {
+        Ok(request) => grant_token(&request, &op.config.auth, op.cx)?,
+        Err(error) => Err(error),
+    };
+    match granted {
         Ok(reply) => json(StatusCode::OK, &reply),
         // Source: RFC 6749 section 5.2.
         Err(error) if error.error == "invalid_client" => {

@@ -10,6 +10,7 @@ mod request;
 pub(crate) mod routes;
 mod s3_calls;
 mod s3_xml;
+mod token_form;
 
 pub(crate) use credentials::subprotocol_token;
 pub(crate) use request::Query;

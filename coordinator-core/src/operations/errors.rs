@@ -76,7 +76,7 @@ pub(crate) fn unexpected_reply(reply: &Reply) -> ApiError {
         Reply::Missing => "missing",
         Reply::Several { .. } => "several",
     };
-    internal(format!("the ledger answered {kind} out of turn"))
+    internal(format!("unexpected reply of the ledger: {kind}"))
 }
 
 pub(crate) fn no_such_upload() -> ApiError {

@@ -1,5 +1,5 @@
 //! A coordinator with everything around it: ledgers in memory, a storage that a target puts there, and
-//! an outside issuer that publishes what the target says.
+//! an external issuer that publishes what the target says.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ pub const PART: u64 = 5 * 1024 * 1024;
 /// What no reply and no line of the log may hold: targets put it where secrets would be.
 pub const CANARY: &str = "canary-3f9a";
 
-/// The secret that an outside issuer shares.
+/// The secret that an external issuer shares.
 pub const SHARED_SECRET: &str = "canary-3f9a: a secret of no less than 32 bytes";
 
 /// The signing key of another deployment.
@@ -57,7 +57,7 @@ pub fn vars() -> BTreeMap<String, String> {
         .into()
 }
 
-/// The outside issuer's key.
+/// The external issuer's key.
 pub fn issuer_key() -> SigningKey {
     SigningKey::from_bytes(&[7; 32])
 }
@@ -154,12 +154,12 @@ impl<S: StorageStub> World<S> {
         &self.storage.0
     }
 
-    /// What the outside issuer answers from now on.
+    /// What the external issuer answers from now on.
     pub fn publish(&self, document: Vec<u8>) {
         *self.issuer.published.borrow_mut() = document;
     }
 
-    /// How often the outside issuer was asked.
+    /// How often the external issuer was asked.
     pub fn fetches(&self) -> u32 {
         self.issuer.fetches.get()
     }

@@ -4,7 +4,17 @@ import { ChangeQueue } from "./change-queue.js";
 import { checkChoices, describeFile, type Choices } from "./describe-file.js";
 import { onListenersChange } from "./listener-count.js";
 import type { ConductorOptions, Failure, ReopenedUpload, ToConductor, ToPage } from "./messages.js";
+import {
+  CLOSED,
+  failureLogLine,
+  invalidRequest,
+  NOT_INTERRUPTED,
+  UNREADABLE,
+  UNSUPPORTED,
+  WORKER_FAILED,
+} from "./failures.js";
 import { callTokenSource, checkOptions } from "./options.js";
+import { reopenHandle } from "./file-handle.js";
 import { FolderUpload } from "./folder-upload.js";
 import { isSystemFile, joinPaths, pickedFolder } from "./relative-path.js";
 import { isFinal } from "./task-state.js";
@@ -23,28 +33,6 @@ import type {
   UploaderOptions,
   UploadOptions,
 } from "./types.js";
-
-const CLOSED: Failure = { code: "closed", message: "the uploader was closed", retryable: true };
-const WORKER_FAILED: Failure = {
-  code: "worker_failed",
-  message: "the upload workers failed",
-  retryable: true,
-};
-const UNSUPPORTED: Failure = {
-  code: "unsupported",
-  message: "this browser has no WebAssembly or no workers, or they are switched off",
-  retryable: false,
-};
-const UNREADABLE: Failure = {
-  code: "file_unreadable",
-  message: "the file cannot be opened",
-  retryable: false,
-};
-const NOT_INTERRUPTED: Failure = {
-  code: "not_interrupted",
-  message: "there is no such interrupted upload here",
-  retryable: false,
-};
 
 /** Uploads files through one coordinator. One for a page is enough: its files share the network. */
 export class Uploader extends TypedEventTarget<UploaderEventMap> {
@@ -107,7 +95,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     try {
       choices = checkChoices(options);
     } catch (cause) {
-      this.#fail(number, invalid(cause), cause);
+      this.#fail(number, invalidRequest(cause), cause);
       return task;
     }
     const add = (content: Blob, handle?: FileSystemFileHandle) => {
@@ -373,7 +361,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
 
   /** What cannot be copied to a worker harms only whom it concerns. */
   #unposted(message: ToConductor, cause: unknown): void {
-    const failure = invalid(cause);
+    const failure = invalidRequest(cause);
     if ("task" in message) this.#fail(message.task, failure, cause);
     else if ("id" in message) {
       this.#pendingCalls.get(message.id)?.reject(new UploadError(failure, { cause }));
@@ -400,38 +388,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
   }
 }
 
-function invalid(cause: unknown): Failure {
-  const message =
-    cause instanceof TypeError ? cause.message : "the file, or an option, cannot be copied to a worker";
-  return { code: "invalid_request", message, retryable: false };
-}
-
-/** Names neither URL nor token nor file. */
-function failureLogLine({ code, reason, message, requestId, status }: Failure): string {
-  const details = [status && `HTTP ${status}`, requestId && `request ${requestId}`]
-    .filter(Boolean)
-    .join(", ");
-  return `upload failed: ${code}: ${message}${details && ` (${details})`}, see docs/errors.md#${reason ?? code}`;
-}
-
 interface PendingCall {
   resolve(value: unknown): void;
   reject(error: UploadError): void;
-}
-
-/** Asking for permission needs a page and a person's click, so no worker can do it. */
-async function reopenHandle(handle: HandleWithPermission | undefined): Promise<File> {
-  let cause: unknown;
-  try {
-    if (handle && (await handle.requestPermission?.({ mode: "read" })) !== "denied")
-      return await handle.getFile();
-  } catch (error) {
-    cause = error;
-  }
-  throw new UploadError(UNREADABLE, { cause });
-}
-
-/** `requestPermission` is in Chromium only, and so not in TypeScript's library. */
-interface HandleWithPermission extends FileSystemFileHandle {
-  requestPermission?(options: { mode: "read" }): Promise<PermissionState>;
 }

@@ -1,0 +1,39 @@
+// Failures that the page's side finds out by itself, and how the log tells of one.
+
+import type { Failure } from "./messages.js";
+
+export const CLOSED: Failure = { code: "closed", message: "the uploader was closed", retryable: true };
+export const WORKER_FAILED: Failure = {
+  code: "worker_failed",
+  message: "the upload workers failed",
+  retryable: true,
+};
+export const UNSUPPORTED: Failure = {
+  code: "unsupported",
+  message: "this browser has no WebAssembly or no workers, or they are switched off",
+  retryable: false,
+};
+export const UNREADABLE: Failure = {
+  code: "file_unreadable",
+  message: "the file cannot be opened",
+  retryable: false,
+};
+export const NOT_INTERRUPTED: Failure = {
+  code: "not_interrupted",
+  message: "there is no such interrupted upload here",
+  retryable: false,
+};
+
+export function invalidRequest(cause: unknown): Failure {
+  const message =
+    cause instanceof TypeError ? cause.message : "the file, or an option, cannot be copied to a worker";
+  return { code: "invalid_request", message, retryable: false };
+}
+
+/** Names neither URL nor token nor file. */
+export function failureLogLine({ code, reason, message, requestId, status }: Failure): string {
+  const details = [status && `HTTP ${status}`, requestId && `request ${requestId}`]
+    .filter(Boolean)
+    .join(", ");
+  return `upload failed: ${code}: ${message}${details && ` (${details})`}, see docs/errors.md#${reason ?? code}`;
+}
