@@ -1,4 +1,4 @@
-//! Every test there is, by suite: what each needs, how it is run, how its counts are read.
+//! The suites of tests: what each needs, how it is run, how its counts are read.
 
 use std::fs;
 use std::path::PathBuf;
@@ -156,7 +156,7 @@ fn worker() -> Result<Outcome> {
 
 fn in_browser() -> Result<Outcome> {
     build_products::everything(Profile::Thin)?;
-    node_test("browser", Concurrency::One)
+    node_test("browser", Concurrency::Two)
 }
 
 fn browsers() -> Result<Outcome> {
@@ -234,7 +234,7 @@ fn failed_test(line: &str) -> Option<&str> {
 }
 
 /// How many files of a suite run at a time. Each starts servers of its own, and the machine may have two cores: only a
-/// suite that mostly waits for clocks gains by a second lane.
+/// suite that mostly waits, for clocks or for shaped lines, gains by a second lane.
 #[derive(Clone, Copy)]
 enum Concurrency {
     One = 1,
