@@ -72,6 +72,35 @@ describe("aborting", () => {
   });
 });
 
+describe("the ticket of a file that goes as one request", () => {
+  const stack = useStack();
+
+  test("signs no URL once the file is available, aborted or deleted", async () => {
+    const client = await stack.guest();
+    const bytes = noise(10);
+    const endings = {
+      async available(grant) {
+        await client.sendParts(grant, bytes);
+        await client.complete(grant);
+      },
+      async aborted(grant) {
+        await client.ask("DELETE", `/v1/uploads/${grant.uploadId}`);
+      },
+      async deleted(grant) {
+        await endings.available(grant);
+        await client.ask("DELETE", `/v1/files/${grant.fileId}`);
+      },
+    };
+    for (const [ending, end] of Object.entries(endings)) {
+      const grant = await client.open(bytes);
+      assert.equal((await client.sign(grant, [{ partNumber: 1 }])).length, 1, `before it is ${ending}`);
+      await end(grant);
+      const body = { ticket: grant.ticket, parts: [{ partNumber: 1 }] };
+      await client.refused("upload_gone", "POST", `/v1/uploads/${grant.uploadId}/parts`, { body });
+    }
+  });
+});
+
 describe("an upload past its time", () => {
   const stack = useStack({ vars: { UPLOAD_TTL_SECONDS: "8", URL_TTL_SECONDS: "4" } });
 

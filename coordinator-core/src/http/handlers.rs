@@ -66,7 +66,10 @@ pub(super) async fn scoped<S: Storage, W: Workspaces>(
         ),
         Scoped::SignParts => {
             let id = upload_id(id)?;
-            json(ok, &sign_parts::sign_parts(op, principal, &id, &parsed(body)?)?)
+            json(
+                ok,
+                &sign_parts::sign_parts(op, principal, &id, &parsed(body)?).await?,
+            )
         }
         Scoped::Complete => {
             let id = upload_id(id)?;

@@ -1,17 +1,21 @@
 use std::time::Duration;
 
 use syncsphere_protocol::{
-    MAX_PARTS_PER_SIGNING, PartPlan, PartToSign, Redacted, SignPartsReply, SignPartsRequest, SignedPart,
-    StringMap, Timestamp, UploadId, UploadKind,
+    ErrorCode, MAX_PARTS_PER_SIGNING, PartPlan, PartToSign, Redacted, SignPartsReply, SignPartsRequest,
+    SignedPart, StringMap, Timestamp, UploadId, UploadKind, WorkspaceId,
 };
 
+use super::errors::upload_and_file;
 use super::operation_context::OperationContext;
 use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::{Principal, Ticket};
+use crate::ledger::{Command, UploadPhase};
+use crate::ports::Workspaces;
 use crate::s3::{Length, PartUpload, SingleUpload};
 
-/// URLs for parts of an open upload. Asks neither ledger nor storage.
-pub(crate) fn sign_parts<S, W>(
+/// URLs for parts of an open upload. Asks storage nothing, and the ledger only where a URL could replace a whole file:
+/// storage takes no parts of a multipart upload that has ended, but an object at any time.
+pub(crate) async fn sign_parts<S, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     principal: &Principal,
     upload_id: &UploadId,
@@ -25,9 +29,26 @@ pub(crate) fn sign_parts<S, W>(
         )));
     }
     check_parts(&request.parts, &ticket.plan()?)?;
+    if ticket.kind == UploadKind::Single {
+        require_open(op, &principal.workspace, upload_id).await?;
+    }
     Ok(SignPartsReply {
         urls: sign(op, &ticket, &request.parts)?,
     })
+}
+
+/// Refuses an upload that has ended, in whichever way.
+async fn require_open<S, W: Workspaces>(
+    op: &OperationContext<'_, S, W>,
+    workspace: &WorkspaceId,
+    upload_id: &UploadId,
+) -> Result<(), ApiError> {
+    let upload_id = upload_id.clone();
+    let (upload, _) = upload_and_file(op.ask(workspace, Command::Upload { upload_id }).await?)?;
+    if matches!(upload.phase, UploadPhase::Ended) {
+        return Err(ApiError::new(ErrorCode::UploadGone, "the upload has ended"));
+    }
+    Ok(())
 }
 
 /// After this long, in milliseconds, parts take their turns at other addresses of storage.
