@@ -7,7 +7,7 @@ export function corsRule(origins) {
     AllowedOrigins: origins,
     // POST for whole objects sent as forms (S3_FORMS).
     AllowedMethods: ["PUT", "POST", "GET", "HEAD"],
-    AllowedHeaders: ["content-type", "x-amz-checksum-crc64nvme"],
+    AllowedHeaders: ["content-md5", "content-type", "x-amz-checksum-crc64nvme"],
     ExposeHeaders: ["ETag", "x-amz-checksum-crc64nvme", "x-amz-request-id"],
     // Source: the most that Chromium honours, kMaxPreflightCacheTimeout
     MaxAgeSeconds: 7200,

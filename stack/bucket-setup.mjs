@@ -72,7 +72,8 @@ async function cors() {
     fail(
       what,
       new Error(
-        "this storage has no CORS rules for buckets: set its own, such as MINIO_API_CORS_ALLOW_ORIGIN of MinIO",
+        `this storage has no CORS rules for buckets (${error.name}): set its own, such as MINIO_API_CORS_ALLOW_ORIGIN of MinIO ` +
+          "or `allowed_headers` and container CORS of Swift; docs/errors.md#cors_missing has what they need",
       ),
     );
   }
@@ -107,7 +108,7 @@ async function lifecycle() {
   } catch (error) {
     if (!notSupported(error)) return fail(what, error);
     tell(
-      "WARNING: this storage has no lifecycle rule that ends multipart uploads; the coordinator ends its own after " +
+      `WARNING: this storage has no lifecycle rule that ends multipart uploads (${error.name}); the coordinator ends its own after ` +
         "UPLOAD_TTL_SECONDS, and what it cannot end has to be ended by the storage's own means",
     );
   }
@@ -178,8 +179,11 @@ function digestOfOld(next) {
   };
 }
 
+/** Storages that have no such rules say so, or take the rule for broken XML as Swift does. */
 function notSupported(error) {
-  return statusOf(error) === 501 || error.name === "NotImplemented";
+  return (
+    statusOf(error) === 501 || ["NotImplemented", "MalformedXML", "MethodNotAllowed"].includes(error.name)
+  );
 }
 
 function statusOf(error) {

@@ -63,6 +63,7 @@ fn command() -> impl Strategy<Value = fn(usize, i64) -> Command> {
         |index, _| Command::StartCompletion {
             upload_id: upload_id(index),
             crc64nvme: None,
+            md5: None,
             size: Some(if index.is_multiple_of(2) { 1 } else { 2 }),
         },
         |index, _| Command::StopCompletion {
@@ -72,6 +73,7 @@ fn command() -> impl Strategy<Value = fn(usize, i64) -> Command> {
             upload_id: upload_id(index),
             etag: "\"e\"".to_owned(),
             crc64nvme: None,
+            md5: None,
         },
         |index, now_ms| Command::Abort {
             upload_id: upload_id(index),

@@ -72,6 +72,7 @@ fn finish(index: usize) -> Command {
         upload_id: drafts::upload_id(index),
         etag: "\"e\"".to_owned(),
         crc64nvme: None,
+        md5: None,
     }
 }
 

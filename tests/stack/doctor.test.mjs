@@ -13,6 +13,7 @@ import {
   PutBucketCorsCommand,
 } from "@aws-sdk/client-s3";
 import { startCoordinator } from "../../stack/coordinator.mjs";
+import { startProxy } from "../../stack/proxy.mjs";
 import { startSeaweed } from "../../stack/seaweed.mjs";
 
 const XTASK = process.env.SYNCSPHERE_XTASK ?? "target/debug/xtask";
@@ -77,7 +78,7 @@ describe("CORS of the bucket", () => {
   const whole = {
     AllowedOrigins: ["*"],
     AllowedMethods: ["PUT", "POST", "GET", "HEAD"],
-    AllowedHeaders: ["content-type", "x-amz-checksum-crc64nvme"],
+    AllowedHeaders: ["content-md5", "content-type", "x-amz-checksum-crc64nvme"],
     ExposeHeaders: ["ETag", "x-amz-checksum-crc64nvme", "x-amz-request-id"],
   };
   let coordinator;
@@ -218,6 +219,29 @@ test("a clock of storage that is wrong is told", async () => {
       await wrong.stop();
     }
   }
+});
+
+test("storage that looks at no checksum is told, and one that proves by MD5 is in order", async () => {
+  const proxy = await startProxy({ target: s3.endpoint, keys: s3 });
+  try {
+    proxy.blind = true;
+    await withCoordinator({ s3: { endpoint: proxy.endpoint } }, async (url) => {
+      const { code, findings } = await doctor("--endpoint", url);
+      assert.equal(code, 1);
+      const told = Object.fromEntries(troubles(findings).map((trouble) => [trouble.check, trouble]));
+      for (const check of ["checksums", "complete", "damaged-part"]) {
+        assert.equal(told[check]?.verdict, "failure", check);
+        assert.match(told[check].cure, /S3_CHECKSUM/, `${check}: ${told[check].detail}`);
+      }
+    });
+  } finally {
+    await proxy.stop();
+  }
+  await withCoordinator({ vars: { S3_CHECKSUM: "md5" } }, async (url) => {
+    const { code, findings } = await doctor("--endpoint", url);
+    assert.deepEqual(troubles(findings), []);
+    assert.equal(code, 0);
+  });
 });
 
 /** Storage whose `Date` is off by so many minutes: the machine has but one clock. */

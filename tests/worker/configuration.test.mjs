@@ -20,6 +20,7 @@ describe("a variable that is missing or wrong", () => {
     S3_BUCKET: [undefined, "a/b"],
     S3_ADDRESSING: ["sideways"],
     S3_FORMS: ["yes"],
+    S3_CHECKSUM: ["sha256"],
     S3_PROVIDER: ["other"],
     S3_ACCESS_KEY_ID: [undefined],
     S3_SECRET_ACCESS_KEY: [undefined, ""],

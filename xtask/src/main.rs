@@ -24,6 +24,7 @@ mod postgres;
 mod process;
 mod release;
 mod steps;
+mod storage;
 mod suites;
 mod test_run;
 mod transfer_progress;

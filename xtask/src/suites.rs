@@ -10,7 +10,7 @@ use crate::build_products::{Product, Profile, build};
 use crate::install::{self, WASM_TARGET};
 use crate::outcome::Outcome;
 use crate::process::{cargo, guarded, run_reading};
-use crate::{browser, build_products, costs, postgres, workspace};
+use crate::{browser, build_products, costs, postgres, storage, workspace};
 
 /// The suite that runs only where it is named: its engines are driven in three ways, and a run has been seen to end in the
 /// middle of a file.
@@ -27,7 +27,7 @@ pub struct Suite {
 }
 
 /// All of them, the quick ones first.
-pub const SUITES: [Suite; 10] = [
+pub const SUITES: [Suite; 11] = [
     Suite {
         name: "native",
         about: "unit and property tests of the cores and of xtask",
@@ -72,6 +72,11 @@ pub const SUITES: [Suite; 10] = [
         name: "stack",
         about: "the demo command and the local stack",
         run: stack,
+    },
+    Suite {
+        name: "storage",
+        about: "uploads to every storage that can be had here: SeaweedFS, Garage, Ceph",
+        run: on_storages,
     },
     Suite {
         name: SHIPS,
@@ -172,6 +177,21 @@ fn stack() -> Result<Outcome> {
     node_test("stack", Concurrency::One)
 }
 
+fn on_storages() -> Result<Outcome> {
+    build_products::everything(Profile::Thin)?;
+    for (server, had) in [
+        ("Garage", storage::garage().map(|_| true)),
+        ("Ceph", storage::ceph()),
+    ] {
+        match had {
+            Ok(true) => {}
+            Ok(false) => eprintln!("{server} cannot be installed here: its tests are not run"),
+            Err(error) => eprintln!("{server} cannot be installed here: its tests are not run: {error:#}"),
+        }
+    }
+    node_test("storage", Concurrency::One)
+}
+
 /// The suite of the worker that ships, which takes minutes to build.
 pub const SHIPS: &str = "ships";
 
@@ -255,8 +275,8 @@ fn run_node_tests(
 ) -> Result<Outcome> {
     if files.is_empty() {
         return Ok(Outcome {
-            passed: 0,
             failed: vec![format!("tests/{suite} holds no *.test.mjs")],
+            ..Outcome::default()
         });
     }
     install::node_packages()?;
@@ -323,7 +343,14 @@ fn tap_outcome(tap: &str) -> Outcome {
     Outcome {
         passed: count("# pass "),
         failed,
+        not_run: tap.lines().filter_map(skipped_test).map(str::to_owned).collect(),
     }
+}
+
+/// `ok 3 - some name # SKIP for this reason`, where it stands for no group of tests.
+fn skipped_test(line: &str) -> Option<&str> {
+    let (_, told) = line.trim_start().strip_prefix("ok ")?.split_once(" - ")?;
+    told.contains(" # SKIP").then_some(told)
 }
 
 #[cfg(test)]
@@ -357,5 +384,14 @@ mod tests {
                    # tests 3\n# suites 1\n# pass 2\n# fail 1\n# cancelled 0\n# skipped 0\n";
         let outcome = tap_outcome(tap);
         assert_eq!((outcome.passed, outcome.failed), (2, vec!["inner".to_owned()]));
+        assert!(outcome.not_run.is_empty());
+    }
+
+    #[test]
+    fn tests_that_node_left_out_are_named_with_the_reason() {
+        let tap = "ok 1 - a\n    ok 1 - Ceph: a file # SKIP it is not installed\n# tests 2\n# pass 1\n# fail 0\n# skipped 1\n";
+        let outcome = tap_outcome(tap);
+        assert_eq!(outcome.passed, 1);
+        assert_eq!(outcome.not_run, ["Ceph: a file # SKIP it is not installed"]);
     }
 }

@@ -27,6 +27,7 @@ pub fn run(names: &[String], list: bool) -> Result<ExitCode> {
 
     let mut passed = 0;
     let mut failed = Vec::new();
+    let mut not_run = Vec::new();
     for suite in chosen {
         println!("\n== {}: {}", suite.name, suite.about);
         let started = Instant::now();
@@ -34,8 +35,8 @@ pub fn run(names: &[String], list: bool) -> Result<ExitCode> {
         let outcome = (suite.run)().unwrap_or_else(|error| {
             eprintln!("error: {error:#}");
             Outcome {
-                passed: 0,
                 failed: vec![format!("could not run: {error}")],
+                ..Outcome::default()
             }
         });
         println!(
@@ -45,15 +46,15 @@ pub fn run(names: &[String], list: bool) -> Result<ExitCode> {
             started.elapsed().as_secs_f32()
         );
         passed += outcome.passed;
-        failed.extend(
-            outcome
-                .failed
-                .into_iter()
-                .map(|name| format!("{}: {name}", suite.name)),
-        );
+        let of_suite = |name| format!("{}: {name}", suite.name);
+        failed.extend(outcome.failed.into_iter().map(of_suite));
+        not_run.extend(outcome.not_run.into_iter().map(of_suite));
     }
 
     println!();
+    for name in &not_run {
+        println!("not run: {name}");
+    }
     for name in &failed {
         println!("failed: {name}");
     }

@@ -32,6 +32,9 @@ pub(crate) struct Ticket {
     /// Where the client has not named the file's size.
     #[serde(rename = "openEnd", default, skip_serializing_if = "Option::is_none")]
     pub deferred_length: Option<DeferredLength>,
+    /// Whether the client can send a form.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forms: bool,
     /// Milliseconds since 1970.
     pub expires_ms: i64,
 }
@@ -133,6 +136,7 @@ mod tests {
             part_size: 5 * 1024 * 1024,
             tail: None,
             deferred_length: None,
+            forms: false,
             expires_ms: 2_000,
         }
     }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use syncsphere_protocol::{MAX_OBJECT_SIZE, Redacted};
+use syncsphere_protocol::{Integrity, MAX_OBJECT_SIZE, Redacted};
 
 use crate::auth::{AuthConfig, Clients, ExternalIssuers, InvalidIssuers, SigningKeys};
 use crate::policy;
@@ -28,6 +28,7 @@ pub const VARIABLES: &[&str] = &[
     "S3_SECRET_ACCESS_KEY",
     "S3_PROVIDER",
     "S3_FORMS",
+    "S3_CHECKSUM",
     "SUBREQUEST_LIMIT",
     "URL_TTL_SECONDS",
     "UPLOAD_TTL_SECONDS",
@@ -201,6 +202,12 @@ impl Config {
                         Provider::R2 => &[("off", false)],
                         Provider::Aws | Provider::Generic => &[("off", false), ("on", true)],
                     },
+                )?,
+                proof: Default::default(),
+                checksum: vars.choice(
+                    "S3_CHECKSUM",
+                    "has to be crc64nvme, md5 or none",
+                    &Integrity::ALL.map(|integrity| (integrity.as_str(), integrity)),
                 )?,
                 region: region.to_owned(),
                 access_key_id: Redacted(vars.required("S3_ACCESS_KEY_ID")?.to_owned()),

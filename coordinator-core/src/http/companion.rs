@@ -216,6 +216,8 @@ async fn complete<S: Storage, W: Workspaces>(
         part_number: part.number,
         etag: Some(part.etag),
         crc64nvme: None,
+        md5: None,
+        md5: None,
     });
     let file = deferred_length::complete(op, ticket, &parts.collect::<Vec<_>>()).await?;
     let bucket = &op.config.bucket;

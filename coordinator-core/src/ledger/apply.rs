@@ -66,14 +66,16 @@ impl<S: Store> Ledger<'_, S> {
             Command::StartCompletion {
                 upload_id,
                 crc64nvme,
+                md5,
                 size,
-            } => self.start_completion(&upload_id, crc64nvme, size),
+            } => self.start_completion(&upload_id, crc64nvme, md5, size),
             Command::StopCompletion { upload_id } => self.stop_completion(&upload_id),
             Command::Finish {
                 upload_id,
                 etag,
                 crc64nvme,
-            } => self.end(&upload_id, Ending::Available { etag, crc64nvme }, None),
+                md5,
+            } => self.end(&upload_id, Ending::Available { etag, crc64nvme, md5 }, None),
             Command::Abort {
                 upload_id,
                 urls_dead_ms,

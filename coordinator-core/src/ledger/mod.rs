@@ -34,5 +34,5 @@ pub use memory::MemoryStore;
 pub use replication::{Delivery, Receipt, Replay, ReplayStage, ReplicationState};
 pub use schema::MIGRATIONS;
 pub use sql_store::{Database, SqlFailure, SqlStore, SqlValue};
-pub use states::{FileDraft, Upload, UploadPhase};
+pub use states::{Abilities, FileDraft, Upload, UploadPhase};
 pub use store::{IdempotencyRecord, Store, StoredFile};

@@ -1,4 +1,4 @@
-use syncsphere_protocol::{Crc64Nvme, FileId, FileRecord, UploadId, UploadKind};
+use syncsphere_protocol::{Crc64Nvme, FileId, FileRecord, Md5, UploadId, UploadKind};
 
 use super::apply::Ledger;
 use super::calls::{Idempotency, Opened, Reply, UploadDraft};
@@ -89,6 +89,7 @@ impl<S: Store> Ledger<'_, S> {
             part_size: draft.part_size,
             tail: draft.tail,
             expires_ms: draft.expires_ms,
+            abilities: draft.abilities,
             deferred_length: draft.deferred_length,
             storage_upload_id: None,
             phase: UploadPhase::Starting,
@@ -161,6 +162,7 @@ impl<S: Store> Ledger<'_, S> {
         &mut self,
         id: &UploadId,
         crc64nvme: Option<Crc64Nvme>,
+        md5: Option<Md5>,
         size: Option<u64>,
     ) -> Result<Reply, S::Error> {
         let Some(mut upload) = self.store.upload(id)? else {
@@ -174,7 +176,7 @@ impl<S: Store> Ledger<'_, S> {
             return Ok(Reply::OverQuota);
         }
         if matches!(upload.phase, UploadPhase::Open | UploadPhase::Completing { .. }) {
-            upload.phase = UploadPhase::Completing { crc64nvme };
+            upload.phase = UploadPhase::Completing { crc64nvme, md5 };
             self.store.put_upload(&upload)?;
             let due = self.now_ms.saturating_add(COMPLETION_PATIENCE_MS);
             self.store.put_job(&Job::resolve(id, due))?;

@@ -13,7 +13,9 @@ use super::operation_context::OperationContext;
 use super::reported_parts::ReportedParts;
 use crate::api_error::{ApiError, internal};
 use crate::auth::{Principal, Ticket};
-use crate::ledger::{Command, DeferredLength, FileDraft, Idempotency, Upload, UploadDraft, UploadPhase};
+use crate::ledger::{
+    Abilities, Command, DeferredLength, FileDraft, Idempotency, Upload, UploadDraft, UploadPhase,
+};
 use crate::policy;
 use crate::ports::{Storage, Workspaces};
 
@@ -80,6 +82,7 @@ fn draft<S, W>(
         part_size: MIN_PART_SIZE,
         tail: None,
         expires_ms,
+        abilities: Abilities::default(),
         deferred_length: Some(DeferredLength {
             max_size: op.largest_file(principal),
             max_bytes: principal.limits.max_bytes,

@@ -1,6 +1,6 @@
 //! Work that the workspace's alarm does: what time or a crash has left behind.
 
-use syncsphere_protocol::{UploadId, UploadKind, WorkspaceId};
+use syncsphere_protocol::{ErrorCode, UploadId, UploadKind, WorkspaceId};
 
 use super::cleanup::sweep;
 use super::finalize::{finalize, finalize_all};
@@ -131,10 +131,16 @@ async fn resolve<S: Storage, W: Workspaces>(
         if looked.is_err_and(|error| error.code().is_retryable()) {
             return Ok(false);
         }
-    } else if let UploadPhase::Completing { crc64nvme } = upload.phase {
-        let finalized = finalize(op, *upload, ReportedParts::of_whole(crc64nvme)).await;
-        if finalized.is_err_and(|error| error.code().is_retryable()) {
-            return Ok(false);
+    } else if let UploadPhase::Completing { .. } = upload.phase {
+        let reported = ReportedParts::of_completion(upload.phase);
+        match finalize(op, *upload, reported)
+            .await
+            .map_err(|error| error.code())
+        {
+            Err(code) if code.is_retryable() => return Ok(false),
+            // What was stated is not proven, and is not to be forgotten while the upload lasts.
+            Err(ErrorCode::ChecksumMismatch) => return Ok(true),
+            Ok(_) | Err(_) => {}
         }
         // Available, given up, or in want of parts: whichever, nobody is completing it any more.
         op.ask(workspace, Command::StopCompletion { upload_id }).await?;

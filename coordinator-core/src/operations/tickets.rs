@@ -18,6 +18,7 @@ pub(crate) fn ticket_for(upload: &Upload, subject: &Redacted<String>) -> Ticket 
         part_size: upload.part_size,
         tail: upload.tail,
         deferred_length: upload.deferred_length,
+        forms: upload.abilities.forms,
         expires_ms: upload.expires_ms,
     }
 }

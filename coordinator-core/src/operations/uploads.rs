@@ -30,7 +30,8 @@ pub(crate) async fn status<S: Storage, W: Workspaces>(
             Ok(stored) => parts = latest(stored),
             // Storage has lost the upload or finished it: find out which, and tell that.
             Err(S3Failure::NotFound) => {
-                let _ = finalize(op, upload.clone(), ReportedParts::default()).await;
+                let reported = ReportedParts::of_completion(upload.phase);
+                let _ = finalize(op, upload.clone(), reported).await;
                 file = look_up(op, principal, upload_id).await?.1;
             }
             Err(failure) => return Err(failure.into()),

@@ -1,8 +1,9 @@
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use syncsphere_protocol::Redacted;
+use syncsphere_protocol::{Integrity, Redacted};
 
 use super::signing_key_cache::SigningKeyCache;
 
@@ -34,6 +35,9 @@ pub struct Bucket {
     pub provider: Provider,
     /// Whether whole objects go as forms (POST policies), which spares browsers their preflights.
     pub takes_forms: bool,
+    /// By what storage proves that it holds what was sent.
+    pub checksum: Integrity,
+    pub(crate) proof: Proof,
     /// The region that signatures name.
     pub region: String,
     /// The access key's id.
@@ -41,6 +45,27 @@ pub struct Bucket {
     /// The access key's secret.
     pub secret_access_key: Redacted<String>,
     pub(crate) signing_key_cache: SigningKeyCache,
+}
+
+/// Whether storage has been seen to refuse bytes that are not what their checksum tells.
+#[derive(Debug, Default)]
+pub(crate) struct Proof(AtomicBool);
+
+impl Proof {
+    pub(crate) fn is_given(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn give(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A copy may be another bucket's.
+impl Clone for Proof {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 /// Where a bucket's name stands in URLs.

@@ -1,7 +1,7 @@
 //! What it means that storage did not do what it was asked.
 
 use http::StatusCode;
-use syncsphere_protocol::{ErrorCode, Problem};
+use syncsphere_protocol::{ErrorCode, Problem, StorageCode};
 
 use super::replies::Unreadable;
 use super::sign::SigningFailure;
@@ -19,25 +19,26 @@ pub(crate) enum S3Failure {
     NotFound,
     /// Storage refused, with this code.
     Refused { status: StatusCode, code: String },
-    /// The answer is not S3's, or the request could not be signed.
+    /// The answer is not S3's.
+    Unreadable(&'static str),
+    /// The request could not be signed.
     Broken(String),
 }
 
 impl S3Failure {
     /// What an answer other than success means.
     pub(super) fn from_code(status: StatusCode, code: String) -> Self {
-        let asks_to_wait = matches!(
-            code.as_str(),
-            "InternalError" | "ServiceUnavailable" | "SlowDown" | "RequestTimeout" | "TooManyRequests"
-        );
-        let is_missing = matches!(code.as_str(), "NoSuchUpload" | "NoSuchKey")
-            || (status == StatusCode::NOT_FOUND && code.is_empty());
-        if asks_to_wait || status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-            Self::Unavailable(format!("storage answered {status} {code}"))
-        } else if is_missing {
-            Self::NotFound
-        } else {
-            Self::Refused { status, code }
+        match StorageCode::of(&code) {
+            Some(StorageCode::Busy | StorageCode::CutShort) => {
+                Self::Unavailable(format!("storage answered {status} {code}"))
+            }
+            Some(StorageCode::NoSuchUpload | StorageCode::NoSuchKey) => Self::NotFound,
+            Some(_) => Self::Refused { status, code },
+            None if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                Self::Unavailable(format!("storage answered {status} {code}"))
+            }
+            None if status == StatusCode::NOT_FOUND && code.is_empty() => Self::NotFound,
+            None => Self::Refused { status, code },
         }
     }
 }
@@ -55,7 +56,7 @@ impl From<StorageFailure> for S3Failure {
 
 impl From<Unreadable> for S3Failure {
     fn from(answer: Unreadable) -> Self {
-        Self::Broken(answer.to_string())
+        Self::Unreadable(answer.0)
     }
 }
 
@@ -79,10 +80,24 @@ impl From<S3Failure> for ApiError {
             )
             .because(cause),
             S3Failure::NotFound => internal("storage has no such object, upload or bucket"),
-            S3Failure::Refused { status, code } => internal(format!("storage refused: {status} {code}")),
+            S3Failure::Refused { status, code } => refused(&code, status),
+            S3Failure::Unreadable(what) => ApiError::new(
+                ErrorCode::StorageRefused,
+                format!("storage gave an answer that is no {what}"),
+            ),
             S3Failure::Broken(cause) => internal(cause),
         }
     }
+}
+
+/// Storage will not do it, however often it is asked. Whoever runs it can look its code up.
+fn refused(code: &str, status: StatusCode) -> ApiError {
+    let said = if code.is_empty() { status.as_str() } else { code };
+    ApiError::new(
+        ErrorCode::StorageRefused,
+        format!("storage refuses what the coordinator asks of it: {said}"),
+    )
+    .because(format!("storage refused: {status} {code}"))
 }
 
 #[cfg(test)]
@@ -105,5 +120,7 @@ mod tests {
         assert!(matches!(of(404, "NoSuchBucket"), S3Failure::Refused { .. }));
         assert!(matches!(of(400, "BadDigest"), S3Failure::Refused { .. }));
         assert!(matches!(of(403, "AccessDenied"), S3Failure::Refused { .. }));
+        assert!(matches!(of(501, "NotImplemented"), S3Failure::Refused { .. }));
+        assert!(matches!(of(400, "MalformedXML"), S3Failure::Refused { .. }));
     }
 }

@@ -9,6 +9,7 @@ use aws_sigv4::sign::v4::calculate_signature;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
+use syncsphere_protocol::Checksum;
 
 use super::bucket::Bucket;
 use super::presign::{CHECKSUM, Length, Presigned, SingleUpload};
@@ -35,9 +36,14 @@ impl Bucket {
             ("x-amz-credential", credential_scope.credential),
             ("x-amz-date", credential_scope.amz_date),
         ];
-        if let Some(checksum) = upload.crc64nvme {
-            fields.push(("x-amz-checksum-algorithm", "CRC64NVME".to_owned()));
-            fields.push((CHECKSUM, checksum.to_string()));
+        match upload.checksum {
+            None => {}
+            Some(Checksum::Crc64Nvme(crc)) => {
+                fields.push(("x-amz-checksum-algorithm", "CRC64NVME".to_owned()));
+                fields.push((CHECKSUM, crc.to_string()));
+            }
+            // Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html>, `Content-MD5`
+            Some(Checksum::Md5(md5)) => fields.push(("Content-MD5", md5.to_string())),
         }
         let (least, most) = match upload.length {
             Length::Exactly(length) => (length, length),
@@ -117,7 +123,8 @@ mod tests {
         let upload = SingleUpload {
             key: "acme/0190",
             length: Length::Exactly(7),
-            crc64nvme: Some("AAAAAAAAAAE=".parse().unwrap()),
+            checksum: "AAAAAAAAAAE=".parse().map(Checksum::Crc64Nvme).ok(),
+            takes_form: true,
             content_type: "text/plain",
             endpoint_index: 0,
         };

@@ -172,6 +172,8 @@ pub(super) mod tests {
             addressing: Addressing::Virtual,
             provider: Provider::Aws,
             takes_forms: false,
+            checksum: syncsphere_protocol::Integrity::Crc64Nvme,
+            proof: Default::default(),
             region: "us-east-1".to_owned(),
             access_key_id: Redacted("AKIAIOSFODNN7EXAMPLE".to_owned()),
             signing_key_cache: Default::default(),

@@ -130,6 +130,8 @@ impl FakeStorage {
                 Some(_) => reply(204, String::new()),
                 None => from(error(404, "NoSuchUpload", "no such upload")),
             },
+            // The coordinator's look at whether checksums are held to.
+            ("PUT", Some(_), None) => from(error(400, "BadDigest", "the checksum does not match")),
             ("DELETE", Some(key), None) => {
                 self.objects.remove(&key);
                 reply(204, String::new())

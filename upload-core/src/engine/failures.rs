@@ -102,8 +102,8 @@ impl Engine {
         if renewed.is_none() {
             upload.parts.reread(part);
         }
-        let crc = upload.parts.get(part).and_then(Part::crc);
-        let crc = crc.filter(|_| renewed.is_some());
+        let checksum = upload.parts.get(part).and_then(Part::checksum);
+        let checksum = checksum.filter(|_| renewed.is_some());
         let until = match (failures, renewed) {
             // A URL that has just expired needs no wait: the new one comes from elsewhere.
             (1, Some(Cause::Expired | Cause::Denied)) => self.now,
@@ -112,7 +112,7 @@ impl Engine {
         upload.parts.set(
             part,
             Part::BackingOff {
-                crc,
+                checksum,
                 lease: None,
                 until,
             },
@@ -171,8 +171,8 @@ impl Engine {
             return;
         }
         let rested = match upload.parts.get(part) {
-            Some(Part::Sending { crc, lease, .. }) => Part::BackingOff {
-                crc: *crc,
+            Some(Part::Sending { checksum, lease, .. }) => Part::BackingOff {
+                checksum: *checksum,
                 lease: keeps_address.then(|| lease.clone()),
                 until,
             },
@@ -215,14 +215,24 @@ impl Engine {
         let Some(upload) = self.uploads.get_mut(&attempt.task) else {
             return false;
         };
-        let Some(Part::Sending { crc, lease, attempts }) = upload.parts.get(attempt.part).cloned() else {
+        let Some(Part::Sending {
+            checksum,
+            lease,
+            attempts,
+        }) = upload.parts.get(attempt.part).cloned()
+        else {
             return false;
         };
         let attempts: Vec<AttemptId> = attempts.into_iter().filter(|other| *other != id).collect();
         let has_duplicate = !attempts.is_empty();
-        upload
-            .parts
-            .set(attempt.part, Part::Sending { crc, lease, attempts });
+        upload.parts.set(
+            attempt.part,
+            Part::Sending {
+                checksum,
+                lease,
+                attempts,
+            },
+        );
         has_duplicate
     }
 }
