@@ -7,7 +7,6 @@ use crate::checksum::Crc64Nvme;
 use crate::files::{FileRecord, FileStatus};
 use crate::ids::{FileId, UploadId};
 use crate::integrity::Integrity;
-use crate::md5::Md5;
 use crate::parts::{PartNumber, Tail};
 use crate::problem::Problem;
 use crate::redacted::Redacted;
@@ -63,7 +62,7 @@ pub struct NewFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integrity: Option<Integrity>,
     /// Whether the client can send a form (`method: "POST"` with `fields`). Others get a `PUT`.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub forms: bool,
     /// Parts whose URLs should come in the reply, at most 100 in the whole request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

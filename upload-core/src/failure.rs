@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use syncsphere_protocol::StorageCode;
 
-use syncsphere_protocol::StorageCode;
-
 use crate::error::{Reason, UploadError, UploadErrorCode};
 use crate::io::TransferFailure;
 use crate::status::{StatusClass, status_class};

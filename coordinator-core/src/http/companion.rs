@@ -217,7 +217,6 @@ async fn complete<S: Storage, W: Workspaces>(
         etag: Some(part.etag),
         crc64nvme: None,
         md5: None,
-        md5: None,
     });
     let file = deferred_length::complete(op, ticket, &parts.collect::<Vec<_>>()).await?;
     let bucket = &op.config.bucket;

@@ -133,7 +133,6 @@ pub(super) fn parts_to_complete(body: &[u8]) -> Result<Vec<CompletedPart>, ApiEr
                 etag: Some(part.etag),
                 crc64nvme: None,
                 md5: None,
-                md5: None,
             })
         })
         .collect()

@@ -416,7 +416,7 @@ mod tests {
                 crc64nvme: checksum,
             };
             let everything = async {
-                s3.create("k", "text/plain").await?;
+                s3.create("k", "text/plain", true).await?;
                 s3.parts("k", "u").await?;
                 s3.complete("k", "u", &[part], 1, checksum).await?;
                 s3.abort("k", "u").await?;

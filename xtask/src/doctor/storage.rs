@@ -29,7 +29,7 @@ pub fn examine(coordinator: &Coordinator<'_>, origin: &str, report: &mut Report)
     };
     report.keep_secret(&grant.ticket.0);
     clocks::coordinator(&grant, report);
-    let was_taken = send(coordinator, origin, &grant, &content, report);
+    let was_taken = send_small(coordinator, origin, &grant, &content, report);
     let finished = was_taken && finish(coordinator, &grant, &[&content], report);
     if finished {
         download(coordinator, &grant, &content, report);
@@ -55,7 +55,7 @@ fn open(
                 "checksums",
                 format!(
                     "storage does not look at the checksums that it is given: {}",
-                    refused.said()
+                    refused.message()
                 ),
                 "set S3_CHECKSUM to what this storage proves: md5 or none (docs/storages.md)",
             );
@@ -107,8 +107,8 @@ fn cannot_open(error: &CallError, report: &mut Report) {
     );
 }
 
-/// The rest of the test upload; whether it came to a file.
-fn send_and_finish(
+/// Sends the file as a page does; whether storage has taken it.
+fn send_small(
     coordinator: &Coordinator<'_>,
     origin: &str,
     grant: &UploadGrant,
