@@ -18,7 +18,7 @@ export const garage = {
   name: "Garage",
   start: startGarage,
   vars: { S3_CHECKSUM: "crc64nvme", S3_FORMS: "on" },
-  missing: findGarage() ? undefined : "Garage could not be built here",
+  missing: findGarage() ? undefined : "Garage is not built: `cargo xtask test storage` builds it",
 };
 
 export const garageByName = {
@@ -31,7 +31,9 @@ export const ceph = {
   name: "Ceph",
   start: startCeph,
   vars: { S3_CHECKSUM: "md5", S3_FORMS: "on" },
-  missing: hasCeph() ? undefined : "Ceph's packages could not be installed here",
+  missing: hasCeph()
+    ? undefined
+    : "Ceph is not installed: `cargo xtask test storage` installs it where apt may be used",
 };
 
 /** The same server with the bucket's name in front of its own. */

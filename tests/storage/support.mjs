@@ -7,9 +7,14 @@ import { startCoordinator } from "../../stack/coordinator.mjs";
 import { Client, allParts, crc64nvme, partOf, put } from "../worker/support.mjs";
 import { throughNode } from "./loopback.mjs";
 
-/** A test of this server, named as not run where the server cannot be had. */
+const missing = new Set();
+
+/** A test of this server; where the server cannot be had, one line says so for all of them. */
 export function on(server, name, run) {
-  test(`${server.name}: ${name}`, { skip: server.missing }, run);
+  if (!server.missing) return void test(`${server.name}: ${name}`, run);
+  if (missing.has(server.name)) return;
+  missing.add(server.name);
+  test(`${server.name}: every test here`, { skip: server.missing });
 }
 
 /** Brings server and coordinator up before the file's tests, where the server can be had. */

@@ -1,6 +1,7 @@
 //! The S3 servers that only `cargo xtask test storage` needs, beside SeaweedFS, which every suite has.
 //!
-//! Where one cannot be had, the suite goes on without it and names its tests as not run.
+//! Where one cannot be had, the suite goes on without it and names its tests as not run. Both take minutes to install, so
+//! that only who names the suite waits for them.
 
 use std::path::{Path, PathBuf};
 

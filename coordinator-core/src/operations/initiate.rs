@@ -29,7 +29,11 @@ pub(crate) async fn initiate<S: Storage, W: Workspaces>(
     idempotency: Option<Idempotency>,
 ) -> Result<InitiateReply, ApiError> {
     check_size(request)?;
-    let mut requests_left = op.config.storage_requests().saturating_sub(PROOF_REQUESTS);
+    let wants_proof = is_unproven(op) && request.files.iter().any(states_any);
+    let mut requests_left = match wants_proof {
+        true => op.config.storage_requests().saturating_sub(PROOF_REQUESTS),
+        false => op.config.storage_requests(),
+    };
     let accepted: Vec<Result<UploadDraft, ApiError>> = request
         .files
         .iter()
@@ -44,7 +48,7 @@ pub(crate) async fn initiate<S: Storage, W: Workspaces>(
         })
         .collect();
     let drafts: Vec<UploadDraft> = accepted.iter().flatten().cloned().collect();
-    if request.files.iter().any(states_any) {
+    if wants_proof {
         see_proof(op, principal).await?;
     }
     let begun = if drafts.is_empty() {
@@ -164,10 +168,6 @@ async fn see_proof<S: Storage, W>(
     principal: &Principal,
 ) -> Result<(), ApiError> {
     let bucket = &op.config.bucket;
-    // The others are known to.
-    if bucket.provider != Provider::Generic || bucket.proof.is_given() {
-        return Ok(());
-    }
     let key = policy::object_key(&principal.workspace, &op.cx.file_id(0)?, "checksum-probe");
     let by = bucket.checksum.as_str();
     match op.s3().looks_at_checksums(&key).await {
@@ -188,6 +188,12 @@ async fn see_proof<S: Storage, W>(
             Err(ApiError::new(ErrorCode::StorageRefused, detail))
         }
     }
+}
+
+/// Whether nobody has seen yet that this storage looks at checksums; AWS and R2 are known to.
+fn is_unproven<S, W>(op: &OperationContext<'_, S, W>) -> bool {
+    let bucket = &op.config.bucket;
+    bucket.provider == Provider::Generic && !bucket.proof.is_given()
 }
 
 fn states_any(file: &NewFile) -> bool {
