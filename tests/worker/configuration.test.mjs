@@ -78,8 +78,8 @@ describe("wrong credentials for storage", () => {
     const health = await assertProblem(await client.send("GET", "/healthz"), "internal");
     assert.match(health.detail, /storage refuses the coordinator/);
     const body = { files: [{ clientRef: "f", name: "f", size: 100_000_000 }] };
-    const problem = await client.refused("internal", "POST", "/v1/uploads", { body });
-    assert.equal(problem.detail, "the coordinator could not carry this out");
+    const problem = await client.refused("storage_refused", "POST", "/v1/uploads", { body });
+    assert.match(problem.detail, /SignatureDoesNotMatch$/);
     const logged = stack.coordinator.logs.map(({ message }) => message).join("\n");
     assert.match(logged, new RegExp(problem.requestId));
     assert.match(logged, /403/);

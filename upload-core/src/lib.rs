@@ -131,7 +131,10 @@
 //! #                     size: 3,
 //! #                     content_type: "text/plain".to_owned(),
 //! #                     status: FileStatus::Available,
-//! #                     checksum: FileChecksum::default(),
+//! #                     checksum: FileChecksum {
+//! #                         crc64nvme: Some(Crc64Nvme::from_u64(0x5C5C)),
+//! #                         md5: None,
+//! #                     },
 //! #                     etag: None,
 //! #                     owner: "guest".into(),
 //! #                     metadata: Redacted(StringMap::default()),

@@ -48,6 +48,9 @@ pub(crate) struct Creation {
     pub file_id: FileId,
     pub name: Redacted<String>,
     pub path: Redacted<String>,
+    /// When it was asked for, in milliseconds since 1970: the object's key may tell the day.
+    #[serde(default)]
+    pub begun_ms: Option<i64>,
 }
 
 impl PresignedCall {
@@ -106,6 +109,7 @@ mod tests {
             file_id: "f1".parse().unwrap(),
             name: "a".into(),
             path: "".into(),
+            begun_ms: Some(0),
         }))
     }
 

@@ -142,6 +142,7 @@ fn wanted<S, W>(
         file_id: op.cx.file_id(0)?,
         name: policy::file_name(name)?,
         path,
+        begun_ms: op.cx.now_ms,
         content_type: content_type.map(str::to_owned),
         metadata,
     })

@@ -80,6 +80,7 @@ async fn create<S: Storage, W: Workspaces>(
         file_id: creation.file_id,
         name: creation.name,
         path: creation.path,
+        begun_ms: creation.begun_ms.unwrap_or(op.cx.now_ms),
         content_type: match declared.map(|declared| declared.to_str()) {
             None => None,
             Some(declared) => Some(

@@ -16,7 +16,7 @@ use crate::auth::{Principal, Ticket};
 use crate::ledger::{
     Abilities, Command, DeferredLength, FileDraft, Idempotency, Upload, UploadDraft, UploadPhase,
 };
-use crate::policy;
+use crate::policy::{self, KeyParts};
 use crate::ports::{Storage, Workspaces};
 
 /// What a client says of a file that it is about to send. The names have been checked.
@@ -26,6 +26,8 @@ pub(crate) struct Wanted {
     pub file_id: FileId,
     pub name: Redacted<String>,
     pub path: Redacted<String>,
+    /// When the upload begins, in milliseconds since 1970.
+    pub begun_ms: i64,
     pub content_type: Option<String>,
     pub metadata: StringMap,
 }
@@ -88,7 +90,14 @@ fn draft<S, W>(
             max_bytes: principal.limits.max_bytes,
         }),
         file: FileDraft {
-            key: policy::object_key(&principal.workspace, &wanted.file_id, &wanted.name),
+            key: op.object_key(&KeyParts {
+                workspace: &principal.workspace,
+                file_id: &wanted.file_id,
+                name: &wanted.name,
+                path: &wanted.path,
+                owner: &principal.subject,
+                begun_ms: wanted.begun_ms,
+            }),
             file_id: wanted.file_id,
             workspace: principal.workspace.clone(),
             name: wanted.name,

@@ -11,7 +11,7 @@ use super::tickets::ticket_for;
 use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::Principal;
 use crate::ledger::{Abilities, FileDraft, Idempotency, Upload, UploadDraft};
-use crate::policy;
+use crate::policy::{self, KeyParts};
 use crate::ports::{Storage, Workspaces};
 use crate::s3::Provider;
 
@@ -148,7 +148,14 @@ fn draft<S, W>(
         },
         deferred_length: None,
         file: FileDraft {
-            key: policy::object_key(&principal.workspace, &file_id, &name),
+            key: op.object_key(&KeyParts {
+                workspace: &principal.workspace,
+                file_id: &file_id,
+                name: &name,
+                path: &path,
+                owner: &principal.subject,
+                begun_ms: op.cx.now_ms,
+            }),
             file_id,
             workspace: principal.workspace.clone(),
             name,
@@ -168,7 +175,14 @@ async fn see_proof<S: Storage, W>(
     principal: &Principal,
 ) -> Result<(), ApiError> {
     let bucket = &op.config.bucket;
-    let key = policy::object_key(&principal.workspace, &op.cx.file_id(0)?, "checksum-probe");
+    let key = op.object_key(&KeyParts {
+        workspace: &principal.workspace,
+        file_id: &op.cx.file_id(0)?,
+        name: "checksum-probe",
+        path: "",
+        owner: &principal.subject,
+        begun_ms: op.cx.now_ms,
+    });
     let by = bucket.checksum.as_str();
     match op.s3().looks_at_checksums(&key).await {
         Ok(Some(true)) => {

@@ -3,6 +3,7 @@
 
 mod media_types;
 mod names;
+mod object_keys;
 
 use syncsphere_protocol::{
     ErrorCode, MAX_PART_SIZE, MIB, PartPlan, Redacted, StringMap, Tail, UploadKind, default_part_size,
@@ -11,8 +12,12 @@ use syncsphere_protocol::{
 use crate::api_error::{ApiError, invalid};
 use crate::s3::Provider;
 
-pub(crate) use media_types::{allows_type, content_type, download_type, is_media_range, is_token};
-pub(crate) use names::{content_disposition, file_name, folder, name_prefix, object_key, parse_object_key};
+pub(crate) use media_types::{
+    allows_type, content_type, download_type, is_media_range, is_shown_inline, is_token,
+};
+pub(crate) use names::{Disposition, content_disposition, file_name, folder, name_prefix};
+pub(crate) use object_keys::KeyParts;
+pub use object_keys::{DEFAULT_KEY_TEMPLATE, KeyTemplate};
 
 /// Most metadata entries, longest key and longest value in bytes. Source: own choice; all of it
 /// together stays a small part of a ledger row.

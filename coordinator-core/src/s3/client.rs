@@ -66,6 +66,7 @@ impl<S: Storage> S3<'_, S> {
     ) -> Result<(Redacted<String>, bool), S3Failure> {
         let mut request =
             Request::post(self.object(key, &[("uploads", None)])).header("content-type", content_type);
+        request = self.stored_with(request);
         if announces_checksums {
             request = request
                 .header("x-amz-checksum-algorithm", "CRC64NVME")
@@ -80,7 +81,7 @@ impl<S: Storage> S3<'_, S> {
     /// that it takes all the same is removed.
     pub(crate) async fn looks_at_checksums(&self, key: &str) -> Result<Option<bool>, S3Failure> {
         const BODY: &[u8] = b"these bytes are not what their checksum tells";
-        let request = Request::put(self.object(key, &[]));
+        let request = self.stored_with(Request::put(self.object(key, &[])));
         let request = match self.bucket.checksum {
             Integrity::Crc64Nvme => request.header("x-amz-checksum-crc64nvme", Crc64Nvme::EMPTY.to_string()),
             Integrity::Md5 => request.header("content-md5", Md5::of(b"").to_string()),
@@ -266,6 +267,12 @@ impl<S: Storage> S3<'_, S> {
         self.send(request, Vec::new(), REQUEST_TIMEOUT).await.map(drop)
     }
 
+    /// The request of an object, with what objects are stored with.
+    fn stored_with(&self, request: http::request::Builder) -> http::request::Builder {
+        let headers = self.bucket.object_headers.for_request();
+        headers.fold(request, |request, (name, value)| request.header(name, value))
+    }
+
     fn object(&self, key: &str, query: &[(&str, Option<&str>)]) -> String {
         self.bucket.object_url(key) + &query_string(query)
     }
@@ -356,6 +363,7 @@ mod tests {
 
     use super::*;
     use crate::ports::StorageFailure;
+    use crate::s3::object_headers::ObjectHeaders;
     use crate::s3::sign::tests::example_bucket;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -401,6 +409,10 @@ mod tests {
         for provider in [Provider::Aws, Provider::R2, Provider::Generic] {
             let bucket = Bucket {
                 provider,
+                object_headers: ObjectHeaders::parse(
+                    r#"{"x-amz-storage-class":"COLD","cache-control":"no-store"}"#,
+                )
+                .unwrap(),
                 ..example_bucket()
             };
             let storage = Recorder::default();
@@ -436,6 +448,8 @@ mod tests {
                 let signed = authorization.split("SignedHeaders=").nth(1).unwrap();
                 let signed: Vec<_> = signed.split(',').next().unwrap().split(';').collect();
                 let what = format!("{} {}: {signed:?}", request.method(), request.uri());
+                let is_creation = request.uri().query() == Some("uploads=");
+                assert_eq!(signed.contains(&"x-amz-storage-class"), is_creation, "{what}");
                 for name in &signed {
                     let stays = ["host", "content-type", "content-length", "content-md5"].contains(name);
                     assert!(stays || name.starts_with("x-amz-"), "{what}");

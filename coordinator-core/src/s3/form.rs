@@ -36,6 +36,12 @@ impl Bucket {
             ("x-amz-credential", credential_scope.credential),
             ("x-amz-date", credential_scope.amz_date),
         ];
+        fields.extend(self.object_headers.for_form());
+        fields.extend(
+            self.session_token
+                .as_ref()
+                .map(|token| ("x-amz-security-token", token.0.clone())),
+        );
         match upload.checksum {
             None => {}
             Some(Checksum::Crc64Nvme(crc)) => {
@@ -88,7 +94,9 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+    use crate::s3::object_headers::ObjectHeaders;
     use crate::s3::sign::tests::example_bucket;
+    use syncsphere_protocol::Redacted;
 
     /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-post-example.html>
     #[test]
@@ -128,7 +136,13 @@ mod tests {
             content_type: "text/plain",
             endpoint_index: 0,
         };
-        let form = example_bucket()
+        let headers = r#"{"x-amz-acl":"private","cache-control":"no-store"}"#;
+        let bucket = Bucket {
+            session_token: Some(Redacted("token".to_owned())),
+            object_headers: ObjectHeaders::parse(headers).unwrap(),
+            ..example_bucket()
+        };
+        let form = bucket
             .sign_form(&upload, Duration::from_secs(60), 1_369_353_600_000)
             .unwrap();
         assert_eq!(form.url, "https://examplebucket.s3.amazonaws.com/");
@@ -143,6 +157,9 @@ mod tests {
             json!(["eq", "$key", "acme/0190"]),
             json!(["eq", "$Content-Type", "text/plain"]),
             json!(["eq", "$x-amz-checksum-crc64nvme", "AAAAAAAAAAE="]),
+            json!(["eq", "$x-amz-security-token", "token"]),
+            json!(["eq", "$acl", "private"]),
+            json!(["eq", "$Cache-Control", "no-store"]),
         ] {
             assert!(conditions.contains(&expected), "{expected}");
         }

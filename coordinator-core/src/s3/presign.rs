@@ -98,6 +98,8 @@ impl Bucket {
         let url = self.public_url(upload.key, upload.endpoint_index);
         let mut headers = checksum_header(upload.checksum);
         headers.push(("content-type", upload.content_type.to_owned()));
+        let stored_with = self.object_headers.for_request();
+        headers.extend(stored_with.map(|(name, value)| (name, value.to_owned())));
         self.presign_put(&url, upload.length, headers, lifetime, now_ms)
     }
 
