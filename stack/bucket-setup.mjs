@@ -48,6 +48,19 @@ async function bucket() {
   }
 }
 
+/** Names of the headers that objects are stored with, as `S3_OBJECT_HEADERS` has them. */
+function objectHeaders({ objectHeaders: json }) {
+  let headers;
+  try {
+    headers = JSON.parse(json || "{}");
+  } catch {
+    throw new Error("S3_OBJECT_HEADERS has to be a JSON object, as the coordinator has it");
+  }
+  return Object.keys(headers)
+    .map((name) => name.toLowerCase())
+    .toSorted();
+}
+
 function creation() {
   // AWS wants to be told any region but its first; R2 and others take none.
   // Source: API_CreateBucketConfiguration, LocationConstraint
@@ -60,7 +73,7 @@ async function cors() {
   const what = `CORS for ${settings.origins.join(", ")}`;
   try {
     const { CORSRules = [] } = await present(new GetBucketCorsCommand({ Bucket }), "NoSuchCORSConfiguration");
-    const { rules, changed } = withCorsRule(CORSRules, settings.origins);
+    const { rules, changed } = withCorsRule(CORSRules, settings.origins, objectHeaders(settings));
     if (!changed) return tell(`as it should be: ${what}`);
     const done = await act(
       `set ${what}${besides(rules.length - 1)}`,
@@ -149,11 +162,11 @@ function besides(count) {
   return count > 0 ? `, beside ${count} rule${count > 1 ? "s" : ""} of others` : "";
 }
 
-function connect({ endpoint, region, addressing, accessKeyId, secretAccessKey }) {
+function connect({ endpoint, region, addressing, accessKeyId, secretAccessKey, sessionToken }) {
   const s3 = new S3Client({
     endpoint,
     region,
-    credentials: { accessKeyId, secretAccessKey },
+    credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) },
     forcePathStyle: addressing === "path",
     maxAttempts: 3,
   });
