@@ -58,6 +58,7 @@ const EXPECTED = [
     "checksum",
   ],
   ["parts-cors", "parts-complete", "parts-download", "parts-clean-up"],
+  ["copy-source", "part-sizes", "profile", "profile-clean-up"],
 ].flat();
 
 test("people get one line a finding, and neither a token nor a signed URL", async () => {
@@ -237,7 +238,12 @@ test("storage that looks at no checksum is told, and one that proves by MD5 is i
   } finally {
     await proxy.stop();
   }
+  // SeaweedFS takes no `Content-MD5` in forms.
   await withCoordinator({ vars: { S3_CHECKSUM: "md5" } }, async (url) => {
+    const { findings } = await doctor("--endpoint", url);
+    assert.match(troubles(findings)[0].cure, /S3_FORMS to off/);
+  });
+  await withCoordinator({ vars: { S3_CHECKSUM: "md5", S3_FORMS: "off" } }, async (url) => {
     const { code, findings } = await doctor("--endpoint", url);
     assert.deepEqual(troubles(findings), []);
     assert.equal(code, 0);

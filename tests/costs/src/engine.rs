@@ -194,7 +194,10 @@ fn finalized(upload_id: &UploadId) -> FileRecord {
         size: SMALL,
         content_type: String::new(),
         status: FileStatus::Available,
-        checksum: FileChecksum::default(),
+        checksum: FileChecksum {
+            crc64nvme: Some(Crc64Nvme::EMPTY),
+            md5: None,
+        },
         etag: None,
         owner: "guest".into(),
         metadata: Redacted(StringMap::default()),

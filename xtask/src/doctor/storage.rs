@@ -166,6 +166,9 @@ fn stored(answer: Result<Answer>, url: &SignedPart, report: &mut Report) -> Opti
         "NoSuchBucket" => {
             "set S3_BUCKET to a bucket that exists; `cargo xtask bucket-setup --create` makes and prepares one"
         }
+        "AccessDenied" if url.method == "POST" => {
+            "set S3_FORMS to off: storage may know no forms, or none with these fields; where that is not it, let the key write into S3_BUCKET (s3:PutObject)"
+        }
         "AccessDenied" => {
             "let the key write into S3_BUCKET (s3:PutObject), and see that the bucket S3_BUCKET exists"
         }
