@@ -353,7 +353,18 @@ export interface FilePage {
   nextCursor?: string;
 }
 
-/** Where a file's content is to be had for a few minutes, by anybody who has the address. */
+/** How a link to a file's content is to be. */
+export interface ContentOptions extends RequestOptions {
+  /**
+   * `inline` has it shown or played in place, where nothing of its type can do more: sound, video, PDF, images without scripts.
+   * Others are saved all the same, as by `attachment`, the default.
+   */
+  disposition?: "attachment" | "inline";
+  /** Life of the link in seconds (300), at most the deployment's `DOWNLOAD_TTL_SECONDS` (14400). */
+  expires?: number;
+}
+
+/** Where a file's content is to be had for a while, by anybody who has the address. */
 export interface ContentLink {
   /** Of storage: saves under the file's own name. Needs no token, so keep it to whoever may have the file. */
   url: string;
