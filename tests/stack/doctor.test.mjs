@@ -6,11 +6,13 @@ import { createServer, request as httpRequest } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import {
+  CreateBucketCommand,
   DeleteBucketCorsCommand,
   ListBucketsCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   PutBucketCorsCommand,
+  PutBucketVersioningCommand,
 } from "@aws-sdk/client-s3";
 import { startCoordinator } from "../../stack/coordinator.mjs";
 import { startProxy } from "../../stack/proxy.mjs";
@@ -247,6 +249,51 @@ test("storage that looks at no checksum is told, and one that proves by MD5 is i
     const { code, findings } = await doctor("--endpoint", url);
     assert.deepEqual(troubles(findings), []);
     assert.equal(code, 0);
+  });
+});
+
+test("storage that copies by an upload's URL, or takes parts of one size only, is told", async () => {
+  const proxy = await startProxy({ target: s3.endpoint });
+  // No real one here does either. A copy is the second PUT of a small file; no other part is both second and large.
+  proxy.interfere(({ method, partNumber, attempt, contentLength }) => {
+    if (method !== "PUT") return undefined;
+    if (partNumber === null && attempt === 2) return { kind: "answer", status: 404, code: "NoSuchKey" };
+    const isSmaller = partNumber === 2 && contentLength > 1_000_000;
+    return isSmaller ? { kind: "answer", status: 400, code: "InvalidPart" } : undefined;
+  });
+  try {
+    const options = { s3: { publicEndpoint: proxy.endpoint }, vars: { S3_FORMS: "off" } };
+    await withCoordinator(options, async (url) => {
+      const { code, findings } = await doctor("--endpoint", url);
+      assert.equal(code, 1);
+      const told = troubles(findings).map(({ check, verdict }) => [check, verdict]);
+      assert.deepEqual(told, [
+        ["copy-source", "failure"],
+        ["part-sizes", "failure"],
+      ]);
+      assert.match(
+        findings.find(({ check }) => check === "profile").detail,
+        /two sizes: no;.*S3_PROVIDER=r2$/,
+      );
+    });
+  } finally {
+    await proxy.stop();
+  }
+});
+
+test("a bucket that keeps versions is told, and what fits a storage is said", async () => {
+  const Bucket = "versions";
+  await s3.client.send(new CreateBucketCommand({ Bucket }));
+  const VersioningConfiguration = { Status: "Enabled" };
+  await s3.client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration }));
+  await withCoordinator({ s3: { bucket: Bucket } }, async (url) => {
+    const { code, findings } = await doctor("--endpoint", url);
+    assert.equal(code, 0);
+    const told = troubles(findings).filter(({ check }) => check === "versions");
+    assert.match(told[0].cure, /lifecycle rule/);
+    const profile = findings.find(({ check }) => check === "profile").detail;
+    assert.match(profile, /two sizes: yes; If-None-Match heeded: yes; versions kept: yes/);
+    assert.match(profile, /S3_CHECKSUM=crc64nvme S3_FORMS=on$/);
   });
 });
 
