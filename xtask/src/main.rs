@@ -26,6 +26,7 @@ mod release;
 mod steps;
 mod storage;
 mod suites;
+mod test_output;
 mod test_run;
 mod transfer_progress;
 mod workspace;
