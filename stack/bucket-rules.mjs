@@ -10,7 +10,7 @@ export function corsRule(origins, headers = []) {
     AllowedOrigins: origins,
     // POST for whole objects sent as forms (S3_FORMS).
     AllowedMethods: ["PUT", "POST", "GET", "HEAD"],
-    AllowedHeaders: ["content-md5", "content-type", "x-amz-checksum-crc64nvme", ...headers],
+    AllowedHeaders: ["content-md5", "content-type", "if-none-match", "x-amz-checksum-crc64nvme", ...headers],
     ExposeHeaders: ["ETag", "x-amz-checksum-crc64nvme", "x-amz-request-id"],
     // Source: the most that Chromium honours, kMaxPreflightCacheTimeout
     MaxAgeSeconds: 7200,

@@ -70,6 +70,7 @@ fn command() -> impl Strategy<Value = fn(usize, i64) -> Command> {
             upload_id: upload_id(index),
         },
         |index, _| Command::Finish {
+            urls_dead_ms: 0,
             upload_id: upload_id(index),
             etag: "\"e\"".to_owned(),
             crc64nvme: None,

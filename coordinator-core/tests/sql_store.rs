@@ -81,6 +81,7 @@ fn end(id: u64, way: u64, now_ms: i64) -> Option<Command> {
     let upload_id = format!("u{id}").parse().unwrap();
     Some(match way {
         0 => Command::Finish {
+            urls_dead_ms: 0,
             upload_id,
             etag: "\"e\"".to_owned(),
             crc64nvme: None,

@@ -92,6 +92,12 @@ impl TransferFailure {
         error
     }
 
+    /// Whether storage has an object already where this one was to be written once: an earlier request for it has arrived,
+    /// whose answer was lost. Whether it is the right one, finalizing finds out.
+    pub(crate) fn is_there_already(&self) -> bool {
+        matches!(self, Self::Refused { status: 412, .. })
+    }
+
     /// The fault of somebody's set-up that the answer points to.
     ///
     /// Source: S3's error codes, as for [`Self::class`]; `InvalidRegionName` is R2's.

@@ -31,7 +31,7 @@ pub struct DemoOptions {
     #[arg(long)]
     port: Option<u16>,
     /// Use this S3 server and start none; needs S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and S3_BUCKET in the environment,
-    /// and takes S3_REGION, S3_ADDRESSING, S3_PROVIDER, S3_FORMS and S3_CHECKSUM from there
+    /// and takes S3_REGION, S3_ADDRESSING, S3_PROVIDER, S3_FORMS, S3_CONDITIONAL_WRITES and S3_CHECKSUM from there
     #[arg(long, value_name = "URL")]
     s3_endpoint: Option<String>,
     /// How browsers reach the S3 server, if by another address
@@ -117,6 +117,7 @@ struct ExternalS3 {
     provider: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     forms: Option<String>,
+    conditional_writes: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     checksum: Option<String>,
 }
@@ -162,6 +163,8 @@ impl ExternalS3 {
             addressing: std::env::var("S3_ADDRESSING").ok(),
             provider: std::env::var("S3_PROVIDER").ok(),
             forms: std::env::var("S3_FORMS").ok(),
+            // The coordinator's own default; for SeaweedFS the development environment switches it on.
+            conditional_writes: std::env::var("S3_CONDITIONAL_WRITES").unwrap_or_else(|_| "off".to_owned()),
             checksum: std::env::var("S3_CHECKSUM").ok(),
         })
     }

@@ -29,6 +29,7 @@ pub const VARIABLES: &[&str] = &[
     "S3_SECRET_ACCESS_KEY",
     "S3_PROVIDER",
     "S3_FORMS",
+    "S3_CONDITIONAL_WRITES",
     "S3_CHECKSUM",
     "S3_SESSION_TOKEN",
     "S3_PREFIX",

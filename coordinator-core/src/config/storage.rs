@@ -57,6 +57,11 @@ pub(super) fn bucket(vars: &Vars<'_>) -> Result<Bucket, ConfigError> {
                 Provider::Aws | Provider::Generic => &[("off", false), ("on", true)],
             },
         )?,
+        conditional_writes: vars.choice(
+            "S3_CONDITIONAL_WRITES",
+            "has to be on or off",
+            &[("off", false), ("on", true)],
+        )?,
         proof: Default::default(),
         checksum: vars.choice(
             "S3_CHECKSUM",

@@ -75,7 +75,12 @@ impl<S: Store> Ledger<'_, S> {
                 etag,
                 crc64nvme,
                 md5,
-            } => self.end(&upload_id, Ending::Available { etag, crc64nvme, md5 }, None),
+                urls_dead_ms,
+            } => self.finish(
+                &upload_id,
+                Ending::Available { etag, crc64nvme, md5 },
+                urls_dead_ms,
+            ),
             Command::Abort {
                 upload_id,
                 urls_dead_ms,

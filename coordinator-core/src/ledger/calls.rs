@@ -87,6 +87,9 @@ pub enum Command {
         /// Its MD5, where storage proves it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         md5: Option<Md5>,
+        /// When the last URL signed for the upload has died, in milliseconds since 1970.
+        #[serde(default)]
+        urls_dead_ms: i64,
     },
     /// Give an upload up.
     Abort {
@@ -200,6 +203,9 @@ pub struct UploadDraft {
     /// What else the client said of itself.
     #[serde(default, flatten)]
     pub abilities: Abilities,
+    /// Where the client sends a whole file to, if that is not the file's own key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staging_key: Option<Redacted<String>>,
     /// Where the file's size is not known yet, and 0 until then: what it may come to.
     #[serde(rename = "openEnd", default, skip_serializing_if = "Option::is_none")]
     pub deferred_length: Option<DeferredLength>,

@@ -91,6 +91,9 @@ pub struct Upload {
     /// What else the client said of itself.
     #[serde(default, flatten)]
     pub abilities: Abilities,
+    /// Where the client sends a whole file to, if that is not the file's own key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staging_key: Option<Redacted<String>>,
     /// Where the client did not name the file's size, which is 0 then until storage tells it.
     #[serde(rename = "openEnd", default, skip_serializing_if = "Option::is_none")]
     pub deferred_length: Option<DeferredLength>,
@@ -98,6 +101,13 @@ pub struct Upload {
     pub storage_upload_id: Option<Redacted<String>>,
     /// How far it is.
     pub phase: UploadPhase,
+}
+
+impl Upload {
+    /// The key that the client's bytes go to.
+    pub fn sent_to(&self) -> &Redacted<String> {
+        self.staging_key.as_ref().unwrap_or(&self.file.key)
+    }
 }
 
 /// How far an upload is.

@@ -90,6 +90,7 @@ impl<S: Store> Ledger<'_, S> {
             tail: draft.tail,
             expires_ms: draft.expires_ms,
             abilities: draft.abilities,
+            staging_key: draft.staging_key,
             deferred_length: draft.deferred_length,
             storage_upload_id: None,
             phase: UploadPhase::Starting,
@@ -226,6 +227,31 @@ impl<S: Store> Ledger<'_, S> {
         self.end(id, Ending::Expired, Some(urls_dead_ms))
     }
 
+    /// Ends an upload well. What was sent to another key than the file's is removed once nothing can be sent there any more.
+    pub(super) fn finish(
+        &mut self,
+        id: &UploadId,
+        ending: Ending,
+        urls_dead_ms: i64,
+    ) -> Result<Reply, S::Error> {
+        let before = self.store.upload(id)?;
+        let reply = self.end(id, ending, None)?;
+        let ended_now =
+            before.filter(|upload| !matches!(upload.phase, UploadPhase::Starting | UploadPhase::Ended));
+        if let Some(key) = ended_now.and_then(|upload| upload.staging_key) {
+            let sweep = Sweep {
+                key,
+                staging_key: None,
+                storage_upload_id: None,
+                unrecorded_uploads: false,
+                urls_dead_ms,
+            };
+            self.store
+                .put_job(&Job::sweep(id.as_str(), urls_dead_ms, sweep))?;
+        }
+        Ok(reply)
+    }
+
     /// Ends an upload, once. `urls_dead_ms` is given where nothing of the object may stay.
     pub(super) fn end(
         &mut self,
@@ -262,6 +288,7 @@ impl<S: Store> Ledger<'_, S> {
                 id.as_str(),
                 Sweep {
                     key: upload.file.key.clone(),
+                    staging_key: upload.staging_key.clone(),
                     storage_upload_id: upload.storage_upload_id.clone(),
                     unrecorded_uploads: never_opened,
                     urls_dead_ms,

@@ -11,6 +11,7 @@ use super::finalize::finalize;
 use super::open_uploads;
 use super::operation_context::OperationContext;
 use super::reported_parts::ReportedParts;
+use super::staging::staging_key;
 use crate::api_error::{ApiError, internal};
 use crate::auth::{Principal, Ticket};
 use crate::ledger::{
@@ -78,6 +79,14 @@ fn draft<S, W>(
         // Nobody says that it is given up: it is over when it cannot come any more.
         UploadKind::Single => op.urls_dead_ms().saturating_add(LATE_WRITE_GRACE_MS),
     };
+    let key = op.object_key(&KeyParts {
+        workspace: &principal.workspace,
+        file_id: &wanted.file_id,
+        name: &wanted.name,
+        path: &wanted.path,
+        owner: &principal.subject,
+        begun_ms: wanted.begun_ms,
+    });
     Ok(UploadDraft {
         upload_id: wanted.upload_id,
         kind: wanted.kind,
@@ -85,19 +94,17 @@ fn draft<S, W>(
         tail: None,
         expires_ms,
         abilities: Abilities::default(),
+        // These clients send the headers that they know.
+        staging_key: match wanted.kind {
+            UploadKind::Single => staging_key(op, &key, false),
+            UploadKind::Multipart => None,
+        },
         deferred_length: Some(DeferredLength {
             max_size: op.largest_file(principal),
             max_bytes: principal.limits.max_bytes,
         }),
         file: FileDraft {
-            key: op.object_key(&KeyParts {
-                workspace: &principal.workspace,
-                file_id: &wanted.file_id,
-                name: &wanted.name,
-                path: &wanted.path,
-                owner: &principal.subject,
-                begun_ms: wanted.begun_ms,
-            }),
+            key,
             file_id: wanted.file_id,
             workspace: principal.workspace.clone(),
             name: wanted.name,

@@ -11,6 +11,7 @@ use super::errors::{
 use super::operation_context::{OperationContext, STORAGE_CALLS_AT_ONCE};
 use super::part_selection::{named_parts, plan_of, planned_parts};
 use super::reported_parts::{Doubt, NO_CHECKSUM, ReportedParts, Whole};
+use super::staging::put_in_place;
 use crate::api_error::{ApiError, internal};
 use crate::ledger::{Command, Reply, Upload, UploadPhase};
 use crate::policy;
@@ -45,11 +46,12 @@ pub(super) async fn finalize_all<S: Storage, W: Workspaces>(
         .collect()
         .await;
     let commands = uploads.iter().zip(&found);
-    let commands = commands.filter_map(|((upload, reported), found)| last_word(upload, reported, found));
+    let commands = commands
+        .filter_map(|((upload, reported), found)| last_word(upload, reported, found, op.urls_dead_ms()));
     let mut replies = op.ask_all(workspace, commands.collect()).await?.into_iter();
     let mut results = Vec::with_capacity(uploads.len());
     for ((upload, reported), found) in uploads.iter().zip(found) {
-        let told = match last_word(upload, reported, &found) {
+        let told = match last_word(upload, reported, &found, op.urls_dead_ms()) {
             None => None,
             Some(_) => replies.next(),
         };
@@ -71,7 +73,12 @@ enum Found {
 }
 
 /// What the ledger is asked once storage has answered.
-fn last_word(upload: &Upload, reported: &ReportedParts, found: &Result<Found, ApiError>) -> Option<Command> {
+fn last_word(
+    upload: &Upload,
+    reported: &ReportedParts,
+    found: &Result<Found, ApiError>,
+    urls_dead_ms: i64,
+) -> Option<Command> {
     let upload_id = upload.upload_id.clone();
     match found {
         Ok(Found::Object(object)) => Some(Command::Finish {
@@ -80,6 +87,7 @@ fn last_word(upload: &Upload, reported: &ReportedParts, found: &Result<Found, Ap
             crc64nvme: object.crc64nvme,
             // What the parts' digests make is no digest of the content.
             md5: reported.whole.md5.filter(|_| upload.kind == UploadKind::Single),
+            urls_dead_ms,
         }),
         // Whoever gave the upload up meanwhile has removed its bytes.
         Err(error) if error.code() == ErrorCode::PartsMissing => Some(Command::Upload { upload_id }),
@@ -116,14 +124,14 @@ async fn find_single<S: Storage, W: Workspaces>(
     reported: &ReportedParts,
 ) -> Result<Found, ApiError> {
     let whole_file = PartNumber::from_index(0).ok();
-    let object = match op.s3().head(&upload.file.key).await {
+    let object = match op.s3().head(upload.sent_to()).await {
         Ok(object) => object,
         Err(S3Failure::NotFound) => return Err(parts_missing(whole_file)),
         Err(failure) => return Err(failure.into()),
     };
     if upload.deferred_length.is_some() {
         return Ok(match start(op, upload, object.size, Whole::default()).await? {
-            Started::Going(_) => Found::Object(object),
+            Started::Going(_) => Found::Object(put_in_place(op, upload, object).await?),
             Started::Over(found) => found,
         });
     }
@@ -132,7 +140,7 @@ async fn find_single<S: Storage, W: Workspaces>(
         return Err(wrong_length(whole_file));
     }
     match reported.whole.doubt_of(&object, upload.kind, 1) {
-        None => Ok(Found::Object(object)),
+        None => Ok(Found::Object(put_in_place(op, upload, object).await?)),
         Some(Doubt::Differs) => {
             Err(mismatch("storage holds other content than the checksum tells").naming(whole_file))
         }

@@ -7,6 +7,7 @@ use super::errors::over_quota;
 use super::open_uploads::{allowed_type, begin, open};
 use super::operation_context::OperationContext;
 use super::sign_parts::{check_parts, is_proven, other_checksums, sign};
+use super::staging::staging_key;
 use super::tickets::ticket_for;
 use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::Principal;
@@ -136,6 +137,16 @@ fn draft<S, W>(
     }
     let content_type = allowed_type(principal, file.content_type.as_deref())?;
     let file_id = op.cx.file_id(index)?;
+    let key = op.object_key(&KeyParts {
+        workspace: &principal.workspace,
+        file_id: &file_id,
+        name: &name,
+        path: &path,
+        owner: &principal.subject,
+        begun_ms: op.cx.now_ms,
+    });
+    // Bytes that are held to no checksum may have to be sent again.
+    let is_conditional = states_any(file) && !(file.forms && op.config.bucket.takes_forms);
     Ok(UploadDraft {
         upload_id: op.cx.upload_id(index)?,
         kind,
@@ -146,16 +157,13 @@ fn draft<S, W>(
             forms: file.forms,
             without_checksums: states_none(file),
         },
+        staging_key: match kind {
+            UploadKind::Single => staging_key(op, &key, is_conditional),
+            UploadKind::Multipart => None,
+        },
         deferred_length: None,
         file: FileDraft {
-            key: op.object_key(&KeyParts {
-                workspace: &principal.workspace,
-                file_id: &file_id,
-                name: &name,
-                path: &path,
-                owner: &principal.subject,
-                begun_ms: op.cx.now_ms,
-            }),
+            key,
             file_id,
             workspace: principal.workspace.clone(),
             name,

@@ -129,6 +129,7 @@ pub(crate) fn sign<S, W>(
                 (UploadKind::Single, _) => {
                     let upload = SingleUpload {
                         key: &ticket.key,
+                        is_staged: ticket.is_staged,
                         length,
                         checksum: stated(bucket.checksum, part),
                         // Clients whose files have no size when they begin are Uppy's, which know forms.

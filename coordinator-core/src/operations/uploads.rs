@@ -112,7 +112,7 @@ async fn stored_parts<S: Storage, W>(
     match (upload.kind, &upload.storage_upload_id) {
         (UploadKind::Multipart, Some(id)) => op.s3().parts(&upload.file.key, id).await,
         (UploadKind::Multipart, None) => Ok(Vec::new()),
-        (UploadKind::Single, _) => match (op.s3().head(&upload.file.key).await, PartNumber::from_index(0)) {
+        (UploadKind::Single, _) => match (op.s3().head(upload.sent_to()).await, PartNumber::from_index(0)) {
             (Ok(object), Ok(part_number)) => Ok(vec![StoredPart {
                 part_number,
                 size: object.size,

@@ -16,8 +16,8 @@ pub(crate) use media_types::{
     allows_type, content_type, download_type, is_media_range, is_shown_inline, is_token,
 };
 pub(crate) use names::{Disposition, content_disposition, file_name, folder, name_prefix};
-pub(crate) use object_keys::KeyParts;
 pub use object_keys::{DEFAULT_KEY_TEMPLATE, KeyTemplate};
+pub(crate) use object_keys::{KeyParts, STAGING_SUFFIX};
 
 /// Most metadata entries, longest key and longest value in bytes. Source: own choice; all of it
 /// together stays a small part of a ledger row.

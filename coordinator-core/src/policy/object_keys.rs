@@ -45,7 +45,10 @@ pub(crate) struct KeyParts<'a> {
 pub const DEFAULT_KEY_TEMPLATE: &str = "{workspace}/{fileId}/{name}";
 
 /// Longest object key, in bytes. Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>
-const MAX_KEY: usize = 1_024;
+const MAX_KEY: usize = 1_024 - STAGING_SUFFIX.len();
+
+/// What the key of a file that is being sent has behind the file's own.
+pub(crate) const STAGING_SUFFIX: &str = ".incoming";
 
 /// Longest ids, in bytes. Source: the protocol's ids.
 const MAX_ID: usize = 64;
@@ -155,7 +158,7 @@ impl FromStr for KeyTemplate {
         }
         let longest = segments.iter().flatten().map(Piece::longest).sum::<usize>() + segments.len() - 1;
         if longest > MAX_KEY {
-            return Err(InvalidKeyTemplate("makes keys of more than 1024 bytes"));
+            return Err(InvalidKeyTemplate("makes keys of more than 1015 bytes"));
         }
         Ok(Self { segments })
     }

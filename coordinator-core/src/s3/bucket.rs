@@ -36,6 +36,8 @@ pub struct Bucket {
     pub provider: Provider,
     /// Whether whole objects go as forms (POST policies), which spares browsers their preflights.
     pub takes_forms: bool,
+    /// Whether storage honours `If-None-Match: *` with a `PUT`, and the bucket's CORS rules let pages send it.
+    pub conditional_writes: bool,
     /// By what storage proves that it holds what was sent.
     pub checksum: Integrity,
     pub(crate) proof: Proof,
@@ -206,6 +208,11 @@ impl Bucket {
     /// The URL of an object as the coordinator reaches it.
     pub(super) fn object_url(&self, key: &str) -> String {
         self.url(&self.endpoint, key)
+    }
+
+    /// An object as a request to copy it names it.
+    pub(super) fn copy_source(&self, key: &str) -> String {
+        format!("{}/{}", self.name, utf8_percent_encode(key, RESERVED_IN_PATH))
     }
 
     /// The URL of an object as browsers reach it, at the address whose turn it is.

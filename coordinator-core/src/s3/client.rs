@@ -19,7 +19,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 ///
 /// Source: it "could take several minutes", says the API's documentation, and storage keeps the
 /// connection alive meanwhile. Past it the client asks again, which is safe.
-const COMPLETION_TIMEOUT: Duration = Duration::from_secs(300);
+pub(super) const COMPLETION_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Pauses before a request is sent again that storage did not answer, or asked to repeat: one for each time.
 ///
@@ -268,17 +268,17 @@ impl<S: Storage> S3<'_, S> {
     }
 
     /// The request of an object, with what objects are stored with.
-    fn stored_with(&self, request: http::request::Builder) -> http::request::Builder {
+    pub(super) fn stored_with(&self, request: http::request::Builder) -> http::request::Builder {
         let headers = self.bucket.object_headers.for_request();
         headers.fold(request, |request, (name, value)| request.header(name, value))
     }
 
-    fn object(&self, key: &str, query: &[(&str, Option<&str>)]) -> String {
+    pub(super) fn object(&self, key: &str, query: &[(&str, Option<&str>)]) -> String {
         self.bucket.object_url(key) + &query_string(query)
     }
 
     /// Sends a request; one that only reads again, where storage fails to answer.
-    async fn send(
+    pub(super) async fn send(
         &self,
         request: http::request::Builder,
         body: Vec<u8>,

@@ -129,6 +129,7 @@ mod tests {
     #[test]
     fn a_form_permits_one_key_of_one_length_and_content() {
         let upload = SingleUpload {
+            is_staged: true,
             key: "acme/0190",
             length: Length::Exactly(7),
             checksum: "AAAAAAAAAAE=".parse().map(Checksum::Crc64Nvme).ok(),

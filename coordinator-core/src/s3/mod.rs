@@ -3,6 +3,7 @@
 
 mod bucket;
 mod client;
+mod copy;
 mod failure;
 mod form;
 mod object_headers;

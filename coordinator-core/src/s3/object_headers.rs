@@ -66,6 +66,18 @@ impl ObjectHeaders {
         }
     }
 
+    /// What caches may do with a download: what the operator says, else nothing but the reader's own.
+    pub(super) fn cache_control(&self) -> &str {
+        let mut headers = self.for_request();
+        let configured = headers.find(|(name, _)| *name == "cache-control");
+        configured.map_or("private", |(_, value)| value)
+    }
+
+    /// Whether there are tags among them.
+    pub(super) fn has_tags(&self) -> bool {
+        self.0.iter().any(|(name, _)| *name == TAGS)
+    }
+
     /// As a `PUT` or the creation of a multipart upload carries them.
     pub(super) fn for_request(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.iter().map(|(name, value)| (*name, value.as_str()))

@@ -12,6 +12,11 @@ pub(super) const CHECKSUM: &str = "x-amz-checksum-crc64nvme";
 /// The header that carries its MD5. Every storage holds bodies to it. Source: RFC 1864
 const DIGEST: &str = "content-md5";
 
+/// The header that has storage refuse (412) to replace an object.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>
+pub(super) const WRITE_ONCE: &str = "if-none-match";
+
 /// How many bytes may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Length {
@@ -36,6 +41,8 @@ pub(crate) struct PartUpload<'a> {
 /// Permission to send a whole object in one request.
 pub(crate) struct SingleUpload<'a> {
     pub key: &'a str,
+    /// Whether the object is copied from there before anybody sees it; otherwise it is written once.
+    pub is_staged: bool,
     pub length: Length,
     pub checksum: Option<Checksum>,
     /// Whether the client can send a form.
@@ -98,6 +105,9 @@ impl Bucket {
         let url = self.public_url(upload.key, upload.endpoint_index);
         let mut headers = checksum_header(upload.checksum);
         headers.push(("content-type", upload.content_type.to_owned()));
+        if self.conditional_writes && !upload.is_staged {
+            headers.push((WRITE_ONCE, "*".to_owned()));
+        }
         let stored_with = self.object_headers.for_request();
         headers.extend(stored_with.map(|(name, value)| (name, value.to_owned())));
         self.presign_put(&url, upload.length, headers, lifetime, now_ms)
@@ -113,6 +123,12 @@ impl Bucket {
         let query = query_string(&[
             ("response-content-disposition", Some(download.disposition)),
             ("response-content-type", Some(download.content_type)),
+            // A client may have sent others with a file's bytes, for not every header of a `PUT` has to be signed.
+            (
+                "response-cache-control",
+                Some(self.object_headers.cache_control()),
+            ),
+            ("response-content-encoding", Some("identity")),
         ]);
         let url = self.public_url(download.key, 0) + &query;
         self.presign("GET", &url, &[], lifetime, now_ms)

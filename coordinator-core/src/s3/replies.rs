@@ -196,6 +196,27 @@ pub(crate) fn completion(body: &[u8]) -> Result<Result<Option<Crc64Nvme>, String
     }
 }
 
+/// The ETag in the answer to CopyObject, which may be an error under status 200, as that of a completion.
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>
+pub(crate) fn copied_etag(body: &[u8]) -> Result<Result<String, String>, Unreadable> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(rename = "ETag")]
+        etag: String,
+    }
+    const WHAT: &str = "CopyObjectResult";
+    match root_name(body).as_deref() {
+        Some(WHAT) => {
+            let answer: Answer = parse(body, WHAT)?;
+            // SeaweedFS writes it without quotes here.
+            let quoted = format!("\"{}\"", answer.etag.trim_matches('"'));
+            etag(quoted).map(Ok).ok_or(Unreadable(WHAT))
+        }
+        Some("Error") => Ok(Err(error_code(body).unwrap_or_default())),
+        _ => Err(Unreadable(WHAT)),
+    }
+}
+
 /// The code in an error answer, where there is one.
 pub(crate) fn error_code(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]

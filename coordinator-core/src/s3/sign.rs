@@ -86,7 +86,10 @@ impl From<aws_sigv4::http_request::SigningError> for SigningFailure {
 /// Source: <https://github.com/backblaze-b2-samples/cloudflare-b2/pull/4>; that storage asks for no more:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
 pub(super) fn is_signed(name: &str) -> bool {
-    matches!(name, "content-type" | "content-length" | "content-md5") || name.starts_with("x-amz-")
+    matches!(
+        name,
+        "content-type" | "content-length" | "content-md5" | "if-none-match"
+    ) || name.starts_with("x-amz-")
 }
 
 /// S3 encodes a path once and keeps it as it is, unlike every other AWS service.
@@ -172,6 +175,7 @@ pub(super) mod tests {
             addressing: Addressing::Virtual,
             provider: Provider::Aws,
             takes_forms: false,
+            conditional_writes: false,
             checksum: syncsphere_protocol::Integrity::Crc64Nvme,
             proof: Default::default(),
             region: "us-east-1".to_owned(),

@@ -14,6 +14,7 @@ pub fn file_id(number: usize) -> FileId {
 /// A file of one byte, in parts where the number is even.
 pub fn draft(number: usize, expires_ms: i64) -> UploadDraft {
     UploadDraft {
+        staging_key: None,
         upload_id: upload_id(number),
         kind: if number.is_multiple_of(2) {
             UploadKind::Multipart

@@ -37,6 +37,10 @@ const MOST_READS: u32 = 5;
 impl Engine {
     /// An attempt to hash or to send a part has failed.
     pub(super) fn attempt_failed(&mut self, id: AttemptId, failure: &TransferFailure) {
+        if failure.is_there_already() && self.is_written_once(id) {
+            self.stored(id);
+            return;
+        }
         let Some(attempt) = self.attempts.remove(&id) else {
             return;
         };
@@ -67,6 +71,20 @@ impl Engine {
             }
             FailureClass::RenewUrl(cause) => self.repeat(attempt, failure, Some(cause), most),
         }
+    }
+
+    /// Whether an attempt's request asks storage not to replace anything.
+    fn is_written_once(&self, id: AttemptId) -> bool {
+        let attempt = self.attempts.get(&id);
+        let part = attempt.and_then(|attempt| self.uploads.get(&attempt.task)?.parts.get(attempt.part));
+        let Some(Part::Sending { lease, .. }) = part else {
+            return false;
+        };
+        lease
+            .request
+            .headers
+            .iter()
+            .any(|(name, _)| name == "if-none-match")
     }
 
     /// A file could not be read, perhaps only for a moment (a drive asleep or away, a virus scanner's lock): it is left
