@@ -105,6 +105,14 @@ fn seen(
     }
     copies_by_upload_urls(coordinator, &url, small, report)?;
     let again = sent_with(coordinator, &url, ("if-none-match", "*"), small)?;
+    let is_heeded = matches!(again.status.as_u16(), 409 | 412);
+    if url.headers.iter().any(|(name, _)| name == "if-none-match") && !is_heeded {
+        report.failure(
+            "conditional-writes",
+            "storage takes If-None-Match and replaces objects all the same",
+            "set S3_CONDITIONAL_WRITES=off: files that go as one request are then copied into their place",
+        );
+    }
     let by = put.checksum;
     let file = match coordinator.complete(put, completed(&[small], by)?) {
         Ok(file) => file,
@@ -126,7 +134,7 @@ fn seen(
         gets_forms: signed(coordinator, form, 0, small)?.method == "POST",
         parts_of_two_sizes: parts.tail.is_some() && two_sizes(coordinator, parts, large, report)?,
         // 412, and 409 where another request for the key is under way. Source: AWS, conditional writes
-        heeds_if_none_match: matches!(again.status.as_u16(), 409 | 412),
+        heeds_if_none_match: is_heeded,
         keeps_versions: is_there("x-amz-version-id"),
         locks_objects: is_there("x-amz-object-lock-mode"),
     })
@@ -229,6 +237,10 @@ fn tell(profile: &Profile, report: &mut Report) {
     let variables = [
         format!("S3_CHECKSUM={}", checksum.as_str()),
         format!("S3_FORMS={}", if profile.gets_forms { "on" } else { "off" }),
+        format!(
+            "S3_CONDITIONAL_WRITES={}",
+            if profile.heeds_if_none_match { "on" } else { "off" }
+        ),
         if profile.parts_of_two_sizes {
             String::new()
         } else {
