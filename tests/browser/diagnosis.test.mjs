@@ -179,10 +179,7 @@ test("a coordinator that storage refuses is told early", async (t) => {
     void ends({ sizes: [11 * 1024 * 1024], lines });
   });
   const told = await until(() => page.evaluate(() => lines.join("\n")), "something is told", SOON);
-  assert.match(
-    told,
-    /^the coordinator answered 500 internal \(request [\w-]+\): storage refuses the coordinator/,
-  );
+  assert.match(told, /^upload failed: storage_refused: .*SignatureDoesNotMatch \(HTTP 424, request [\w-]+\)/);
   silentAboutSecrets(told);
 });
 
