@@ -69,6 +69,7 @@ impl<S: Store> Ledger<'_, S> {
                 size,
             } => self.start_completion(&upload_id, crc64nvme, size),
             Command::StopCompletion { upload_id } => self.stop_completion(&upload_id),
+            Command::NoteAbsence { upload_id } => self.note_absence(&upload_id),
             Command::Finish {
                 upload_id,
                 etag,

@@ -68,8 +68,14 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         size: Option<u64>,
     },
-    /// Storage refused to complete the upload: it is open again.
+    /// Storage refused to complete the upload, or holds it after all: it is open again.
     StopCompletion {
+        /// Which.
+        upload_id: UploadId,
+    },
+    /// Storage shows neither the upload nor its object. The first time is written down, and a job looks again
+    /// [`ABSENCE_PROVEN_MS`](super::ABSENCE_PROVEN_MS) later.
+    NoteAbsence {
         /// Which.
         upload_id: UploadId,
     },

@@ -36,3 +36,4 @@ pub use schema::MIGRATIONS;
 pub use sql_store::{Database, SqlFailure, SqlStore, SqlValue};
 pub use states::{FileDraft, Upload, UploadPhase};
 pub use store::{IdempotencyRecord, Store, StoredFile};
+pub use upload_commands::ABSENCE_PROVEN_MS;

@@ -81,6 +81,9 @@ pub struct Upload {
     pub deferred_length: Option<DeferredLength>,
     /// Storage's own name of a multipart upload; absent for `single` and until it is known.
     pub storage_upload_id: Option<Redacted<String>>,
+    /// Since when storage has shown neither the upload nor its object, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent_since_ms: Option<i64>,
     /// How far it is.
     pub phase: UploadPhase,
 }

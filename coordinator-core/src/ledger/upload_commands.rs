@@ -20,6 +20,12 @@ const STARTING_LIFE_MS: i64 = 60 * 60 * 1000;
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
 const COMPLETION_PATIENCE_MS: i64 = 5 * 60 * 1000;
 
+/// Between two looks that find neither an upload nor its object, in milliseconds, before both are taken for gone.
+///
+/// Source: own choice. Storage behind an ingress is back within a minute of a restart; whoever waits for the answer waits
+/// as long.
+pub const ABSENCE_PROVEN_MS: i64 = 60_000;
+
 /// How long an idempotency key is remembered, in milliseconds. Source: `docs/api.md`.
 const IDEMPOTENCY_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -91,6 +97,7 @@ impl<S: Store> Ledger<'_, S> {
             expires_ms: draft.expires_ms,
             deferred_length: draft.deferred_length,
             storage_upload_id: None,
+            absent_since_ms: None,
             phase: UploadPhase::Starting,
         };
         match upload.kind {
@@ -175,6 +182,7 @@ impl<S: Store> Ledger<'_, S> {
         }
         if matches!(upload.phase, UploadPhase::Open | UploadPhase::Completing { .. }) {
             upload.phase = UploadPhase::Completing { crc64nvme };
+            upload.absent_since_ms = None;
             self.store.put_upload(&upload)?;
             let due = self.now_ms.saturating_add(COMPLETION_PATIENCE_MS);
             self.store.put_job(&Job::resolve(id, due))?;
@@ -203,10 +211,25 @@ impl<S: Store> Ledger<'_, S> {
         let Some(mut upload) = self.store.upload(id)? else {
             return Ok(Reply::Missing);
         };
-        if matches!(upload.phase, UploadPhase::Completing { .. }) {
+        let is_completing = matches!(upload.phase, UploadPhase::Completing { .. });
+        if is_completing || (upload.phase == UploadPhase::Open && upload.absent_since_ms.is_some()) {
             upload.phase = UploadPhase::Open;
+            upload.absent_since_ms = None;
             self.store.put_upload(&upload)?;
             self.store.remove_job(&Job::resolve(id, 0).id)?;
+        }
+        self.upload_reply(upload, None)
+    }
+
+    pub(super) fn note_absence(&mut self, id: &UploadId) -> Result<Reply, S::Error> {
+        let Some(mut upload) = self.store.upload(id)? else {
+            return Ok(Reply::Missing);
+        };
+        if upload.phase != UploadPhase::Ended && upload.absent_since_ms.is_none() {
+            upload.absent_since_ms = Some(self.now_ms);
+            self.store.put_upload(&upload)?;
+            let due = self.now_ms.saturating_add(ABSENCE_PROVEN_MS);
+            self.store.put_job(&Job::resolve(id, due))?;
         }
         self.upload_reply(upload, None)
     }

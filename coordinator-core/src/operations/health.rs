@@ -33,7 +33,9 @@ pub(crate) async fn check<S: Storage, W: Workspaces>(
 /// do anything with it.
 fn misconfigured(failure: S3Failure) -> ApiError {
     let detail = match &failure {
-        S3Failure::NotFound => "the variable S3_BUCKET names a bucket that storage does not have",
+        S3Failure::NotFound | S3Failure::BareNotFound => {
+            "the variable S3_BUCKET names a bucket that storage does not have"
+        }
         S3Failure::Refused { .. } => {
             "storage refuses the coordinator: its key, the key's permissions or the region are not right"
         }

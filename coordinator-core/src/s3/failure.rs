@@ -15,8 +15,10 @@ pub(crate) enum S3Failure {
     Unavailable(String),
     /// The same, and asking again would take too long.
     NotRetryable(String),
-    /// Storage has no such object or upload.
+    /// Storage has no such object or upload, and says so by its own code.
     NotFound,
+    /// A `HEAD` was answered 404. It has no body that could hold a code, so that anybody on the way may have said it.
+    BareNotFound,
     /// Storage refused, with this code.
     Refused { status: StatusCode, code: String },
     /// The answer is not S3's, or the request could not be signed.
@@ -24,15 +26,26 @@ pub(crate) enum S3Failure {
 }
 
 impl S3Failure {
-    /// What an answer other than success means.
+    /// What an answer to a `HEAD` other than success means.
+    pub(super) fn from_head(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::BareNotFound,
+            _ => Self::from_code(status, String::new()),
+        }
+    }
+
+    /// What an answer other than success means, by the code in its body.
+    ///
+    /// That something is not there is S3's to say: a 404 without a code is an ingress's page while storage is away.
     pub(super) fn from_code(status: StatusCode, code: String) -> Self {
         let asks_to_wait = matches!(
             code.as_str(),
             "InternalError" | "ServiceUnavailable" | "SlowDown" | "RequestTimeout" | "TooManyRequests"
         );
-        let is_missing = matches!(code.as_str(), "NoSuchUpload" | "NoSuchKey")
-            || (status == StatusCode::NOT_FOUND && code.is_empty());
-        if asks_to_wait || status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        let is_missing = matches!(code.as_str(), "NoSuchUpload" | "NoSuchKey");
+        let is_somebody_elses = status == StatusCode::NOT_FOUND && code.is_empty();
+        let is_away = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+        if asks_to_wait || is_away || is_somebody_elses {
             Self::Unavailable(format!("storage answered {status} {code}"))
         } else if is_missing {
             Self::NotFound
@@ -78,7 +91,9 @@ impl From<S3Failure> for ApiError {
                 .retry_after(RETRY_AFTER),
             )
             .because(cause),
-            S3Failure::NotFound => internal("storage has no such object, upload or bucket"),
+            S3Failure::NotFound | S3Failure::BareNotFound => {
+                internal("storage has no such object, upload or bucket")
+            }
             S3Failure::Refused { status, code } => internal(format!("storage refused: {status} {code}")),
             S3Failure::Broken(cause) => internal(cause),
         }
@@ -101,7 +116,11 @@ mod tests {
         assert!(matches!(of(400, "RequestTimeout"), S3Failure::Unavailable(_)));
         assert!(matches!(of(502, ""), S3Failure::Unavailable(_)));
         assert!(matches!(of(404, "NoSuchUpload"), S3Failure::NotFound));
-        assert!(matches!(of(404, ""), S3Failure::NotFound));
+        assert!(matches!(of(404, ""), S3Failure::Unavailable(_)));
+        let head = |status| S3Failure::from_head(StatusCode::from_u16(status).unwrap());
+        assert!(matches!(head(404), S3Failure::BareNotFound));
+        assert!(matches!(head(403), S3Failure::Refused { .. }));
+        assert!(matches!(head(503), S3Failure::Unavailable(_)));
         assert!(matches!(of(404, "NoSuchBucket"), S3Failure::Refused { .. }));
         assert!(matches!(of(400, "BadDigest"), S3Failure::Refused { .. }));
         assert!(matches!(of(403, "AccessDenied"), S3Failure::Refused { .. }));
