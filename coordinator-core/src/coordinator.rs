@@ -10,8 +10,8 @@ use crate::context::Context;
 use crate::http::dispatch::dispatch;
 use crate::http::reply::{self, LogFields};
 use crate::http::{Query, routes, subprotocol_token};
-use crate::ledger::{Command, Receipt};
-use crate::operations::deliver::{self, DeliveryOutcome};
+use crate::ledger::Command;
+use crate::operations::deliver::{self, DeliveryOutcome, DeliveryResult};
 use crate::operations::jobs;
 use crate::operations::operation_context::OperationContext;
 use crate::operations::orphans::OrphanReport;
@@ -160,7 +160,7 @@ impl Coordinator {
     }
 
     /// Makes the workspace's next delivery to the metadata database, if one is due, and tells the
-    /// ledger of the one before, whose receipt that is. Meant to be repeated, each time in a fresh
+    /// ledger of the one before, whose result that is. Meant to be repeated, each time in a fresh
     /// context, and ended by [`Self::finish_deliveries`].
     pub async fn deliver<W: Workspaces, D: MetadataDatabase>(
         &self,
@@ -168,22 +168,22 @@ impl Coordinator {
         cx: &Context,
         workspaces: &W,
         database: &D,
-        before: Option<Receipt>,
+        before: Option<DeliveryResult>,
     ) -> DeliveryOutcome {
         let op = self.operation_context(cx, &(), workspaces);
         deliver::deliver(&op, workspace, database, before).await
     }
 
-    /// Tells the workspace's ledger how the last delivery went: by its receipt, or that it failed.
+    /// Tells the workspace's ledger how the last delivery went: by its result, or that it failed.
     /// Gives how far the database is.
     pub async fn finish_deliveries<W: Workspaces>(
         &self,
         workspace: &WorkspaceId,
         cx: &Context,
         workspaces: &W,
-        receipt: Option<Receipt>,
+        result: Option<DeliveryResult>,
     ) -> Option<DatabaseStatus> {
-        deliver::conclude(&self.operation_context(cx, &(), workspaces), workspace, receipt).await
+        deliver::conclude(&self.operation_context(cx, &(), workspaces), workspace, result).await
     }
 
     fn refused<B>(

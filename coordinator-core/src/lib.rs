@@ -107,7 +107,7 @@ pub use budget::Budgeted;
 pub use config::{Config, ConfigError, OrphanUploads, VARIABLES};
 pub use context::{Context, MAX_BODY_BYTES};
 pub use coordinator::{Coordinator, Listener};
-pub use operations::deliver::DeliveryOutcome;
+pub use operations::deliver::{DeliveryOutcome, DeliveryResult};
 pub use operations::orphans::{OrphanReport, OrphanedUpload};
 pub use ports::{
     DatabaseFailure, IdentityProviders, IssuerFailure, MetadataDatabase, NoIdentityProviders, Storage,

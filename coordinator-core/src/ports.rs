@@ -138,6 +138,8 @@ pub trait MetadataDatabase {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the database failed: {cause}")]
 pub struct DatabaseFailure {
-    /// What happened, for the log: neither an address nor a credential nor anything of a file.
+    /// What happened, for the log and for operators: neither an address nor a credential nor anything of a file.
     pub cause: String,
+    /// Whether it refused what it was given: other rows may fare better.
+    pub is_about_rows: bool,
 }

@@ -96,6 +96,7 @@ impl<S: Store> Ledger<'_, S> {
             Command::Orphans { listed } => self.orphans(&listed),
             Command::TakeDelivery { limit } => self.take_delivery(limit),
             Command::SettleDelivery { receipt } => self.settle_delivery(receipt),
+            Command::RefuseDelivery(refused) => self.refuse_delivery(refused),
             Command::PutOffDelivery => self.put_off_delivery(),
             Command::Replay => self.replay(),
             Command::Database => self.database_status(),

@@ -7,7 +7,7 @@ use syncsphere_protocol::{
 
 use super::jobs::{Job, StoredUpload};
 use super::listing::{FilePage, Listing};
-use super::replication::{Delivery, Receipt};
+use super::replication::{Delivery, Receipt, RefusedDelivery};
 use super::states::{FileDraft, Upload};
 use super::store::StoredFile;
 use crate::model::{DeferredLength, UploadMarker};
@@ -162,6 +162,8 @@ pub enum Command {
         /// Which.
         receipt: Receipt,
     },
+    /// The database refuses a delivery for what is in it: make a smaller one, and leave out what is refused alone.
+    RefuseDelivery(RefusedDelivery),
     /// The database has not taken a delivery: put the next off, longer each time.
     PutOffDelivery,
     /// Deliver everything that is known to the database all over again.

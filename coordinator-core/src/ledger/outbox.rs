@@ -8,7 +8,7 @@ use syncsphere_protocol::{Change, DatabaseStatus};
 
 use super::apply::Ledger;
 use super::calls::Reply;
-use super::replication::{Delivery, Receipt, Replay, ReplayStage, ReplicationState};
+use super::replication::{Delivery, Receipt, RefusedDelivery, Replay, ReplayStage, ReplicationState};
 use super::store::Store;
 
 /// From a change to its delivery, in milliseconds: what happens meanwhile travels along. Source: own
@@ -73,6 +73,7 @@ impl<S: Store> Ledger<'_, S> {
         else {
             return Ok(Reply::Delivery { delivery: None });
         };
+        let limit = replication.limited(limit);
         let delivery = match replication.replay.clone() {
             Some(replay) => self.replayed(replay, limit)?,
             None => self.posted(replication.delivered_seq, limit)?,
@@ -142,7 +143,7 @@ impl<S: Store> Ledger<'_, S> {
                 }
             }
         }
-        replication.attempts = 0;
+        let mut replication = replication.taken();
         replication.due_ms = Some(self.now_ms);
         if replication.replay.is_none() && self.store.outbox(1)?.is_empty() {
             replication.due_ms = None;
@@ -150,6 +151,26 @@ impl<S: Store> Ledger<'_, S> {
         }
         self.store.put_replication(&replication)?;
         self.database_status()
+    }
+
+    /// The database refuses a delivery for what is in it: half of it is delivered next, and what is refused alone is
+    /// left out, so that nothing waits behind it.
+    pub(super) fn refuse_delivery(&mut self, refused: RefusedDelivery) -> Result<Reply, S::Error> {
+        let Some(mut replication) = self.store.replication()? else {
+            return Ok(Reply::Missing);
+        };
+        if refused.rows > 1 {
+            replication.rows_at_once = Some(refused.rows / 2);
+            replication.due_ms = Some(self.now_ms);
+        } else {
+            replication.parked = replication.parked.saturating_add(1);
+            replication.last_parked = Some(refused.first);
+        }
+        self.store.put_replication(&replication)?;
+        match refused.rows {
+            0 | 1 => self.settle_delivery(refused.receipt),
+            _ => self.database_status(),
+        }
     }
 
     pub(super) fn put_off_delivery(&mut self) -> Result<Reply, S::Error> {
@@ -186,6 +207,8 @@ impl<S: Store> Ledger<'_, S> {
             waiting: seq.saturating_sub(replication.delivered_seq),
             rebuilding: replication.replay.is_some() || replication.has_gap,
             failures: replication.attempts,
+            parked: replication.parked,
+            last_parked: replication.last_parked,
         }))
     }
 }

@@ -46,7 +46,7 @@ pub(crate) async fn run_due_jobs<S: Storage, W: Workspaces>(
                 let _ = expire(op, workspace, upload_id).await;
             }
             JobKind::Orphans { after } => {
-                report = Some(look_for_orphans(op, workspace, &job.id, after.as_ref()).await);
+                report = Some(look_for_orphans(op, workspace, job, after.as_ref()).await);
             }
             // Looked after before; the ledger does the others by itself.
             JobKind::Watch { .. } | JobKind::Forget { .. } | JobKind::Compact => {}
@@ -88,17 +88,17 @@ async fn watch<S: Storage, W: Workspaces>(
 async fn look_for_orphans<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     workspace: &WorkspaceId,
-    job_id: &str,
+    job: &Job,
     after: Option<&UploadMarker>,
 ) -> OrphanReport {
     let mut report = OrphanReport::default();
-    match orphans::look(op, after, &mut report).await {
+    match orphans::look(op, after, job.attempts, &mut report).await {
         Ok(next) => {
             report.is_last = next.is_none();
             let command = match next {
                 Some(_) => Command::LookForOrphans { after: next },
                 None => Command::SettleJob {
-                    job_id: job_id.to_owned(),
+                    job_id: job.id.clone(),
                     again_ms: None,
                 },
             };
