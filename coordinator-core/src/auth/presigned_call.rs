@@ -39,7 +39,7 @@ pub(crate) enum PresignedAction {
 /// The upload that may be begun, with everything but the media type, which comes with the call. Its ids are here, so
 /// that a call that is repeated begins nothing else.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Creation {
     pub workspace: WorkspaceId,
     pub subject: Redacted<String>,
@@ -47,6 +47,8 @@ pub(crate) struct Creation {
     pub upload_id: UploadId,
     pub file_id: FileId,
     pub name: Redacted<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_name: Option<Redacted<String>>,
     pub path: Redacted<String>,
 }
 
@@ -105,6 +107,7 @@ mod tests {
             upload_id: "u1".parse().unwrap(),
             file_id: "f1".parse().unwrap(),
             name: "a".into(),
+            original_name: None,
             path: "".into(),
         }))
     }

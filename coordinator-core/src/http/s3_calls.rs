@@ -13,6 +13,7 @@ use crate::operations::operation_context::OperationContext;
 use crate::operations::tickets::ticket_for;
 use crate::operations::uploads;
 use crate::operations::uppy::parts::stored_parts;
+use crate::policy::FileName;
 use crate::ports::{Storage, Workspaces};
 
 /// The reply, an error included, as S3 would write it.
@@ -78,7 +79,10 @@ async fn create<S: Storage, W: Workspaces>(
         kind: UploadKind::Multipart,
         upload_id: creation.upload_id,
         file_id: creation.file_id,
-        name: creation.name,
+        name: FileName {
+            name: creation.name,
+            original: creation.original_name,
+        },
         path: creation.path,
         content_type: match declared.map(|declared| declared.to_str()) {
             None => None,

@@ -351,8 +351,8 @@ fn end_of(prefix: &str) -> String {
     char::MAX.to_string().repeat(NAME_CHARACTERS)
 }
 
-/// The most characters of four bytes in a name. Source: a name has at most 255 bytes, `policy/names.rs`.
-const NAME_CHARACTERS: usize = 64;
+/// More characters of four bytes than a name can have, each two UTF-16 units. Source: `MAX_NAME_UNITS`.
+const NAME_CHARACTERS: usize = crate::policy::MAX_NAME_UNITS / 2 + 1;
 
 /// Largest number that JavaScript carries exactly (2^53 - 1).
 const MAX_SEQ: u64 = 9_007_199_254_740_991;

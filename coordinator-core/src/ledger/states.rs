@@ -21,6 +21,9 @@ pub struct FileDraft {
     pub workspace: WorkspaceId,
     /// Its name.
     pub name: Redacted<String>,
+    /// Its name as the client gave it, where that has control characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_name: Option<Redacted<String>>,
     /// Its folder.
     pub path: Redacted<String>,
     /// Its size in bytes.
@@ -44,6 +47,7 @@ impl FileDraft {
             file_id: self.file_id.clone(),
             workspace: self.workspace.clone(),
             name: self.name.clone(),
+            original_name: self.original_name.clone(),
             path: self.path.clone(),
             size: self.size,
             content_type: self.content_type.clone(),

@@ -14,7 +14,7 @@ use super::reported_parts::ReportedParts;
 use crate::api_error::{ApiError, internal};
 use crate::auth::{Principal, Ticket};
 use crate::ledger::{Command, DeferredLength, FileDraft, Idempotency, Upload, UploadDraft, UploadPhase};
-use crate::policy;
+use crate::policy::{self, FileName};
 use crate::ports::{Storage, Workspaces};
 
 /// What a client says of a file that it is about to send. The names have been checked.
@@ -22,7 +22,7 @@ pub(crate) struct Wanted {
     pub kind: UploadKind,
     pub upload_id: UploadId,
     pub file_id: FileId,
-    pub name: Redacted<String>,
+    pub name: FileName,
     pub path: Redacted<String>,
     pub content_type: Option<String>,
     pub metadata: StringMap,
@@ -74,6 +74,8 @@ fn draft<S, W>(
         // Nobody says that it is given up: it is over when it cannot come any more.
         UploadKind::Single => op.urls_dead_ms().saturating_add(LATE_WRITE_GRACE_MS),
     };
+    let declared = wanted.content_type.as_deref();
+    let content_type = open_uploads::allowed_type(principal, declared, &wanted.name.name)?;
     Ok(UploadDraft {
         upload_id: wanted.upload_id,
         kind: wanted.kind,
@@ -85,13 +87,14 @@ fn draft<S, W>(
             max_bytes: principal.limits.max_bytes,
         }),
         file: FileDraft {
-            key: policy::object_key(&principal.workspace, &wanted.file_id, &wanted.name),
+            key: policy::object_key(&principal.workspace, &wanted.file_id, &wanted.name.name),
             file_id: wanted.file_id,
             workspace: principal.workspace.clone(),
-            name: wanted.name,
+            name: wanted.name.name,
+            original_name: wanted.name.original,
             path: wanted.path,
             size: 0,
-            content_type: open_uploads::allowed_type(principal, wanted.content_type.as_deref())?,
+            content_type,
             owner: principal.subject.clone(),
             metadata: policy::metadata(Some(&wanted.metadata))?,
         },

@@ -11,7 +11,7 @@ use super::tickets::ticket_for;
 use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::Principal;
 use crate::ledger::{FileDraft, Idempotency, Upload, UploadDraft};
-use crate::policy;
+use crate::policy::{self, FileName};
 use crate::ports::{Storage, Workspaces};
 
 /// Longest name of the client's own for a file, in bytes. Source: own choice.
@@ -108,7 +108,7 @@ fn draft<S, W>(
             "clientRef is longer than {MAX_CLIENT_REF} bytes"
         )));
     }
-    let name = policy::file_name(&file.name)?;
+    let FileName { name, original } = policy::file_name(&file.name)?;
     let path = policy::folder(file.path.as_ref().map_or("", |path| path.as_str()))?;
     let limit = op.largest_file(principal);
     let (kind, plan) = policy::plan(
@@ -119,7 +119,7 @@ fn draft<S, W>(
         op.config.bucket.provider,
     )?;
     check_parts(&file.parts, &plan)?;
-    let content_type = allowed_type(principal, file.content_type.as_deref())?;
+    let content_type = allowed_type(principal, file.content_type.as_deref(), &name)?;
     let file_id = op.cx.file_id(index)?;
     Ok(UploadDraft {
         upload_id: op.cx.upload_id(index)?,
@@ -133,6 +133,7 @@ fn draft<S, W>(
             file_id,
             workspace: principal.workspace.clone(),
             name,
+            original_name: original,
             path,
             size: file.size,
             content_type,

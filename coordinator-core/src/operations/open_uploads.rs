@@ -111,8 +111,12 @@ fn find<'a>(uploads: &'a [Upload], id: &UploadId) -> Option<&'a Upload> {
 }
 
 /// The media type, if the token allows it.
-pub(super) fn allowed_type(principal: &Principal, declared: Option<&str>) -> Result<String, ApiError> {
-    let content_type = policy::content_type(declared)?;
+pub(super) fn allowed_type(
+    principal: &Principal,
+    declared: Option<&str>,
+    name: &str,
+) -> Result<String, ApiError> {
+    let content_type = policy::content_type(declared, name);
     match &principal.limits.content_types {
         Some(taken) if !policy::allows_type(taken, &content_type) => {
             let detail = "the access token does not allow files of this content type";

@@ -93,7 +93,8 @@ fn create<S, W>(
         limits: principal.limits.clone(),
         upload_id: op.cx.upload_id(0)?,
         file_id: op.cx.file_id(0)?,
-        name,
+        name: name.name,
+        original_name: name.original,
         path,
     };
     let key = crate::policy::object_key(&creation.workspace, &creation.file_id, &creation.name);
