@@ -12,6 +12,7 @@ use crate::http::reply::{self, LogFields};
 use crate::http::{Query, routes, subprotocol_token};
 use crate::ledger::Command;
 use crate::operations::deliver::{self, DeliveryOutcome, DeliveryResult};
+use crate::operations::health::StorageHealth;
 use crate::operations::jobs;
 use crate::operations::operation_context::OperationContext;
 use crate::operations::orphans::OrphanReport;
@@ -30,6 +31,7 @@ const ORPHANS_WORKSPACE: &str = "_strays";
 pub struct Coordinator {
     config: Config,
     known: VerificationCache,
+    storage_health: StorageHealth,
 }
 
 /// Somebody who may listen to a workspace's changes.
@@ -50,6 +52,7 @@ impl Coordinator {
     pub fn new(config: Config) -> Self {
         Self {
             known: VerificationCache::none(&config.auth),
+            storage_health: StorageHealth::default(),
             config,
         }
     }
@@ -212,6 +215,7 @@ impl Coordinator {
             cx,
             storage,
             workspaces,
+            storage_health: &self.storage_health,
             workspace: OnceCell::new(),
         }
     }

@@ -19,7 +19,7 @@ const LIFE_MS: i64 = 15 * 60 * 1000;
 /// Permission for one call that a client makes of the coordinator as if it were S3. Whoever has it may make the call, so
 /// it stands in a URL; only this coordinator can write one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct PresignedCall {
     pub what: PresignedAction,
     /// Milliseconds since 1970.

@@ -1,3 +1,5 @@
+use std::sync::{Mutex, PoisonError};
+
 use serde::Serialize;
 use syncsphere_protocol::{ErrorCode, WorkspaceId};
 
@@ -17,12 +19,44 @@ pub(crate) struct Health {
     status: &'static str,
 }
 
-/// Asks storage and a workspace's ledger.
+/// How long an answer of storage holds, in milliseconds, so that whoever asks for the health asks no more of storage than
+/// one does. Source: own choice; monitors ask every few seconds.
+const HOLDS_MS: i64 = 5_000;
+
+/// What storage answered last, and when. One for each coordinator.
+#[derive(Debug, Default)]
+pub(crate) struct StorageHealth(Mutex<Option<(i64, Result<(), ApiError>)>>);
+
+impl StorageHealth {
+    fn known(&self, now_ms: i64) -> Option<Result<(), ApiError>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let holds = |asked_ms: i64| (0..HOLDS_MS).contains(&now_ms.saturating_sub(asked_ms));
+        known
+            .as_ref()
+            .filter(|(asked_ms, _)| holds(*asked_ms))
+            .map(|(_, answer)| answer.clone())
+    }
+
+    fn remember(&self, now_ms: i64, answer: &Result<(), ApiError>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some((now_ms, answer.clone()));
+    }
+}
+
+/// Asks storage, unless that has been done a moment ago, and a workspace's ledger.
 pub(crate) async fn check<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
 ) -> Result<Health, ApiError> {
     let workspace: WorkspaceId = WORKSPACE.parse().map_err(|_| internal("an id of our own"))?;
-    op.s3().check_bucket().await.map_err(misconfigured)?;
+    let now_ms = op.cx.now_ms;
+    match op.storage_health.known(now_ms) {
+        Some(answer) => answer?,
+        None => {
+            let answer = op.s3().check_bucket().await.map_err(misconfigured);
+            op.storage_health.remember(now_ms, &answer);
+            answer?;
+        }
+    }
     match op.ask(&workspace, Command::Head).await? {
         Reply::Head { .. } => Ok(Health { status: "ok" }),
         other => Err(unexpected_reply(&other)),

@@ -141,6 +141,19 @@ impl Harness {
         answer
     }
 
+    /// Begins uploads under an idempotency key.
+    pub fn ask_by_key(&mut self, key: &str, body: Value, script: Vec<Exchange>) -> (u16, Value) {
+        self.storage.0.borrow_mut().extend(script);
+        let request = Request::post("/v1/uploads")
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("idempotency-key", key)
+            .body(serde_json::to_vec(&body).unwrap())
+            .unwrap();
+        let answer = self.exchange(request);
+        self.assert_used_up();
+        answer
+    }
+
     /// The same while storage answers whatever it is asked, as often as it is.
     pub fn ask_freely(&mut self, method: &str, path: &str, body: Value, answer: Answer) -> (u16, Value) {
         self.storage.2.replace(Some(answer));
