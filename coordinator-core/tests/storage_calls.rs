@@ -224,7 +224,7 @@ fn used(harness: &Harness) -> u64 {
     let store = &ledgers[&"demo".parse().unwrap()];
     let owners: std::collections::BTreeSet<_> =
         store.all_uploads().map(|upload| &upload.file.owner.0).collect();
-    let used = owners.into_iter().map(|owner| store.usage(owner).unwrap());
+    let used = owners.into_iter().map(|owner| store.usage(owner).unwrap().bytes);
     used.sum()
 }
 

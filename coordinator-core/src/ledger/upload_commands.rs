@@ -1,11 +1,12 @@
-use syncsphere_protocol::{Crc64Nvme, FileId, FileRecord, UploadId, UploadKind};
+use syncsphere_protocol::{Crc64Nvme, FileId, FileRecord, Redacted, UploadId, UploadKind};
 
 use super::apply::Ledger;
 use super::calls::{Idempotency, Opened, Reply, UploadDraft};
 use super::jobs::{Job, Sweep};
 use super::states::{Ending, Uploading};
-use super::states::{FileDraft, Upload, UploadPhase};
+use super::states::{Upload, UploadPhase};
 use super::store::{IdempotencyRecord, Store, StoredFile};
+use super::usage::{self, Usage};
 use crate::model::DeferredLength;
 
 /// How long an upload may wait for storage to create it, in milliseconds, before it is cleaned up.
@@ -131,17 +132,6 @@ impl<S: Store> Ledger<'_, S> {
         Ok(Reply::Uploads { uploads })
     }
 
-    /// Counts the file among its owner's bytes, if the quota holds it.
-    fn reserve(&mut self, file: &FileDraft, max_bytes: Option<u64>) -> Result<bool, S::Error> {
-        let used = self.store.usage(&file.owner)?;
-        let sum = used.checked_add(file.size);
-        let Some(sum) = sum.filter(|sum| *sum <= max_bytes.unwrap_or(u64::MAX)) else {
-            return Ok(false);
-        };
-        self.store.put_usage(&file.owner, sum)?;
-        Ok(true)
-    }
-
     /// The upload is open from now on, and its file exists.
     fn announce(&mut self, upload: &mut Upload) -> Result<(), S::Error> {
         upload.phase = UploadPhase::Open;
@@ -151,6 +141,8 @@ impl<S: Store> Ledger<'_, S> {
             created_seq: seq,
             key: upload.file.key.clone(),
         };
+        // It stands in the file's record from now on.
+        upload.file.metadata = Redacted::default();
         self.store.put_upload(upload)?;
         self.store
             .put_job(&Job::expire(&upload.upload_id, upload.expires_ms))?;
@@ -198,11 +190,12 @@ impl<S: Store> Ledger<'_, S> {
         size: u64,
     ) -> Result<bool, S::Error> {
         let used = self.store.usage(&upload.file.owner)?;
-        let sum = used.saturating_sub(upload.file.size).checked_add(size);
-        let Some(sum) = sum.filter(|sum| *sum <= deferred_length.max_bytes.unwrap_or(u64::MAX)) else {
+        let sum = used.bytes.saturating_sub(upload.file.size).checked_add(size);
+        let Some(bytes) = sum.filter(|sum| *sum <= deferred_length.max_bytes.unwrap_or(u64::MAX)) else {
             return Ok(false);
         };
-        self.store.put_usage(&upload.file.owner, sum)?;
+        self.store
+            .put_usage(&upload.file.owner, &Usage { bytes, ..used })?;
         upload.file.size = size;
         Ok(true)
     }
@@ -262,9 +255,18 @@ impl<S: Store> Ledger<'_, S> {
             return self.upload_reply(upload, None);
         }
         upload.phase = UploadPhase::Ended;
-        if !matches!(ending, Ending::Available { .. }) {
-            self.release(&upload.file.owner, upload.file.size)?;
-        }
+        let is_kept = matches!(ending, Ending::Available { .. });
+        let less = Usage {
+            bytes: if is_kept { 0 } else { upload.file.size },
+            open: 1,
+            // Of what was announced the record stays.
+            record_bytes: if never_opened {
+                usage::record_bytes(&upload.file)
+            } else {
+                0
+            },
+        };
+        self.release(&upload.file.owner, &less)?;
         self.store.remove_job(&Job::expire(id, 0).id)?;
         self.store.remove_job(&Job::resolve(id, 0).id)?;
         if upload.deferred_length.is_some() {
