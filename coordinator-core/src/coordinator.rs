@@ -16,7 +16,7 @@ use crate::operations::health::StorageHealth;
 use crate::operations::jobs;
 use crate::operations::operation_context::OperationContext;
 use crate::operations::orphans::OrphanReport;
-use crate::ports::{IdentityProviders, MetadataDatabase, Storage, WorkspaceFailure, Workspaces};
+use crate::ports::{IdentityProviders, MetadataDatabase, RequestBody, Storage, WorkspaceFailure, Workspaces};
 
 /// The WebSocket subprotocol of the change feed. Source: the contract, `docs/api.md`.
 const EVENTS_PROTOCOL: &str = "syncsphere.v1";
@@ -68,15 +68,15 @@ impl Coordinator {
         Budgeted::new(storage, self.config.storage_requests())
     }
 
-    /// Answers a request. It never fails: whatever goes wrong becomes an
+    /// Answers a request, whose body is read once it is known who asks. It never fails: whatever goes wrong becomes an
     /// `application/problem+json` reply, with a [`Cause`](crate::Cause) among the response's
     /// extensions where there is something that only the log may know.
     ///
     /// May be dropped at any await: every operation writes its intent before it asks storage, and
     /// may be repeated.
-    pub async fn handle<S: Storage, W: Workspaces, I: IdentityProviders>(
+    pub async fn handle<S: Storage, W: Workspaces, I: IdentityProviders, B: RequestBody>(
         &self,
-        request: http::Request<Vec<u8>>,
+        request: http::Request<B>,
         cx: Context,
         storage: &S,
         workspaces: &W,
@@ -94,7 +94,7 @@ impl Coordinator {
                 &self.authenticator(identity_providers, &cx),
                 &found,
                 &head,
-                &body,
+                body,
             )
             .await
             {

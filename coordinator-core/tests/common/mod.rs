@@ -141,6 +141,11 @@ impl Harness {
         answer
     }
 
+    /// The header that brings the guest's token.
+    pub fn authorization(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+
     /// Begins uploads under an idempotency key.
     pub fn ask_by_key(&mut self, key: &str, body: Value, script: Vec<Exchange>) -> (u16, Value) {
         self.storage.0.borrow_mut().extend(script);
