@@ -50,13 +50,14 @@ const underWay = new Set();
 /** Answers a request, whatever becomes of the module meanwhile. */
 async function answer(call) {
   let end;
-  const trapped = new Promise((resolve) => (end = () => resolve(internalProblem())));
+  // Told without a response: one can only be made within the request that it answers.
+  const trapped = new Promise((resolve) => (end = () => resolve(undefined)));
   underWay.add(end);
   try {
-    return await Promise.race([run(call), trapped]);
+    return (await Promise.race([run(call), trapped])) ?? internalProblem();
   } catch (error) {
-    if (error instanceof WebAssembly.RuntimeError) return internalProblem();
-    throw error;
+    if (!(error instanceof WebAssembly.RuntimeError)) console.error(error);
+    return internalProblem();
   } finally {
     underWay.delete(end);
   }
