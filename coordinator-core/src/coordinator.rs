@@ -12,10 +12,10 @@ use crate::http::reply::{self, LogFields};
 use crate::http::{Query, routes, subprotocol_token};
 use crate::ledger::Command;
 use crate::operations::deliver::{self, DeliveryOutcome, DeliveryResult};
-use crate::operations::health::StorageHealth;
 use crate::operations::jobs;
 use crate::operations::operation_context::OperationContext;
 use crate::operations::orphans::OrphanReport;
+use crate::operations::storage_health::StorageHealth;
 use crate::ports::{IdentityProviders, MetadataDatabase, RequestBody, Storage, WorkspaceFailure, Workspaces};
 
 /// The WebSocket subprotocol of the change feed. Source: the contract, `docs/api.md`.

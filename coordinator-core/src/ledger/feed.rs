@@ -6,8 +6,8 @@ use super::apply::Ledger;
 use super::calls::Reply;
 use super::jobs::Job;
 use super::page_budget::{self, ROWS_AT_ONCE, record_of_change};
-use super::store::Store;
-use super::usage::{self, Usage};
+use super::store::{Store, Usage};
+use super::usage;
 
 /// Pages of the feed that one job removes. Source: own choice, some 1,000 changes; what is left over is the next alarm's,
 /// which follows at once.

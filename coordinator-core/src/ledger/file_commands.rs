@@ -4,8 +4,7 @@ use super::apply::Ledger;
 use super::calls::Reply;
 use super::jobs::Sweep;
 use super::states::Available;
-use super::store::{Store, StoredFile};
-use super::usage::Usage;
+use super::store::{Store, StoredFile, Usage};
 
 /// Files that are there.
 impl<S: Store> Ledger<'_, S> {

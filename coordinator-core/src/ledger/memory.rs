@@ -7,8 +7,7 @@ use super::jobs::Job;
 use super::listing::{FileQuery, FileRange};
 use super::replication::ReplicationState;
 use super::states::Upload;
-use super::store::{IdempotencyRecord, Store, StoredFile};
-use super::usage::Usage;
+use super::store::{IdempotencyRecord, Store, StoredFile, Usage};
 
 /// A ledger's rows in memory, for tests and simulations. It never fails.
 #[derive(Debug, Clone, Default)]

@@ -37,6 +37,5 @@ pub use replication::{Delivery, Receipt, RefusedDelivery, Replay, ReplayStage, R
 pub use schema::MIGRATIONS;
 pub use sql_store::{Database, SqlFailure, SqlStore, SqlValue};
 pub use states::{FileDraft, Upload, UploadPhase};
-pub use store::{IdempotencyRecord, Store, StoredFile};
+pub use store::{IdempotencyRecord, Store, StoredFile, Usage};
 pub use upload_commands::ABSENCE_PROVEN_MS;
-pub use usage::Usage;

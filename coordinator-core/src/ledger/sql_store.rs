@@ -7,8 +7,7 @@ use super::listing::{FileQuery, FileRange};
 use super::replication::ReplicationState;
 use super::schema::MIGRATIONS;
 use super::states::Upload;
-use super::store::{IdempotencyRecord, Store, StoredFile};
-use super::usage::Usage;
+use super::store::{IdempotencyRecord, Store, StoredFile, Usage};
 
 /// A value that goes into a statement or comes out of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,6 @@ use super::jobs::Job;
 use super::listing::FileQuery;
 use super::replication::ReplicationState;
 use super::states::Upload;
-use super::usage::Usage;
 
 /// The rows of one workspace's ledger.
 ///
@@ -106,4 +105,16 @@ pub struct IdempotencyRecord {
     pub fingerprint: String,
     /// The uploads that it began; `None` for one that the quota did not hold.
     pub uploads: Vec<Option<UploadId>>,
+}
+
+/// What an owner takes up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// Bytes of files that are available or uploading.
+    pub bytes: u64,
+    /// Uploads that have not ended.
+    pub open: u64,
+    /// Bytes of records, about.
+    pub record_bytes: u64,
 }

@@ -5,8 +5,8 @@ use super::calls::{Idempotency, Opened, Reply, UploadDraft};
 use super::jobs::{Job, Sweep};
 use super::states::{Ending, Uploading};
 use super::states::{Upload, UploadPhase};
-use super::store::{IdempotencyRecord, Store, StoredFile};
-use super::usage::{self, Usage};
+use super::store::{IdempotencyRecord, Store, StoredFile, Usage};
+use super::usage;
 use crate::model::DeferredLength;
 
 /// How long an upload may wait for storage to create it, in milliseconds, before it is cleaned up.

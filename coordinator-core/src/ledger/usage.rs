@@ -1,10 +1,8 @@
 //! What each owner takes up, and how much that may be.
 
-use serde::{Deserialize, Serialize};
-
 use super::apply::Ledger;
 use super::states::FileDraft;
-use super::store::Store;
+use super::store::{Store, Usage};
 
 /// Uploads that one owner may have open at once.
 ///
@@ -18,18 +16,6 @@ pub(super) const MAX_RECORD_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
 /// What a record takes besides its texts, in bytes, changes included. Source: own choice.
 const RECORD_OVERHEAD: usize = 1_024;
-
-/// What an owner takes up.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Usage {
-    /// Bytes of files that are available or uploading.
-    pub bytes: u64,
-    /// Uploads that have not ended.
-    pub open: u64,
-    /// Bytes of records, about.
-    pub record_bytes: u64,
-}
 
 impl<S: Store> Ledger<'_, S> {
     /// Counts an upload that begins among its owner's, if there is room for it; `max_bytes` is for the files' content.

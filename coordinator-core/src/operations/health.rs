@@ -1,5 +1,3 @@
-use std::sync::{Mutex, PoisonError};
-
 use serde::Serialize;
 use syncsphere_protocol::{ErrorCode, WorkspaceId};
 
@@ -17,30 +15,6 @@ const WORKSPACE: &str = "healthz";
 #[derive(Debug, Serialize)]
 pub(crate) struct Health {
     status: &'static str,
-}
-
-/// How long an answer of storage holds, in milliseconds, so that whoever asks for the health asks no more of storage than
-/// one does. Source: own choice; monitors ask every few seconds.
-const HOLDS_MS: i64 = 5_000;
-
-/// What storage answered last, and when. One for each coordinator.
-#[derive(Debug, Default)]
-pub(crate) struct StorageHealth(Mutex<Option<(i64, Result<(), ApiError>)>>);
-
-impl StorageHealth {
-    fn known(&self, now_ms: i64) -> Option<Result<(), ApiError>> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let holds = |asked_ms: i64| (0..HOLDS_MS).contains(&now_ms.saturating_sub(asked_ms));
-        known
-            .as_ref()
-            .filter(|(asked_ms, _)| holds(*asked_ms))
-            .map(|(_, answer)| answer.clone())
-    }
-
-    fn remember(&self, now_ms: i64, answer: &Result<(), ApiError>) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = Some((now_ms, answer.clone()));
-    }
 }
 
 /// Asks storage, unless that has been done a moment ago, and a workspace's ledger.

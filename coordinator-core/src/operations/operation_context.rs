@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use syncsphere_protocol::{ErrorCode, Problem, WorkspaceId};
 
 use super::errors::unexpected_reply;
-use super::health::StorageHealth;
+use super::storage_health::StorageHealth;
 use crate::api_error::ApiError;
 use crate::auth::Principal;
 use crate::config::Config;
