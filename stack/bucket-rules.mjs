@@ -1,13 +1,16 @@
 // What the uploader needs of a bucket, as S3's API takes it. docs/guides says the same for people.
 
-/** @param {string[]} origins of the pages that upload */
-export function corsRule(origins) {
+/**
+ * @param {string[]} origins of the pages that upload
+ * @param {string[]} [headers] names of those that objects are stored with (`S3_OBJECT_HEADERS`), which files in one request bring
+ */
+export function corsRule(origins, headers = []) {
   return {
     ID: "syncsphere-uploader",
     AllowedOrigins: origins,
     // POST for whole objects sent as forms (S3_FORMS).
     AllowedMethods: ["PUT", "POST", "GET", "HEAD"],
-    AllowedHeaders: ["content-type", "x-amz-checksum-crc64nvme"],
+    AllowedHeaders: ["content-md5", "content-type", "if-none-match", "x-amz-checksum-crc64nvme", ...headers],
     ExposeHeaders: ["ETag", "x-amz-checksum-crc64nvme", "x-amz-request-id"],
     // Source: the most that Chromium honours, kMaxPreflightCacheTimeout
     MaxAgeSeconds: 7200,
@@ -32,8 +35,8 @@ export function abortRule(days) {
  * The bucket's CORS rules with ours among them, and whether that changes anything. Rules of others stay as they are;
  * ours comes first, since S3 takes the first that fits.
  */
-export function withCorsRule(rules, origins) {
-  const ours = corsRule(origins);
+export function withCorsRule(rules, origins, headers) {
+  const ours = corsRule(origins, headers);
   const { ID: ourId, ...content } = ours;
   // A provider may drop the ids.
   if (rules.some(({ ID, ...rule }) => (ID === undefined || ID === ourId) && same(rule, content))) {

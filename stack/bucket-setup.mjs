@@ -48,6 +48,19 @@ async function bucket() {
   }
 }
 
+/** Names of the headers that objects are stored with, as `S3_OBJECT_HEADERS` has them. */
+function objectHeaders({ objectHeaders: json }) {
+  let headers;
+  try {
+    headers = JSON.parse(json || "{}");
+  } catch {
+    throw new Error("S3_OBJECT_HEADERS has to be a JSON object, as the coordinator has it");
+  }
+  return Object.keys(headers)
+    .map((name) => name.toLowerCase())
+    .toSorted();
+}
+
 function creation() {
   // AWS wants to be told any region but its first; R2 and others take none.
   // Source: API_CreateBucketConfiguration, LocationConstraint
@@ -60,7 +73,7 @@ async function cors() {
   const what = `CORS for ${settings.origins.join(", ")}`;
   try {
     const { CORSRules = [] } = await present(new GetBucketCorsCommand({ Bucket }), "NoSuchCORSConfiguration");
-    const { rules, changed } = withCorsRule(CORSRules, settings.origins);
+    const { rules, changed } = withCorsRule(CORSRules, settings.origins, objectHeaders(settings));
     if (!changed) return tell(`as it should be: ${what}`);
     const done = await act(
       `set ${what}${besides(rules.length - 1)}`,
@@ -72,7 +85,8 @@ async function cors() {
     fail(
       what,
       new Error(
-        "this storage has no CORS rules for buckets: set its own, such as MINIO_API_CORS_ALLOW_ORIGIN of MinIO",
+        `this storage has no CORS rules for buckets (${error.name}): set its own, such as MINIO_API_CORS_ALLOW_ORIGIN of MinIO ` +
+          "or `allowed_headers` and container CORS of Swift; docs/errors.md#cors_missing has what they need",
       ),
     );
   }
@@ -107,7 +121,7 @@ async function lifecycle() {
   } catch (error) {
     if (!notSupported(error)) return fail(what, error);
     tell(
-      "WARNING: this storage has no lifecycle rule that ends multipart uploads; the coordinator ends its own after " +
+      `WARNING: this storage has no lifecycle rule that ends multipart uploads (${error.name}); the coordinator ends its own after ` +
         "UPLOAD_TTL_SECONDS, and what it cannot end has to be ended by the storage's own means",
     );
   }
@@ -148,11 +162,11 @@ function besides(count) {
   return count > 0 ? `, beside ${count} rule${count > 1 ? "s" : ""} of others` : "";
 }
 
-function connect({ endpoint, region, addressing, accessKeyId, secretAccessKey }) {
+function connect({ endpoint, region, addressing, accessKeyId, secretAccessKey, sessionToken }) {
   const s3 = new S3Client({
     endpoint,
     region,
-    credentials: { accessKeyId, secretAccessKey },
+    credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) },
     forcePathStyle: addressing === "path",
     maxAttempts: 3,
   });
@@ -178,8 +192,11 @@ function digestOfOld(next) {
   };
 }
 
+/** Storages that have no such rules say so, or take the rule for broken XML as Swift does. */
 function notSupported(error) {
-  return statusOf(error) === 501 || error.name === "NotImplemented";
+  return (
+    statusOf(error) === 501 || ["NotImplemented", "MalformedXML", "MethodNotAllowed"].includes(error.name)
+  );
 }
 
 function statusOf(error) {

@@ -24,7 +24,8 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
  *
  * @param {{
  *   s3?: {endpoint: string, publicEndpoint?: string, accessKeyId: string, secretAccessKey: string, bucket: string,
- *     region: string, provider?: string, addressing?: string},
+ *     region: string, provider?: string, addressing?: string, forms?: string, checksum?: string,
+ *     conditionalWrites?: string},
  *   port?: number, host?: string, vars?: Record<string, string | undefined>, durableDir?: string, databaseUrl?: string,
  *   edge?: boolean, assets?: string | false, environment?: string, configPath?: string, workerDir?: string,
  *   onLog?: (entry: {level: string, message: string}) => void,
@@ -120,6 +121,9 @@ function s3Vars(s3, edge) {
     S3_ACCESS_KEY_ID: s3.accessKeyId,
     S3_SECRET_ACCESS_KEY: s3.secretAccessKey,
     S3_PROVIDER: s3.provider ?? "generic",
+    ...(s3.forms && { S3_FORMS: s3.forms }),
+    ...(s3.conditionalWrites && { S3_CONDITIONAL_WRITES: s3.conditionalWrites }),
+    ...(s3.checksum && { S3_CHECKSUM: s3.checksum }),
   };
 }
 

@@ -1,18 +1,24 @@
 import { once } from "node:events";
 import { Agent, createServer, request as httpRequest } from "node:http";
 import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { finished, pipeline } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import { unmarked, withoutChecksumHeaders, withoutChecksums } from "./blindness.mjs";
 
 /**
  * A bad network in front of a real S3 server: put it between browser and storage (`S3_PUBLIC_ENDPOINT`), and it slows
  * down, refuses, breaks or holds chosen requests. What it is not told to spoil passes byte by byte, signatures
  * included: the `Host` header stays as the client sent it.
  *
- * @param {{target: string, port?: number}} options `target` is the S3 server's address
+ * With `keys` it can also stand for a storage that takes checksums and looks at none: while `blind` is set, the
+ * coordinator has to speak to it as well.
+ *
+ * @param {{target: string, port?: number, keys?: {accessKeyId: string, secretAccessKey: string, region: string}}} options
+ *   `target` is the S3 server's address
  */
-export async function startProxy({ target, port = 0 }) {
-  const proxy = new FaultProxy(new URL(target));
+export async function startProxy({ target, port = 0, keys }) {
+  const proxy = new FaultProxy(new URL(target), keys);
   await proxy.listen(port);
   return proxy;
 }
@@ -43,8 +49,11 @@ class FaultProxy {
   preflights = 0;
   /** Requests under way. */
   open = 0;
+  /** Whether checksums are kept from storage, and storage's from everybody. */
+  blind = false;
 
   #target;
+  #keys;
   #server = createServer((req, res) => void this.#serve(req, res));
   #agent = new Agent({ keepAlive: true });
   #sockets = new Set();
@@ -56,8 +65,9 @@ class FaultProxy {
   #total = new Pace(Infinity);
   #paces = new WeakMap();
 
-  constructor(target) {
+  constructor(target, keys) {
     this.#target = target;
+    this.#keys = keys;
     this.#server.on("connection", (socket) => {
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
@@ -140,6 +150,7 @@ class FaultProxy {
 
   async #play(fault, req, res, record) {
     const body = this.#paced(req, record);
+    if (this.blind && !fault && req.method !== "OPTIONS") return this.#passBlindly(req, body, res);
     switch (fault?.kind) {
       case "answer":
         await swallow(body, fault.afterBytes ?? 0);
@@ -177,6 +188,28 @@ class FaultProxy {
     pipeline(Readable.from(body), upstream).catch(() => {}); // shows as an error of `upstream`, unless it answered early
     const [reply] = await once(upstream, "response");
     return reply;
+  }
+
+  async #passBlindly(req, body, res) {
+    const request = await withoutChecksums(req, await buffer(body), this.#keys);
+    const upstream = httpRequest({
+      agent: this.#agent,
+      host: this.#target.hostname,
+      port: this.#target.port,
+      ...request,
+    });
+    upstream.end(request.body);
+    const [reply] = await once(upstream, "response");
+    const answer = await buffer(reply);
+    const isText = /xml/.test(reply.headers["content-type"] ?? "") && req.method !== "HEAD";
+    const told = isText ? Buffer.from(unmarked(answer.toString())) : answer;
+    const headers = withoutChecksumHeaders(reply.rawHeaders);
+    if (isText) {
+      const at = headers.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === "content-length");
+      if (at >= 0) headers[at + 1] = String(told.length);
+    }
+    res.writeHead(reply.statusCode, headers);
+    res.end(told);
   }
 
   async *#paced(req, record) {

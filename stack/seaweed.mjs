@@ -3,18 +3,9 @@ import { existsSync, readdirSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import {
-  CreateBucketCommand,
-  DeleteObjectCommand,
-  PutBucketCorsCommand,
-  PutObjectCommand,
-  S3Client,
-} from "@aws-sdk/client-s3";
-import { corsRule } from "./bucket-rules.mjs";
 import { endProcess, spawnGuarded } from "./guard.mjs";
-import { freePorts } from "./ports.mjs";
 import { makeRunFolder } from "./run-folder.mjs";
+import { assertRunning, clientOf, onFreePorts, setUpBucket, tailOf, untilItStores } from "./s3-server.mjs";
 
 /**
  * Starts a real S3 server (SeaweedFS, one process) on free ports of 127.0.0.1, creates a bucket and sets its CORS
@@ -40,7 +31,7 @@ export async function startSeaweed({ dataDir, bucket = "uploads", allowedOrigins
 
   let server;
   try {
-    server = await firstThatComesUp(start);
+    server = await onFreePorts(LISTENERS, start);
     await setUpBucket(server.client, bucket, allowedOrigins);
   } catch (error) {
     await server?.end();
@@ -91,21 +82,6 @@ const REGION = "us-east-1";
 
 // One process, five services, each with an HTTP and a gRPC port; the admin service listens even without its UI.
 const LISTENERS = 10;
-const START_ATTEMPTS = 4;
-const READY_TIMEOUT_MS = 60_000;
-
-/** Ports are only known to have been free, so a start that loses a race for one is tried with others. */
-async function firstThatComesUp(start) {
-  let failure;
-  for (let attempt = 0; attempt < START_ATTEMPTS; attempt++) {
-    try {
-      return await start(await freePorts(LISTENERS));
-    } catch (error) {
-      failure = error;
-    }
-  }
-  throw failure;
-}
 
 async function launch({ data, runDir, ports, credentials }) {
   const [s3, s3Grpc, master, masterGrpc, volume, volumeGrpc, filer, filerGrpc, admin, adminGrpc] = ports;
@@ -147,25 +123,15 @@ async function launch({ data, runDir, ports, credentials }) {
     },
   );
 
-  let tail = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (chunk) => (tail = (tail + chunk).slice(-4000)));
-  }
-
+  const tail = tailOf(child);
   const endpoint = `http://127.0.0.1:${s3}`;
-  const client = new S3Client({
-    endpoint,
-    region: REGION,
-    credentials,
-    forcePathStyle: true,
-    maxAttempts: 1,
-  });
+  const client = clientOf({ endpoint, region: REGION, ...credentials });
   try {
-    await untilItStores(client, child);
+    await untilItStores(client, "readiness", () => assertRunning(child));
   } catch (error) {
     await endProcess(child, 0);
     client.destroy();
-    throw new Error(`SeaweedFS did not come up: ${error.message}\n${tail}`);
+    throw new Error(`SeaweedFS did not come up: ${error.message}\n${tail()}`);
   }
   const end = async () => {
     await endProcess(child);
@@ -179,43 +145,5 @@ async function removeSockets([, s3Grpc, , masterGrpc, , volumeGrpc, , filerGrpc,
   const services = { s3: s3Grpc, master: masterGrpc, volume: volumeGrpc, filer: filerGrpc, admin: adminGrpc };
   for (const [service, port] of Object.entries(services)) {
     await rm(`/tmp/seaweedfs-${service}-grpc-${port}.sock`, { force: true });
-  }
-}
-
-/** Ready means that an object can be stored, which is well after the port answers. */
-async function untilItStores(client, child) {
-  const deadline = Date.now() + READY_TIMEOUT_MS;
-  const probe = { Bucket: "readiness", Key: "probe" };
-  for (;;) {
-    if (child.exitCode !== null || child.signalCode !== null) throw new Error("it ended at once");
-    try {
-      await createBucket(client, probe.Bucket);
-      await client.send(new PutObjectCommand({ ...probe, Body: "ready" }));
-      await client.send(new DeleteObjectCommand(probe));
-      return;
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
-      await delay(50);
-    }
-  }
-}
-
-async function setUpBucket(client, bucket, allowedOrigins) {
-  await createBucket(client, bucket);
-  await client.send(
-    new PutBucketCorsCommand({
-      Bucket: bucket,
-      CORSConfiguration: {
-        CORSRules: [corsRule(allowedOrigins)],
-      },
-    }),
-  );
-}
-
-async function createBucket(client, bucket) {
-  try {
-    await client.send(new CreateBucketCommand({ Bucket: bucket }));
-  } catch (error) {
-    if (error.name !== "BucketAlreadyOwnedByYou" && error.name !== "BucketAlreadyExists") throw error;
   }
 }

@@ -276,7 +276,7 @@ impl World {
             let storage_upload_id = upload.storage_upload_id.as_ref().map(|id| id.0.as_str());
             self.bucket
                 .borrow_mut()
-                .put(&upload.file.key.0, storage_upload_id);
+                .put(&upload.sent_to().0, storage_upload_id);
         }
     }
 

@@ -27,6 +27,11 @@ fn created() -> Exchange {
     )
 }
 
+fn copied() -> Exchange {
+    let body = "<CopyObjectResult><ETag>&quot;whole-2&quot;</ETag></CopyObjectResult>";
+    ("PUT", xml(200, body))
+}
+
 fn completed() -> Exchange {
     ("POST uploadId", xml(200, "<CompleteMultipartUploadResult/>"))
 }
@@ -186,10 +191,16 @@ fn a_whole_file_becomes_available_by_being_there() {
     harness.run_due_jobs(vec![("HEAD", nothing())]);
     assert_eq!(only_file(&mut harness)["status"], "uploading");
     harness.now_ms += 2_000;
-    harness.run_due_jobs(vec![("HEAD", object(7, None))]);
+    harness.run_due_jobs(vec![("HEAD", object(7, None)), copied()]);
     let file = only_file(&mut harness);
     assert_eq!((&file["status"], &file["size"]), (&json!("available"), &json!(7)));
-    // And that is all: nobody looks again.
+    // And that is all: nobody looks again. What the URL may bring yet is removed once the URL is dead.
+    harness.now_ms += 59 * MINUTE_MS;
+    harness.run_due_jobs(vec![]);
+    for _ in 0..2 {
+        harness.now_ms += 10 * MINUTE_MS;
+        harness.run_due_jobs(vec![("DELETE", xml(204, ""))]);
+    }
     harness.now_ms += 60 * MINUTE_MS;
     harness.run_due_jobs(vec![]);
 }
@@ -208,7 +219,8 @@ fn it_is_looked_for_at_least_twice_a_minute_until_it_cannot_come_any_more() {
             script.push(("HEAD", nothing()));
         }
         if harness.now_ms - begin >= 71 * MINUTE_MS {
-            script.push(("DELETE", xml(204, "")));
+            let removed = || ("DELETE", xml(204, ""));
+            script.extend([removed(), removed()]);
         }
         harness.run_due_jobs(script);
         looks += 1;
@@ -230,7 +242,7 @@ fn a_whole_file_is_not_removed_for_one_look_that_did_not_find_it() {
     harness.run_due_jobs(vec![("HEAD", nothing()), ("HEAD", nothing())]);
     assert_eq!(only_file(&mut harness)["status"], "uploading");
     harness.now_ms += MINUTE_MS;
-    harness.run_due_jobs(vec![("HEAD", object(7, None))]);
+    harness.run_due_jobs(vec![("HEAD", object(7, None)), copied()]);
     assert_eq!(only_file(&mut harness)["status"], "available");
 }
 
@@ -239,7 +251,8 @@ fn a_whole_file_beyond_a_limit_is_removed() {
     let mut harness = Harness::with(&[("MAX_FILE_SIZE", "6")]);
     params(&mut harness);
     harness.now_ms += 2_000;
-    harness.run_due_jobs(vec![("HEAD", object(7, None)), ("DELETE", xml(204, ""))]);
+    let removed = || ("DELETE", xml(204, ""));
+    harness.run_due_jobs(vec![("HEAD", object(7, None)), removed(), removed()]);
     assert_eq!(only_file(&mut harness)["status"], "aborted");
 }
 

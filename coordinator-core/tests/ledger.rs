@@ -63,15 +63,18 @@ fn command() -> impl Strategy<Value = fn(usize, i64) -> Command> {
         |index, _| Command::StartCompletion {
             upload_id: upload_id(index),
             crc64nvme: None,
+            md5: None,
             size: Some(if index.is_multiple_of(2) { 1 } else { 2 }),
         },
         |index, _| Command::StopCompletion {
             upload_id: upload_id(index),
         },
         |index, _| Command::Finish {
+            urls_dead_ms: 0,
             upload_id: upload_id(index),
             etag: "\"e\"".to_owned(),
             crc64nvme: None,
+            md5: None,
         },
         |index, now_ms| Command::Abort {
             upload_id: upload_id(index),

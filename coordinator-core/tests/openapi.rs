@@ -146,8 +146,20 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
     let upload = || Operation::new("").with(id("uploadId"));
     let file = || Operation::new("").with(id("fileId"));
 
+    let disposition = query(
+        "disposition",
+        json!({ "type": "string", "enum": ["attachment", "inline"], "default": "attachment" }),
+        "`inline` has it shown in place where its type can only be shown or played",
+    );
+    let expires = query(
+        "expires",
+        json!({ "type": "integer", "minimum": 1, "maximum": 14_400, "default": 300 }),
+        "Life of the link in seconds, at most `DOWNLOAD_TTL_SECONDS`",
+    );
     let mut content = file()
         .says("A link to the file's bytes")
+        .with(disposition)
+        .with(expires)
         .answers::<ContentLink>(schemas);
     content.responses.insert(
         "302".to_owned(),

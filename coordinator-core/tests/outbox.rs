@@ -69,9 +69,11 @@ fn begin(index: usize) -> Command {
 
 fn finish(index: usize) -> Command {
     Command::Finish {
+        urls_dead_ms: 0,
         upload_id: drafts::upload_id(index),
         etag: "\"e\"".to_owned(),
         crc64nvme: None,
+        md5: None,
     }
 }
 

@@ -81,9 +81,11 @@ fn end(id: u64, way: u64, now_ms: i64) -> Option<Command> {
     let upload_id = format!("u{id}").parse().unwrap();
     Some(match way {
         0 => Command::Finish {
+            urls_dead_ms: 0,
             upload_id,
             etag: "\"e\"".to_owned(),
             crc64nvme: None,
+            md5: None,
         },
         1 => Command::Abort {
             upload_id,
@@ -100,6 +102,7 @@ fn end(id: u64, way: u64, now_ms: i64) -> Option<Command> {
         4 => Command::StartCompletion {
             upload_id,
             crc64nvme: None,
+            md5: None,
             size: None,
         },
         5 => Command::TakeJobs { limit: 3 },

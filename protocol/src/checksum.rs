@@ -106,7 +106,7 @@ impl From<Crc64Nvme> for String {
 ///
 /// Source: RFC 4648, section 4. By hand, since 64 bits are always eleven digits and a filler, and what does it for any
 /// length is 4 KB more for each page to download.
-fn digit_of(bits: u64) -> char {
+pub(crate) fn digit_of(bits: u64) -> char {
     let six = (bits & 63) as u8;
     char::from(match six {
         0..26 => b'A' + six,
@@ -117,7 +117,7 @@ fn digit_of(bits: u64) -> char {
     })
 }
 
-fn value_of(digit: u8) -> Option<u64> {
+pub(crate) fn value_of(digit: u8) -> Option<u64> {
     let value = match digit {
         b'A'..=b'Z' => digit - b'A',
         b'a'..=b'z' => digit - b'a' + 26,

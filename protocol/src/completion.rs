@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::checksum::Crc64Nvme;
 use crate::files::FileRecord;
 use crate::ids::UploadId;
+use crate::integrity::Checksum;
+use crate::md5::Md5;
 use crate::parts::PartNumber;
 use crate::problem::Problem;
 use crate::redacted::Redacted;
@@ -25,6 +27,21 @@ pub struct CompletedPart {
     /// The checksum of the bytes that the client sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crc64nvme: Option<Crc64Nvme>,
+    /// Their MD5, in its place where storage proves content by that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub md5: Option<Md5>,
+}
+
+impl CompletedPart {
+    /// A part that was sent, with its checksum, where it has one.
+    pub fn new(part_number: PartNumber, checksum: Option<Checksum>) -> Self {
+        Self {
+            part_number,
+            etag: None,
+            crc64nvme: checksum.and_then(Checksum::crc64nvme),
+            md5: checksum.and_then(Checksum::md5),
+        }
+    }
 }
 
 /// Body of `POST /v1/uploads/{uploadId}/complete`. The reply is the [`FileRecord`].

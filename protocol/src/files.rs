@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checksum::Crc64Nvme;
 use crate::ids::{FileId, WorkspaceId};
+use crate::md5::Md5;
 use crate::redacted::Redacted;
 use crate::string_map::StringMap;
 use crate::timestamp::Timestamp;
@@ -54,6 +55,10 @@ pub struct FileChecksum {
     /// Full-object CRC64NVME, as storage itself reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crc64nvme: Option<Crc64Nvme>,
+    /// MD5, of files that came in one request to a storage that proves content so. Of one that came in parts the ETag is what
+    /// their MD5s make.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub md5: Option<Md5>,
 }
 
 /// What the workspace knows of a file.

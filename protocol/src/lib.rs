@@ -13,10 +13,13 @@ mod completion;
 mod database;
 mod files;
 mod ids;
+mod integrity;
+mod md5;
 mod parts;
 mod problem;
 mod redacted;
 mod signing;
+mod storage_codes;
 mod string_map;
 mod timestamp;
 mod token;
@@ -32,6 +35,8 @@ pub use completion::{
 pub use database::{DatabaseStatus, ParkedRow};
 pub use files::{ContentLink, FileChecksum, FileList, FileRecord, FileStatus};
 pub use ids::{FileId, InvalidId, UploadId, WorkspaceId};
+pub use integrity::{Checksum, Integrity};
+pub use md5::{InvalidMd5, Md5};
 pub use parts::{
     InvalidPartNumber, InvalidPlan, MAX_OBJECT_SIZE, MAX_PART_COUNT, MAX_PART_SIZE, MIB, MIN_PART_SIZE,
     PartNumber, PartPlan, PartRange, SINGLE_REQUEST_LIMIT, Tail, default_part_size,
@@ -39,6 +44,7 @@ pub use parts::{
 pub use problem::{ErrorCode, Problem};
 pub use redacted::Redacted;
 pub use signing::{MAX_PARTS_PER_SIGNING, PartToSign, SignPartsReply, SignPartsRequest, SignedPart};
+pub use storage_codes::StorageCode;
 pub use string_map::StringMap;
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use token::{TokenError, TokenReply};

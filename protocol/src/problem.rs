@@ -33,13 +33,15 @@ pub enum ErrorCode {
     RateLimited,
     /// Storage does not answer, or answers that it is overloaded; wait.
     StorageUnavailable,
+    /// Storage refuses, and asking again cannot help: `detail` has its code.
+    StorageRefused,
     /// A fault of the coordinator.
     Internal,
 }
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::InvalidRequest,
@@ -53,6 +55,7 @@ impl ErrorCode {
         Self::Conflict,
         Self::RateLimited,
         Self::StorageUnavailable,
+        Self::StorageRefused,
         Self::Internal,
     ];
 
@@ -70,6 +73,8 @@ impl ErrorCode {
             Self::Conflict => 409,
             Self::RateLimited => 429,
             Self::StorageUnavailable => 503,
+            // Not 502, which clients and proxies take for something that passes.
+            Self::StorageRefused => 424,
             Self::Internal => 500,
         }
     }
@@ -98,6 +103,7 @@ impl ErrorCode {
             Self::Conflict => "The request conflicts with the current state",
             Self::RateLimited => "Too many requests",
             Self::StorageUnavailable => "Storage is not available",
+            Self::StorageRefused => "Storage refuses",
             Self::Internal => "The coordinator failed",
         }
     }
@@ -118,6 +124,7 @@ impl ErrorCode {
             Self::Conflict => "conflict",
             Self::RateLimited => "rate_limited",
             Self::StorageUnavailable => "storage_unavailable",
+            Self::StorageRefused => "storage_refused",
             Self::Internal => "internal",
         }
     }

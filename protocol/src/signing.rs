@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::checksum::Crc64Nvme;
+use crate::integrity::Checksum;
+use crate::md5::Md5;
 use crate::parts::PartNumber;
 use crate::redacted::Redacted;
 use crate::string_map::StringMap;
@@ -36,6 +38,20 @@ pub struct PartToSign {
     /// The part's checksum. Where given, the URL accepts exactly these bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crc64nvme: Option<Crc64Nvme>,
+    /// The part's MD5, in its place where storage proves content by that: the grant's `checksum` tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub md5: Option<Md5>,
+}
+
+impl PartToSign {
+    /// A part with its checksum, where it has one.
+    pub fn new(part_number: PartNumber, checksum: Option<Checksum>) -> Self {
+        Self {
+            part_number,
+            crc64nvme: checksum.and_then(Checksum::crc64nvme),
+            md5: checksum.and_then(Checksum::md5),
+        }
+    }
 }
 
 /// Reply of `POST /v1/uploads/{uploadId}/parts`.

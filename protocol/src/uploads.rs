@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::checksum::Crc64Nvme;
 use crate::files::{FileRecord, FileStatus};
 use crate::ids::{FileId, UploadId};
+use crate::integrity::Integrity;
 use crate::parts::{PartNumber, Tail};
 use crate::problem::Problem;
 use crate::redacted::Redacted;
@@ -56,6 +57,13 @@ pub struct NewFile {
     /// where storage takes parts of one size only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tail: Option<Tail>,
+    /// What checksums the client is going to state; where absent, its first part tells. `none` spares storages the
+    /// headers that announce them, which some do not know and others hold every part to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integrity: Option<Integrity>,
+    /// Whether the client can send a form (`method: "POST"` with `fields`). Others get a `PUT`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forms: bool,
     /// Parts whose URLs should come in the reply, at most 100 in the whole request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartToSign>,
@@ -105,6 +113,7 @@ impl<'de> Deserialize<'de> for InitiateResult {
             ticket: Option<Redacted<String>>,
             expires_at: Option<Timestamp>,
             expires_in: Option<u64>,
+            checksum: Option<Integrity>,
             urls: Option<Vec<SignedPart>>,
         }
 
@@ -125,6 +134,7 @@ impl<'de> Deserialize<'de> for InitiateResult {
             ticket: either.ticket.ok_or_else(|| missing("ticket"))?,
             expires_at: either.expires_at.ok_or_else(|| missing("expiresAt"))?,
             expires_in: either.expires_in.ok_or_else(|| missing("expiresIn"))?,
+            checksum: either.checksum.unwrap_or_default(),
             urls: either.urls.ok_or_else(|| missing("urls"))?,
         })))
     }
@@ -180,6 +190,10 @@ pub struct UploadGrant {
     pub expires_at: Timestamp,
     /// The same as seconds from now.
     pub expires_in: u64,
+    /// By which checksums of parts storage proves content. A client that had computed others computes these, and asks for
+    /// its URLs anew: none come with others. Absent from coordinators that know CRC64NVME only.
+    #[serde(default)]
+    pub checksum: Integrity,
     /// URLs for the parts that were asked for.
     pub urls: Vec<SignedPart>,
 }
@@ -267,6 +281,7 @@ mod tests {
                     part_count: 1,
                     ticket: "t".into(),
                     expires_at: Timestamp::from_unix_millis(0),
+                    checksum: Integrity::Crc64Nvme,
                     expires_in: 60,
                     urls: Vec::new(),
                 })),

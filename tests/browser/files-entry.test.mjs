@@ -66,6 +66,14 @@ test("one file: its record, its content, its end", async () => {
   assert.match(content.headers.get("content-disposition"), /one\.bin/);
   assert.deepEqual(new Uint8Array(await content.arrayBuffer()), new Uint8Array(bytes));
 
+  const film = await client.upload(bytes, { name: "film.mp4", contentType: "video/mp4" });
+  const hour = await workspace.content(film.fileId, { disposition: "inline", expires: 3600 });
+  const left = Date.parse(hour.expiresAt) - Date.now();
+  assert.ok(left > 3_500_000 && left <= 3_600_000, `${left} ms`);
+  assert.match((await fetch(hour.url)).headers.get("content-disposition"), /^inline;.*film\.mp4/);
+  await assert.rejects(workspace.content(film.fileId, { expires: 14_401 }), { code: "invalid_request" });
+  await workspace.deleteFile(film.fileId);
+
   const begun = await client.open(bytes, { name: "begun.bin" });
   await assert.rejects(workspace.content(begun.fileId), { code: "conflict", status: 409 });
   await assert.rejects(workspace.deleteFile(begun.fileId), { code: "conflict", retryable: false });

@@ -39,12 +39,13 @@ export function useStack({
   return stack;
 }
 
-class Stack {
+/** What a page is opened on. */
+export class Stack {
   #cleanUps = [];
   #names;
   #workspaces = 0;
 
-  constructor(names) {
+  constructor(names = []) {
     this.#names = names;
   }
 

@@ -43,6 +43,18 @@ describe("on SeaweedFS", () => {
     assert.ok(!(await preflight(Bucket, "https://other.example")));
   });
 
+  test("lets pages send what objects are stored with", async () => {
+    const Bucket = "stored";
+    const headers = JSON.stringify({ "X-Amz-Storage-Class": "STANDARD", "cache-control": "no-store" });
+    const made = await setUp(Bucket, "--origin", APP, "--create", "--object-headers", headers);
+    assert.equal(made.code, 0, made.stderr);
+    const [rule] = await corsOf(Bucket);
+    assert.deepEqual(rule.AllowedHeaders.slice(-2), ["cache-control", "x-amz-storage-class"]);
+    const wrong = await setUp(Bucket, "--origin", APP, "--object-headers", "cache-control: no-store");
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.stderr, /S3_OBJECT_HEADERS has to be a JSON object/);
+  });
+
   test("changes nothing the second time, and its own rules when asked for others", async () => {
     const Bucket = "again";
     await setUp(Bucket, "--origin", APP, "--create");

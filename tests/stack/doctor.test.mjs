@@ -6,13 +6,16 @@ import { createServer, request as httpRequest } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import {
+  CreateBucketCommand,
   DeleteBucketCorsCommand,
   ListBucketsCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   PutBucketCorsCommand,
+  PutBucketVersioningCommand,
 } from "@aws-sdk/client-s3";
 import { startCoordinator } from "../../stack/coordinator.mjs";
+import { startProxy } from "../../stack/proxy.mjs";
 import { startSeaweed } from "../../stack/seaweed.mjs";
 
 const XTASK = process.env.SYNCSPHERE_XTASK ?? "target/debug/xtask";
@@ -57,6 +60,7 @@ const EXPECTED = [
     "checksum",
   ],
   ["parts-cors", "parts-complete", "parts-download", "parts-clean-up"],
+  ["copy-source", "part-sizes", "profile", "profile-clean-up"],
 ].flat();
 
 test("people get one line a finding, and neither a token nor a signed URL", async () => {
@@ -77,7 +81,7 @@ describe("CORS of the bucket", () => {
   const whole = {
     AllowedOrigins: ["*"],
     AllowedMethods: ["PUT", "POST", "GET", "HEAD"],
-    AllowedHeaders: ["content-type", "x-amz-checksum-crc64nvme"],
+    AllowedHeaders: ["content-md5", "content-type", "x-amz-checksum-crc64nvme"],
     ExposeHeaders: ["ETag", "x-amz-checksum-crc64nvme", "x-amz-request-id"],
   };
   let coordinator;
@@ -218,6 +222,79 @@ test("a clock of storage that is wrong is told", async () => {
       await wrong.stop();
     }
   }
+});
+
+test("storage that looks at no checksum is told, and one that proves by MD5 is in order", async () => {
+  const proxy = await startProxy({ target: s3.endpoint, keys: s3 });
+  try {
+    proxy.blind = true;
+    await withCoordinator({ s3: { endpoint: proxy.endpoint } }, async (url) => {
+      const { code, findings } = await doctor("--endpoint", url);
+      assert.equal(code, 1);
+      const told = Object.fromEntries(troubles(findings).map((trouble) => [trouble.check, trouble]));
+      for (const check of ["checksums", "complete", "damaged-part"]) {
+        assert.equal(told[check]?.verdict, "failure", check);
+        assert.match(told[check].cure, /S3_CHECKSUM/, `${check}: ${told[check].detail}`);
+      }
+    });
+  } finally {
+    await proxy.stop();
+  }
+  // SeaweedFS takes no `Content-MD5` in forms.
+  await withCoordinator({ vars: { S3_CHECKSUM: "md5" } }, async (url) => {
+    const { findings } = await doctor("--endpoint", url);
+    assert.match(troubles(findings)[0].cure, /S3_FORMS to off/);
+  });
+  await withCoordinator({ vars: { S3_CHECKSUM: "md5", S3_FORMS: "off" } }, async (url) => {
+    const { code, findings } = await doctor("--endpoint", url);
+    assert.deepEqual(troubles(findings), []);
+    assert.equal(code, 0);
+  });
+});
+
+test("storage that copies by an upload's URL, or takes parts of one size only, is told", async () => {
+  const proxy = await startProxy({ target: s3.endpoint });
+  // No real one here does either. A copy is the second PUT of a small file; no other part is both second and large.
+  proxy.interfere(({ method, partNumber, attempt, contentLength }) => {
+    if (method !== "PUT") return undefined;
+    if (partNumber === null && attempt === 2) return { kind: "answer", status: 404, code: "NoSuchKey" };
+    const isSmaller = partNumber === 2 && contentLength > 1_000_000;
+    return isSmaller ? { kind: "answer", status: 400, code: "InvalidPart" } : undefined;
+  });
+  try {
+    const options = { s3: { publicEndpoint: proxy.endpoint }, vars: { S3_FORMS: "off" } };
+    await withCoordinator(options, async (url) => {
+      const { code, findings } = await doctor("--endpoint", url);
+      assert.equal(code, 1);
+      const told = troubles(findings).map(({ check, verdict }) => [check, verdict]);
+      assert.deepEqual(told, [
+        ["copy-source", "failure"],
+        ["part-sizes", "failure"],
+      ]);
+      assert.match(
+        findings.find(({ check }) => check === "profile").detail,
+        /two sizes: no;.*S3_PROVIDER=r2$/,
+      );
+    });
+  } finally {
+    await proxy.stop();
+  }
+});
+
+test("a bucket that keeps versions is told, and what fits a storage is said", async () => {
+  const Bucket = "versions";
+  await s3.client.send(new CreateBucketCommand({ Bucket }));
+  const VersioningConfiguration = { Status: "Enabled" };
+  await s3.client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration }));
+  await withCoordinator({ s3: { bucket: Bucket } }, async (url) => {
+    const { code, findings } = await doctor("--endpoint", url);
+    assert.equal(code, 0);
+    const told = troubles(findings).filter(({ check }) => check === "versions");
+    assert.match(told[0].cure, /lifecycle rule/);
+    const profile = findings.find(({ check }) => check === "profile").detail;
+    assert.match(profile, /two sizes: yes; If-None-Match heeded: yes; versions kept: yes/);
+    assert.match(profile, /S3_CHECKSUM=crc64nvme S3_FORMS=on$/);
+  });
 });
 
 /** Storage whose `Date` is off by so many minutes: the machine has but one clock. */

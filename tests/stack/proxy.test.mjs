@@ -13,7 +13,7 @@ let s3, proxy, client;
 
 before(async () => {
   s3 = await startSeaweed();
-  proxy = await startProxy({ target: s3.endpoint });
+  proxy = await startProxy({ target: s3.endpoint, keys: s3 });
   client = new S3Client({
     endpoint: proxy.endpoint,
     region: s3.region,
@@ -93,6 +93,20 @@ test("a halted proxy refuses connections and comes back at the same address", as
   await proxy.resume();
   assert.equal(proxy.endpoint, endpoint);
   await put("home again");
+});
+
+test("a blind one takes whatever checksum comes, keeps storage's to itself, and stores what was sent", async () => {
+  const wrong = { Bucket: s3.bucket, Key: "damaged/ü (1)", Body: BODY, ChecksumCRC64NVME: "AAAAAAAAAAE=" };
+  await assert.rejects(client.send(new PutObjectCommand(wrong)), { name: "BadDigest" });
+  proxy.blind = true;
+  try {
+    await client.send(new PutObjectCommand(wrong));
+    const look = { Bucket: s3.bucket, Key: wrong.Key, ChecksumMode: "ENABLED" };
+    const found = await client.send(new HeadObjectCommand(look));
+    assert.deepEqual([found.ContentLength, found.ChecksumCRC64NVME], [BODY.length, undefined]);
+  } finally {
+    proxy.blind = false;
+  }
 });
 
 function put(Key) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createPublicKey, generateKeyPairSync, randomBytes, sign, verify } from "node:crypto";
 import { describe, test } from "node:test";
 import { startCoordinator } from "../../stack/coordinator.mjs";
-import { Client, assertProblem, requestToken, useStack } from "./support.mjs";
+import { Client, PART, assertProblem, requestToken, useStack } from "./support.mjs";
 
 const GUEST = "urn:syncsphere:guest";
 const ISSUER = "https://issuer.test";
@@ -95,7 +95,8 @@ describe("a rotation of the keys", () => {
       coordinators.push(await start(former), await start(current));
       const [before, after] = coordinators;
       const client = await Client.guest(before.url, "rotation");
-      const grant = await client.open({ length: 1 });
+      // In parts, which are signed by the ticket alone: a whole file's upload is looked up.
+      const grant = await client.open({ length: PART + 1 }, { partSize: PART });
       const sign = (url, bearer) =>
         new Client(url, bearer).send("POST", `/v1/uploads/${grant.uploadId}/parts`, {
           body: { ticket: grant.ticket, parts: [{ partNumber: 1 }] },

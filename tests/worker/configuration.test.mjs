@@ -15,11 +15,17 @@ describe("a variable that is missing or wrong", () => {
     region: "us-east-1",
   };
   const CASES = {
-    S3_ENDPOINT: [undefined, "nonsense", "ftp://a.test", "http://a.test/path", "http://user:pass@a.test"],
+    S3_ENDPOINT: [undefined, "nonsense", "ftp://a.test", "http://a.test/a//path", "http://user:pass@a.test"],
     S3_PUBLIC_ENDPOINT: ["nonsense", "https://a.example,", "https://a.example,nonsense"],
     S3_BUCKET: [undefined, "a/b"],
     S3_ADDRESSING: ["sideways"],
     S3_FORMS: ["yes"],
+    S3_CHECKSUM: ["sha256"],
+    S3_SESSION_TOKEN: ["two words"],
+    S3_PREFIX: ["../elsewhere", "{name}"],
+    S3_KEY_TEMPLATE: ["{workspace}/{name}", "{fileId}/{key}"],
+    S3_OBJECT_HEADERS: ["x-amz-acl: private", '{"content-length":"1"}'],
+    DOWNLOAD_TTL_SECONDS: ["604801"],
     S3_PROVIDER: ["other"],
     S3_ACCESS_KEY_ID: [undefined],
     S3_SECRET_ACCESS_KEY: [undefined, ""],
@@ -77,8 +83,8 @@ describe("wrong credentials for storage", () => {
     const health = await assertProblem(await client.send("GET", "/healthz"), "internal");
     assert.match(health.detail, /storage refuses the coordinator/);
     const body = { files: [{ clientRef: "f", name: "f", size: 100_000_000 }] };
-    const problem = await client.refused("internal", "POST", "/v1/uploads", { body });
-    assert.equal(problem.detail, "the coordinator could not carry this out");
+    const problem = await client.refused("storage_refused", "POST", "/v1/uploads", { body });
+    assert.match(problem.detail, /SignatureDoesNotMatch$/);
     const logged = stack.coordinator.logs.map(({ message }) => message).join("\n");
     assert.match(logged, new RegExp(problem.requestId));
     assert.match(logged, /403/);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { PART, crc64nvme, noise, useStack } from "./support.mjs";
+import { PART, crc64nvme, noise, put, useStack } from "./support.mjs";
 
 const stack = useStack({ vars: { S3_FORMS: "on" } });
 const shortLived = useStack({ vars: { S3_FORMS: "on", URL_TTL_SECONDS: "1" } });
@@ -45,6 +45,23 @@ describe("an upload by form", () => {
     assert.equal((await client.complete(grant, { crc64nvme: checksum })).status, "available");
   });
 
+  test("goes only to clients that say that they can send one, also when its URL is renewed", async () => {
+    for (const [forms, method] of [
+      [true, "POST"],
+      [undefined, "PUT"],
+    ]) {
+      const { client, grant, bytes, checksum } = await open(noise(10), { forms });
+      const parts = [{ partNumber: 1, crc64nvme: checksum }];
+      const [renewed] = await client.sign(grant, parts);
+      const { ticket } = await client.ask("GET", `/v1/uploads/${grant.uploadId}`);
+      const [resumed] = await client.sign({ ...grant, ticket }, parts);
+      assert.deepEqual([grant.urls[0].method, renewed.method, resumed.method], [method, method, method]);
+      const reply = method === "PUT" ? await put(renewed, bytes) : await post(renewed, bytes);
+      assert.ok(reply.ok);
+      assert.equal((await client.complete(grant, { crc64nvme: checksum })).status, "available");
+    }
+  });
+
   test("a form that has expired is refused in words that clients know", async () => {
     const { grant, bytes } = await open(noise(10), {}, shortLived.guest());
     await new Promise((resolve) => setTimeout(resolve, 2500));
@@ -77,7 +94,8 @@ describe("an upload by form", () => {
 async function open(bytes, file = {}, client = stack.guest()) {
   client = await client;
   const checksum = await crc64nvme(bytes);
-  const grant = await client.open(bytes, { ...file, parts: [{ partNumber: 1, crc64nvme: checksum }] });
+  const parts = [{ partNumber: 1, crc64nvme: checksum }];
+  const grant = await client.open(bytes, { forms: true, ...file, parts });
   return { client, grant, bytes, checksum };
 }
 

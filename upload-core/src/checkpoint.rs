@@ -1,15 +1,16 @@
 //! What is kept of an upload so that a later page can go on with it.
 
-use syncsphere_protocol::{Crc64Nvme, PartNumber, PartPlan, Redacted, Tail, UploadId, UploadKind};
+use syncsphere_protocol::{Checksum, PartNumber, PartPlan, Redacted, Tail, UploadId, UploadKind};
 
 use crate::wire::{
-    Json, Malformed, Object, Writer, checksum, part_number, tail, upload_id, upload_kind, write_tail,
+    Json, Malformed, Object, Writer, known_checksum, part_number, tail, upload_id, upload_kind, write_tail,
 };
 
 /// Newest version of the format that this engine knows. A newer one is refused, never guessed at.
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 
-/// Version of a checkpoint without a tail, which earlier releases can read.
+/// Versions of a checkpoint without MD5 digests, and without a tail either, which earlier releases can read.
+const VERSION_WITHOUT_MD5: u64 = 2;
 const VERSION_WITHOUT_TAIL: u64 = 1;
 
 /// A task as it was when its last part was stored.
@@ -42,7 +43,7 @@ pub struct KnownPart {
     /// Which part.
     pub part: PartNumber,
     /// The checksum that its URL demands; absent where the page switched integrity off.
-    pub crc: Option<Crc64Nvme>,
+    pub checksum: Option<Checksum>,
     /// Whether storage had confirmed it.
     pub stored: bool,
 }
@@ -82,7 +83,12 @@ impl Checkpoint {
     /// The text to keep.
     pub fn to_json(&self) -> String {
         let mut json = Writer::new();
-        let version = self.tail.map_or(VERSION_WITHOUT_TAIL, |_| VERSION);
+        let is_md5 = |known: &KnownPart| matches!(known.checksum, Some(Checksum::Md5(_)));
+        let version = match self.tail {
+            _ if self.parts.iter().any(is_md5) => VERSION,
+            Some(_) => VERSION_WITHOUT_MD5,
+            None => VERSION_WITHOUT_TAIL,
+        };
         json.whole("version", version);
         json.text("uploadId", self.upload_id.as_str());
         json.text("kind", self.kind.as_str());
@@ -95,7 +101,11 @@ impl Checkpoint {
         }
         json.list("parts", &self.parts, |json, known| {
             json.whole("part", known.part.get().into());
-            json.text_if_any("crc", known.crc.map(String::from).as_deref());
+            match known.checksum {
+                Some(Checksum::Crc64Nvme(crc)) => json.text("crc", &String::from(crc)),
+                Some(Checksum::Md5(md5)) => json.text("md5", &String::from(md5)),
+                None => {}
+            }
             json.boolean("stored", known.stored);
         });
         json.finish()
@@ -127,7 +137,7 @@ impl Checkpoint {
                 let mut json = json.object()?;
                 Ok(KnownPart {
                     part: part_number(json.take("part"))?,
-                    crc: json.optional("crc", checksum)?,
+                    checksum: known_checksum(&mut json)?,
                     stored: json.boolean("stored")?,
                 })
             })?,
@@ -170,6 +180,8 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
+    use syncsphere_protocol::{Crc64Nvme, Md5};
+
     use super::*;
 
     fn example() -> Checkpoint {
@@ -188,7 +200,7 @@ mod tests {
     fn of(plan: PartPlan) -> Checkpoint {
         let known = |number, stored| KnownPart {
             part: PartNumber::try_from(number).expect("1 to 3"),
-            crc: Some(Crc64Nvme::from_u64(number)),
+            checksum: Some(Crc64Nvme::from_u64(number).into()),
             stored,
         };
         let upload_id = "u1".parse().expect("an id");
@@ -226,7 +238,7 @@ mod tests {
             .replace("\"crc\":\"AAAAAAAAAAI=\",", "");
         let read = Checkpoint::from_json(&sparse).expect("a checkpoint");
         assert_eq!(read.last_modified, None);
-        assert_eq!(read.parts.get(1).and_then(|known| known.crc), None);
+        assert_eq!(read.parts.get(1).and_then(|known| known.checksum), None);
         assert_eq!(Checkpoint::from_json(&read.to_json()), Ok(read));
     }
 
@@ -236,8 +248,19 @@ mod tests {
     }
 
     #[test]
+    fn digests_are_kept_and_refused_by_those_who_know_none() {
+        let mut checkpoint = example();
+        for known in &mut checkpoint.parts {
+            known.checksum = Some(Md5::of(b"a").into());
+        }
+        let text = checkpoint.to_json();
+        assert!(text.starts_with(r#"{"version":3,"#));
+        assert_eq!(Checkpoint::from_json(&text), Ok(checkpoint));
+    }
+
+    #[test]
     fn a_newer_or_damaged_checkpoint_is_refused() {
-        let newer = example().to_json().replace("\"version\":1", "\"version\":3");
+        let newer = example().to_json().replace("\"version\":1", "\"version\":4");
         assert_eq!(
             Checkpoint::from_json(&newer),
             Err(InvalidCheckpoint::FromTheFuture)

@@ -1,6 +1,8 @@
-//! What a failed transfer means. The one place where S3's error codes are interpreted.
+//! What a failed transfer means.
 
 use std::time::Duration;
+
+use syncsphere_protocol::StorageCode;
 
 use crate::error::{Reason, UploadError, UploadErrorCode};
 use crate::io::TransferFailure;
@@ -41,9 +43,7 @@ pub(crate) enum Cause {
 impl TransferFailure {
     /// Classifies the failure: S3's own codes first, then the status.
     ///
-    /// Source: S3's error codes at
-    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>; Cloudflare R2's at
-    /// <https://developers.cloudflare.com/r2/api/error-codes/>
+    /// The codes are [`StorageCode`]'s.
     pub(crate) fn class(&self) -> FailureClass {
         let (status, body, retry_after) = match self {
             Self::Network => return FailureClass::Outage { retry_after: None },
@@ -57,21 +57,13 @@ impl TransferFailure {
         };
         let retry_after = retry_after.map(|seconds| Duration::from_secs(seconds.into()));
         let code = s3_code(body);
-        match code {
-            Some("NoSuchUpload") => return FailureClass::Resync,
-            // R2 says ExpiredRequest with 400; AWS says AccessDenied with 403 and tells in words.
-            Some("ExpiredRequest" | "ExpiredToken" | "RequestTimeTooSkewed") => {
-                return FailureClass::RenewUrl(Cause::Expired);
+        match code.and_then(StorageCode::of) {
+            Some(StorageCode::NoSuchUpload) => return FailureClass::Resync,
+            Some(StorageCode::Expired) => return FailureClass::RenewUrl(Cause::Expired),
+            Some(StorageCode::Damaged | StorageCode::CutShort) if status == 400 => {
+                return FailureClass::Reread;
             }
-            Some(
-                "BadDigest"
-                | "InvalidDigest"
-                | "IncompleteBody"
-                | "RequestTimeout"
-                | "ClientDisconnect"
-                | "XAmzContentChecksumMismatch",
-            ) if status == 400 => return FailureClass::Reread,
-            Some(code) if LASTING.contains(&code) => {
+            Some(StorageCode::Permanent | StorageCode::PartsDiffer) => {
                 let retryable = false;
                 return FailureClass::Fatal(self.refused("storage refused the part", retryable));
             }
@@ -98,6 +90,12 @@ impl TransferFailure {
             }
         }
         error
+    }
+
+    /// Whether storage has an object already where this one was to be written once: an earlier request for it has arrived,
+    /// whose answer was lost. Whether it is the right one, finalizing finds out.
+    pub(crate) fn is_there_already(&self) -> bool {
+        matches!(self, Self::Refused { status: 412, .. })
     }
 
     /// The fault of somebody's set-up that the answer points to.
@@ -127,26 +125,6 @@ impl TransferFailure {
         })
     }
 }
-
-/// Codes that say the same however often one asks: something has to be set right first.
-///
-/// Source: as for [`TransferFailure::verdict`]. What a proxy can cause as well (`InvalidRequest`, `MethodNotAllowed`) is not
-/// among them.
-const LASTING: [&str; 12] = [
-    "AuthorizationHeaderMalformed",
-    "AuthorizationQueryParametersError",
-    "EntityTooLarge",
-    "EntityTooSmall",
-    "IllegalLocationConstraintException",
-    "InvalidBucketName",
-    "InvalidRegionName",
-    "KeyTooLongError",
-    "MalformedXML",
-    "NoSuchBucket",
-    "NotImplemented",
-    "PermanentRedirect",
-];
-
 /// The content of the first `<Code>` element, if it looks like one of S3's codes.
 fn s3_code(body: &str) -> Option<&str> {
     let rest = after(body, "<Code>")?;

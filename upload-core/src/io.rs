@@ -1,9 +1,9 @@
 //! What goes into the engine and what comes out of it.
 
 use syncsphere_protocol::{
-    AbortReply, CompleteBatchReply, CompleteBatchRequest, CompleteRequest, Crc64Nvme, FileRecord,
-    InitiateReply, InitiateRequest, PartRange, Problem, Redacted, SignPartsReply, SignPartsRequest,
-    StringMap, UploadId, UploadStatus,
+    AbortReply, Checksum, CompleteBatchReply, CompleteBatchRequest, CompleteRequest, FileRecord,
+    InitiateReply, InitiateRequest, Integrity, PartRange, Problem, Redacted, SignPartsReply,
+    SignPartsRequest, StringMap, UploadId, UploadStatus,
 };
 
 use crate::checkpoint::Checkpoint;
@@ -80,8 +80,8 @@ pub enum Input {
     Hashed {
         /// Answers [`Action::Hash`].
         attempt: AttemptId,
-        /// The checksum of the part's bytes.
-        crc64nvme: Crc64Nvme,
+        /// The checksum of the part's bytes, by the algorithm asked for.
+        checksum: Checksum,
     },
     /// Bytes of a part have been handed to the network.
     Sent {
@@ -158,6 +158,8 @@ pub enum Action {
         task: TaskId,
         /// Which bytes.
         range: PartRange,
+        /// By which algorithm.
+        by: Integrity,
     },
     /// Send a part to storage.
     Send {

@@ -68,8 +68,8 @@
 //!     while let Some(action) = engine.poll_action() {
 //!         match action {
 //!             Action::Hash { attempt, .. } => {
-//!                 let crc64nvme = Crc64Nvme::from_u64(0x5C5C);
-//!                 inputs.push_back(Input::Hashed { attempt, crc64nvme });
+//!                 let checksum = Crc64Nvme::from_u64(0x5C5C).into();
+//!                 inputs.push_back(Input::Hashed { attempt, checksum });
 //!             }
 //!             Action::Call { call, request } => {
 //!                 asked.push(request.request().path);
@@ -108,6 +108,7 @@
 //! #                 ticket: "ticket".into(),
 //! #                 expires_at: at.clone(),
 //! #                 expires_in: 3600,
+//! #                 checksum: Integrity::Crc64Nvme,
 //! #                 urls: vec![SignedPart {
 //! #                     part_number: PartNumber::try_from(1)?,
 //! #                     method: "PUT".to_owned(),
@@ -131,7 +132,10 @@
 //! #                     size: 3,
 //! #                     content_type: "text/plain".to_owned(),
 //! #                     status: FileStatus::Available,
-//! #                     checksum: FileChecksum::default(),
+//! #                     checksum: FileChecksum {
+//! #                         crc64nvme: Some(Crc64Nvme::from_u64(0x5C5C)),
+//! #                         md5: None,
+//! #                     },
 //! #                     etag: None,
 //! #                     owner: "guest".into(),
 //! #                     metadata: Redacted(StringMap::default()),

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use syncsphere_protocol::{Crc64Nvme, PartNumber, PartPlan, PartRange, SignedPart};
+use syncsphere_protocol::{
+    Checksum, Crc64Nvme, Md5, PartNumber, PartPlan, PartRange, SignedPart, UploadKind,
+};
 
 use crate::checkpoint::KnownPart;
 use crate::io::{AttemptId, PartRequest};
 use crate::origins::{Origin, Origins};
 use crate::time::Moment;
 use crate::vec_map::VecMap;
+use crate::wire::push_digits;
 
 /// Permission to send one part until a moment.
 #[derive(Debug, Clone)]
@@ -61,7 +64,7 @@ impl Lease {
     }
 }
 
-/// Where a part stands. `crc` is the checksum of its bytes, `None` where integrity is off.
+/// Where a part stands. `checksum` is that of its bytes, `None` where integrity is off.
 #[derive(Debug, Clone)]
 pub(crate) enum Part {
     /// Not looked at yet.
@@ -69,26 +72,29 @@ pub(crate) enum Part {
     /// Its checksum is being computed.
     Hashing,
     /// Its checksum is known; it needs a URL.
-    Hashed { crc: Option<Crc64Nvme> },
+    Hashed { checksum: Option<Checksum> },
     /// A URL has been asked for.
-    Signing { crc: Option<Crc64Nvme> },
+    Signing { checksum: Option<Checksum> },
     /// It can be sent.
-    Ready { crc: Option<Crc64Nvme>, lease: Lease },
+    Ready {
+        checksum: Option<Checksum>,
+        lease: Lease,
+    },
     /// It failed and is left alone for a while.
     BackingOff {
-        crc: Option<Crc64Nvme>,
+        checksum: Option<Checksum>,
         lease: Option<Lease>,
         until: Moment,
     },
     /// It is on its way, once or, hedged, twice.
     Sending {
-        crc: Option<Crc64Nvme>,
+        checksum: Option<Checksum>,
         lease: Lease,
         attempts: Vec<AttemptId>,
     },
     /// Storage has it.
     Stored {
-        crc: Option<Crc64Nvme>,
+        checksum: Option<Checksum>,
         verification: Verification,
     },
 }
@@ -105,15 +111,15 @@ pub(crate) enum Verification {
 }
 
 impl Part {
-    pub(crate) fn crc(&self) -> Option<Crc64Nvme> {
+    pub(crate) fn checksum(&self) -> Option<Checksum> {
         match self {
             Self::Waiting | Self::Hashing => None,
-            Self::Hashed { crc }
-            | Self::Signing { crc }
-            | Self::Ready { crc, .. }
-            | Self::BackingOff { crc, .. }
-            | Self::Sending { crc, .. }
-            | Self::Stored { crc, .. } => *crc,
+            Self::Hashed { checksum }
+            | Self::Signing { checksum }
+            | Self::Ready { checksum, .. }
+            | Self::BackingOff { checksum, .. }
+            | Self::Sending { checksum, .. }
+            | Self::Stored { checksum, .. } => *checksum,
         }
     }
 }
@@ -134,7 +140,9 @@ pub(crate) struct Parts {
     parts: Vec<Part>,
     failures: VecMap<PartNumber, Failures>,
     /// What was read of parts that have to be read again: both readings have to be the same.
-    earlier_readings: VecMap<PartNumber, Crc64Nvme>,
+    earlier_readings: VecMap<PartNumber, Checksum>,
+    /// How many requests were begun for each part.
+    requests: Vec<u8>,
     /// Every part before it is stored and proven.
     first_open: usize,
     /// Every part from here on is waiting.
@@ -153,6 +161,7 @@ impl Parts {
             parts: vec![Part::Waiting; usize::from(plan.part_count())],
             failures: VecMap::new(),
             earlier_readings: VecMap::new(),
+            requests: vec![0; usize::from(plan.part_count())],
             first_open: 0,
             first_untouched: 0,
             stored_bytes: 0,
@@ -216,12 +225,12 @@ impl Parts {
     pub(crate) fn set_back(&mut self, part: PartNumber) {
         let back = match self.get(part).cloned() {
             Some(Part::Hashing) => Part::Waiting,
-            Some(Part::Sending { crc, lease, .. }) => Part::Ready { crc, lease },
+            Some(Part::Sending { checksum, lease, .. }) => Part::Ready { checksum, lease },
             Some(Part::Stored {
-                crc,
+                checksum,
                 verification: Verification::Running,
             }) => Part::Stored {
-                crc,
+                checksum,
                 verification: Verification::Due,
             },
             _ => return,
@@ -262,9 +271,9 @@ impl Parts {
     }
 
     /// The parts that a URL has been asked for, with their checksums.
-    pub(crate) fn signing(&self) -> impl Iterator<Item = (PartNumber, Option<Crc64Nvme>)> {
+    pub(crate) fn signing(&self) -> impl Iterator<Item = (PartNumber, Option<Checksum>)> {
         self.open().filter_map(|(number, part)| match part {
-            Part::Signing { crc } => Some((number, *crc)),
+            Part::Signing { checksum } => Some((number, *checksum)),
             _ => None,
         })
     }
@@ -303,7 +312,7 @@ impl Parts {
         }
         for part in &mut self.parts {
             if let Part::Stored {
-                crc: Some(_),
+                checksum: Some(_),
                 verification,
             } = part
             {
@@ -360,25 +369,58 @@ impl Parts {
 
     /// Has the part read again, and remembers what was read before.
     pub(crate) fn reread(&mut self, part: PartNumber) {
-        if let Some(crc) = self.get(part).and_then(Part::crc) {
-            self.earlier_readings.insert(part, crc);
+        if let Some(checksum) = self.get(part).and_then(Part::checksum) {
+            self.earlier_readings.insert(part, checksum);
         }
     }
 
     /// Whether an earlier reading of the part had other bytes: then the file has changed in between.
-    pub(crate) fn was_other(&self, part: PartNumber, crc: Crc64Nvme) -> bool {
-        self.earlier_readings
-            .get(&part)
-            .is_some_and(|earlier| *earlier != crc)
+    pub(crate) fn was_other(&self, part: PartNumber, checksum: Checksum) -> bool {
+        // What was read by another algorithm says nothing.
+        let is_other =
+            |earlier: &Checksum| *earlier != checksum && earlier.integrity() == checksum.integrity();
+        self.earlier_readings.get(&part).is_some_and(is_other)
     }
 
-    /// The whole file's checksum, once every part's is known.
+    /// A request for a part begins.
+    pub(crate) fn count_request(&mut self, part: PartNumber) {
+        if let Some(requests) = self.requests.get_mut(part.index()) {
+            *requests = requests.saturating_add(1);
+        }
+    }
+
+    /// The parts that more than one request was begun for: storage may have been left with half of one.
+    pub(crate) fn resent(&self) -> Vec<PartNumber> {
+        let numbered = self.plan.part_numbers().zip(&self.requests);
+        numbered
+            .filter(|(_, requests)| **requests > 1)
+            .map(|(number, _)| number)
+            .collect()
+    }
+
+    /// What the ETag of the whole holds where storage proves content by MD5, once every part's is known.
+    pub(crate) fn whole_etag(&self, kind: UploadKind) -> Option<String> {
+        let digests = self.parts.iter().map(|part| part.checksum()?.md5());
+        let digests: Vec<Md5> = digests.collect::<Option<_>>()?;
+        match (kind, digests.as_slice()) {
+            (UploadKind::Single, [whole]) => Some(whole.to_hex()),
+            (UploadKind::Single, _) => None,
+            (UploadKind::Multipart, _) => {
+                let mut etag = Md5::of_parts(digests.iter().copied()).to_hex();
+                etag.push('-');
+                push_digits(&mut etag, digests.len() as u64);
+                Some(etag)
+            }
+        }
+    }
+
+    /// The whole file's CRC64NVME, once every part's is known.
     pub(crate) fn whole_crc(&self) -> Option<Crc64Nvme> {
         let numbered = self.plan.part_numbers().zip(&self.parts);
         numbered
             .into_iter()
             .try_fold(Crc64Nvme::EMPTY, |whole, (number, part)| {
-                Some(whole.combine(part.crc()?, self.range(number).length))
+                Some(whole.combine(part.checksum()?.crc64nvme()?, self.range(number).length))
             })
     }
 
@@ -399,7 +441,7 @@ impl Parts {
                     );
                 may_be_out.then(|| KnownPart {
                     part,
-                    crc: state.crc(),
+                    checksum: state.checksum(),
                     stored,
                 })
             })
@@ -421,7 +463,7 @@ mod tests {
 
     fn stored(verification: Verification) -> Part {
         Part::Stored {
-            crc: None,
+            checksum: None,
             verification,
         }
     }
@@ -478,7 +520,7 @@ mod tests {
         let [second, third, last] = [2, 3, 4].map(|number| PartNumber::try_from(number).expect("1 to 4"));
         parts.set(second, Part::Hashing);
         assert!(parts.would_overtake(third));
-        parts.set(second, Part::Hashed { crc: None });
+        parts.set(second, Part::Hashed { checksum: None });
         parts.set(third, Part::Hashing);
         assert!(!parts.would_overtake(second) && parts.would_overtake(last));
     }

@@ -77,6 +77,8 @@ pub(crate) struct Upload {
     /// was last settled.
     pub disagreements: Retries,
     pub agreed_bytes: u64,
+    /// How often the coordinator has said that storage lacks parts.
+    pub lacks_parts: u8,
     /// How often in a row its file could not be read.
     pub reads: Retries,
     pub parts: Parts,
@@ -107,6 +109,7 @@ impl Upload {
             openings: Retries::default(),
             disagreements: Retries::default(),
             agreed_bytes: 0,
+            lacks_parts: 0,
             reads: Retries::default(),
             parts: Parts::new(plan),
             rate: RateEstimator::new(),

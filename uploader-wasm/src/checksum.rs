@@ -1,3 +1,4 @@
+use md5::Digest as _;
 use syncsphere_protocol::Crc64Nvme;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -70,4 +71,30 @@ fn tables() -> Tables {
         }
     }
     tables
+}
+
+/// An MD5 digest in the making, for storages that know no CRC64NVME. `free` it, finished or not.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct Md5Digest(md5::Md5);
+
+#[wasm_bindgen]
+impl Md5Digest {
+    /// Of no bytes yet.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the bytes that come next.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest's 16 bytes.
+    #[must_use]
+    pub fn finish(&self) -> Vec<u8> {
+        self.0.clone().finalize().to_vec()
+    }
 }

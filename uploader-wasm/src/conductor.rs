@@ -1,6 +1,6 @@
 //! What the worker's TypeScript calls. Its other side is `npm/src/worker/conductor.ts`.
 
-use syncsphere_protocol::{Crc64Nvme, ErrorCode, Problem};
+use syncsphere_protocol::{Crc64Nvme, ErrorCode, Md5, Problem};
 use syncsphere_upload_core::{
     AttemptId, CallFailure, Checkpoint, Connections, Input, InvalidCheckpoint, Json, Reason, TaskId,
     TransferFailure,
@@ -141,7 +141,18 @@ impl Conductor {
     pub fn hashed(&self, attempt: u64, crc64nvme: u64) {
         self.0.answered(AttemptId(attempt), |attempt| Input::Hashed {
             attempt,
-            crc64nvme: Crc64Nvme::from_u64(crc64nvme),
+            checksum: Crc64Nvme::from_u64(crc64nvme).into(),
+        });
+    }
+
+    /// A lane has computed an MD5 digest, of 16 bytes.
+    pub fn digested(&self, attempt: u64, md5: &[u8]) {
+        let Ok(bytes) = <[u8; 16]>::try_from(md5) else {
+            return;
+        };
+        self.0.answered(AttemptId(attempt), |attempt| Input::Hashed {
+            attempt,
+            checksum: Md5::from_bytes(bytes).into(),
         });
     }
 

@@ -1,6 +1,6 @@
 //! Which lane does what.
 
-use syncsphere_protocol::PartRange;
+use syncsphere_protocol::{Integrity, PartRange};
 use syncsphere_upload_core::{AttemptId, PartRequest};
 use web_sys::Blob;
 
@@ -49,9 +49,10 @@ impl Dispatcher {
     }
 
     /// Gives a part to the lane that hashes least.
-    pub fn hash(&mut self, attempt: AttemptId, file: &Blob, range: PartRange) {
+    pub fn hash(&mut self, attempt: AttemptId, file: &Blob, range: PartRange, by: Integrity) {
         if let Some(link) = self.assign(attempt, Work::Hashing) {
-            link.hash(attempt.0, file, range.offset as f64, range.length as f64);
+            let (offset, length) = (range.offset as f64, range.length as f64);
+            link.hash(attempt.0, file, offset, length, by == Integrity::Md5);
         }
     }
 

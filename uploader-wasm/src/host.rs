@@ -32,7 +32,8 @@ export interface ConductorHost {
 
 /** The conductor's end of its line to one lane. No method may throw. */
 export interface LaneLink {
-  hash(attempt: bigint, file: Blob, offset: number, length: number): void;
+  /** By MD5 where `md5`, else by CRC64NVME. */
+  hash(attempt: bigint, file: Blob, offset: number, length: number, md5: boolean): void;
   /** `headers` are names and values in turn. */
   send(attempt: bigint, file: Blob, offset: number, length: number, method: string, url: string, headers: string[], fields: string[]): void;
   cancel(attempt: bigint): void;
@@ -115,7 +116,7 @@ extern "C" {
     pub type LaneLink;
 
     #[wasm_bindgen(method)]
-    pub(crate) fn hash(this: &LaneLink, attempt: u64, file: &Blob, offset: f64, length: f64);
+    pub(crate) fn hash(this: &LaneLink, attempt: u64, file: &Blob, offset: f64, length: f64, md5: bool);
 
     #[wasm_bindgen(method)]
     pub(crate) fn send(

@@ -15,7 +15,7 @@ mod json;
 mod options;
 mod shell;
 
-pub use checksum::crc64nvme;
+pub use checksum::{Md5Digest, crc64nvme};
 pub use conductor::{Conductor, loaded_bytes};
 pub use host::{ConductorHost, LaneLink};
 pub use json::parse;

@@ -113,9 +113,14 @@ impl Shell {
 
     fn perform(&self, action: Action) {
         match action {
-            Action::Hash { attempt, task, range } => {
+            Action::Hash {
+                attempt,
+                task,
+                range,
+                by,
+            } => {
                 if let Some(file) = self.file(task) {
-                    self.dispatcher.borrow_mut().hash(attempt, &file, range);
+                    self.dispatcher.borrow_mut().hash(attempt, &file, range, by);
                 }
             }
             Action::Send {

@@ -32,6 +32,12 @@ pub struct BucketSetupOptions {
     access_key_id: String,
     #[arg(long, env = "S3_SECRET_ACCESS_KEY", hide_env_values = true)]
     secret_access_key: String,
+    /// Of a temporary key
+    #[arg(long, env = "S3_SESSION_TOKEN", hide_env_values = true)]
+    session_token: Option<String>,
+    /// What objects are stored with, as the coordinator has it: pages have to be allowed to send these headers
+    #[arg(long, value_name = "JSON", env = "S3_OBJECT_HEADERS")]
+    object_headers: Option<String>,
     /// Origin of the pages that upload, such as https://app.example.com; may be given several times
     #[arg(long = "origin", value_name = "ORIGIN", required = true)]
     origins: Vec<String>,

@@ -30,7 +30,8 @@ pub struct DemoOptions {
     /// Port of the demo site (default 8787; with --upload any free one)
     #[arg(long)]
     port: Option<u16>,
-    /// Use this S3 server and start none; needs S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and S3_BUCKET in the environment
+    /// Use this S3 server and start none; needs S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and S3_BUCKET in the environment,
+    /// and takes S3_REGION, S3_ADDRESSING, S3_PROVIDER, S3_FORMS, S3_CONDITIONAL_WRITES and S3_CHECKSUM from there
     #[arg(long, value_name = "URL")]
     s3_endpoint: Option<String>,
     /// How browsers reach the S3 server, if by another address
@@ -109,6 +110,16 @@ struct ExternalS3 {
     secret_access_key: String,
     bucket: String,
     region: String,
+    /// The coordinator's variables of these names, where they are set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    addressing: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forms: Option<String>,
+    conditional_writes: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checksum: Option<String>,
 }
 
 const DEFAULT_PORT: u16 = 8787;
@@ -149,6 +160,12 @@ impl ExternalS3 {
             bucket: required("S3_BUCKET")?,
             // The region that S3 servers without regions expect. Source: SeaweedFS, Garage and MinIO documentation
             region: std::env::var("S3_REGION").unwrap_or_else(|_| "us-east-1".to_owned()),
+            addressing: std::env::var("S3_ADDRESSING").ok(),
+            provider: std::env::var("S3_PROVIDER").ok(),
+            forms: std::env::var("S3_FORMS").ok(),
+            // The coordinator's own default; for SeaweedFS the development environment switches it on.
+            conditional_writes: std::env::var("S3_CONDITIONAL_WRITES").unwrap_or_else(|_| "off".to_owned()),
+            checksum: std::env::var("S3_CHECKSUM").ok(),
         })
     }
 }

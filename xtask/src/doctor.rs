@@ -10,6 +10,7 @@ mod clocks;
 mod coordinator;
 mod cors;
 mod multipart;
+mod profile;
 mod report;
 mod storage;
 mod test_upload;
@@ -74,6 +75,7 @@ fn examine(browser: &Browser, endpoint: &str, origin: &str, token: Option<&str>,
         // Both clean up after themselves, whatever happens in between.
         if storage::examine(&coordinator, origin, report) {
             multipart::examine(&coordinator, origin, report);
+            profile::examine(&coordinator, report);
         }
     }
 }

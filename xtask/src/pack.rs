@@ -72,9 +72,10 @@ pub struct PackageSize {
     pub page_gzip: u64,
 }
 
-// Source: issue 6 asks for 75,000. This is what was reached (67,849 with folders, a page's own `fetch`, what Firefox and
-// WebKit need, and an engine that keeps what is stored), and 2 % more; docs/client.md says what is left to try.
-pub const BROTLI_BUDGET: u64 = 69_200;
+// Source: issue 6 asks for 75,000. This is what was reached (73,850 with folders, a page's own `fetch`, what Firefox and
+// WebKit need, an engine that keeps what is stored, and MD5 for storages that know no CRC64NVME), and 1 % more; docs/client.md
+// says what is left to try.
+pub const BROTLI_BUDGET: u64 = 74_600;
 
 // Source: issue 6, "The page-side script stays under 8 KB gzip".
 pub const PAGE_GZIP_BUDGET: u64 = 8_000;

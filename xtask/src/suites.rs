@@ -10,11 +10,15 @@ use crate::build_products::{Product, Profile, build};
 use crate::install::{self, WASM_TARGET};
 use crate::outcome::Outcome;
 use crate::process::{cargo, guarded, run_reading};
-use crate::{browser, build_products, costs, postgres, workspace};
+use crate::test_output::{closing_counts, failed_test, tap_outcome};
+use crate::{browser, build_products, costs, postgres, storage, workspace};
 
 /// The suite that runs only where it is named: its engines are driven in three ways, and a run has been seen to end in the
 /// middle of a file.
 pub const BROWSERS: &str = "browsers";
+
+/// The suite that installs what it needs only where it is named: one of its servers takes minutes to build, another wants apt.
+pub const STORAGE: &str = "storage";
 
 /// A set of tests that runs in one place.
 pub struct Suite {
@@ -27,7 +31,7 @@ pub struct Suite {
 }
 
 /// All of them, the quick ones first.
-pub const SUITES: [Suite; 10] = [
+pub const SUITES: [Suite; 11] = [
     Suite {
         name: "native",
         about: "unit and property tests of the cores and of xtask",
@@ -72,6 +76,11 @@ pub const SUITES: [Suite; 10] = [
         name: "stack",
         about: "the demo command and the local stack",
         run: stack,
+    },
+    Suite {
+        name: STORAGE,
+        about: "uploads to every storage that can be had here: SeaweedFS, Garage, Ceph",
+        run: on_every_storage,
     },
     Suite {
         name: SHIPS,
@@ -172,6 +181,26 @@ fn stack() -> Result<Outcome> {
     node_test("stack", Concurrency::One)
 }
 
+fn on_every_storage() -> Result<Outcome> {
+    for (server, had) in [
+        ("Garage", storage::garage().map(|_| true)),
+        ("Ceph", storage::ceph()),
+    ] {
+        match had {
+            Ok(true) => {}
+            Ok(false) => eprintln!("{server} cannot be installed here: its tests are not run"),
+            Err(error) => eprintln!("{server} cannot be installed here: its tests are not run: {error:#}"),
+        }
+    }
+    on_installed_storages()
+}
+
+/// The suite `storage` with the servers that are there; the tests of others are named as not run.
+pub fn on_installed_storages() -> Result<Outcome> {
+    build_products::everything(Profile::Thin)?;
+    node_test(STORAGE, Concurrency::One)
+}
+
 /// The suite of the worker that ships, which takes minutes to build.
 pub const SHIPS: &str = "ships";
 
@@ -212,27 +241,6 @@ fn cargo_test(command: &mut Command) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// `test result: FAILED. 3 passed; 1 failed; …` of libtest and of wasm-bindgen's runner.
-fn closing_counts(line: &str) -> Option<(u64, u64)> {
-    let counts = line.trim_start().strip_prefix("test result: ")?;
-    let count = |what: &str| -> Option<u64> {
-        let before = counts.split(what).next()?.trim_end();
-        before
-            .rsplit(|character: char| !character.is_ascii_digit())
-            .next()?
-            .parse()
-            .ok()
-    };
-    Some((count(" passed")?, count(" failed")?))
-}
-
-/// `test some::name ... FAILED`.
-fn failed_test(line: &str) -> Option<&str> {
-    let name = line.trim_start().strip_prefix("test ")?;
-    let (name, verdict) = name.split_once(" ... ")?;
-    verdict.trim_start().starts_with("FAIL").then_some(name)
-}
-
 /// How many files of a suite run at a time. Each starts servers of its own, and the machine may have two cores: only a
 /// suite that mostly waits, for clocks or for shaped lines, gains by a second lane.
 #[derive(Clone, Copy)]
@@ -255,8 +263,8 @@ fn run_node_tests(
 ) -> Result<Outcome> {
     if files.is_empty() {
         return Ok(Outcome {
-            passed: 0,
             failed: vec![format!("tests/{suite} holds no *.test.mjs")],
+            ..Outcome::default()
         });
     }
     install::node_packages()?;
@@ -301,61 +309,4 @@ fn test_files(suite: &str) -> Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
-}
-
-fn tap_outcome(tap: &str) -> Outcome {
-    let count = |what: &str| -> u64 {
-        let line = tap.lines().rev().find_map(|line| line.strip_prefix(what));
-        line.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
-    };
-    let failures = count("# fail ") + count("# cancelled ");
-    let mut failed: Vec<_> = tap
-        .lines()
-        .filter_map(|line| line.trim_start().strip_prefix("not ok "))
-        .filter_map(|line| line.split_once(" - "))
-        .map(|(_, name)| name.to_owned())
-        .collect();
-    // Parents of a failed test are reported as failed before the closing counts, which leave them out.
-    failed.truncate(usize::try_from(failures).unwrap_or(usize::MAX));
-    for number in failed.len() as u64..failures {
-        failed.push(format!("unnamed test {}", number + 1));
-    }
-    Outcome {
-        passed: count("# pass "),
-        failed,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{closing_counts, failed_test, tap_outcome};
-
-    #[test]
-    fn reads_the_closing_lines_of_cargo_and_of_the_wasm_runner() {
-        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 4 filtered out; finished in 0.10s";
-        assert_eq!(closing_counts(line), Some((12, 3)));
-        assert_eq!(
-            closing_counts("test result: ok. 1 passed; 0 failed; 0 ignored; 0 filtered out"),
-            Some((1, 0))
-        );
-        assert_eq!(closing_counts("test parser::reads ... ok"), None);
-    }
-
-    #[test]
-    fn reads_the_names_of_failed_tests() {
-        assert_eq!(
-            failed_test("test parser::reads ... FAILED"),
-            Some("parser::reads")
-        );
-        assert_eq!(failed_test("test parser::reads ... ok"), None);
-        assert_eq!(failed_test("test result: ok. 1 passed; 0 failed"), None);
-    }
-
-    #[test]
-    fn reads_the_counts_and_names_of_node() {
-        let tap = "TAP version 13\n# Subtest: a\n    not ok 1 - inner\nnot ok 1 - a\nok 2 - b\n1..2\n\
-                   # tests 3\n# suites 1\n# pass 2\n# fail 1\n# cancelled 0\n# skipped 0\n";
-        let outcome = tap_outcome(tap);
-        assert_eq!((outcome.passed, outcome.failed), (2, vec!["inner".to_owned()]));
-    }
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask test`: runs the suites, adds up their counts, and closes with one line `N passed, N failed`.
+//! `cargo xtask test`: runs the suites, adds up their counts, and closes with one line `N passed, N failed`,
+//! and `N not run` where something that a test needs cannot be had here.
 
 use std::path::Path;
 use std::process::{Child, ExitCode, Stdio};
@@ -8,7 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::outcome::Outcome;
 use crate::process::guarded;
-use crate::suites::{BROWSERS, SHIPS, SUITES, Suite};
+use crate::suites::{BROWSERS, SHIPS, STORAGE, SUITES, Suite, on_installed_storages};
 
 /// Runs the named suites, or all.
 pub fn run(names: &[String], list: bool) -> Result<ExitCode> {
@@ -27,6 +28,7 @@ pub fn run(names: &[String], list: bool) -> Result<ExitCode> {
 
     let mut passed = 0;
     let mut failed = Vec::new();
+    let mut not_run = Vec::new();
     for suite in chosen {
         println!("\n== {}: {}", suite.name, suite.about);
         let started = Instant::now();
@@ -34,30 +36,30 @@ pub fn run(names: &[String], list: bool) -> Result<ExitCode> {
         let outcome = (suite.run)().unwrap_or_else(|error| {
             eprintln!("error: {error:#}");
             Outcome {
-                passed: 0,
                 failed: vec![format!("could not run: {error}")],
+                ..Outcome::default()
             }
         });
         println!(
             "== {}: {} in {:.0} s",
             suite.name,
-            counts(outcome.passed, outcome.failed.len()),
+            counts(outcome.passed, outcome.failed.len(), outcome.not_run.len()),
             started.elapsed().as_secs_f32()
         );
         passed += outcome.passed;
-        failed.extend(
-            outcome
-                .failed
-                .into_iter()
-                .map(|name| format!("{}: {name}", suite.name)),
-        );
+        let of_suite = |name| format!("{}: {name}", suite.name);
+        failed.extend(outcome.failed.into_iter().map(of_suite));
+        not_run.extend(outcome.not_run.into_iter().map(of_suite));
     }
 
     println!();
+    for name in &not_run {
+        println!("not run: {name}");
+    }
     for name in &failed {
         println!("failed: {name}");
     }
-    println!("{}", counts(passed, failed.len()));
+    println!("{}", counts(passed, failed.len(), not_run.len()));
     Ok(if failed.is_empty() && passed > 0 {
         ExitCode::SUCCESS
     } else {
@@ -85,22 +87,37 @@ fn choose(names: &[String]) -> Result<Vec<Suite>> {
         let known: Vec<_> = SUITES.iter().map(|suite| suite.name).collect();
         bail!("there is no test suite {unknown}; there are {}", known.join(", "));
     }
+    if !names.is_empty() {
+        return Ok(SUITES
+            .into_iter()
+            .filter(|suite| names.iter().any(|name| name == suite.name))
+            .collect());
+    }
     Ok(SUITES
         .into_iter()
-        .filter(|suite| match names.is_empty() {
-            true => suite.name != BROWSERS,
-            false => names.iter().any(|name| name == suite.name),
+        .filter(|suite| suite.name != BROWSERS)
+        .map(|suite| match suite.name {
+            STORAGE => Suite {
+                run: on_installed_storages,
+                ..suite
+            },
+            _ => suite,
         })
         .collect())
 }
 
-fn counts(passed: u64, failed: usize) -> String {
-    format!("{passed} passed, {failed} failed")
+fn counts(passed: u64, failed: usize, not_run: usize) -> String {
+    match not_run {
+        0 => format!("{passed} passed, {failed} failed"),
+        _ => format!("{passed} passed, {failed} failed, {not_run} not run"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BROWSERS, choose};
+    use std::ptr::fn_addr_eq;
+
+    use super::{BROWSERS, STORAGE, choose, counts, on_installed_storages};
 
     #[test]
     fn suites_are_chosen_by_name() {
@@ -109,5 +126,22 @@ mod tests {
         assert!(choose(&[]).unwrap().iter().all(|suite| suite.name != BROWSERS));
         assert_eq!(choose(&[BROWSERS.to_owned()]).unwrap().len(), 1);
         assert!(choose(&["wroker".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn only_who_names_the_storages_waits_for_their_installation() {
+        let installs = |names: &[String]| {
+            let chosen = choose(names).unwrap();
+            let storage = chosen.iter().find(|suite| suite.name == STORAGE).unwrap();
+            !fn_addr_eq(storage.run, on_installed_storages as fn() -> _)
+        };
+        assert!(installs(&[STORAGE.to_owned()]));
+        assert!(!installs(&[]));
+    }
+
+    #[test]
+    fn the_closing_line_says_what_was_not_run() {
+        assert_eq!(counts(3, 0, 0), "3 passed, 0 failed");
+        assert_eq!(counts(3, 0, 2), "3 passed, 0 failed, 2 not run");
     }
 }

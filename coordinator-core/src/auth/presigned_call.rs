@@ -50,6 +50,9 @@ pub(crate) struct Creation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_name: Option<Redacted<String>>,
     pub path: Redacted<String>,
+    /// When it was asked for, in milliseconds since 1970: the object's key may tell the day.
+    #[serde(default)]
+    pub begun_ms: Option<i64>,
 }
 
 impl PresignedCall {
@@ -109,6 +112,7 @@ mod tests {
             name: "a".into(),
             original_name: None,
             path: "".into(),
+            begun_ms: Some(0),
         }))
     }
 

@@ -34,6 +34,12 @@ pub(crate) struct Ticket {
     /// Where the client has not named the file's size.
     #[serde(rename = "openEnd", default, skip_serializing_if = "Option::is_none")]
     pub deferred_length: Option<DeferredLength>,
+    /// Whether the key is not the file's own: finalizing copies the object from it.
+    #[serde(rename = "staged", default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_staged: bool,
+    /// Whether the client can send a form.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forms: bool,
     /// Milliseconds since 1970.
     pub expires_ms: i64,
 }
@@ -135,6 +141,8 @@ mod tests {
             part_size: 5 * 1024 * 1024,
             tail: None,
             deferred_length: None,
+            is_staged: false,
+            forms: false,
             expires_ms: 2_000,
         }
     }

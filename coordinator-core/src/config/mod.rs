@@ -1,5 +1,6 @@
 //! The coordinator's configuration, parsed once from named text values.
 
+mod storage;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -7,11 +8,11 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use syncsphere_protocol::{MAX_OBJECT_SIZE, Redacted};
+use syncsphere_protocol::MAX_OBJECT_SIZE;
 
 use crate::auth::{AuthConfig, Clients, ExternalIssuers, InvalidIssuers, SigningKeys};
-use crate::policy;
-use crate::s3::{Addressing, Bucket, Endpoint, Provider, PublicEndpoints, SigningKeyCache};
+use crate::policy::{self, KeyTemplate};
+use crate::s3::{Bucket, Endpoint};
 
 use variables::Vars;
 
@@ -28,6 +29,13 @@ pub const VARIABLES: &[&str] = &[
     "S3_SECRET_ACCESS_KEY",
     "S3_PROVIDER",
     "S3_FORMS",
+    "S3_CONDITIONAL_WRITES",
+    "S3_CHECKSUM",
+    "S3_SESSION_TOKEN",
+    "S3_PREFIX",
+    "S3_KEY_TEMPLATE",
+    "S3_OBJECT_HEADERS",
+    "DOWNLOAD_TTL_SECONDS",
     "SUBREQUEST_LIMIT",
     "URL_TTL_SECONDS",
     "UPLOAD_TTL_SECONDS",
@@ -65,6 +73,11 @@ const MAX_URL_TTL_SECONDS: u64 = 604_800;
 /// Source: own choice. Long enough for a part over a slow line to be started, short enough that a
 /// leaked URL soon dies; clients renew URLs as they go.
 const DEFAULT_URL_TTL_SECONDS: u64 = 3_600;
+
+/// Default of the longest life of a download link, in seconds.
+///
+/// Source: own choice. A film is watched for hours, by many requests to one link; who asks for so long a life says so.
+const DEFAULT_DOWNLOAD_TTL_SECONDS: u64 = 4 * 3_600;
 
 /// Default life of an open upload, in seconds (6 days).
 ///
@@ -109,10 +122,14 @@ const MAX_TOKEN_TTL_SECONDS: u64 = 30 * 86_400;
 pub struct Config {
     /// Where the bytes go.
     pub bucket: Bucket,
+    /// Where in the bucket each file lies.
+    pub key_template: KeyTemplate,
     /// How many requests one invocation of the worker may make.
     pub subrequest_limit: u32,
     /// Life of a presigned URL.
     pub url_ttl: Duration,
+    /// Longest life of a download link that a client may ask for.
+    pub download_ttl: Duration,
     /// Life of an open upload.
     pub upload_ttl: Duration,
     /// How long changes are kept.
@@ -154,59 +171,9 @@ impl Config {
         let all = vars;
         let vars = Vars(vars);
         let issuer = vars.optional("AUTH_ISSUER").unwrap_or("syncsphere");
-        let endpoint = Endpoint::from_str(vars.required("S3_ENDPOINT")?).map_err(|wrong| ConfigError {
-            variable: "S3_ENDPOINT",
-            reason: wrong.reason(),
-        })?;
-        let public_endpoints = match vars.optional("S3_PUBLIC_ENDPOINT") {
-            None => endpoint.clone().into(),
-            Some(text) => PublicEndpoints::from_str(text).map_err(|_| ConfigError {
-                variable: "S3_PUBLIC_ENDPOINT",
-                reason: "has to be one to four of http:// or https:// with a host and nothing after it, separated by commas",
-            })?,
-        };
-        let provider = vars.choice(
-            "S3_PROVIDER",
-            "has to be aws, r2 or generic",
-            &[
-                ("generic", Provider::Generic),
-                ("aws", Provider::Aws),
-                ("r2", Provider::R2),
-            ],
-        )?;
-        let region = match (vars.optional("S3_REGION"), provider) {
-            (Some(region), _) => region,
-            // R2 has one region, and calls it so.
-            // Source: <https://developers.cloudflare.com/r2/api/s3/api/>
-            (None, Provider::R2) => "auto",
-            (None, Provider::Aws) => vars.required("S3_REGION")?,
-            (None, Provider::Generic) => "us-east-1",
-        };
         Ok(Self {
-            bucket: Bucket {
-                name: bucket_name(vars.required("S3_BUCKET")?)?,
-                endpoint,
-                public_endpoints,
-                addressing: vars.choice(
-                    "S3_ADDRESSING",
-                    "has to be path or virtual",
-                    &[("path", Addressing::Path), ("virtual", Addressing::Virtual)],
-                )?,
-                provider,
-                takes_forms: vars.choice(
-                    "S3_FORMS",
-                    "has to be on or off, and off for r2",
-                    match provider {
-                        // Source: <https://developers.cloudflare.com/r2/api/s3/presigned-urls/>
-                        Provider::R2 => &[("off", false)],
-                        Provider::Aws | Provider::Generic => &[("off", false), ("on", true)],
-                    },
-                )?,
-                region: region.to_owned(),
-                access_key_id: Redacted(vars.required("S3_ACCESS_KEY_ID")?.to_owned()),
-                secret_access_key: Redacted(vars.required("S3_SECRET_ACCESS_KEY")?.to_owned()),
-                signing_key_cache: SigningKeyCache::default(),
-            },
+            bucket: storage::bucket(&vars)?,
+            key_template: storage::key_template(&vars)?,
             subrequest_limit: vars
                 .number(
                     "SUBREQUEST_LIMIT",
@@ -220,6 +187,12 @@ impl Config {
                 "has to be a whole number from 1 to 604800",
                 1..=MAX_URL_TTL_SECONDS,
                 DEFAULT_URL_TTL_SECONDS,
+            )?,
+            download_ttl: vars.seconds(
+                "DOWNLOAD_TTL_SECONDS",
+                "has to be a whole number from 1 to 604800",
+                1..=MAX_URL_TTL_SECONDS,
+                DEFAULT_DOWNLOAD_TTL_SECONDS,
             )?,
             upload_ttl: vars.seconds(
                 "UPLOAD_TTL_SECONDS",
@@ -351,24 +324,6 @@ fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Source of the rules: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>,
-/// widened by upper case and underscores, which other providers allow.
-fn bucket_name(name: &str) -> Result<String, ConfigError> {
-    let fits = (3..=63).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
-        && name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
-    if fits {
-        Ok(name.to_owned())
-    } else {
-        Err(ConfigError {
-            variable: "S3_BUCKET",
-            reason: "is no bucket name",
-        })
-    }
-}
-
 /// Source: RFC 6265 section 4.1.1.
 fn cookie_name(name: &str) -> Result<String, ConfigError> {
     match policy::is_token(name) {
@@ -385,7 +340,7 @@ fn origins(list: &str) -> Result<Vec<String>, ConfigError> {
         .map(str::trim)
         .filter(|origin| !origin.is_empty())
         .map(|origin| match Endpoint::from_str(origin) {
-            Ok(_) if !origin.ends_with('/') => Ok(origin.to_owned()),
+            Ok(endpoint) if !endpoint.has_path() && !origin.ends_with('/') => Ok(origin.to_owned()),
             _ => Err(ConfigError {
                 variable: "ALLOWED_ORIGINS",
                 reason: "has to be a list of origins such as https://app.example, with commas between",

@@ -99,3 +99,27 @@ fn the_name_that_was_read_is_the_one_complained_of() {
     let both = [("ORPHAN_AGE_SECONDS", "0"), ("STRAY_AGE_SECONDS", "7")];
     assert_eq!(wrong(&both), "ORPHAN_AGE_SECONDS");
 }
+
+#[test]
+fn where_files_lie_is_checked_at_the_start() {
+    assert_eq!(
+        config(&[("S3_PREFIX", "apps/media/")]).unwrap().key_template,
+        KeyTemplate::new("", "apps/media/{workspace}/{fileId}/{name}").unwrap()
+    );
+    for (variable, value) in [
+        ("S3_KEY_TEMPLATE", "{workspace}/{name}"),
+        ("S3_KEY_TEMPLATE", "{fileId}/{key}"),
+        ("S3_PREFIX", "a b"),
+        ("S3_PREFIX", "../a"),
+        ("S3_OBJECT_HEADERS", "x-amz-acl: private"),
+        ("S3_OBJECT_HEADERS", "{\"content-length\":\"1\"}"),
+        ("S3_SESSION_TOKEN", "a b"),
+        ("S3_ENDPOINT", "https://s3.test/a b"),
+        ("DOWNLOAD_TTL_SECONDS", "604801"),
+        ("ALLOWED_ORIGINS", "https://app.example/path"),
+    ] {
+        let wrong = config(&[(variable, value)]).unwrap_err();
+        assert_eq!(wrong.variable, variable, "{value}");
+        assert!(!wrong.to_string().contains(value));
+    }
+}

@@ -142,6 +142,7 @@ fn wanted<S, W>(
         file_id: op.cx.file_id(0)?,
         name: policy::file_name(name)?,
         path,
+        begun_ms: op.cx.now_ms,
         content_type: content_type.map(str::to_owned),
         metadata,
     })
@@ -216,6 +217,7 @@ async fn complete<S: Storage, W: Workspaces>(
         part_number: part.number,
         etag: Some(part.etag),
         crc64nvme: None,
+        md5: None,
     });
     let file = deferred_length::complete(op, ticket, &parts.collect::<Vec<_>>()).await?;
     let bucket = &op.config.bucket;

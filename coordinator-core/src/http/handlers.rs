@@ -82,7 +82,8 @@ pub(super) async fn scoped<S: Storage, W: Workspaces>(
         Scoped::File => json(ok, &files::get(op, principal, &file_id(id)?).await?),
         Scoped::DeleteFile => json(ok, &files::delete(op, principal, &file_id(id)?).await?),
         Scoped::Content => {
-            let link = content::link(op, principal, &file_id(id)?).await?;
+            let wanted = Query::of(&head.uri)?.link_options()?;
+            let link = content::link(op, principal, &file_id(id)?, wanted).await?;
             match wants_json(&head.headers) {
                 true => json(ok, &link),
                 false => redirect(&link.url),

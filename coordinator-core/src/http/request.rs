@@ -9,6 +9,7 @@ use crate::api_error::{ApiError, invalid, not_found};
 use crate::auth::Principal;
 use crate::context::MAX_SAFE_INTEGER;
 use crate::ledger::{Idempotency, Listing};
+use crate::operations::content::LinkOptions;
 use crate::operations::files;
 use crate::policy;
 
@@ -50,6 +51,17 @@ impl Query {
             .ok()
             .filter(|limit| (1..=MAX_PAGE).contains(limit))
             .ok_or_else(|| invalid(format!("limit is a number from 1 to {MAX_PAGE}")))
+    }
+
+    pub(crate) fn link_options(&self) -> Result<LinkOptions, ApiError> {
+        Ok(LinkOptions {
+            inline: match self.text("disposition") {
+                None | Some("attachment") => false,
+                Some("inline") => true,
+                Some(_) => return Err(invalid("disposition is attachment or inline")),
+            },
+            expires: self.number("expires")?,
+        })
     }
 
     pub(crate) fn listing(&self) -> Result<Listing, ApiError> {

@@ -85,6 +85,7 @@ async fn create<S: Storage, W: Workspaces>(
             original: creation.original_name,
         },
         path: creation.path,
+        begun_ms: creation.begun_ms.unwrap_or(op.cx.now_ms),
         content_type: match declared.map(|declared| declared.to_str()) {
             None => None,
             Some(declared) => Some(

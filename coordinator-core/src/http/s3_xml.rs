@@ -132,6 +132,7 @@ pub(super) fn parts_to_complete(body: &[u8]) -> Result<Vec<CompletedPart>, ApiEr
                     .map_err(|error| malformed(error.to_string()))?,
                 etag: Some(part.etag),
                 crc64nvme: None,
+                md5: None,
             })
         })
         .collect()
@@ -177,6 +178,8 @@ fn code_of(error: &ApiError) -> (StatusCode, &'static str) {
         ErrorCode::Conflict => (StatusCode::CONFLICT, "OperationAborted"),
         ErrorCode::RateLimited => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
         ErrorCode::StorageUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+        // Clients repeat what has a status of 500 and above.
+        ErrorCode::StorageRefused => (StatusCode::BAD_REQUEST, "InvalidRequest"),
         ErrorCode::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
     }
 }

@@ -69,15 +69,22 @@ impl<S: Store> Ledger<'_, S> {
             Command::StartCompletion {
                 upload_id,
                 crc64nvme,
+                md5,
                 size,
-            } => self.start_completion(&upload_id, crc64nvme, size),
+            } => self.start_completion(&upload_id, crc64nvme, md5, size),
             Command::StopCompletion { upload_id } => self.stop_completion(&upload_id),
             Command::NoteAbsence { upload_id } => self.note_absence(&upload_id),
             Command::Finish {
                 upload_id,
                 etag,
                 crc64nvme,
-            } => self.end(&upload_id, Ending::Available { etag, crc64nvme }, None),
+                md5,
+                urls_dead_ms,
+            } => self.finish(
+                &upload_id,
+                Ending::Available { etag, crc64nvme, md5 },
+                urls_dead_ms,
+            ),
             Command::Abort {
                 upload_id,
                 urls_dead_ms,

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{
-    ChangesPage, Crc64Nvme, DatabaseStatus, FileId, FileRecord, Redacted, Tail, UploadId, UploadKind,
+    ChangesPage, Crc64Nvme, DatabaseStatus, FileId, FileRecord, Md5, Redacted, Tail, UploadId, UploadKind,
 };
 
 use super::jobs::{Job, StoredUpload};
 use super::listing::{FilePage, Listing};
 use super::replication::{Delivery, Receipt, RefusedDelivery};
-use super::states::{FileDraft, Upload};
+use super::states::{Abilities, FileDraft, Upload};
 use super::store::StoredFile;
 use crate::model::{DeferredLength, UploadMarker};
 
@@ -63,6 +63,9 @@ pub enum Command {
         upload_id: UploadId,
         /// What the client says the whole file's checksum is.
         crc64nvme: Option<Crc64Nvme>,
+        /// What its parts' MD5s make.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        md5: Option<Md5>,
         /// What the file comes to, of an upload with an [`DeferredLength`]: counted among its owner's bytes, and fixed
         /// until the completion is stopped.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,6 +90,12 @@ pub enum Command {
         etag: String,
         /// The object's checksum, where storage reports one.
         crc64nvme: Option<Crc64Nvme>,
+        /// Its MD5, where storage proves it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        md5: Option<Md5>,
+        /// When the last URL signed for the upload has died, in milliseconds since 1970.
+        #[serde(default)]
+        urls_dead_ms: i64,
     },
     /// Give an upload up.
     Abort {
@@ -199,6 +208,12 @@ pub struct UploadDraft {
     pub tail: Option<Tail>,
     /// When the upload is given up, in milliseconds since 1970.
     pub expires_ms: i64,
+    /// What else the client said of itself.
+    #[serde(default, flatten)]
+    pub abilities: Abilities,
+    /// Where the client sends a whole file to, if that is not the file's own key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staging_key: Option<Redacted<String>>,
     /// Where the file's size is not known yet, and 0 until then: what it may come to.
     #[serde(rename = "openEnd", default, skip_serializing_if = "Option::is_none")]
     pub deferred_length: Option<DeferredLength>,

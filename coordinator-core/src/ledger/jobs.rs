@@ -86,6 +86,9 @@ pub struct StoredUpload {
 pub struct Sweep {
     /// The object's key.
     pub key: Redacted<String>,
+    /// Where a whole file was sent to, if that was another key: nothing may be left there either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staging_key: Option<Redacted<String>>,
     /// The multipart upload, where one is known.
     pub storage_upload_id: Option<Redacted<String>>,
     /// Whether storage may hold a multipart upload that nobody has written down.

@@ -36,6 +36,6 @@ pub use memory::MemoryStore;
 pub use replication::{Delivery, Receipt, RefusedDelivery, Replay, ReplayStage, ReplicationState};
 pub use schema::MIGRATIONS;
 pub use sql_store::{Database, SqlFailure, SqlStore, SqlValue};
-pub use states::{FileDraft, Upload, UploadPhase};
+pub use states::{Abilities, FileDraft, Upload, UploadPhase};
 pub use store::{IdempotencyRecord, Store, StoredFile, Usage};
 pub use upload_commands::ABSENCE_PROVEN_MS;

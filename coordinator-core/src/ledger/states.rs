@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{
-    Crc64Nvme, FileChecksum, FileId, FileRecord, FileStatus, Redacted, StringMap, Tail, Timestamp, UploadId,
-    UploadKind, WorkspaceId,
+    Crc64Nvme, FileChecksum, FileId, FileRecord, FileStatus, Md5, Redacted, StringMap, Tail, Timestamp,
+    UploadId, UploadKind, WorkspaceId,
 };
 
 use crate::model::DeferredLength;
@@ -63,6 +63,18 @@ impl FileDraft {
     }
 }
 
+/// What a client can do, and does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Abilities {
+    /// It can send a form.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forms: bool,
+    /// It states no checksums.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_checksums: bool,
+}
+
 /// An upload as the ledger keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -80,6 +92,12 @@ pub struct Upload {
     pub tail: Option<Tail>,
     /// When the upload is given up, in milliseconds since 1970.
     pub expires_ms: i64,
+    /// What else the client said of itself.
+    #[serde(default, flatten)]
+    pub abilities: Abilities,
+    /// Where the client sends a whole file to, if that is not the file's own key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staging_key: Option<Redacted<String>>,
     /// Where the client did not name the file's size, which is 0 then until storage tells it.
     #[serde(rename = "openEnd", default, skip_serializing_if = "Option::is_none")]
     pub deferred_length: Option<DeferredLength>,
@@ -90,6 +108,13 @@ pub struct Upload {
     pub absent_since_ms: Option<i64>,
     /// How far it is.
     pub phase: UploadPhase,
+}
+
+impl Upload {
+    /// The key that the client's bytes go to.
+    pub fn sent_to(&self) -> &Redacted<String> {
+        self.staging_key.as_ref().unwrap_or(&self.file.key)
+    }
 }
 
 /// How far an upload is.
@@ -104,6 +129,9 @@ pub enum UploadPhase {
     Completing {
         /// What the client says the whole file's checksum is.
         crc64nvme: Option<Crc64Nvme>,
+        /// What its parts' MD5s make.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        md5: Option<Md5>,
     },
     /// It is over; the file's status says how.
     Ended,
@@ -116,6 +144,7 @@ pub(super) enum Ending {
     Available {
         etag: String,
         crc64nvme: Option<Crc64Nvme>,
+        md5: Option<Md5>,
     },
     /// Somebody gave it up.
     Aborted,
@@ -136,10 +165,10 @@ impl Uploading {
     pub(super) fn end(self, ending: Ending, size: u64, now_ms: i64, seq: u64) -> FileRecord {
         let mut file = self.0;
         file.status = match ending {
-            Ending::Available { etag, crc64nvme } => {
+            Ending::Available { etag, crc64nvme, md5 } => {
                 file.size = size;
                 file.etag = Some(etag);
-                file.checksum = FileChecksum { crc64nvme };
+                file.checksum = FileChecksum { crc64nvme, md5 };
                 FileStatus::Available
             }
             Ending::Aborted => FileStatus::Aborted,

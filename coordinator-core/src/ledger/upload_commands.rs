@@ -1,4 +1,4 @@
-use syncsphere_protocol::{Crc64Nvme, FileId, FileRecord, Redacted, UploadId, UploadKind};
+use syncsphere_protocol::{Crc64Nvme, FileId, FileRecord, Md5, Redacted, UploadId, UploadKind};
 
 use super::apply::Ledger;
 use super::calls::{Idempotency, Opened, Reply, UploadDraft};
@@ -96,6 +96,8 @@ impl<S: Store> Ledger<'_, S> {
             part_size: draft.part_size,
             tail: draft.tail,
             expires_ms: draft.expires_ms,
+            abilities: draft.abilities,
+            staging_key: draft.staging_key,
             deferred_length: draft.deferred_length,
             storage_upload_id: None,
             absent_since_ms: None,
@@ -160,6 +162,7 @@ impl<S: Store> Ledger<'_, S> {
         &mut self,
         id: &UploadId,
         crc64nvme: Option<Crc64Nvme>,
+        md5: Option<Md5>,
         size: Option<u64>,
     ) -> Result<Reply, S::Error> {
         let Some(mut upload) = self.store.upload(id)? else {
@@ -173,7 +176,7 @@ impl<S: Store> Ledger<'_, S> {
             return Ok(Reply::OverQuota);
         }
         if matches!(upload.phase, UploadPhase::Open | UploadPhase::Completing { .. }) {
-            upload.phase = UploadPhase::Completing { crc64nvme };
+            upload.phase = UploadPhase::Completing { crc64nvme, md5 };
             upload.absent_since_ms = None;
             self.store.put_upload(&upload)?;
             let due = self.now_ms.saturating_add(COMPLETION_PATIENCE_MS);
@@ -240,6 +243,31 @@ impl<S: Store> Ledger<'_, S> {
         self.end(id, Ending::Expired, Some(urls_dead_ms))
     }
 
+    /// Ends an upload well. What was sent to another key than the file's is removed once nothing can be sent there any more.
+    pub(super) fn finish(
+        &mut self,
+        id: &UploadId,
+        ending: Ending,
+        urls_dead_ms: i64,
+    ) -> Result<Reply, S::Error> {
+        let before = self.store.upload(id)?;
+        let reply = self.end(id, ending, None)?;
+        let ended_now =
+            before.filter(|upload| !matches!(upload.phase, UploadPhase::Starting | UploadPhase::Ended));
+        if let Some(key) = ended_now.and_then(|upload| upload.staging_key) {
+            let sweep = Sweep {
+                key,
+                staging_key: None,
+                storage_upload_id: None,
+                unrecorded_uploads: false,
+                urls_dead_ms,
+            };
+            self.store
+                .put_job(&Job::sweep(id.as_str(), urls_dead_ms, sweep))?;
+        }
+        Ok(reply)
+    }
+
     /// Ends an upload, once. `urls_dead_ms` is given where nothing of the object may stay.
     pub(super) fn end(
         &mut self,
@@ -285,6 +313,7 @@ impl<S: Store> Ledger<'_, S> {
                 id.as_str(),
                 Sweep {
                     key: upload.file.key.clone(),
+                    staging_key: upload.staging_key.clone(),
                     storage_upload_id: upload.storage_upload_id.clone(),
                     unrecorded_uploads: never_opened,
                     urls_dead_ms,

@@ -72,8 +72,11 @@ async fn remove<S: Storage, W>(op: &OperationContext<'_, S, W>, what: &Sweep) ->
     if what.unrecorded_uploads {
         abort_all(op, &what.key).await?;
     }
-    match op.s3().delete(&what.key).await {
-        Ok(()) | Err(S3Failure::NotFound) => Ok(()),
-        Err(failure) => Err(failure),
+    for key in what.staging_key.iter().chain([&what.key]) {
+        match op.s3().delete(key).await {
+            Ok(()) | Err(S3Failure::NotFound) => {}
+            Err(failure) => return Err(failure),
+        }
     }
+    Ok(())
 }

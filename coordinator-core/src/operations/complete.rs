@@ -111,7 +111,7 @@ impl Asked<'_> {
         principal: &Principal,
     ) -> Result<ReportedParts, ApiError> {
         let ticket = Ticket::open(self.ticket, self.upload_id, principal, &op.config.auth.keys)?;
-        ReportedParts::of(self.whole, self.parts, &ticket.plan()?)
+        ReportedParts::of(self.whole, self.parts, &ticket.plan()?, ticket.kind)
     }
 
     fn look_up(&self) -> Command {

@@ -4,21 +4,31 @@ use syncsphere_protocol::{ContentLink, ErrorCode, FileId, FileStatus, Redacted, 
 
 use super::errors::{no_such_file, unexpected_reply};
 use super::operation_context::OperationContext;
-use crate::api_error::{ApiError, internal};
+use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::Principal;
 use crate::ledger::{Command, Reply};
-use crate::policy::{content_disposition, download_type};
+use crate::policy::{Disposition, content_disposition, download_type, is_shown_inline};
 use crate::ports::Workspaces;
 use crate::s3::Download;
 
-/// Life of a download link. Source: own choice: it is followed at once, and a leaked one soon dies.
+/// Life of a download link for which none is asked. Source: own choice: it is followed at once, and a leaked one soon dies.
 const LIFE: Duration = Duration::from_secs(300);
 
-/// A short-lived link that downloads the file under its own name.
+/// What a client wants of a link.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct LinkOptions {
+    /// Shown in place; files of types that could do more than be shown are saved all the same.
+    pub inline: bool,
+    /// How long it is to live, in seconds.
+    pub expires: Option<u64>,
+}
+
+/// A link that downloads the file under its own name: for five minutes, or as long as is asked for and configured.
 pub(crate) async fn link<S, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     principal: &Principal,
     file_id: &FileId,
+    options: LinkOptions,
 ) -> Result<ContentLink, ApiError> {
     let command = Command::File {
         file_id: file_id.clone(),
@@ -44,10 +54,14 @@ pub(crate) async fn link<S, W: Workspaces>(
         }
         FileStatus::Deleted => return Err(no_such_file()),
     }
-    let life = LIFE.min(op.config.url_ttl);
+    let life = life(op, options.expires)?;
+    let disposition = match options.inline && is_shown_inline(&file.record.content_type) {
+        true => Disposition::Inline,
+        false => Disposition::Attachment,
+    };
     let download = Download {
         key: &file.key,
-        disposition: &content_disposition(&file.record.name),
+        disposition: &content_disposition(disposition, &file.record.name),
         content_type: download_type(&file.record.content_type),
     };
     let url = op
@@ -61,4 +75,16 @@ pub(crate) async fn link<S, W: Workspaces>(
         expires_at: Timestamp::from_unix_millis(op.cx.now_ms.saturating_add(life_ms)),
         expires_in: life.as_secs(),
     })
+}
+
+fn life<S, W>(op: &OperationContext<'_, S, W>, wanted: Option<u64>) -> Result<Duration, ApiError> {
+    let longest = op.config.download_ttl;
+    match wanted.map(Duration::from_secs) {
+        None => Ok(LIFE.min(op.config.url_ttl).min(longest)),
+        Some(wanted) if (Duration::from_secs(1)..=longest).contains(&wanted) => Ok(wanted),
+        Some(_) => Err(invalid(format!(
+            "expires has to be a whole number from 1 to {}",
+            longest.as_secs()
+        ))),
+    }
 }

@@ -11,10 +11,13 @@ use super::finalize::finalize;
 use super::open_uploads;
 use super::operation_context::OperationContext;
 use super::reported_parts::ReportedParts;
+use super::staging::staging_key;
 use crate::api_error::{ApiError, internal};
 use crate::auth::{Principal, Ticket};
-use crate::ledger::{Command, DeferredLength, FileDraft, Idempotency, Upload, UploadDraft, UploadPhase};
-use crate::policy::{self, FileName};
+use crate::ledger::{
+    Abilities, Command, DeferredLength, FileDraft, Idempotency, Upload, UploadDraft, UploadPhase,
+};
+use crate::policy::{self, FileName, KeyParts};
 use crate::ports::{Storage, Workspaces};
 
 /// What a client says of a file that it is about to send. The names have been checked.
@@ -24,6 +27,8 @@ pub(crate) struct Wanted {
     pub file_id: FileId,
     pub name: FileName,
     pub path: Redacted<String>,
+    /// When the upload begins, in milliseconds since 1970.
+    pub begun_ms: i64,
     pub content_type: Option<String>,
     pub metadata: StringMap,
 }
@@ -76,18 +81,32 @@ fn draft<S, W>(
     };
     let declared = wanted.content_type.as_deref();
     let content_type = open_uploads::allowed_type(principal, declared, &wanted.name.name)?;
+    let key = op.object_key(&KeyParts {
+        workspace: &principal.workspace,
+        file_id: &wanted.file_id,
+        name: &wanted.name.name,
+        path: &wanted.path,
+        owner: &principal.subject,
+        begun_ms: wanted.begun_ms,
+    });
     Ok(UploadDraft {
         upload_id: wanted.upload_id,
         kind: wanted.kind,
         part_size: MIN_PART_SIZE,
         tail: None,
         expires_ms,
+        abilities: Abilities::default(),
+        // These clients send the headers that they know.
+        staging_key: match wanted.kind {
+            UploadKind::Single => staging_key(op, &key, false),
+            UploadKind::Multipart => None,
+        },
         deferred_length: Some(DeferredLength {
             max_size: op.largest_file(principal),
             max_bytes: principal.limits.max_bytes,
         }),
         file: FileDraft {
-            key: policy::object_key(&principal.workspace, &wanted.file_id, &wanted.name.name),
+            key,
             file_id: wanted.file_id,
             workspace: principal.workspace.clone(),
             name: wanted.name.name,

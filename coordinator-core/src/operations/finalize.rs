@@ -1,6 +1,7 @@
 use futures_util::{StreamExt, stream};
+use http::StatusCode;
 use syncsphere_protocol::{
-    Crc64Nvme, ErrorCode, FileRecord, FileStatus, PartNumber, UploadKind, WorkspaceId,
+    Crc64Nvme, ErrorCode, FileRecord, FileStatus, PartNumber, StorageCode, UploadKind, WorkspaceId,
 };
 
 use super::absence;
@@ -9,8 +10,9 @@ use super::errors::{
     gone, mismatch, no_such_upload, outcome, over_quota, parts_missing, upload_and_file, wrong_length,
 };
 use super::operation_context::{OperationContext, STORAGE_CALLS_AT_ONCE};
-use super::part_selection::{named_parts, planned_parts};
-use super::reported_parts::{ReportedParts, differs};
+use super::part_selection::{named_parts, plan_of, planned_parts};
+use super::reported_parts::{Doubt, NO_CHECKSUM, ReportedParts, Whole};
+use super::staging::put_in_place;
 use crate::api_error::{ApiError, internal};
 use crate::ledger::{Command, Reply, Upload, UploadPhase};
 use crate::policy;
@@ -45,11 +47,12 @@ pub(super) async fn finalize_all<S: Storage, W: Workspaces>(
         .collect()
         .await;
     let commands = uploads.iter().zip(&found);
-    let commands = commands.filter_map(|((upload, _), found)| last_word(upload, found));
+    let commands = commands
+        .filter_map(|((upload, reported), found)| last_word(upload, reported, found, op.urls_dead_ms()));
     let mut replies = op.ask_all(workspace, commands.collect()).await?.into_iter();
     let mut results = Vec::with_capacity(uploads.len());
-    for ((upload, _), found) in uploads.iter().zip(found) {
-        let told = match last_word(upload, &found) {
+    for ((upload, reported), found) in uploads.iter().zip(found) {
+        let told = match last_word(upload, reported, &found, op.urls_dead_ms()) {
             None => None,
             Some(_) => replies.next(),
         };
@@ -71,13 +74,21 @@ enum Found {
 }
 
 /// What the ledger is asked once storage has answered.
-fn last_word(upload: &Upload, found: &Result<Found, ApiError>) -> Option<Command> {
+fn last_word(
+    upload: &Upload,
+    reported: &ReportedParts,
+    found: &Result<Found, ApiError>,
+    urls_dead_ms: i64,
+) -> Option<Command> {
     let upload_id = upload.upload_id.clone();
     match found {
         Ok(Found::Object(object)) => Some(Command::Finish {
             upload_id,
             etag: object.etag.clone(),
             crc64nvme: object.crc64nvme,
+            // What the parts' digests make is no digest of the content.
+            md5: reported.whole.md5.filter(|_| upload.kind == UploadKind::Single),
+            urls_dead_ms,
         }),
         // Whoever gave the upload up meanwhile has removed its bytes.
         Err(error) if error.code() == ErrorCode::PartsMissing => Some(Command::Upload { upload_id }),
@@ -114,14 +125,14 @@ async fn find_single<S: Storage, W: Workspaces>(
     reported: &ReportedParts,
 ) -> Result<Found, ApiError> {
     let whole_file = PartNumber::from_index(0).ok();
-    let object = match op.s3().head(&upload.file.key).await {
+    let object = match op.s3().head(upload.sent_to()).await {
         Ok(object) => object,
         Err(S3Failure::BareNotFound) => return Err(parts_missing(whole_file)),
         Err(failure) => return Err(failure.into()),
     };
     if upload.deferred_length.is_some() {
-        return Ok(match start(op, upload, object.size, None).await? {
-            Started::Going(_) => Found::Object(object),
+        return Ok(match start(op, upload, object.size, Whole::default()).await? {
+            Started::Going(_) => Found::Object(put_in_place(op, upload, object).await?),
             Started::Over(found) => found,
         });
     }
@@ -129,14 +140,13 @@ async fn find_single<S: Storage, W: Workspaces>(
     if object.size != upload.file.size {
         return Err(wrong_length(whole_file));
     }
-    if differs(reported.whole, object.crc64nvme) {
-        return Err(mismatch("storage holds other content than the checksum tells").naming(whole_file));
+    match reported.whole.doubt_of(&object, upload.kind, 1) {
+        None => Ok(Found::Object(put_in_place(op, upload, object).await?)),
+        Some(Doubt::Differs) => {
+            Err(mismatch("storage holds other content than the checksum tells").naming(whole_file))
+        }
+        Some(Doubt::Unknown(why)) => Err(mismatch(why).naming(whole_file)),
     }
-    if reported.whole.is_some() && object.crc64nvme.is_none() {
-        let detail = "storage knows no checksum of the file: send it with a URL that was asked for with one";
-        return Err(mismatch(detail).naming(whole_file));
-    }
-    Ok(Found::Object(object))
 }
 
 async fn assemble<S: Storage, W: Workspaces>(
@@ -150,7 +160,12 @@ async fn assemble<S: Storage, W: Workspaces>(
         Ok(stored) => stored,
         // Completed before, or gone: the object tells.
         Err(S3Failure::NotFound) => {
-            return find_assembled(op, &known_now(op, upload).await?, reported).await;
+            let found = find_assembled(op, &known_now(op, upload).await?, reported, None).await?;
+            return match found {
+                // There are no parts any more that could prove what was said of some of them.
+                Found::Object(_) if reported.states_parts_only() => Err(mismatch(NO_CHECKSUM)),
+                found => Ok(found),
+            };
         }
         Err(failure) => return Err(failure.into()),
     };
@@ -164,16 +179,17 @@ async fn assemble<S: Storage, W: Workspaces>(
     };
     match op
         .s3()
-        .complete(key, storage_upload_id, &parts, size, reported.whole)
+        .complete(key, storage_upload_id, &parts, size, reported.whole.crc64nvme)
         .await
     {
-        Ok(()) | Err(S3Failure::NotFound) => find_assembled(op, &now, reported).await,
-        Err(S3Failure::Refused { code, .. }) if is_about_parts(&code) => {
+        Ok(crc64nvme) => find_assembled(op, &now, reported, crc64nvme).await,
+        Err(S3Failure::NotFound) => find_assembled(op, &now, reported, None).await,
+        Err(S3Failure::Refused { code, status }) => {
             let stopped = Command::StopCompletion {
                 upload_id: upload.upload_id.clone(),
             };
             op.ask(&upload.file.workspace, stopped).await?;
-            Err(mismatch("storage holds other content than the checksums tell").because(code))
+            Err(refused_completion(code, status))
         }
         Err(failure) => Err(failure.into()),
     }
@@ -193,7 +209,7 @@ async fn start<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     upload: &Upload,
     size: u64,
-    whole: Option<Crc64Nvme>,
+    whole: Whole,
 ) -> Result<Started, ApiError> {
     if let Some(deferred_length) = upload.deferred_length
         && size > deferred_length.max_size
@@ -203,7 +219,8 @@ async fn start<S: Storage, W: Workspaces>(
     }
     let command = Command::StartCompletion {
         upload_id: upload.upload_id.clone(),
-        crc64nvme: whole,
+        crc64nvme: whole.crc64nvme,
+        md5: whole.md5,
         size: upload.deferred_length.map(|_| size),
     };
     let reply = op.ask(&upload.file.workspace, command).await?;
@@ -237,13 +254,15 @@ async fn known_now<S, W: Workspaces>(
     Ok(now)
 }
 
-/// The object that storage has assembled, if it is what was sent.
+/// The object that storage has assembled, if it is what was sent. `told` is the checksum that it named on completion, which
+/// some name nowhere else.
 async fn find_assembled<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     upload: &Upload,
     reported: &ReportedParts,
+    told: Option<Crc64Nvme>,
 ) -> Result<Found, ApiError> {
-    let object = match op.s3().head(&upload.file.key).await {
+    let mut object = match op.s3().head(&upload.file.key).await {
         Ok(object) => object,
         // Neither upload nor object: whoever removed it, there is nothing to go on with.
         Err(S3Failure::BareNotFound) if absence::is_proven(op, upload).await? => {
@@ -252,11 +271,21 @@ async fn find_assembled<S: Storage, W: Workspaces>(
         Err(S3Failure::BareNotFound) => return Err(absence::not_proven()),
         Err(failure) => return Err(failure.into()),
     };
-    if object.size != upload.file.size || differs(reported.whole, object.crc64nvme) {
-        let error = mismatch("storage has assembled other content than was sent; the upload is lost");
-        return give_up(op, upload, error).await;
+    object.crc64nvme = object.crc64nvme.or(told);
+    let part_count = plan_of(upload)?.part_count();
+    let doubt = match object.size == upload.file.size {
+        true => reported.whole.doubt_of(&object, upload.kind, part_count),
+        false => Some(Doubt::Differs),
+    };
+    match doubt {
+        None => Ok(Found::Object(object)),
+        Some(Doubt::Differs) => {
+            let error = mismatch("storage has assembled other content than was sent; the upload is lost");
+            give_up(op, upload, error).await
+        }
+        // It may be whole all the same, so it is not removed before the upload expires.
+        Some(Doubt::Unknown(why)) => Err(mismatch(why)),
     }
-    Ok(Found::Object(object))
 }
 
 /// The answer to an upload whose end is in the ledger.
@@ -296,12 +325,18 @@ async fn give_up<S: Storage, W: Workspaces>(
     }
 }
 
-/// Codes by which storage says that parts or checksums are not what Complete told.
-///
-/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
-fn is_about_parts(code: &str) -> bool {
-    matches!(
-        code,
-        "BadDigest" | "InvalidPart" | "InvalidPartOrder" | "EntityTooSmall" | "InvalidDigest"
-    )
+/// Why storage does not assemble the parts. Those that it lists are not always those that it has: where one is sent again
+/// and the connection breaks, Garage lists the old one and refuses both. Sent once more it is in order.
+fn refused_completion(code: String, status: StatusCode) -> ApiError {
+    match StorageCode::of(&code) {
+        Some(StorageCode::PartsDiffer) => ApiError::new(
+            ErrorCode::PartsMissing,
+            format!("storage does not assemble the parts that it lists ({code}): one that was sent again has to be sent once more"),
+        )
+        .because(code),
+        Some(StorageCode::Damaged) => {
+            mismatch("storage holds other content than the checksums tell").because(code)
+        }
+        _ => S3Failure::Refused { status, code }.into(),
+    }
 }

@@ -47,7 +47,10 @@ fn misconfigured(failure: S3Failure) -> ApiError {
         S3Failure::Refused { .. } => {
             "storage refuses the coordinator: its key, the key's permissions or the region are not right"
         }
-        S3Failure::Unavailable(_) | S3Failure::NotRetryable(_) | S3Failure::Broken(_) => {
+        S3Failure::Unavailable(_)
+        | S3Failure::NotRetryable(_)
+        | S3Failure::Unreadable(_)
+        | S3Failure::Broken(_) => {
             return failure.into();
         }
     };

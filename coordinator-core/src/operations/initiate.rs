@@ -1,21 +1,26 @@
 use syncsphere_protocol::{
-    ErrorCode, InitiateReply, InitiateRequest, InitiateResult, MAX_FILES_PER_INITIATE, MAX_PARTS_PER_SIGNING,
-    NewFile, Problem, Timestamp, UploadGrant, UploadKind,
+    ErrorCode, InitiateReply, InitiateRequest, InitiateResult, Integrity, MAX_FILES_PER_INITIATE,
+    MAX_PARTS_PER_SIGNING, NewFile, PartToSign, Problem, Timestamp, UploadGrant, UploadKind,
 };
 
 use super::errors::over_quota;
 use super::open_uploads::{allowed_type, begin, open};
 use super::operation_context::OperationContext;
-use super::sign_parts::{check_parts, sign};
+use super::sign_parts::{check_parts, is_proven, other_checksums, sign};
+use super::staging::staging_key;
 use super::tickets::ticket_for;
 use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::Principal;
-use crate::ledger::{FileDraft, Idempotency, Upload, UploadDraft};
-use crate::policy::{self, FileName};
+use crate::ledger::{Abilities, FileDraft, Idempotency, Upload, UploadDraft};
+use crate::policy::{self, FileName, KeyParts};
 use crate::ports::{Storage, Workspaces};
+use crate::s3::Provider;
 
 /// Longest name of the client's own for a file, in bytes. Source: own choice.
 const MAX_CLIENT_REF: usize = 256;
+
+/// What it takes to see that storage looks at checksums: an object that it should refuse, and to remove that.
+const PROOF_REQUESTS: u32 = 2;
 
 /// Opens an upload for each file of the request that can have one.
 pub(crate) async fn initiate<S: Storage, W: Workspaces>(
@@ -25,7 +30,11 @@ pub(crate) async fn initiate<S: Storage, W: Workspaces>(
     idempotency: Option<Idempotency>,
 ) -> Result<InitiateReply, ApiError> {
     check_size(request)?;
-    let mut requests_left = op.config.storage_requests();
+    let wants_proof = is_unproven(op) && request.files.iter().any(states_any);
+    let mut requests_left = match wants_proof {
+        true => op.config.storage_requests().saturating_sub(PROOF_REQUESTS),
+        false => op.config.storage_requests(),
+    };
     let accepted: Vec<Result<UploadDraft, ApiError>> = request
         .files
         .iter()
@@ -40,6 +49,9 @@ pub(crate) async fn initiate<S: Storage, W: Workspaces>(
         })
         .collect();
     let drafts: Vec<UploadDraft> = accepted.iter().flatten().cloned().collect();
+    if wants_proof {
+        see_proof(op, principal).await?;
+    }
     let begun = if drafts.is_empty() {
         Vec::new()
     } else {
@@ -119,17 +131,39 @@ fn draft<S, W>(
         op.config.bucket.provider,
     )?;
     check_parts(&file.parts, &plan)?;
+    let by = op.config.bucket.checksum;
+    if by == Integrity::None && !file.parts.iter().all(|part| is_proven(by, part)) {
+        return Err(other_checksums(by));
+    }
     let content_type = allowed_type(principal, file.content_type.as_deref(), &name)?;
     let file_id = op.cx.file_id(index)?;
+    let key = op.object_key(&KeyParts {
+        workspace: &principal.workspace,
+        file_id: &file_id,
+        name: &name,
+        path: &path,
+        owner: &principal.subject,
+        begun_ms: op.cx.now_ms,
+    });
+    // Bytes that are held to no checksum may have to be sent again.
+    let is_conditional = states_any(file) && !(file.forms && op.config.bucket.takes_forms);
     Ok(UploadDraft {
         upload_id: op.cx.upload_id(index)?,
         kind,
         part_size: plan.part_size(),
         tail: plan.tail(),
         expires_ms: op.cx.now_ms.saturating_add(op.config.upload_ttl_ms()),
+        abilities: Abilities {
+            forms: file.forms,
+            without_checksums: states_none(file),
+        },
+        staging_key: match kind {
+            UploadKind::Single => staging_key(op, &key, is_conditional),
+            UploadKind::Multipart => None,
+        },
         deferred_length: None,
         file: FileDraft {
-            key: policy::object_key(&principal.workspace, &file_id, &name),
+            key,
             file_id,
             workspace: principal.workspace.clone(),
             name,
@@ -141,6 +175,62 @@ fn draft<S, W>(
             metadata: policy::metadata(file.metadata.as_deref())?,
         },
     })
+}
+
+/// Sees, once, that storage looks at the checksums that the configuration promises: where it takes whatever comes, clients
+/// are told before they have sent a file that could not become available.
+async fn see_proof<S: Storage, W>(
+    op: &OperationContext<'_, S, W>,
+    principal: &Principal,
+) -> Result<(), ApiError> {
+    let bucket = &op.config.bucket;
+    let key = op.object_key(&KeyParts {
+        workspace: &principal.workspace,
+        file_id: &op.cx.file_id(0)?,
+        name: "checksum-probe",
+        path: "",
+        owner: &principal.subject,
+        begun_ms: op.cx.now_ms,
+    });
+    let by = bucket.checksum.as_str();
+    match op.s3().looks_at_checksums(&key).await {
+        Ok(Some(true)) => {
+            bucket.proof.give();
+            Ok(())
+        }
+        Ok(Some(false)) => Err(ApiError::new(
+            ErrorCode::StorageRefused,
+            format!(
+                "S3_CHECKSUM is {by}, and storage takes bytes that are not what it tells: see docs/storages.md"
+            ),
+        )),
+        Ok(None) => Ok(()),
+        Err(failure) => {
+            let (problem, _) = ApiError::from(failure).into_parts();
+            let detail = format!("S3_CHECKSUM is {by}: {}", problem.detail);
+            Err(ApiError::new(ErrorCode::StorageRefused, detail))
+        }
+    }
+}
+
+/// Whether nobody has seen yet that this storage looks at checksums; AWS and R2 are known to.
+fn is_unproven<S, W>(op: &OperationContext<'_, S, W>) -> bool {
+    let bucket = &op.config.bucket;
+    bucket.provider == Provider::Generic && !bucket.proof.is_given()
+}
+
+fn states_any(file: &NewFile) -> bool {
+    let states = |part: &PartToSign| part.crc64nvme.is_some() || part.md5.is_some();
+    file.parts.iter().any(states)
+}
+
+/// Whether a client states no checksums: it says so, or has none of the first part that it asks for.
+fn states_none(file: &NewFile) -> bool {
+    match (file.integrity, file.parts.first()) {
+        (Some(integrity), _) => integrity == Integrity::None,
+        (None, Some(part)) => part.crc64nvme.is_none() && part.md5.is_none(),
+        (None, None) => false,
+    }
 }
 
 /// The file's turn comes in a request of its own.
@@ -159,6 +249,9 @@ fn grant<S, W>(
 ) -> Result<UploadGrant, ApiError> {
     let ticket = ticket_for(upload, &principal.subject);
     let remaining = upload.expires_ms.saturating_sub(op.cx.now_ms);
+    // A client that has computed other checksums than storage proves learns it here, and asks again with those.
+    let provable = |part: &&PartToSign| is_proven(op.config.bucket.checksum, part);
+    let parts: Vec<PartToSign> = file.parts.iter().filter(provable).copied().collect();
     Ok(UploadGrant {
         client_ref: file.client_ref.clone(),
         upload_id: upload.upload_id.clone(),
@@ -169,7 +262,8 @@ fn grant<S, W>(
         part_count: ticket.plan()?.part_count(),
         expires_at: Timestamp::from_unix_millis(upload.expires_ms),
         expires_in: u64::try_from(remaining.div_euclid(1000)).unwrap_or(0),
-        urls: sign(op, &ticket, &file.parts)?,
+        checksum: op.config.bucket.checksum,
+        urls: sign(op, &ticket, &parts)?,
         ticket: ticket.seal(&op.config.auth.keys)?,
     })
 }

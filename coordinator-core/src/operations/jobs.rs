@@ -140,10 +140,16 @@ async fn resolve<S: Storage, W: Workspaces>(
     if upload.phase == UploadPhase::Open && upload.absent_since_ms.is_some() {
         return resolve_absence(op, workspace, *upload).await;
     }
-    if let UploadPhase::Completing { crc64nvme } = upload.phase {
-        let finalized = finalize(op, *upload, ReportedParts::of_whole(crc64nvme)).await;
-        if finalized.is_err_and(|error| error.code().is_retryable()) {
-            return Ok(false);
+    if let UploadPhase::Completing { .. } = upload.phase {
+        let reported = ReportedParts::of_completion(upload.phase);
+        match finalize(op, *upload, reported)
+            .await
+            .map_err(|error| error.code())
+        {
+            Err(code) if code.is_retryable() => return Ok(false),
+            // What was stated is not proven, and is not to be forgotten while the upload lasts.
+            Err(ErrorCode::ChecksumMismatch) => return Ok(true),
+            Ok(_) | Err(_) => {}
         }
         // Available, given up, or in want of parts: whichever, nobody is completing it any more.
         op.ask(workspace, Command::StopCompletion { upload_id }).await?;

@@ -21,6 +21,7 @@ pub(crate) mod orphans;
 mod part_selection;
 mod reported_parts;
 pub(crate) mod sign_parts;
+mod staging;
 pub(crate) mod storage_health;
 pub(crate) mod tickets;
 pub(crate) mod uploads;

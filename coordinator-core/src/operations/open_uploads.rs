@@ -1,10 +1,11 @@
 //! From the intent to upload to an upload that storage and ledger know.
 
 use futures_util::{StreamExt, stream};
-use syncsphere_protocol::{ErrorCode, UploadId, UploadKind};
+use syncsphere_protocol::{ErrorCode, Integrity, UploadId, UploadKind};
 
 use super::errors::{gone, unexpected_reply};
 use super::operation_context::{OperationContext, STORAGE_CALLS_AT_ONCE};
+use super::reported_parts::NO_DIGEST;
 use crate::api_error::ApiError;
 use crate::auth::Principal;
 use crate::ledger::{Command, Idempotency, Opened, Reply, Upload, UploadDraft, UploadPhase};
@@ -106,10 +107,18 @@ async fn create<S: Storage, W>(
     if upload.phase != UploadPhase::Starting || upload.kind != UploadKind::Multipart {
         return Ok(None);
     }
-    let storage_upload_id = op
+    let states_checksums = !upload.abilities.without_checksums && upload.deferred_length.is_none();
+    let by = op.config.bucket.checksum;
+    let announces_checksums = by == Integrity::Crc64Nvme && states_checksums;
+    let (storage_upload_id, has_digest_etags) = op
         .s3()
-        .create(&upload.file.key, &upload.file.content_type)
+        .create(&upload.file.key, &upload.file.content_type, announces_checksums)
         .await?;
+    if by == Integrity::Md5 && states_checksums && !has_digest_etags {
+        // If this fails, storage's own rule for stale uploads remains.
+        let _ = op.s3().abort(&upload.file.key, &storage_upload_id).await;
+        return Err(ApiError::new(ErrorCode::StorageRefused, NO_DIGEST));
+    }
     Ok(Some(Opened {
         upload_id: upload.upload_id.clone(),
         storage_upload_id,

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use syncsphere_protocol::{ErrorCode, Problem, WorkspaceId};
+use syncsphere_protocol::{ErrorCode, Problem, Redacted, WorkspaceId};
 
 use super::errors::unexpected_reply;
 use super::storage_health::StorageHealth;
@@ -11,6 +11,7 @@ use crate::auth::Principal;
 use crate::config::Config;
 use crate::context::Context;
 use crate::ledger::{Call, Command, Reply};
+use crate::policy::KeyParts;
 use crate::ports::Workspaces;
 use crate::s3::S3;
 
@@ -30,6 +31,13 @@ pub(crate) struct OperationContext<'a, S, W> {
     pub storage_health: &'a StorageHealth,
     /// The workspace of whoever asks, once it is known.
     pub workspace: OnceCell<WorkspaceId>,
+}
+
+impl<S, W> OperationContext<'_, S, W> {
+    /// The key of a file's object.
+    pub(crate) fn object_key(&self, parts: &KeyParts<'_>) -> Redacted<String> {
+        Redacted(self.config.key_template.key(parts))
+    }
 }
 
 impl<S, W: Workspaces> OperationContext<'_, S, W> {

@@ -11,7 +11,6 @@ use super::operation_context::OperationContext;
 use crate::api_error::ApiError;
 use crate::config::{Config, OrphanUploads};
 use crate::ledger::{Command, Reply, StoredUpload, UploadMarker};
-use crate::policy::parse_object_key;
 use crate::ports::{Storage, Workspaces};
 use crate::s3::S3Failure;
 
@@ -81,7 +80,7 @@ pub(super) async fn look<S: Storage, W: Workspaces>(
     for upload in page.uploads {
         let begun_ms = upload.begun_at.and_then(|begun_at| begun_at.to_unix_millis());
         let is_old = begun_ms.is_some_and(|begun_ms| begun_ms < youngest_ms);
-        if let (true, Some((workspace, file_id))) = (is_old, parse_object_key(&upload.key)) {
+        if let (true, Some((workspace, file_id))) = (is_old, op.config.key_template.parse(&upload.key)) {
             by_workspace.entry(workspace).or_default().push(Candidate {
                 key: upload.key,
                 listed: StoredUpload {

@@ -3,7 +3,7 @@
 use syncsphere_protocol::{MIN_PART_SIZE, PartPlan, StoredPart};
 
 use super::errors::{mismatch, parts_missing, wrong_length};
-use super::reported_parts::{ReportedParts, differs};
+use super::reported_parts::{Doubt, ReportedParts};
 use crate::api_error::{ApiError, internal};
 use crate::ledger::Upload;
 use crate::s3::PartToComplete;
@@ -17,6 +17,7 @@ pub(super) fn planned_parts(
     let plan = plan_of(upload)?;
     let mut chosen = Vec::with_capacity(plan.part_count().into());
     let (mut missing, mut misfits, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut unproven, mut why) = (Vec::new(), "");
     let mut stored = stored.chunk_by(|a, b| a.part_number == b.part_number).peekable();
     for number in plan.part_numbers() {
         let same_number =
@@ -28,17 +29,21 @@ pub(super) fn planned_parts(
             missing.push(number);
             continue;
         };
-        let reported_parts = reported.checksum_of(number);
         if plan.range(number).map(|range| range.length) != Some(part.size) {
             misfits.push(number);
-        } else if differs(reported_parts, part.crc64nvme) {
-            damaged.push(number);
-        } else {
-            chosen.push(PartToComplete {
+            continue;
+        }
+        match reported.doubt_of(part) {
+            Some(Doubt::Differs) => damaged.push(number),
+            Some(Doubt::Unknown(reason)) => {
+                unproven.push(number);
+                why = reason;
+            }
+            None => chosen.push(PartToComplete {
                 number,
                 etag: part.etag.clone(),
-                crc64nvme: reported_parts.or(part.crc64nvme),
-            });
+                crc64nvme: reported.crc64nvme_of(number).or(part.crc64nvme),
+            }),
         }
     }
     if !missing.is_empty() {
@@ -47,12 +52,15 @@ pub(super) fn planned_parts(
         Err(wrong_length(misfits))
     } else if !damaged.is_empty() {
         Err(mismatch("storage holds other parts than the checksums tell").naming(damaged))
+    } else if !unproven.is_empty() {
+        Err(mismatch(why).naming(unproven))
     } else {
         Ok(chosen)
     }
 }
 
-fn plan_of(upload: &Upload) -> Result<PartPlan, ApiError> {
+/// How an upload is cut.
+pub(super) fn plan_of(upload: &Upload) -> Result<PartPlan, ApiError> {
     PartPlan::of(upload.file.size, upload.part_size, upload.tail).map_err(|error| internal(error.to_string()))
 }
 

@@ -1,38 +1,65 @@
 use std::collections::BTreeMap;
 
-use syncsphere_protocol::{CompletedPart, Crc64Nvme, PartNumber, PartPlan, StoredPart};
+use syncsphere_protocol::{
+    Checksum, CompletedPart, Crc64Nvme, Md5, PartNumber, PartPlan, StoredPart, UploadKind,
+};
 
 use super::errors::mismatch;
 use crate::api_error::{ApiError, invalid};
+use crate::ledger::UploadPhase;
+use crate::s3::StoredObject;
 
 /// What a client says it has sent.
 #[derive(Debug, Default)]
 pub(super) struct ReportedParts {
-    /// Checksum of the whole file: as told, or as the parts' checksums make it.
-    pub(super) whole: Option<Crc64Nvme>,
+    /// Of the whole file: as told, or as the parts' checksums make it.
+    pub(super) whole: Whole,
     parts: BTreeMap<PartNumber, ReportedPart>,
+}
+
+/// What has to be true of the whole file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Whole {
+    pub(super) crc64nvme: Option<Crc64Nvme>,
+    /// Of a file in parts: what their digests make.
+    pub(super) md5: Option<Md5>,
+}
+
+/// Why storage's word does not prove what a client has stated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// Storage holds something else.
+    Differs,
+    /// Storage says nothing that could be compared.
+    Unknown(&'static str),
 }
 
 /// What a client says of a part.
 #[derive(Debug, Default)]
 struct ReportedPart {
-    crc64nvme: Option<Crc64Nvme>,
+    checksum: Option<Checksum>,
     /// Without quotes.
     etag: Option<String>,
 }
 
 impl From<&CompletedPart> for ReportedPart {
     fn from(part: &CompletedPart) -> Self {
+        let crc = part.crc64nvme.map(Checksum::Crc64Nvme);
         Self {
-            crc64nvme: part.crc64nvme,
+            checksum: crc.or(part.md5.map(Checksum::Md5)),
             etag: part.etag.as_deref().map(|etag| unquoted(etag).to_owned()),
         }
     }
 }
 
 impl ReportedParts {
-    /// Of a client that said no more than this.
-    pub(super) fn of_whole(whole: Option<Crc64Nvme>) -> Self {
+    /// Of whoever began to complete the upload, where that is not known to have come to an end: what was stated then has to be
+    /// proven, whoever asks.
+    pub(super) fn of_completion(phase: UploadPhase) -> Self {
+        let whole = match phase {
+            UploadPhase::Completing { crc64nvme, md5 } => Whole { crc64nvme, md5 },
+            UploadPhase::Starting | UploadPhase::Open | UploadPhase::Ended => Whole::default(),
+        };
         Self {
             whole,
             ..Self::default()
@@ -54,16 +81,17 @@ impl ReportedParts {
             return Err(invalid("an upload is completed of one part at least"));
         }
         Ok(Self {
-            whole: None,
+            whole: Whole::default(),
             parts: reported_parts,
         })
     }
 
     /// Of a request about an upload that is cut as `plan` says.
     pub(super) fn of(
-        whole: Option<Crc64Nvme>,
+        crc64nvme: Option<Crc64Nvme>,
         parts: Option<&[CompletedPart]>,
         plan: &PartPlan,
+        kind: UploadKind,
     ) -> Result<Self, ApiError> {
         let mut reported_parts = BTreeMap::new();
         for part in parts.unwrap_or_default() {
@@ -79,13 +107,16 @@ impl ReportedParts {
             }
         }
         let combined = combine(&reported_parts, plan);
-        if differs(whole, combined) {
+        if matches!((crc64nvme, combined), (Some(told), Some(made)) if told != made) {
             return Err(mismatch(
                 "the checksum of the whole is not what the parts' checksums make",
             ));
         }
         Ok(Self {
-            whole: whole.or(combined),
+            whole: Whole {
+                crc64nvme: crc64nvme.or(combined),
+                md5: combine_md5(&reported_parts, plan, kind),
+            },
             parts: reported_parts,
         })
     }
@@ -107,8 +138,31 @@ impl ReportedParts {
         }
     }
 
-    pub(super) fn checksum_of(&self, number: PartNumber) -> Option<Crc64Nvme> {
-        self.parts.get(&number)?.crc64nvme
+    /// What the client says that the part's CRC64NVME is.
+    pub(super) fn crc64nvme_of(&self, number: PartNumber) -> Option<Crc64Nvme> {
+        self.parts.get(&number)?.checksum?.crc64nvme()
+    }
+
+    /// Whether storage's word on a part proves what the client says of it. What is unknown of a part may still be proven of
+    /// the whole.
+    pub(super) fn doubt_of(&self, part: &StoredPart) -> Option<Doubt> {
+        let stated = self.parts.get(&part.part_number)?.checksum?;
+        let is_same = match stated {
+            Checksum::Crc64Nvme(told) => part.crc64nvme.map(|stored| stored == told),
+            Checksum::Md5(told) => Some(unquoted(&part.etag) == told.to_hex()),
+        };
+        match is_same {
+            Some(true) => None,
+            Some(false) => Some(Doubt::Differs),
+            None if self.whole.crc64nvme.is_some() => None,
+            None => Some(Doubt::Unknown(NO_CHECKSUM)),
+        }
+    }
+
+    /// Whether checksums are stated of parts, too few to make the whole's.
+    pub(super) fn states_parts_only(&self) -> bool {
+        let states = |reported: &ReportedPart| reported.checksum.is_some();
+        self.whole == Whole::default() && self.parts.values().any(states)
     }
 
     /// Which of the parts that storage lists under one number is the file's: the last one, unless
@@ -125,9 +179,32 @@ impl ReportedParts {
     }
 }
 
-/// Where either is unknown there is nothing to compare.
-pub(super) fn differs(told: Option<Crc64Nvme>, stored: Option<Crc64Nvme>) -> bool {
-    matches!((told, stored), (Some(told), Some(stored)) if told != stored)
+pub(super) const NO_CHECKSUM: &str = "storage reports no CRC64NVME, so nothing proves what it holds: the bytes were sent by a URL without \
+    a checksum, or storage knows none, and S3_CHECKSUM has to be md5 or none";
+
+pub(super) const NO_DIGEST: &str = "storage encrypts under a key that makes ETags tell nothing, so nothing proves what it holds: S3_CHECKSUM \
+    has to be crc64nvme";
+
+impl Whole {
+    /// Why the object that storage holds is not proven to be the file. `part_count` is that of the upload's plan.
+    pub(super) fn doubt_of(&self, object: &StoredObject, kind: UploadKind, part_count: u16) -> Option<Doubt> {
+        if let Some(told) = self.crc64nvme {
+            return match object.crc64nvme {
+                Some(stored) if stored == told => None,
+                Some(_) => Some(Doubt::Differs),
+                None => Some(Doubt::Unknown(NO_CHECKSUM)),
+            };
+        }
+        let told = self.md5?;
+        if !object.has_digest_etag {
+            return Some(Doubt::Unknown(NO_DIGEST));
+        }
+        let expected = match kind {
+            UploadKind::Single => told.to_hex(),
+            UploadKind::Multipart => format!("{}-{part_count}", told.to_hex()),
+        };
+        (unquoted(&object.etag) != expected).then_some(Doubt::Differs)
+    }
 }
 
 /// The whole's checksum where every part's is known.
@@ -138,11 +215,87 @@ fn combine(parts: &BTreeMap<PartNumber, ReportedPart>, plan: &PartPlan) -> Optio
     parts
         .iter()
         .try_fold(Crc64Nvme::EMPTY, |whole, (number, reported)| {
-            Some(whole.combine(reported.crc64nvme?, plan.range(*number)?.length))
+            let crc = reported.checksum?.crc64nvme()?;
+            Some(whole.combine(crc, plan.range(*number)?.length))
         })
+}
+
+/// What the ETag is made of where every part's digest is known.
+fn combine_md5(parts: &BTreeMap<PartNumber, ReportedPart>, plan: &PartPlan, kind: UploadKind) -> Option<Md5> {
+    if parts.len() != usize::from(plan.part_count()) {
+        return None;
+    }
+    let digests = parts.values().map(|reported| reported.checksum?.md5());
+    let digests: Vec<Md5> = digests.collect::<Option<_>>()?;
+    match (kind, digests.as_slice()) {
+        (UploadKind::Single, [whole]) => Some(*whole),
+        (UploadKind::Single, _) => None,
+        (UploadKind::Multipart, _) => Some(Md5::of_parts(digests.into_iter())),
+    }
 }
 
 /// ETags travel quoted, and some clients take the quotes off.
 fn unquoted(etag: &str) -> &str {
     etag.trim_matches('"')
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn object(etag: &str, crc64nvme: Option<&str>) -> StoredObject {
+        StoredObject {
+            size: 1,
+            etag: etag.to_owned(),
+            crc64nvme: crc64nvme.and_then(|text| text.parse().ok()),
+            has_digest_etag: true,
+        }
+    }
+
+    #[test]
+    fn what_was_stated_has_to_be_there_and_equal() {
+        let crc = Whole {
+            crc64nvme: "L/E4WYn8v98=".parse().ok(),
+            md5: None,
+        };
+        let doubt = |object: &StoredObject| crc.doubt_of(object, UploadKind::Multipart, 2);
+        assert_eq!(doubt(&object("e", Some("L/E4WYn8v98="))), None);
+        assert_eq!(doubt(&object("e", Some("xW1l19VobYM="))), Some(Doubt::Differs));
+        assert_eq!(doubt(&object("e", None)), Some(Doubt::Unknown(NO_CHECKSUM)));
+        assert_eq!(
+            Whole::default().doubt_of(&object("e", None), UploadKind::Single, 1),
+            None
+        );
+    }
+
+    #[test]
+    fn an_etag_proves_what_digests_make_unless_it_is_none() {
+        let digest = Md5::of(b"a");
+        let md5 = Whole {
+            crc64nvme: None,
+            md5: Some(digest),
+        };
+        let whole = object(&format!("\"{}\"", digest.to_hex()), None);
+        let parts = object(&format!("\"{}-3\"", digest.to_hex()), None);
+        assert_eq!(md5.doubt_of(&whole, UploadKind::Single, 1), None);
+        assert_eq!(md5.doubt_of(&parts, UploadKind::Multipart, 3), None);
+        for (object, kind, count) in [
+            (&parts, UploadKind::Multipart, 2),
+            (&parts, UploadKind::Single, 1),
+            (&whole, UploadKind::Multipart, 3),
+        ] {
+            assert_eq!(md5.doubt_of(object, kind, count), Some(Doubt::Differs));
+        }
+        let encrypted = StoredObject {
+            has_digest_etag: false,
+            ..whole
+        };
+        assert_eq!(
+            md5.doubt_of(&encrypted, UploadKind::Single, 1),
+            Some(Doubt::Unknown(NO_DIGEST))
+        );
+    }
 }

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use syncsphere_protocol::{
-    ErrorCode, MAX_PARTS_PER_SIGNING, PartPlan, PartToSign, Redacted, SignPartsReply, SignPartsRequest,
-    SignedPart, StringMap, Timestamp, UploadId, UploadKind, WorkspaceId,
+    Checksum, ErrorCode, Integrity, MAX_PARTS_PER_SIGNING, PartPlan, PartToSign, Redacted, SignPartsReply,
+    SignPartsRequest, SignedPart, StringMap, Timestamp, UploadId, UploadKind, WorkspaceId,
 };
 
 use super::errors::upload_and_file;
@@ -29,6 +29,13 @@ pub(crate) async fn sign_parts<S, W: Workspaces>(
         )));
     }
     check_parts(&request.parts, &ticket.plan()?)?;
+    if !request
+        .parts
+        .iter()
+        .all(|part| is_proven(op.config.bucket.checksum, part))
+    {
+        return Err(other_checksums(op.config.bucket.checksum));
+    }
     if ticket.kind == UploadKind::Single {
         require_open(op, &principal.workspace, upload_id).await?;
     }
@@ -49,6 +56,32 @@ async fn require_open<S, W: Workspaces>(
         return Err(ApiError::new(ErrorCode::UploadGone, "the upload has ended"));
     }
     Ok(())
+}
+
+/// Whether storage proves what the client states of a part, if it states anything.
+pub(super) fn is_proven(by: Integrity, part: &PartToSign) -> bool {
+    match by {
+        Integrity::Crc64Nvme => part.md5.is_none() || part.crc64nvme.is_some(),
+        Integrity::Md5 => part.crc64nvme.is_none() || part.md5.is_some(),
+        Integrity::None => part.crc64nvme.is_none() && part.md5.is_none(),
+    }
+}
+
+/// The client states checksums that storage does not prove.
+pub(super) fn other_checksums(by: Integrity) -> ApiError {
+    invalid(match by {
+        Integrity::Crc64Nvme => "storage here proves content by crc64nvme, not by md5",
+        Integrity::Md5 => "storage here proves content by md5, not by crc64nvme",
+        Integrity::None => "storage here proves no checksums: upload without them (integrity: \"none\")",
+    })
+}
+
+fn stated(by: Integrity, part: &PartToSign) -> Option<Checksum> {
+    match by {
+        Integrity::Crc64Nvme => part.crc64nvme.map(Checksum::Crc64Nvme),
+        Integrity::Md5 => part.md5.map(Checksum::Md5),
+        Integrity::None => None,
+    }
 }
 
 /// After this long, in milliseconds, parts take their turns at other addresses of storage.
@@ -96,8 +129,11 @@ pub(crate) fn sign<S, W>(
                 (UploadKind::Single, _) => {
                     let upload = SingleUpload {
                         key: &ticket.key,
+                        is_staged: ticket.is_staged,
                         length,
-                        crc64nvme: part.crc64nvme,
+                        checksum: stated(bucket.checksum, part),
+                        // Clients whose files have no size when they begin are Uppy's, which know forms.
+                        takes_form: ticket.forms || ticket.deferred_length.is_some(),
                         content_type: &ticket.content_type,
                         endpoint_index,
                     };
@@ -109,7 +145,7 @@ pub(crate) fn sign<S, W>(
                         storage_upload_id,
                         part: part.part_number,
                         length,
-                        crc64nvme: part.crc64nvme,
+                        checksum: stated(bucket.checksum, part),
                         endpoint_index,
                     };
                     bucket.presign_part(&upload, lifetime, now_ms)

@@ -10,7 +10,8 @@ pub(crate) fn ticket_for(upload: &Upload, subject: &Redacted<String>) -> Ticket 
         subject: subject.clone(),
         upload_id: upload.upload_id.clone(),
         file_id: upload.file.file_id.clone(),
-        key: upload.file.key.clone(),
+        key: upload.sent_to().clone(),
+        is_staged: upload.staging_key.is_some(),
         content_type: upload.file.content_type.clone(),
         storage_upload_id: upload.storage_upload_id.clone(),
         kind: upload.kind,
@@ -18,6 +19,7 @@ pub(crate) fn ticket_for(upload: &Upload, subject: &Redacted<String>) -> Ticket 
         part_size: upload.part_size,
         tail: upload.tail,
         deferred_length: upload.deferred_length,
+        forms: upload.abilities.forms,
         expires_ms: upload.expires_ms,
     }
 }

@@ -30,7 +30,8 @@ pub(crate) async fn status<S: Storage, W: Workspaces>(
             Ok(stored) => parts = latest(stored),
             // Storage has lost the upload or finished it: find out which, and tell that.
             Err(S3Failure::NotFound) => {
-                let found_out = finalize(op, upload.clone(), ReportedParts::default()).await;
+                let reported = ReportedParts::of_completion(upload.phase);
+                let found_out = finalize(op, upload.clone(), reported).await;
                 if let Err(error) = found_out
                     && error.code().is_retryable()
                 {
@@ -116,7 +117,7 @@ async fn stored_parts<S: Storage, W>(
     match (upload.kind, &upload.storage_upload_id) {
         (UploadKind::Multipart, Some(id)) => op.s3().parts(&upload.file.key, id).await,
         (UploadKind::Multipart, None) => Ok(Vec::new()),
-        (UploadKind::Single, _) => match (op.s3().head(&upload.file.key).await, PartNumber::from_index(0)) {
+        (UploadKind::Single, _) => match (op.s3().head(upload.sent_to()).await, PartNumber::from_index(0)) {
             (Ok(object), Ok(part_number)) => Ok(vec![StoredPart {
                 part_number,
                 size: object.size,

@@ -105,6 +105,31 @@ pub(crate) fn download_type(content_type: &str) -> &str {
     }
 }
 
+/// Whether a file of this type may be shown in place: nothing in it runs, and browsers take it for nothing else.
+pub(crate) fn is_shown_inline(content_type: &str) -> bool {
+    /// Source: own choice. Every browser shows these without a plug-in that has a reach beyond its own page; SVG and XML, which
+    /// can hold scripts, and text, which may be taken for something else, are left out.
+    const SAFE: [&str; 10] = [
+        "application/pdf",
+        "image/apng",
+        "image/avif",
+        "image/bmp",
+        "image/gif",
+        "image/heic",
+        "image/jpeg",
+        "image/png",
+        "image/webp",
+        "image/x-icon",
+    ];
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let (family, kind) = essence.split_once('/').unwrap_or_default();
+    let is_played = ["audio", "video"]
+        .iter()
+        .any(|played| family.eq_ignore_ascii_case(played));
+    let is_markup = kind.to_ascii_lowercase().ends_with("xml");
+    (is_played && !is_markup) || SAFE.iter().any(|safe| essence.eq_ignore_ascii_case(safe))
+}
+
 /// Source: RFC 9110 section 5.6.2.
 pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty()
@@ -189,6 +214,30 @@ mod tests {
         }
         for bad in ["", "image", "*/png", "image/", "image/png; q=1", "im age/png"] {
             assert!(!is_media_range(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_what_runs_nothing_is_shown_in_place() {
+        for shown in [
+            "image/png",
+            "VIDEO/mp4; codecs=\"av1\"",
+            "audio/ogg",
+            "application/pdf",
+        ] {
+            assert!(is_shown_inline(shown), "{shown}");
+            assert_eq!(download_type(shown), shown);
+        }
+        for saved in [
+            "text/html",
+            "image/svg+xml",
+            "video/x+xml",
+            "text/plain",
+            "application/json",
+            "font/woff2",
+            "",
+        ] {
+            assert!(!is_shown_inline(saved), "{saved}");
         }
     }
 

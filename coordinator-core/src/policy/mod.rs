@@ -3,6 +3,7 @@
 
 mod media_types;
 mod names;
+mod object_keys;
 
 use syncsphere_protocol::{
     ErrorCode, MAX_PART_SIZE, MIB, PartPlan, Redacted, StringMap, Tail, UploadKind, default_part_size,
@@ -13,11 +14,14 @@ use unicode_normalization::UnicodeNormalization;
 use crate::api_error::{ApiError, invalid};
 use crate::s3::Provider;
 
-pub(crate) use media_types::{allows_type, content_type, download_type, is_media_range, is_token};
-pub(crate) use names::{
-    FileName, MAX_NAME_UNITS, content_disposition, file_name, folder, name_prefix, object_key,
-    parse_object_key,
+pub(crate) use media_types::{
+    allows_type, content_type, download_type, is_media_range, is_shown_inline, is_token,
 };
+pub(crate) use names::{
+    Disposition, FileName, MAX_NAME_UNITS, content_disposition, file_name, folder, name_prefix,
+};
+pub use object_keys::{DEFAULT_KEY_TEMPLATE, KeyTemplate};
+pub(crate) use object_keys::{KeyParts, STAGING_SUFFIX};
 
 /// Most bytes of metadata in all: keys and values, in UTF-8 and NFC. Source: own choice; it stays a small part of what an
 /// object reads at once.

@@ -1,6 +1,6 @@
-//! Names, folders and the object's key that follows.
+//! Names and folders of files, and the name that a download is saved under.
 
-use syncsphere_protocol::{FileId, Redacted, WorkspaceId};
+use syncsphere_protocol::Redacted;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::api_error::{ApiError, invalid};
@@ -16,11 +16,6 @@ const MAX_ORIGINAL: usize = 1_024;
 
 /// Longest folder in NFC, in bytes. Source: own choice, a quarter of what Linux takes.
 const MAX_PATH: usize = 1_024;
-
-/// Longest end of an object's key that is taken from the file's name, in bytes.
-///
-/// Source: own choice. S3 allows keys of 1,024 bytes, and two ids of 64 come before it.
-const MAX_KEY_NAME: usize = 200;
 
 /// What a file is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,43 +62,19 @@ pub(crate) fn folder(path: &str) -> Result<Redacted<String>, ApiError> {
         .map_err(|wrong| invalid(format!("a folder in the path {wrong}")))
 }
 
-/// The object's key. It is generated, so it overwrites nothing; no segment of it can be `.` or
-/// `..`, which browsers would fold away; and it says what the object is to whoever looks into the
-/// bucket.
-pub(crate) fn object_key(workspace: &WorkspaceId, file: &FileId, name: &str) -> Redacted<String> {
-    let readable: String = name
-        .chars()
-        .map(|c| match c {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '_' | '-' => c,
-            _ => '_',
-        })
-        .collect();
-    let readable = readable.trim_start_matches('.');
-    // All of it is ASCII, so any position is a character's edge. The end holds the file's type.
-    let start = readable.len().saturating_sub(MAX_KEY_NAME);
-    let end = readable.get(start..).unwrap_or_default().trim_start_matches('.');
-    let end = if end.is_empty() { "file" } else { end };
-    Redacted(format!("{workspace}/{file}/{end}"))
+/// What browsers do with a download.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disposition {
+    /// They save it.
+    Attachment,
+    /// They show or play it.
+    Inline,
 }
 
-/// The workspace and the file that a key is for, if it has the form of [`object_key`].
-pub(crate) fn parse_object_key(key: &str) -> Option<(WorkspaceId, FileId)> {
-    let mut segments = key.split('/');
-    let workspace = segments.next()?.parse().ok()?;
-    let file = segments.next().filter(|id| is_generated_id(id))?.parse().ok()?;
-    let name = segments.next()?;
-    (!name.is_empty() && segments.next().is_none()).then_some((workspace, file))
-}
-
-/// Whether an id is of the form that `Context::id` makes.
-fn is_generated_id(id: &str) -> bool {
-    id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-/// The `Content-Disposition` that saves a download under the file's own name.
+/// The `Content-Disposition` of a download under the file's own name.
 ///
 /// Source: RFC 6266, with the name in RFC 8187's form for what ASCII cannot say.
-pub(crate) fn content_disposition(name: &str) -> String {
+pub(crate) fn content_disposition(disposition: Disposition, name: &str) -> String {
     const ATTRIBUTE: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
         .remove(b'!')
         .remove(b'#')
@@ -126,7 +97,11 @@ pub(crate) fn content_disposition(name: &str) -> String {
         })
         .collect();
     let exact = percent_encoding::utf8_percent_encode(name, ATTRIBUTE);
-    format!("attachment; filename=\"{fallback}\"; filename*=UTF-8''{exact}")
+    let disposition = match disposition {
+        Disposition::Attachment => "attachment",
+        Disposition::Inline => "inline",
+    };
+    format!("{disposition}; filename=\"{fallback}\"; filename*=UTF-8''{exact}")
 }
 
 /// A name as it is kept. It is measured in the form that is kept, since composing can make a text longer.
@@ -177,10 +152,6 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-
-    fn key(name: &str) -> String {
-        object_key(&"demo".parse().unwrap(), &"f1".parse().unwrap(), name).0
-    }
 
     #[test]
     fn names_in_any_script_are_kept_in_nfc() {
@@ -242,34 +213,17 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_safe_and_say_what_they_are() {
-        assert_eq!(key("film.mov"), "demo/f1/film.mov");
-        assert_eq!(key("..hidden file?.txt"), "demo/f1/hidden_file_.txt");
-        assert_eq!(key("..."), "demo/f1/file");
-        assert_eq!(key("映画"), "demo/f1/__");
-        assert!(key(&format!("{}.mov", "x".repeat(250))).ends_with("x.mov"));
-    }
-
-    #[test]
     fn downloads_carry_the_name_twice() {
         assert_eq!(
-            content_disposition("a\"b\\ 50%é.txt"),
+            content_disposition(Disposition::Attachment, "a\"b\\ 50%é.txt"),
             "attachment; filename=\"a_b_ 50__.txt\"; filename*=UTF-8''a%22b%5C%2050%25%C3%A9.txt"
         );
     }
 
     proptest! {
         #[test]
-        fn every_name_makes_a_key_that_urls_keep(name in "\\PC{1,255}") {
-            let key = key(&name);
-            prop_assert!(key.len() <= 1_024);
-            prop_assert!(key.split('/').all(|segment| !segment.is_empty() && segment != "." && segment != ".."));
-            prop_assert!(key.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/".contains(&b)));
-        }
-
-        #[test]
         fn every_name_makes_an_ascii_header(name in "\\PC{1,255}") {
-            prop_assert!(content_disposition(&name).bytes().all(|b| (b' '..=b'~').contains(&b)));
+            prop_assert!(content_disposition(Disposition::Inline, &name).bytes().all(|b| (b' '..=b'~').contains(&b)));
         }
     }
 }

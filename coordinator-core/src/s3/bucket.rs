@@ -1,9 +1,11 @@
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use syncsphere_protocol::Redacted;
+use syncsphere_protocol::{Integrity, Redacted};
 
+use super::object_headers::ObjectHeaders;
 use super::signing_key_cache::SigningKeyCache;
 
 /// Everything but the unreserved characters.
@@ -34,13 +36,43 @@ pub struct Bucket {
     pub provider: Provider,
     /// Whether whole objects go as forms (POST policies), which spares browsers their preflights.
     pub takes_forms: bool,
+    /// Whether storage honours `If-None-Match: *` with a `PUT`, and the bucket's CORS rules let pages send it.
+    pub conditional_writes: bool,
+    /// By what storage proves that it holds what was sent.
+    pub checksum: Integrity,
+    pub(crate) proof: Proof,
     /// The region that signatures name.
     pub region: String,
     /// The access key's id.
     pub access_key_id: Redacted<String>,
     /// The access key's secret.
     pub secret_access_key: Redacted<String>,
+    /// What temporary credentials have besides.
+    pub session_token: Option<Redacted<String>>,
+    /// What objects are stored with.
+    pub object_headers: ObjectHeaders,
     pub(crate) signing_key_cache: SigningKeyCache,
+}
+
+/// Whether storage has been seen to refuse bytes that are not what their checksum tells.
+#[derive(Debug, Default)]
+pub(crate) struct Proof(AtomicBool);
+
+impl Proof {
+    pub(crate) fn is_given(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn give(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A copy may be another bucket's.
+impl Clone for Proof {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 /// Where a bucket's name stands in URLs.
@@ -63,12 +95,14 @@ pub enum Provider {
     Generic,
 }
 
-/// Scheme, host and port of an S3 API.
+/// Scheme, host, port and path of an S3 API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     scheme: &'static str,
     /// As the `Host` header names it: without a default port.
     authority: String,
+    /// What stands before the bucket, such as `/storage/v1/s3`; empty for nothing.
+    path: String,
 }
 
 /// One or more addresses of the same storage.
@@ -88,7 +122,7 @@ pub struct InvalidEndpoint;
 impl InvalidEndpoint {
     /// What to tell whoever wrote it.
     pub fn reason(self) -> &'static str {
-        "has to be http:// or https:// with a host and nothing after it"
+        "has to be http:// or https:// with a host, and after it at most a path of letters, digits, dots, dashes and underscores"
     }
 }
 
@@ -138,8 +172,9 @@ impl FromStr for Endpoint {
             _ => return Err(InvalidEndpoint),
         };
         let authority = uri.authority().ok_or(InvalidEndpoint)?;
-        let is_bare = uri.path() == "/" && uri.query().is_none() && !text.contains('#');
-        if !is_bare || authority.as_str().contains('@') || authority.host().is_empty() {
+        let path = uri.path().trim_end_matches('/');
+        let has_good_end = is_plain_path(path) && uri.query().is_none() && !text.contains('#');
+        if !has_good_end || authority.as_str().contains('@') || authority.host().is_empty() {
             return Err(InvalidEndpoint);
         }
         let host = authority.host().to_ascii_lowercase();
@@ -148,7 +183,19 @@ impl FromStr for Endpoint {
             Some(port) if port != default_port => format!("{host}:{port}"),
             _ => host,
         };
-        Ok(Self { scheme, authority })
+        let path = path.to_owned();
+        Ok(Self {
+            scheme,
+            authority,
+            path,
+        })
+    }
+}
+
+impl Endpoint {
+    /// Whether it is scheme, host and port alone.
+    pub(crate) fn has_path(&self) -> bool {
+        !self.path.is_empty()
     }
 }
 
@@ -163,20 +210,40 @@ impl Bucket {
         self.url(&self.endpoint, key)
     }
 
+    /// An object as a request to copy it names it.
+    pub(super) fn copy_source(&self, key: &str) -> String {
+        format!("{}/{}", self.name, utf8_percent_encode(key, RESERVED_IN_PATH))
+    }
+
     /// The URL of an object as browsers reach it, at the address whose turn it is.
     pub(crate) fn public_url(&self, key: &str, endpoint_index: usize) -> String {
         self.url(self.public_endpoints.get(endpoint_index), key)
     }
 
     fn url(&self, endpoint: &Endpoint, key: &str) -> String {
-        let Endpoint { scheme, authority } = endpoint;
+        let Endpoint {
+            scheme,
+            authority,
+            path,
+        } = endpoint;
         let bucket = &self.name;
         let key = utf8_percent_encode(key, RESERVED_IN_PATH);
         match self.addressing {
-            Addressing::Path => format!("{scheme}://{authority}/{bucket}/{key}"),
-            Addressing::Virtual => format!("{scheme}://{bucket}.{authority}/{key}"),
+            Addressing::Path => format!("{scheme}://{authority}{path}/{bucket}/{key}"),
+            Addressing::Virtual => format!("{scheme}://{bucket}.{authority}{path}/{key}"),
         }
     }
+}
+
+/// Whether a path is nothing, or segments that neither clients nor signatures write in another way.
+fn is_plain_path(path: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    let is_segment =
+        |segment: &str| !segment.is_empty() && !segment.starts_with('.') && segment.bytes().all(is_plain);
+    path.is_empty()
+        || path
+            .strip_prefix('/')
+            .is_some_and(|path| path.split('/').all(is_segment))
 }
 
 /// A name or value as it stands in a query.
@@ -199,6 +266,7 @@ pub(super) fn query_string(pairs: &[(&str, Option<&str>)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::s3::sign::tests::example_bucket;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -208,6 +276,8 @@ mod tests {
             "https://s3.example",
             "http://127.0.0.1:9000/",
             "https://[::1]:9000",
+            "https://project.supabase.co/storage/v1/s3",
+            "https://project.supabase.co/storage/v1/s3/",
         ] {
             assert!(good.parse::<Endpoint>().is_ok(), "{good}");
         }
@@ -216,7 +286,9 @@ mod tests {
             "s3.example",
             "ftp://s3.example",
             "https://",
-            "https://s3.example/path",
+            "https://s3.example/a//b",
+            "https://s3.example/../b",
+            "https://s3.example/a%2Fb",
             "https://s3.example/?a",
             "https://user:pass@s3.example",
             "https://s3.example/#x",
@@ -242,6 +314,30 @@ mod tests {
         ] {
             assert_eq!(bad.parse::<PublicEndpoints>(), Err(InvalidEndpoint), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_path_of_the_endpoint_stands_before_the_bucket() {
+        let endpoint: Endpoint = "https://project.supabase.co/storage/v1/s3/".parse().unwrap();
+        let mut bucket = Bucket {
+            addressing: Addressing::Path,
+            public_endpoints: endpoint.clone().into(),
+            endpoint,
+            ..example_bucket()
+        };
+        assert_eq!(
+            bucket.public_url("a b", 0),
+            "https://project.supabase.co/storage/v1/s3/examplebucket/a%20b"
+        );
+        assert_eq!(
+            bucket.bucket_url(),
+            "https://project.supabase.co/storage/v1/s3/examplebucket/"
+        );
+        bucket.addressing = Addressing::Virtual;
+        assert_eq!(
+            bucket.object_url("k"),
+            "https://examplebucket.project.supabase.co/storage/v1/s3/k"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{Method, Request, Response, StatusCode};
 use serde::Serialize;
-use syncsphere_protocol::{Crc64Nvme, PartNumber, Redacted, StoredPart};
+use syncsphere_protocol::{Crc64Nvme, Integrity, Md5, PartNumber, Redacted, StorageCode, StoredPart};
 
 use super::bucket::{Bucket, Provider, query_string};
 use super::failure::S3Failure;
@@ -19,7 +19,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 ///
 /// Source: it "could take several minutes", says the API's documentation, and storage keeps the
 /// connection alive meanwhile. Past it the client asks again, which is safe.
-const COMPLETION_TIMEOUT: Duration = Duration::from_secs(300);
+pub(super) const COMPLETION_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Pauses before a request is sent again that storage did not answer, or asked to repeat: one for each time.
 ///
@@ -55,14 +55,54 @@ pub(crate) struct PartToComplete {
 }
 
 impl<S: Storage> S3<'_, S> {
-    /// Creates a multipart upload and gives storage's name for it.
-    pub(crate) async fn create(&self, key: &str, content_type: &str) -> Result<Redacted<String>, S3Failure> {
-        let request = Request::post(self.object(key, &[("uploads", None)]))
-            .header("content-type", content_type)
-            .header("x-amz-checksum-algorithm", "CRC64NVME")
-            .header("x-amz-checksum-type", "FULL_OBJECT");
+    /// Creates a multipart upload and gives storage's name for it, and whether the ETags of what it will hold may be digests
+    /// of the content. Where checksums are announced, Garage refuses parts that
+    /// come without, and older storages refuse the announcement.
+    pub(crate) async fn create(
+        &self,
+        key: &str,
+        content_type: &str,
+        announces_checksums: bool,
+    ) -> Result<(Redacted<String>, bool), S3Failure> {
+        let mut request =
+            Request::post(self.object(key, &[("uploads", None)])).header("content-type", content_type);
+        request = self.stored_with(request);
+        if announces_checksums {
+            request = request
+                .header("x-amz-checksum-algorithm", "CRC64NVME")
+                .header("x-amz-checksum-type", "FULL_OBJECT");
+        }
         let response = self.send(request, Vec::new(), REQUEST_TIMEOUT).await?;
-        Ok(replies::created_upload(response.body())?)
+        let id = replies::created_upload(response.body())?;
+        Ok((id, replies::has_digest_etag(response.headers())))
+    }
+
+    /// Whether storage refuses bytes that are not what their checksum tells; `None` where that cannot be told now. An object
+    /// that it takes all the same is removed.
+    pub(crate) async fn looks_at_checksums(&self, key: &str) -> Result<Option<bool>, S3Failure> {
+        const BODY: &[u8] = b"these bytes are not what their checksum tells";
+        let request = self.stored_with(Request::put(self.object(key, &[])));
+        let request = match self.bucket.checksum {
+            Integrity::Crc64Nvme => request.header("x-amz-checksum-crc64nvme", Crc64Nvme::EMPTY.to_string()),
+            Integrity::Md5 => request.header("content-md5", Md5::of(b"").to_string()),
+            Integrity::None => return Ok(None),
+        };
+        match self.send(request, BODY.to_vec(), REQUEST_TIMEOUT).await {
+            Ok(_) => {
+                // If this fails, a few bytes stay that no ledger names.
+                let _ = self.delete(key).await;
+                Ok(Some(false))
+            }
+            Err(S3Failure::Refused { code, status }) => match code.as_str() {
+                _ if StorageCode::of(&code) == Some(StorageCode::Damaged) => Ok(Some(true)),
+                // What it does not know it says; whether it lets us in at all, the upload finds out.
+                "InvalidArgument" | "InvalidRequest" | "NotImplemented" => {
+                    Err(S3Failure::Refused { code, status })
+                }
+                _ => Ok(None),
+            },
+            Err(_) => Ok(None),
+        }
     }
 
     /// The parts that storage holds, in the order of their numbers.
@@ -109,7 +149,7 @@ impl<S: Storage> S3<'_, S> {
 
     /// Asks storage to assemble the object. `size` and `crc64nvme` are those of the whole.
     ///
-    /// `Ok` means that storage says so in the body; the status alone says nothing.
+    /// `Ok` means that storage says so in the body, with the checksum that it names there; the status alone says nothing.
     pub(crate) async fn complete(
         &self,
         key: &str,
@@ -117,12 +157,13 @@ impl<S: Storage> S3<'_, S> {
         parts: &[PartToComplete],
         size: u64,
         crc64nvme: Option<Crc64Nvme>,
-    ) -> Result<(), S3Failure> {
+    ) -> Result<Option<Crc64Nvme>, S3Failure> {
         let mut request = Request::post(self.object(key, &[("uploadId", Some(upload))]))
-            .header("content-type", "application/xml")
-            .header("x-amz-checksum-type", "FULL_OBJECT");
+            .header("content-type", "application/xml");
         if let Some(checksum) = crc64nvme {
-            request = request.header("x-amz-checksum-crc64nvme", checksum.to_string());
+            request = request
+                .header("x-amz-checksum-type", "FULL_OBJECT")
+                .header("x-amz-checksum-crc64nvme", checksum.to_string());
         }
         // AWS refuses an object of another size; the others do not know the header.
         // Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
@@ -132,6 +173,12 @@ impl<S: Storage> S3<'_, S> {
         let response = self
             .send(request, completion_body(parts)?, COMPLETION_TIMEOUT)
             .await?;
+        // Storage keeps the connection with spaces while it works: where it broke, nobody knows the outcome.
+        if response.body().iter().all(u8::is_ascii_whitespace) {
+            return Err(S3Failure::Unavailable(
+                "storage did not finish its answer".to_owned(),
+            ));
+        }
         replies::completion(response.body())?.map_err(|code| S3Failure::from_code(StatusCode::OK, code))
     }
 
@@ -162,6 +209,7 @@ impl<S: Storage> S3<'_, S> {
             },
             etag: told.etag,
             crc64nvme: told.crc64nvme,
+            has_digest_etag: told.has_digest_etag,
         })
     }
 
@@ -219,12 +267,18 @@ impl<S: Storage> S3<'_, S> {
         self.send(request, Vec::new(), REQUEST_TIMEOUT).await.map(drop)
     }
 
-    fn object(&self, key: &str, query: &[(&str, Option<&str>)]) -> String {
+    /// The request of an object, with what objects are stored with.
+    pub(super) fn stored_with(&self, request: http::request::Builder) -> http::request::Builder {
+        let headers = self.bucket.object_headers.for_request();
+        headers.fold(request, |request, (name, value)| request.header(name, value))
+    }
+
+    pub(super) fn object(&self, key: &str, query: &[(&str, Option<&str>)]) -> String {
         self.bucket.object_url(key) + &query_string(query)
     }
 
     /// Sends a request; one that only reads again, where storage fails to answer.
-    async fn send(
+    pub(super) async fn send(
         &self,
         request: http::request::Builder,
         body: Vec<u8>,
@@ -309,6 +363,7 @@ mod tests {
 
     use super::*;
     use crate::ports::StorageFailure;
+    use crate::s3::object_headers::ObjectHeaders;
     use crate::s3::sign::tests::example_bucket;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -354,6 +409,10 @@ mod tests {
         for provider in [Provider::Aws, Provider::R2, Provider::Generic] {
             let bucket = Bucket {
                 provider,
+                object_headers: ObjectHeaders::parse(
+                    r#"{"x-amz-storage-class":"COLD","cache-control":"no-store"}"#,
+                )
+                .unwrap(),
                 ..example_bucket()
             };
             let storage = Recorder::default();
@@ -369,7 +428,7 @@ mod tests {
                 crc64nvme: checksum,
             };
             let everything = async {
-                s3.create("k", "text/plain").await?;
+                s3.create("k", "text/plain", true).await?;
                 s3.parts("k", "u").await?;
                 s3.complete("k", "u", &[part], 1, checksum).await?;
                 s3.abort("k", "u").await?;
@@ -389,6 +448,8 @@ mod tests {
                 let signed = authorization.split("SignedHeaders=").nth(1).unwrap();
                 let signed: Vec<_> = signed.split(',').next().unwrap().split(';').collect();
                 let what = format!("{} {}: {signed:?}", request.method(), request.uri());
+                let is_creation = request.uri().query() == Some("uploads=");
+                assert_eq!(signed.contains(&"x-amz-storage-class"), is_creation, "{what}");
                 for name in &signed {
                     let stays = ["host", "content-type", "content-length", "content-md5"].contains(name);
                     assert!(stays || name.starts_with("x-amz-"), "{what}");

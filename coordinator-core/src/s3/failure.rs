@@ -1,7 +1,7 @@
 //! What it means that storage did not do what it was asked.
 
 use http::StatusCode;
-use syncsphere_protocol::{ErrorCode, Problem};
+use syncsphere_protocol::{ErrorCode, Problem, StorageCode};
 
 use super::replies::Unreadable;
 use super::sign::SigningFailure;
@@ -21,7 +21,9 @@ pub(crate) enum S3Failure {
     BareNotFound,
     /// Storage refused, with this code.
     Refused { status: StatusCode, code: String },
-    /// The answer is not S3's, or the request could not be signed.
+    /// The answer is not S3's.
+    Unreadable(&'static str),
+    /// The request could not be signed.
     Broken(String),
 }
 
@@ -38,19 +40,20 @@ impl S3Failure {
     ///
     /// That something is not there is S3's to say: a 404 without a code is an ingress's page while storage is away.
     pub(super) fn from_code(status: StatusCode, code: String) -> Self {
-        let asks_to_wait = matches!(
-            code.as_str(),
-            "InternalError" | "ServiceUnavailable" | "SlowDown" | "RequestTimeout" | "TooManyRequests"
-        );
-        let is_missing = matches!(code.as_str(), "NoSuchUpload" | "NoSuchKey");
-        let is_somebody_elses = status == StatusCode::NOT_FOUND && code.is_empty();
-        let is_away = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-        if asks_to_wait || is_away || is_somebody_elses {
-            Self::Unavailable(format!("storage answered {status} {code}"))
-        } else if is_missing {
-            Self::NotFound
-        } else {
-            Self::Refused { status, code }
+        match StorageCode::of(&code) {
+            Some(StorageCode::Busy | StorageCode::CutShort) => {
+                Self::Unavailable(format!("storage answered {status} {code}"))
+            }
+            Some(StorageCode::NoSuchUpload | StorageCode::NoSuchKey) => Self::NotFound,
+            Some(_) => Self::Refused { status, code },
+            None if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                Self::Unavailable(format!("storage answered {status} {code}"))
+            }
+            // That something is not there is S3's to say.
+            None if status == StatusCode::NOT_FOUND && code.is_empty() => {
+                Self::Unavailable(format!("storage answered {status} without a code"))
+            }
+            None => Self::Refused { status, code },
         }
     }
 }
@@ -68,7 +71,7 @@ impl From<StorageFailure> for S3Failure {
 
 impl From<Unreadable> for S3Failure {
     fn from(answer: Unreadable) -> Self {
-        Self::Broken(answer.to_string())
+        Self::Unreadable(answer.0)
     }
 }
 
@@ -94,10 +97,24 @@ impl From<S3Failure> for ApiError {
             S3Failure::NotFound | S3Failure::BareNotFound => {
                 internal("storage has no such object, upload or bucket")
             }
-            S3Failure::Refused { status, code } => internal(format!("storage refused: {status} {code}")),
+            S3Failure::Refused { status, code } => refused(&code, status),
+            S3Failure::Unreadable(what) => ApiError::new(
+                ErrorCode::StorageRefused,
+                format!("storage gave an answer that is no {what}"),
+            ),
             S3Failure::Broken(cause) => internal(cause),
         }
     }
+}
+
+/// Storage will not do it, however often it is asked. Whoever runs it can look its code up.
+fn refused(code: &str, status: StatusCode) -> ApiError {
+    let said = if code.is_empty() { status.as_str() } else { code };
+    ApiError::new(
+        ErrorCode::StorageRefused,
+        format!("storage refuses what the coordinator asks of it: {said}"),
+    )
+    .because(format!("storage refused: {status} {code}"))
 }
 
 #[cfg(test)]
@@ -124,5 +141,7 @@ mod tests {
         assert!(matches!(of(404, "NoSuchBucket"), S3Failure::Refused { .. }));
         assert!(matches!(of(400, "BadDigest"), S3Failure::Refused { .. }));
         assert!(matches!(of(403, "AccessDenied"), S3Failure::Refused { .. }));
+        assert!(matches!(of(501, "NotImplemented"), S3Failure::Refused { .. }));
+        assert!(matches!(of(400, "MalformedXML"), S3Failure::Refused { .. }));
     }
 }

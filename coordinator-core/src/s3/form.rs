@@ -9,6 +9,7 @@ use aws_sigv4::sign::v4::calculate_signature;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
+use syncsphere_protocol::Checksum;
 
 use super::bucket::Bucket;
 use super::presign::{CHECKSUM, Length, Presigned, SingleUpload};
@@ -35,9 +36,20 @@ impl Bucket {
             ("x-amz-credential", credential_scope.credential),
             ("x-amz-date", credential_scope.amz_date),
         ];
-        if let Some(checksum) = upload.crc64nvme {
-            fields.push(("x-amz-checksum-algorithm", "CRC64NVME".to_owned()));
-            fields.push((CHECKSUM, checksum.to_string()));
+        fields.extend(self.object_headers.for_form());
+        fields.extend(
+            self.session_token
+                .as_ref()
+                .map(|token| ("x-amz-security-token", token.0.clone())),
+        );
+        match upload.checksum {
+            None => {}
+            Some(Checksum::Crc64Nvme(crc)) => {
+                fields.push(("x-amz-checksum-algorithm", "CRC64NVME".to_owned()));
+                fields.push((CHECKSUM, crc.to_string()));
+            }
+            // Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html>, `Content-MD5`
+            Some(Checksum::Md5(md5)) => fields.push(("Content-MD5", md5.to_string())),
         }
         let (least, most) = match upload.length {
             Length::Exactly(length) => (length, length),
@@ -82,7 +94,9 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+    use crate::s3::object_headers::ObjectHeaders;
     use crate::s3::sign::tests::example_bucket;
+    use syncsphere_protocol::Redacted;
 
     /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-post-example.html>
     #[test]
@@ -115,13 +129,21 @@ mod tests {
     #[test]
     fn a_form_permits_one_key_of_one_length_and_content() {
         let upload = SingleUpload {
+            is_staged: true,
             key: "acme/0190",
             length: Length::Exactly(7),
-            crc64nvme: Some("AAAAAAAAAAE=".parse().unwrap()),
+            checksum: "AAAAAAAAAAE=".parse().map(Checksum::Crc64Nvme).ok(),
+            takes_form: true,
             content_type: "text/plain",
             endpoint_index: 0,
         };
-        let form = example_bucket()
+        let headers = r#"{"x-amz-acl":"private","cache-control":"no-store"}"#;
+        let bucket = Bucket {
+            session_token: Some(Redacted("token".to_owned())),
+            object_headers: ObjectHeaders::parse(headers).unwrap(),
+            ..example_bucket()
+        };
+        let form = bucket
             .sign_form(&upload, Duration::from_secs(60), 1_369_353_600_000)
             .unwrap();
         assert_eq!(form.url, "https://examplebucket.s3.amazonaws.com/");
@@ -136,6 +158,9 @@ mod tests {
             json!(["eq", "$key", "acme/0190"]),
             json!(["eq", "$Content-Type", "text/plain"]),
             json!(["eq", "$x-amz-checksum-crc64nvme", "AAAAAAAAAAE="]),
+            json!(["eq", "$x-amz-security-token", "token"]),
+            json!(["eq", "$acl", "private"]),
+            json!(["eq", "$Cache-Control", "no-store"]),
         ] {
             assert!(conditions.contains(&expected), "{expected}");
         }

@@ -3,8 +3,10 @@
 
 mod bucket;
 mod client;
+mod copy;
 mod failure;
 mod form;
+mod object_headers;
 mod presign;
 mod query_signature;
 mod replies;
@@ -14,6 +16,7 @@ mod signing_key_cache;
 pub use bucket::{Addressing, Bucket, Endpoint, InvalidEndpoint, Provider, PublicEndpoints};
 pub(crate) use client::{PartToComplete, S3};
 pub(crate) use failure::S3Failure;
+pub use object_headers::ObjectHeaders;
 pub(crate) use presign::{Download, Length, PartUpload, SingleUpload};
 pub(crate) use replies::{StoredObject, Unreadable, parse};
 pub(crate) use signing_key_cache::SigningKeyCache;

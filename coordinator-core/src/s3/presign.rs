@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use syncsphere_protocol::{Crc64Nvme, PartNumber};
+use syncsphere_protocol::{Checksum, PartNumber};
 
 use super::bucket::Bucket;
 use super::bucket::query_string;
@@ -8,6 +8,14 @@ use super::sign::SigningFailure;
 
 /// The header that carries a part's checksum.
 pub(super) const CHECKSUM: &str = "x-amz-checksum-crc64nvme";
+
+/// The header that carries its MD5. Every storage holds bodies to it. Source: RFC 1864
+const DIGEST: &str = "content-md5";
+
+/// The header that has storage refuse (412) to replace an object.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>
+pub(super) const WRITE_ONCE: &str = "if-none-match";
 
 /// How many bytes may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +33,7 @@ pub(crate) struct PartUpload<'a> {
     pub part: PartNumber,
     pub length: Length,
     /// Where given, storage refuses any other content.
-    pub crc64nvme: Option<Crc64Nvme>,
+    pub checksum: Option<Checksum>,
     /// Which of storage's addresses is to take it: they take turns.
     pub endpoint_index: usize,
 }
@@ -33,8 +41,12 @@ pub(crate) struct PartUpload<'a> {
 /// Permission to send a whole object in one request.
 pub(crate) struct SingleUpload<'a> {
     pub key: &'a str,
+    /// Whether the object is copied from there before anybody sees it; otherwise it is written once.
+    pub is_staged: bool,
     pub length: Length,
-    pub crc64nvme: Option<Crc64Nvme>,
+    pub checksum: Option<Checksum>,
+    /// Whether the client can send a form.
+    pub takes_form: bool,
     /// Stored with the object.
     pub content_type: &'a str,
     /// As for a part.
@@ -76,7 +88,7 @@ impl Bucket {
             ("uploadId", Some(part.storage_upload_id)),
         ]);
         let url = self.public_url(part.key, part.endpoint_index) + &query;
-        let headers = checksum_header(part.crc64nvme);
+        let headers = checksum_header(part.checksum);
         self.presign_put(&url, part.length, headers, lifetime, now_ms)
     }
 
@@ -87,12 +99,17 @@ impl Bucket {
         lifetime: Duration,
         now_ms: i64,
     ) -> Result<Presigned, SigningFailure> {
-        if self.takes_forms {
+        if self.takes_forms && upload.takes_form {
             return self.sign_form(upload, lifetime, now_ms);
         }
         let url = self.public_url(upload.key, upload.endpoint_index);
-        let mut headers = checksum_header(upload.crc64nvme);
+        let mut headers = checksum_header(upload.checksum);
         headers.push(("content-type", upload.content_type.to_owned()));
+        if self.conditional_writes && !upload.is_staged {
+            headers.push((WRITE_ONCE, "*".to_owned()));
+        }
+        let stored_with = self.object_headers.for_request();
+        headers.extend(stored_with.map(|(name, value)| (name, value.to_owned())));
         self.presign_put(&url, upload.length, headers, lifetime, now_ms)
     }
 
@@ -106,6 +123,12 @@ impl Bucket {
         let query = query_string(&[
             ("response-content-disposition", Some(download.disposition)),
             ("response-content-type", Some(download.content_type)),
+            // A client may have sent others with a file's bytes, for not every header of a `PUT` has to be signed.
+            (
+                "response-cache-control",
+                Some(self.object_headers.cache_control()),
+            ),
+            ("response-content-encoding", Some("identity")),
         ]);
         let url = self.public_url(download.key, 0) + &query;
         self.presign("GET", &url, &[], lifetime, now_ms)
@@ -136,9 +159,10 @@ impl Bucket {
     }
 }
 
-fn checksum_header(crc64nvme: Option<Crc64Nvme>) -> Vec<(&'static str, String)> {
-    crc64nvme
-        .map(|checksum| (CHECKSUM, checksum.to_string()))
-        .into_iter()
-        .collect()
+fn checksum_header(checksum: Option<Checksum>) -> Vec<(&'static str, String)> {
+    match checksum {
+        None => Vec::new(),
+        Some(Checksum::Crc64Nvme(crc)) => vec![(CHECKSUM, crc.to_string())],
+        Some(Checksum::Md5(md5)) => vec![(DIGEST, md5.to_string())],
+    }
 }

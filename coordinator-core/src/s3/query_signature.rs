@@ -84,6 +84,11 @@ impl Bucket {
             format!("X-Amz-Expires={}", lifetime.as_secs()),
             format!("X-Amz-SignedHeaders={}", uri_encode(&names)),
         ]);
+        pairs.extend(
+            self.session_token
+                .as_ref()
+                .map(|token| format!("X-Amz-Security-Token={}", uri_encode(token))),
+        );
         // By name and then by value, which differs from the order of the pairs where one name begins with another's.
         pairs.sort_unstable_by(|one, other| name_and_value(one).cmp(&name_and_value(other)));
         let query = pairs.join("&");

@@ -56,6 +56,8 @@ pub(crate) struct StoredObject {
     pub size: u64,
     pub etag: String,
     pub crc64nvme: Option<Crc64Nvme>,
+    /// Whether the ETag may be a digest of the content.
+    pub has_digest_etag: bool,
 }
 
 /// What a `HEAD` tells of an object.
@@ -64,6 +66,7 @@ pub(crate) struct ToldObject {
     pub size: Option<u64>,
     pub etag: String,
     pub crc64nvme: Option<Crc64Nvme>,
+    pub has_digest_etag: bool,
 }
 
 /// The upload id in the answer to CreateMultipartUpload.
@@ -173,14 +176,44 @@ pub(crate) fn uploads_page(body: &[u8]) -> Result<UploadsPage, Unreadable> {
     })
 }
 
-/// The answer to CompleteMultipartUpload, which may be an error under status 200: storage sends
-/// the status, then spaces while it works, then the outcome.
+/// The answer to CompleteMultipartUpload, with the checksum that it names; it may be an error under status 200: storage
+/// sends the status, then spaces while it works, then the outcome.
 /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
-pub(crate) fn completion(body: &[u8]) -> Result<Result<(), String>, Unreadable> {
+pub(crate) fn completion(body: &[u8]) -> Result<Result<Option<Crc64Nvme>, String>, Unreadable> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(rename = "ChecksumCRC64NVME")]
+        crc64nvme: Option<String>,
+    }
+    const WHAT: &str = "CompleteMultipartUploadResult";
     match root_name(body).as_deref() {
-        Some("CompleteMultipartUploadResult") => Ok(Ok(())),
+        Some(WHAT) => {
+            let answer: Answer = parse(body, WHAT)?;
+            Ok(Ok(answer.crc64nvme.and_then(|text| text.parse().ok())))
+        }
         Some("Error") => Ok(Err(error_code(body).unwrap_or_default())),
-        _ => Err(Unreadable("CompleteMultipartUploadResult")),
+        _ => Err(Unreadable(WHAT)),
+    }
+}
+
+/// The ETag in the answer to CopyObject, which may be an error under status 200, as that of a completion.
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>
+pub(crate) fn copied_etag(body: &[u8]) -> Result<Result<String, String>, Unreadable> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(rename = "ETag")]
+        etag: String,
+    }
+    const WHAT: &str = "CopyObjectResult";
+    match root_name(body).as_deref() {
+        Some(WHAT) => {
+            let answer: Answer = parse(body, WHAT)?;
+            // SeaweedFS writes it without quotes here.
+            let quoted = format!("\"{}\"", answer.etag.trim_matches('"'));
+            etag(quoted).map(Ok).ok_or(Unreadable(WHAT))
+        }
+        Some("Error") => Ok(Err(error_code(body).unwrap_or_default())),
+        _ => Err(Unreadable(WHAT)),
     }
 }
 
@@ -211,7 +244,17 @@ pub(crate) fn told_object(headers: &http::HeaderMap) -> Result<ToldObject, Unrea
             .transpose()?,
         etag: etag.ok_or(Unreadable(WHAT))?,
         crc64nvme: text("x-amz-checksum-crc64nvme").and_then(|text| text.parse().ok()),
+        has_digest_etag: has_digest_etag(headers),
     })
+}
+
+/// Whether an ETag may be a digest of the content: under a key of the customer's or of a key service it is none.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>, `ETag`
+pub(crate) fn has_digest_etag(headers: &http::HeaderMap) -> bool {
+    let encryption = headers.get("x-amz-server-side-encryption");
+    encryption.is_none_or(|by| by == "AES256")
+        && !headers.contains_key("x-amz-server-side-encryption-customer-algorithm")
 }
 
 /// The size of the object with this key in the answer to ListObjectsV2, if it is there.
@@ -329,7 +372,10 @@ mod tests {
     #[test]
     fn a_completion_is_believed_only_when_it_says_so() {
         let kept_alive = b"   \n <?xml version=\"1.0\"?>\n<CompleteMultipartUploadResult/>";
-        assert_eq!(completion(kept_alive), Ok(Ok(())));
+        assert_eq!(completion(kept_alive), Ok(Ok(None)));
+        let named = b"<CompleteMultipartUploadResult><ETag>e</ETag>\
+            <ChecksumCRC64NVME>L/E4WYn8v98=</ChecksumCRC64NVME></CompleteMultipartUploadResult>";
+        assert_eq!(completion(named), Ok(Ok("L/E4WYn8v98=".parse().ok())));
         let error = b"  <?xml version=\"1.0\"?><Error><Code>InternalError</Code></Error>";
         assert_eq!(completion(error), Ok(Err("InternalError".to_owned())));
         for bad in [&b""[..], b"   ", b"OK", b"<html></html>", b"\xff<Error/>"] {

@@ -53,7 +53,7 @@ impl Bucket {
         let identity = Credentials::new(
             self.access_key_id.0.as_str(),
             self.secret_access_key.0.as_str(),
-            None,
+            self.session_token.as_ref().map(|token| token.0.clone()),
             None,
             "configuration",
         )
@@ -86,7 +86,10 @@ impl From<aws_sigv4::http_request::SigningError> for SigningFailure {
 /// Source: <https://github.com/backblaze-b2-samples/cloudflare-b2/pull/4>; that storage asks for no more:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
 pub(super) fn is_signed(name: &str) -> bool {
-    matches!(name, "content-type" | "content-length" | "content-md5") || name.starts_with("x-amz-")
+    matches!(
+        name,
+        "content-type" | "content-length" | "content-md5" | "if-none-match"
+    ) || name.starts_with("x-amz-")
 }
 
 /// S3 encodes a path once and keeps it as it is, unlike every other AWS service.
@@ -172,9 +175,14 @@ pub(super) mod tests {
             addressing: Addressing::Virtual,
             provider: Provider::Aws,
             takes_forms: false,
+            conditional_writes: false,
+            checksum: syncsphere_protocol::Integrity::Crc64Nvme,
+            proof: Default::default(),
             region: "us-east-1".to_owned(),
             access_key_id: Redacted("AKIAIOSFODNN7EXAMPLE".to_owned()),
             signing_key_cache: Default::default(),
+            session_token: None,
+            object_headers: Default::default(),
             secret_access_key: Redacted("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned()),
         }
     }
@@ -259,6 +267,24 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_session_token_is_signed_into_headers_and_queries() {
+        let bucket = Bucket {
+            session_token: Some(Redacted("a+token/=".to_owned())),
+            ..example_bucket()
+        };
+        let request = http::Request::get(bucket.bucket_url()).body(Vec::new()).unwrap();
+        let signed = bucket.sign(request, EXAMPLE_TIME_MS).unwrap();
+        assert_eq!(signed.headers()["x-amz-security-token"], "a+token/=");
+        let authorization = signed.headers()["authorization"].to_str().unwrap();
+        assert!(authorization.contains(";x-amz-security-token"), "{authorization}");
+        let url = bucket.public_url("k", 0);
+        let url = bucket
+            .presign("PUT", &url, &[], Duration::from_secs(60), EXAMPLE_TIME_MS)
+            .unwrap();
+        assert!(url.contains("&X-Amz-Security-Token=a%2Btoken%2F%3D&"), "{url}");
+    }
+
+    #[test]
     fn a_checksum_and_the_length_are_signed_as_headers_and_stay_out_of_the_query() {
         let bucket = example_bucket();
         let headers = [
@@ -316,12 +342,17 @@ pub(super) mod tests {
             headers in prop::collection::btree_map("x-amz-meta-[a-z]{1,8}", "[!-~]{1,20}( [!-~]{1,9})?", 0..4),
             method in prop::sample::select(vec![Method::Get, Method::Put, Method::Delete]),
             addressing in prop::sample::select(vec![Addressing::Path, Addressing::Virtual]),
+            session_token in prop::option::of("[!-~]{1,40}"),
             lifetime in 1u64..=604_800,
             now_s in 0i64..=4_000_000_000,
         ) {
             // URLs fold such segments away, which is why no key of ours has one.
             prop_assume!(key.split('/').all(|segment| segment != "." && segment != ".."));
-            let bucket = Bucket { addressing, ..example_bucket() };
+            let bucket = Bucket {
+                addressing,
+                session_token: session_token.clone().map(Redacted),
+                ..example_bucket()
+            };
             let pairs: Vec<_> = query.iter().map(|(name, value)| (name.as_str(), Some(value.as_str()))).collect();
             let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             let url = bucket.public_url(&key, 0);
@@ -336,7 +367,7 @@ pub(super) mod tests {
                 url.parse().unwrap(),
                 &bucket.access_key_id,
                 &bucket.secret_access_key,
-                None,
+                session_token.as_deref(),
                 &bucket.region,
                 lifetime,
                 query.iter().map(|(name, value)| (name.as_str(), value.as_str())),

@@ -41,6 +41,21 @@ impl Bucket {
         }
     }
 
+    fn copy(&mut self, to: &str, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
+        let source = request.headers()["x-amz-copy-source"].to_str().unwrap();
+        let from = source.trim_start_matches("uploads/");
+        let Some(size) = self.objects.get(from).copied() else {
+            return xml(404, "<Error><Code>NoSuchKey</Code></Error>");
+        };
+        self.objects.insert(to.to_owned(), size);
+        let etag = request.headers()["x-amz-copy-source-if-match"].to_str().unwrap();
+        let etag = etag.replace('"', "&quot;");
+        xml(
+            200,
+            &format!("<CopyObjectResult><ETag>{etag}</ETag></CopyObjectResult>"),
+        )
+    }
+
     /// A request of the coordinator.
     pub fn answer(&mut self, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
         let query: BTreeMap<String, String> =
@@ -55,6 +70,7 @@ impl Bucket {
             ("GET", None) if query.contains_key("uploads") => {
                 self.list_uploads(query.get("prefix").map_or("", String::as_str))
             }
+            ("PUT", None) => self.copy(&key, request),
             ("GET", Some(upload)) => self.list_parts(upload),
             ("POST", Some(upload)) => self.complete(upload),
             ("DELETE", Some(upload)) => match self.uploads.remove(upload) {

@@ -14,6 +14,7 @@ pub fn file_id(number: usize) -> FileId {
 /// A file of one byte, in parts where the number is even.
 pub fn draft(number: usize, expires_ms: i64) -> UploadDraft {
     UploadDraft {
+        staging_key: None,
         upload_id: upload_id(number),
         kind: if number.is_multiple_of(2) {
             UploadKind::Multipart
@@ -23,6 +24,7 @@ pub fn draft(number: usize, expires_ms: i64) -> UploadDraft {
         part_size: 5 * 1024 * 1024,
         tail: None,
         expires_ms,
+        abilities: Default::default(),
         deferred_length: None,
         file: FileDraft {
             file_id: file_id(number),

@@ -281,6 +281,7 @@ fn config(more: &[(&str, &str)]) -> Config {
     let usual = [
         ("S3_ENDPOINT", "https://s3.test"),
         ("S3_BUCKET", "uploads"),
+        ("S3_CONDITIONAL_WRITES", "on"),
         ("S3_ACCESS_KEY_ID", "id"),
         ("S3_SECRET_ACCESS_KEY", "secret"),
         ("AUTH_SIGNING_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),

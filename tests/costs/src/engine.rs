@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use syncsphere_protocol::{
     CompleteBatchReply, CompleteResult, Crc64Nvme, FileChecksum, FileRecord, FileStatus, InitiateReply,
-    InitiateResult, MIB, NewFile, PartPlan, PartToSign, Redacted, SignPartsReply, SignedPart, StringMap,
-    Timestamp, UploadGrant, UploadId, UploadKind,
+    InitiateResult, Integrity, MIB, NewFile, PartPlan, PartToSign, Redacted, SignPartsReply, SignedPart,
+    StringMap, Timestamp, UploadGrant, UploadId, UploadKind,
 };
 use syncsphere_upload_core::{
     Action, Call, Concurrency, Config, Engine, FileDescription, Input, Moment, Notice, Reply, TaskId,
@@ -98,7 +98,7 @@ impl Uploads {
         match action {
             Action::Hash { attempt, .. } => self.inputs.push_back(Input::Hashed {
                 attempt,
-                crc64nvme: Crc64Nvme::EMPTY,
+                checksum: Crc64Nvme::EMPTY.into(),
             }),
             Action::Send { attempt, range, .. } => {
                 let loaded = range.length;
@@ -166,6 +166,7 @@ fn granted(file: &NewFile) -> InitiateResult {
         ticket: "ticket".into(),
         expires_at: Timestamp::from_unix_millis(0),
         expires_in: 1_000_000,
+        checksum: Integrity::Crc64Nvme,
         urls: signed(&file.parts),
     }))
 }
@@ -194,7 +195,10 @@ fn finalized(upload_id: &UploadId) -> FileRecord {
         size: SMALL,
         content_type: String::new(),
         status: FileStatus::Available,
-        checksum: FileChecksum::default(),
+        checksum: FileChecksum {
+            crc64nvme: Some(Crc64Nvme::EMPTY),
+            md5: None,
+        },
         etag: None,
         owner: "guest".into(),
         metadata: Redacted(StringMap::default()),

@@ -48,6 +48,7 @@ pub(crate) fn coordinator(scenario: &Scenario, epoch_ms: i64) -> (Coordinator, S
         ("AUTH_TOKEN_TTL_SECONDS", "2592000"),
         ("URL_TTL_SECONDS", &scenario.url_ttl.to_string()),
         ("S3_FORMS", if scenario.forms { "on" } else { "off" }),
+        ("S3_CONDITIONAL_WRITES", if scenario.forms { "off" } else { "on" }),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let config = Config::from_vars(&BTreeMap::from(vars)).expect("the run's configuration is complete");

@@ -135,7 +135,12 @@ impl Simulation {
         let Some(page) = &mut self.page else { return };
         page.invariants.action(&action, most);
         match action {
-            Action::Hash { attempt, task, range } => {
+            Action::Hash {
+                attempt,
+                task,
+                range,
+                by: _,
+            } => {
                 let file = file(task);
                 let delay = 1 + range.length / (1 << 20) * HASH_MS_PER_MIB;
                 self.later(delay, Event::Hashed(self.generation, attempt, file, range));
@@ -211,7 +216,7 @@ impl Simulation {
         let input = match given {
             Some((seed, _)) if given == on_disk => Input::Hashed {
                 attempt,
-                crc64nvme: crate::content::checksum(seed, range),
+                checksum: crate::content::checksum(seed, range).into(),
             },
             _ => {
                 self.count("edit noticed while hashing");

@@ -96,6 +96,14 @@ impl FakeStorage {
         };
         match (presigned.query.get("uploadId"), presigned.query.get("partNumber")) {
             (None, None) => {
+                let is_written_once = put
+                    .request
+                    .headers
+                    .iter()
+                    .any(|(name, _)| name == "if-none-match");
+                if is_written_once && self.objects.contains_key(&presigned.key) {
+                    return error(412, "PreconditionFailed", "the object is there");
+                }
                 self.objects.insert(presigned.key, object);
             }
             (Some(upload), Some(number)) => {
@@ -130,6 +138,11 @@ impl FakeStorage {
                 Some(_) => reply(204, String::new()),
                 None => from(error(404, "NoSuchUpload", "no such upload")),
             },
+            ("PUT", Some(key), None) if request.headers().contains_key("x-amz-copy-source") => {
+                self.copy(key, request)
+            }
+            // The coordinator's look at whether checksums are held to.
+            ("PUT", Some(_), None) => from(error(400, "BadDigest", "the checksum does not match")),
             ("DELETE", Some(key), None) => {
                 self.objects.remove(&key);
                 reply(204, String::new())
@@ -142,6 +155,26 @@ impl FakeStorage {
                 "the simulated storage knows no such request",
             )),
         }
+    }
+
+    fn copy(&mut self, to: String, request: &http::Request<Vec<u8>>) -> http::Response<Vec<u8>> {
+        let header = |name: &str| {
+            let value = request.headers().get(name);
+            value.and_then(|value| value.to_str().ok()).unwrap_or_default()
+        };
+        let source = format!("/{}", header("x-amz-copy-source"));
+        let Some(object) = key_of(&source).and_then(|from| self.objects.get(&from)).cloned() else {
+            return from(error(404, "NoSuchKey", "no such object"));
+        };
+        if object.etag != header("x-amz-copy-source-if-match") {
+            return from(error(412, "PreconditionFailed", "the source is another"));
+        }
+        let etag = object.etag.replace('"', "&quot;");
+        self.objects.insert(to, object);
+        reply(
+            200,
+            format!("<CopyObjectResult><ETag>{etag}</ETag></CopyObjectResult>"),
+        )
     }
 
     fn create(&mut self, key: String) -> http::Response<Vec<u8>> {

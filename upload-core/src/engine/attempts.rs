@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use syncsphere_protocol::{Crc64Nvme, PartNumber};
+use syncsphere_protocol::{Checksum, PartNumber};
 
 use super::Engine;
 use crate::error::UploadError;
@@ -34,7 +34,7 @@ const LONGEST_CALL: Duration = Duration::from_secs(300);
 const UNANSWERED: Duration = Duration::from_secs(20);
 
 impl Engine {
-    pub(super) fn hashed(&mut self, id: AttemptId, crc: Crc64Nvme) {
+    pub(super) fn hashed(&mut self, id: AttemptId, checksum: Checksum) {
         let Some(Attempt {
             task, part, purpose, ..
         }) = self.attempts.remove(&id)
@@ -46,14 +46,14 @@ impl Engine {
         };
         upload.reads.reset();
         // Where all is read again at the end, that decides: one reading may be wrong though the file is not.
-        if upload.parts.was_other(part, crc) && !self.config.read_again {
+        if upload.parts.was_other(part, checksum) && !self.config.read_again {
             // Storage would take the new bytes, and the file would be a mix of two versions.
             self.fail(task, UploadError::file_changed());
             return;
         }
         if purpose == Purpose::Verify {
-            match upload.parts.get(part).and_then(Part::crc) {
-                Some(sent) if sent != crc => {
+            match upload.parts.get(part).and_then(Part::checksum) {
+                Some(sent) if sent != checksum => {
                     let may_be_wrong = self.config.read_again && upload.parts.doubt(part);
                     if !may_be_wrong {
                         self.fail(task, UploadError::file_changed());
@@ -62,14 +62,21 @@ impl Engine {
                 _ => upload.parts.set(
                     part,
                     Part::Stored {
-                        crc: Some(crc),
+                        checksum: Some(checksum),
                         verification: Verification::Verified,
                     },
                 ),
             }
             return;
         }
-        upload.parts.set(part, Part::Hashed { crc: Some(crc) });
+        // Meanwhile storage may have turned out to prove content by another algorithm.
+        let hashed = match checksum.integrity() == self.checksums {
+            true => Part::Hashed {
+                checksum: Some(checksum),
+            },
+            false => Part::Waiting,
+        };
+        upload.parts.set(part, hashed);
     }
 
     pub(super) fn sent(&mut self, id: AttemptId, loaded: u64) {
@@ -114,7 +121,7 @@ impl Engine {
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };
-        let crc = upload.parts.get(part).and_then(Part::crc);
+        let checksum = upload.parts.get(part).and_then(Part::checksum);
         let duplicates = match upload.parts.get(part) {
             Some(Part::Sending { attempts, .. }) => attempts.clone(),
             _ => Vec::new(),
@@ -123,7 +130,7 @@ impl Engine {
         upload.parts.set(
             part,
             Part::Stored {
-                crc,
+                checksum,
                 verification: Verification::Verified,
             },
         );
@@ -239,11 +246,11 @@ impl Engine {
                 .map(|(number, _)| number)
                 .collect();
             for number in waiting {
-                if let Some(Part::BackingOff { crc, lease, .. }) = upload.parts.get(number).cloned() {
+                if let Some(Part::BackingOff { checksum, lease, .. }) = upload.parts.get(number).cloned() {
                     upload.parts.set(
                         number,
                         Part::BackingOff {
-                            crc,
+                            checksum,
                             lease,
                             until: now,
                         },

@@ -232,7 +232,7 @@ fn hash(harness: &mut Harness, checksum: u64) {
     let hashing: Vec<AttemptId> = std::mem::take(&mut harness.hashing);
     assert!(!hashing.is_empty());
     for attempt in hashing {
-        let crc64nvme = Crc64Nvme::from_u64(checksum);
-        harness.feed(Input::Hashed { attempt, crc64nvme });
+        let checksum = Crc64Nvme::from_u64(checksum).into();
+        harness.feed(Input::Hashed { attempt, checksum });
     }
 }

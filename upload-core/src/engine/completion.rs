@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use syncsphere_protocol::{
-    CompleteBatchReply, CompleteBatchRequest, CompleteRequest, CompletedPart, Crc64Nvme, ErrorCode,
-    FileRecord, FileStatus, MAX_UPLOADS_PER_COMPLETION, Problem, UploadId, UploadKind, UploadToComplete,
+    CompleteBatchReply, CompleteBatchRequest, CompleteRequest, CompletedPart, ErrorCode, FileRecord,
+    FileStatus, MAX_UPLOADS_PER_COMPLETION, Problem, UploadId, UploadKind, UploadToComplete,
 };
 
 use super::Engine;
@@ -88,8 +88,12 @@ impl Engine {
         let upload = self.uploads.get(&task)?;
         let session = upload.session()?;
         let crc64nvme = upload.parts.whole_crc().filter(|_| self.config.integrity);
-        let is_multipart = session.kind == UploadKind::Multipart;
-        let parts = (is_multipart && crc64nvme.is_some()).then(|| completed_parts(upload));
+        // By MD5 the parts' digests are all there is to tell: the whole's follows from them.
+        let tells_parts = match crc64nvme {
+            Some(_) => session.kind == UploadKind::Multipart,
+            None => upload.parts.whole_etag(session.kind).is_some(),
+        };
+        let parts = tells_parts.then(|| completed_parts(upload));
         let ticket = session.ticket.clone();
         Some((
             session.upload_id.clone(),
@@ -113,8 +117,7 @@ impl Engine {
         let Some(upload) = self.uploads.get(&task) else {
             return;
         };
-        let expected = upload.parts.whole_crc().filter(|_| self.config.integrity);
-        let differs = |found: Crc64Nvme| expected.is_some_and(|expected| expected != found);
+        let is_proven = self.is_proven(upload, &record);
         if record.status != FileStatus::Available || record.size != upload.file.size {
             self.fail(
                 task,
@@ -122,13 +125,32 @@ impl Engine {
             );
             return;
         }
-        if record.checksum.crc64nvme.is_some_and(differs) {
+        if !is_proven {
             let code = UploadErrorCode::Coordinator(ErrorCode::ChecksumMismatch);
-            let text = "storage holds other bytes than the file";
+            let text = "storage does not prove that it holds the file's bytes";
             self.fail(task, UploadError::new(code, true, text));
             return;
         }
         self.finish(task, record);
+    }
+
+    /// Whether storage's word on the whole is what this page computed, where it computed it.
+    fn is_proven(&self, upload: &Upload, record: &FileRecord) -> bool {
+        if !self.config.integrity {
+            return true;
+        }
+        if let Some(expected) = upload.parts.whole_crc() {
+            return record.checksum.crc64nvme == Some(expected);
+        }
+        // A page that finds an upload completed asks with what it knows: nothing, where it has read no part.
+        let Some(kind) = upload.session().map(|session| session.kind) else {
+            return true;
+        };
+        match (upload.parts.whole_etag(kind), &record.etag) {
+            (None, _) => true,
+            (Some(expected), Some(etag)) => etag.trim_matches('"') == expected,
+            (Some(_), None) => false,
+        }
     }
 
     fn finish(&mut self, task: TaskId, record: Box<FileRecord>) {
@@ -193,12 +215,8 @@ impl Engine {
 
 fn completed_parts(upload: &Upload) -> Vec<CompletedPart> {
     let numbers = upload.parts.plan().part_numbers();
-    let crc = |number| upload.parts.get(number).and_then(Part::crc);
+    let checksum = |number| upload.parts.get(number).and_then(Part::checksum);
     numbers
-        .map(|part_number| CompletedPart {
-            part_number,
-            etag: None,
-            crc64nvme: crc(part_number),
-        })
+        .map(|part_number| CompletedPart::new(part_number, checksum(part_number)))
         .collect()
 }

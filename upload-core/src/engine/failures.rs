@@ -37,6 +37,10 @@ const MOST_READS: u32 = 5;
 impl Engine {
     /// An attempt to hash or to send a part has failed.
     pub(super) fn attempt_failed(&mut self, id: AttemptId, failure: &TransferFailure) {
+        if failure.is_there_already() && self.is_written_once(id) {
+            self.stored(id);
+            return;
+        }
         let Some(attempt) = self.attempts.remove(&id) else {
             return;
         };
@@ -67,6 +71,20 @@ impl Engine {
             }
             FailureClass::RenewUrl(cause) => self.repeat(attempt, failure, Some(cause), most),
         }
+    }
+
+    /// Whether an attempt's request asks storage not to replace anything.
+    fn is_written_once(&self, id: AttemptId) -> bool {
+        let attempt = self.attempts.get(&id);
+        let part = attempt.and_then(|attempt| self.uploads.get(&attempt.task)?.parts.get(attempt.part));
+        let Some(Part::Sending { lease, .. }) = part else {
+            return false;
+        };
+        lease
+            .request
+            .headers
+            .iter()
+            .any(|(name, _)| name == "if-none-match")
     }
 
     /// A file could not be read, perhaps only for a moment (a drive asleep or away, a virus scanner's lock): it is left
@@ -102,8 +120,8 @@ impl Engine {
         if renewed.is_none() {
             upload.parts.reread(part);
         }
-        let crc = upload.parts.get(part).and_then(Part::crc);
-        let crc = crc.filter(|_| renewed.is_some());
+        let checksum = upload.parts.get(part).and_then(Part::checksum);
+        let checksum = checksum.filter(|_| renewed.is_some());
         let until = match (failures, renewed) {
             // A URL that has just expired needs no wait: the new one comes from elsewhere.
             (1, Some(Cause::Expired | Cause::Denied)) => self.now,
@@ -112,7 +130,7 @@ impl Engine {
         upload.parts.set(
             part,
             Part::BackingOff {
-                crc,
+                checksum,
                 lease: None,
                 until,
             },
@@ -171,8 +189,8 @@ impl Engine {
             return;
         }
         let rested = match upload.parts.get(part) {
-            Some(Part::Sending { crc, lease, .. }) => Part::BackingOff {
-                crc: *crc,
+            Some(Part::Sending { checksum, lease, .. }) => Part::BackingOff {
+                checksum: *checksum,
                 lease: keeps_address.then(|| lease.clone()),
                 until,
             },
@@ -215,14 +233,24 @@ impl Engine {
         let Some(upload) = self.uploads.get_mut(&attempt.task) else {
             return false;
         };
-        let Some(Part::Sending { crc, lease, attempts }) = upload.parts.get(attempt.part).cloned() else {
+        let Some(Part::Sending {
+            checksum,
+            lease,
+            attempts,
+        }) = upload.parts.get(attempt.part).cloned()
+        else {
             return false;
         };
         let attempts: Vec<AttemptId> = attempts.into_iter().filter(|other| *other != id).collect();
         let has_duplicate = !attempts.is_empty();
-        upload
-            .parts
-            .set(attempt.part, Part::Sending { crc, lease, attempts });
+        upload.parts.set(
+            attempt.part,
+            Part::Sending {
+                checksum,
+                lease,
+                attempts,
+            },
+        );
         has_duplicate
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use syncsphere_protocol::{
-    Crc64Nvme, InitiateReply, InitiateResult, PartPlan, PartToSign, SignPartsReply, SignedPart, StringMap,
-    Timestamp, UploadGrant, UploadKind,
+    Crc64Nvme, InitiateReply, InitiateResult, Integrity, PartPlan, PartToSign, SignPartsReply, SignedPart,
+    StringMap, Timestamp, UploadGrant, UploadKind,
 };
 
 use super::Engine;
@@ -81,7 +81,7 @@ impl Harness {
             self.hashed += 1;
             self.feed(Input::Hashed {
                 attempt,
-                crc64nvme: Crc64Nvme::from_u64(checksums[part]),
+                checksum: Crc64Nvme::from_u64(checksums[part]).into(),
             });
             self.pass(Duration::from_millis(100));
         }
@@ -144,6 +144,7 @@ impl Harness {
                                     ticket: "ticket".to_owned().into(),
                                     expires_at: Timestamp::from_unix_millis(0),
                                     expires_in: 1_000_000,
+                                    checksum: Integrity::Crc64Nvme,
                                     urls: signed(&file.parts),
                                 }))
                             })

@@ -17,6 +17,8 @@ mod failures;
 #[cfg(test)]
 mod harness;
 mod hedge;
+#[cfg(test)]
+mod proof_tests;
 mod read_again;
 #[cfg(test)]
 mod repeated_answers;
@@ -30,7 +32,7 @@ mod snapshot;
 use std::collections::VecDeque;
 use std::fmt;
 
-use syncsphere_protocol::{InvalidPlan, PartPlan, UploadGrant, UploadId};
+use syncsphere_protocol::{Integrity, InvalidPlan, PartPlan, UploadGrant, UploadId};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
@@ -107,6 +109,8 @@ pub struct Engine {
     connection_rate: Option<f64>,
     /// Whether files may end in smaller parts: true until storage turns out to take parts of one size only.
     tails: bool,
+    /// By which checksums storage proves content: CRC64NVME until a grant says otherwise.
+    checksums: Integrity,
     /// Since when small files wait to be finalized together.
     batching_since: Option<Moment>,
     /// Bytes sent, and of those the bytes sent a second time to overtake a slow request.
@@ -150,6 +154,7 @@ impl Engine {
             stored_at: None,
             connection_rate: None,
             tails: true,
+            checksums: Integrity::Crc64Nvme,
             batching_since: None,
             sent_bytes: 0,
             hedged_bytes: 0,
@@ -177,7 +182,7 @@ impl Engine {
             Input::Network { online } => self.network(online),
             Input::ReadAgain(wanted) => self.config.read_again = wanted,
             Input::Storage(connections) => self.window.set_connections(connections),
-            Input::Hashed { attempt, crc64nvme } => self.hashed(attempt, crc64nvme),
+            Input::Hashed { attempt, checksum } => self.hashed(attempt, checksum),
             Input::Sent { attempt, loaded } => self.sent(attempt, loaded),
             Input::Stored { attempt } => self.stored(attempt),
             Input::AttemptFailed { attempt, failure } => self.attempt_failed(attempt, &failure),

@@ -83,7 +83,7 @@ mod tests {
         let wrong = harness.hashing.remove(0);
         harness.feed(Input::Hashed {
             attempt: wrong,
-            crc64nvme: Crc64Nvme::from_u64(9),
+            checksum: Crc64Nvme::from_u64(9).into(),
         });
         harness.answer_hashing([1, 2, 3]);
         assert_eq!((harness.completions, error(&harness)), (1, None));

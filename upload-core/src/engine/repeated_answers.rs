@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use syncsphere_protocol::{
-    AbortReply, ErrorCode, FileRecord, FileStatus, InitiateReply, InitiateResult, PartPlan, PartToSign,
-    Problem, Redacted, SignPartsReply, SignedPart, Timestamp, UploadGrant, UploadId, UploadKind,
+    AbortReply, ErrorCode, FileRecord, FileStatus, InitiateReply, InitiateResult, Integrity, PartPlan,
+    PartToSign, Problem, Redacted, SignPartsReply, SignedPart, Timestamp, UploadGrant, UploadId, UploadKind,
     UploadStatus,
 };
 
@@ -151,6 +151,7 @@ fn answered(world: &World, call: CallId, request: &Call) -> Input {
                     ticket: "ticket".to_owned().into(),
                     expires_at: Timestamp::from_unix_millis(0),
                     expires_in: 1_000_000,
+                    checksum: Integrity::Crc64Nvme,
                     urls: signed(&file.parts, world.url_ttl),
                 }))
             });

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use syncsphere_protocol::{
-    Crc64Nvme, ErrorCode, FileStatus, InitiateReply, InitiateResult, PartNumber, Problem, SignPartsReply,
-    UploadGrant, UploadKind, UploadStatus,
+    Checksum, Crc64Nvme, ErrorCode, FileStatus, InitiateReply, InitiateResult, PartNumber, Problem,
+    SignPartsReply, UploadGrant, UploadKind, UploadStatus,
 };
 
 use super::requests::client_ref as name_of;
@@ -135,9 +135,9 @@ impl Engine {
         upload
             .openings
             .count(&self.config.retry, asked, &mut self.random, now);
-        let signing: Vec<(PartNumber, Option<Crc64Nvme>)> = upload.parts.signing().collect();
-        for (number, crc) in signing {
-            upload.parts.set(number, Part::Hashed { crc });
+        let signing: Vec<(PartNumber, Option<Checksum>)> = upload.parts.signing().collect();
+        for (number, checksum) in signing {
+            upload.parts.set(number, Part::Hashed { checksum });
         }
         upload.phase = Phase::Opening;
     }
@@ -150,7 +150,9 @@ impl Engine {
         let given = granted_plan(upload.file.size, &grant);
         upload.phase = Phase::Transferring(Session::granted(&grant));
         upload.unsaved = true;
+        self.checksums = grant.checksum;
         if given == Some(asked) {
+            self.hash_anew(task);
             self.take_leases(task, grant.urls, asked_at);
             return;
         }
@@ -167,6 +169,20 @@ impl Engine {
                 task,
                 UploadError::protocol("the coordinator's plan does not fit the file"),
             ),
+        }
+    }
+
+    /// Parts with checksums that storage does not prove are read again, for those that it does.
+    fn hash_anew(&mut self, task: TaskId) {
+        let by = self.checksums;
+        let Some(upload) = self.uploads.get_mut(&task) else {
+            return;
+        };
+        let is_other = |part: &Part| part.checksum().is_some_and(|known| known.integrity() != by);
+        let others = upload.parts.open().filter(|(_, part)| is_other(part));
+        let others: Vec<PartNumber> = others.map(|(number, _)| number).collect();
+        for number in others {
+            upload.parts.set(number, Part::Waiting);
         }
     }
 
@@ -187,25 +203,32 @@ impl Engine {
         };
         for signed in urls {
             let number = signed.part_number;
-            if let Some(Part::Signing { crc }) = upload.parts.get(number).cloned() {
+            if let Some(Part::Signing { checksum }) = upload.parts.get(number).cloned() {
                 upload.parts.set(
                     number,
                     Part::Ready {
-                        crc,
+                        checksum,
                         lease: Lease::new(signed, asked_at, &mut self.origins),
                     },
                 );
             }
         }
         self.window.set_origins(self.origins.count());
-        let left_out: Vec<(PartNumber, Option<Crc64Nvme>)> = upload.parts.signing().collect();
+        let left_out: Vec<(PartNumber, Option<Checksum>)> = upload.parts.signing().collect();
         let mut given_up = false;
-        for (number, crc) in left_out {
+        for (number, checksum) in left_out {
             let failures = upload.parts.count_failure(number, self.now);
             given_up |= failures >= self.config.retry.max_attempts;
             let until = self.now + self.config.retry.delay(failures, None, &mut self.random);
             let lease = None;
-            upload.parts.set(number, Part::BackingOff { crc, lease, until });
+            upload.parts.set(
+                number,
+                Part::BackingOff {
+                    checksum,
+                    lease,
+                    until,
+                },
+            );
         }
         if given_up {
             self.fail(task, UploadError::protocol("the coordinator left out a part"));
@@ -227,6 +250,11 @@ impl Engine {
             )
         );
         if mendable {
+            if let Some(upload) = self.uploads.get_mut(&task)
+                && error.code == UploadErrorCode::Coordinator(ErrorCode::PartsMissing)
+            {
+                upload.lacks_parts = upload.lacks_parts.saturating_add(1);
+            }
             self.contradicted(task, error);
         } else {
             self.fail(task, error);
@@ -277,8 +305,10 @@ impl Engine {
         };
         // A failure that was counted before still counts.
         let before = std::mem::replace(&mut upload.parts, parts);
+        let resent = before.resent();
         upload.parts.take_history(before);
-        let holds = |number: PartNumber, crc: Option<Crc64Nvme>| {
+        let holds = |number: PartNumber, checksum: Option<Checksum>| {
+            let crc = checksum.and_then(Checksum::crc64nvme);
             let length = plan.range(number).map(|range| range.length);
             // Where storage says what it holds, that has to be what was read.
             let is_other =
@@ -287,16 +317,31 @@ impl Engine {
                 stored.part_number == number && Some(stored.size) == length && !is_other(stored.crc64nvme)
             })
         };
+        // Storage lists every part and cannot assemble them: what was sent more than once is sent once more, and where that
+        // does not mend it, everything is.
+        let is_contradicted =
+            upload.lacks_parts > 0 && known.iter().all(|(number, part)| holds(*number, part.checksum()));
+        let doubts_all = upload.lacks_parts > 1;
+        let is_doubtful = |number: PartNumber| is_contradicted && (doubts_all || resent.contains(&number));
         for (number, before) in known {
-            let crc = before.crc();
+            let checksum = before.checksum();
             let state = match before {
+                Part::Stored { .. } if is_doubtful(number) => match checksum {
+                    Some(_) => Part::Hashed { checksum },
+                    None => continue,
+                },
                 // A single request is only told to be stored by the end of the whole upload.
                 Part::Stored { verification, .. }
-                    if status.kind == UploadKind::Multipart && holds(number, crc) =>
+                    if status.kind == UploadKind::Multipart && holds(number, checksum) =>
                 {
-                    Part::Stored { crc, verification }
+                    Part::Stored {
+                        checksum,
+                        verification,
+                    }
                 }
-                _ if crc.is_some() && matches!(upload.phase, Phase::Resyncing(..)) => Part::Hashed { crc },
+                _ if checksum.is_some() && matches!(upload.phase, Phase::Resyncing(..)) => {
+                    Part::Hashed { checksum }
+                }
                 _ => continue,
             };
             upload.parts.set(number, state);
@@ -314,17 +359,20 @@ impl Engine {
 /// The parts of a checkpoint that storage may hold. Their bytes are verified by reading them again,
 /// unless integrity is off and there is nothing to compare them with.
 fn known_from(checkpoint: &Checkpoint) -> Vec<(PartNumber, Part)> {
-    let part = |crc: Option<Crc64Nvme>| {
-        let verification = if crc.is_some() {
+    let part = |checksum: Option<Checksum>| {
+        let verification = if checksum.is_some() {
             Verification::Due
         } else {
             Verification::Verified
         };
-        Part::Stored { crc, verification }
+        Part::Stored {
+            checksum,
+            verification,
+        }
     };
     checkpoint
         .parts
         .iter()
-        .map(|known| (known.part, part(known.crc)))
+        .map(|known| (known.part, part(known.checksum)))
         .collect()
 }

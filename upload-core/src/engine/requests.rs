@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use syncsphere_protocol::{
-    InitiateRequest, MAX_FILES_PER_INITIATE, MAX_PARTS_PER_SIGNING, NewFile, PartToSign, SignPartsRequest,
+    Checksum, InitiateRequest, MAX_FILES_PER_INITIATE, MAX_PARTS_PER_SIGNING, NewFile, PartNumber,
+    PartToSign, SignPartsRequest,
 };
 
 use super::Engine;
@@ -186,24 +187,22 @@ fn hashed(upload: &Upload) -> usize {
 
 /// Moves up to `most` hashed parts to signing; gives what to ask for.
 fn take_hashed(upload: &mut Upload, most: usize) -> Vec<PartToSign> {
-    let parts: Vec<PartToSign> = upload
+    let parts: Vec<(PartNumber, Option<Checksum>)> = upload
         .parts
         .open()
         .filter_map(|(part_number, part)| match part {
-            Part::Hashed { crc } => Some(PartToSign {
-                part_number,
-                crc64nvme: *crc,
-            }),
+            Part::Hashed { checksum } => Some((part_number, *checksum)),
             _ => None,
         })
         .take(most)
         .collect();
-    for part in &parts {
-        upload
-            .parts
-            .set(part.part_number, Part::Signing { crc: part.crc64nvme });
+    for (number, checksum) in &parts {
+        upload.parts.set(*number, Part::Signing { checksum: *checksum });
     }
-    parts
+    let asked = parts.into_iter();
+    asked
+        .map(|(number, checksum)| PartToSign::new(number, checksum))
+        .collect()
 }
 
 /// What the description of a file takes in a request, at the most: a character may be written as an escape.
@@ -236,6 +235,9 @@ fn new_file(task: TaskId, upload: &Upload, parts: Vec<PartToSign>) -> NewFile {
         metadata: file.metadata.clone(),
         part_size: Some(upload.parts.plan().part_size()),
         tail: upload.parts.plan().tail(),
+        // The first part tells.
+        integrity: None,
+        forms: true,
         parts,
     }
 }

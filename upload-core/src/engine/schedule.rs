@@ -4,7 +4,7 @@
 //! began, so that earlier files finish first; but short files pass long ones, on up to half of the
 //! requests, so that a file which is done in seconds is not kept waiting for one that takes hours.
 
-use syncsphere_protocol::{MAX_FILES_PER_INITIATE, PartNumber};
+use syncsphere_protocol::{Checksum, MAX_FILES_PER_INITIATE, PartNumber};
 
 use super::{Engine, TimerReason};
 use crate::error::UploadError;
@@ -138,27 +138,29 @@ impl Engine {
                 .open()
                 .filter_map(|(number, part)| match part {
                     Part::BackingOff {
-                        crc,
+                        checksum,
                         lease: Some(lease),
                         until,
                     } if *until <= now && lease.is_usable(now) => Some((
                         number,
                         Part::Ready {
-                            crc: *crc,
+                            checksum: *checksum,
                             lease: lease.clone(),
                         },
                     )),
-                    Part::BackingOff { crc: None, until, .. } if *until <= now && integrity => {
-                        Some((number, Part::Waiting))
+                    Part::BackingOff {
+                        checksum: None,
+                        until,
+                        ..
+                    } if *until <= now && integrity => Some((number, Part::Waiting)),
+                    Part::BackingOff { checksum, until, .. } if *until <= now => {
+                        Some((number, Part::Hashed { checksum: *checksum }))
                     }
-                    Part::BackingOff { crc, until, .. } if *until <= now => {
-                        Some((number, Part::Hashed { crc: *crc }))
-                    }
-                    Part::Ready { crc, lease } if !lease.is_usable(now) => {
+                    Part::Ready { checksum, lease } if !lease.is_usable(now) => {
                         if lease.is_short() {
                             unused.push(number);
                         }
-                        Some((number, Part::Hashed { crc: *crc }))
+                        Some((number, Part::Hashed { checksum: *checksum }))
                     }
                     _ => None,
                 })
@@ -172,9 +174,16 @@ impl Engine {
                 if failures >= policy.max_attempts {
                     wasting.push(*task);
                 }
-                let (crc, lease) = (upload.parts.get(number).and_then(Part::crc), None);
+                let (checksum, lease) = (upload.parts.get(number).and_then(Part::checksum), None);
                 let until = now + policy.delay(failures, None, &mut self.random);
-                upload.parts.set(number, Part::BackingOff { crc, lease, until });
+                upload.parts.set(
+                    number,
+                    Part::BackingOff {
+                        checksum,
+                        lease,
+                        until,
+                    },
+                );
             }
         }
         for task in wasting {
@@ -266,7 +275,7 @@ impl Engine {
                     hashing += 1;
                     self.start(task, part, Purpose::Hash);
                 } else {
-                    upload.parts.set(part, Part::Hashed { crc: None });
+                    upload.parts.set(part, Part::Hashed { checksum: None });
                 }
                 *ahead += 1;
                 may_have = *ahead < most_ahead;
@@ -304,15 +313,23 @@ impl Engine {
             return;
         };
         let range = upload.parts.range(part);
+        // What is stored is verified by what was computed before it was.
+        let known = upload.parts.get(part).and_then(Part::checksum);
+        let by = known.map_or(self.checksums, Checksum::integrity);
         let state = match upload.parts.get(part) {
-            Some(Part::Stored { crc, .. }) => Part::Stored {
-                crc: *crc,
+            Some(Part::Stored { checksum, .. }) => Part::Stored {
+                checksum: *checksum,
                 verification: Verification::Running,
             },
             _ => Part::Hashing,
         };
         upload.parts.set(part, state);
-        self.push(Action::Hash { attempt, task, range });
+        self.push(Action::Hash {
+            attempt,
+            task,
+            range,
+            by,
+        });
     }
 }
 

@@ -139,9 +139,13 @@ impl Engine {
             return;
         };
         let range = upload.parts.range(part);
-        let (crc, lease, mut attempts) = match upload.parts.get(part).cloned() {
-            Some(Part::Ready { crc, lease }) => (crc, lease, Vec::new()),
-            Some(Part::Sending { crc, lease, attempts }) => (crc, lease, attempts),
+        let (checksum, lease, mut attempts) = match upload.parts.get(part).cloned() {
+            Some(Part::Ready { checksum, lease }) => (checksum, lease, Vec::new()),
+            Some(Part::Sending {
+                checksum,
+                lease,
+                attempts,
+            }) => (checksum, lease, attempts),
             _ => return,
         };
         let id = self.attempt(Attempt {
@@ -152,9 +156,17 @@ impl Engine {
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };
+        upload.parts.count_request(part);
         attempts.push(id);
         let request = lease.request.clone();
-        upload.parts.set(part, Part::Sending { crc, lease, attempts });
+        upload.parts.set(
+            part,
+            Part::Sending {
+                checksum,
+                lease,
+                attempts,
+            },
+        );
         self.push(Action::Send {
             attempt: id,
             task,

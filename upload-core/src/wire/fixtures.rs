@@ -2,8 +2,9 @@
 
 use syncsphere_protocol::{
     CompleteBatchRequest, CompleteRequest, CompleteResult, CompletedPart, Crc64Nvme, ErrorCode, FileChecksum,
-    FileRecord, FileStatus, InitiateRequest, NewFile, PartNumber, PartToSign, Problem, Redacted,
-    SignPartsRequest, SignedPart, StoredPart, Tail, Timestamp, UploadGrant, UploadKind, UploadStatus,
+    FileRecord, FileStatus, InitiateRequest, Integrity, Md5, NewFile, PartNumber, PartToSign, Problem,
+    Redacted, SignPartsRequest, SignedPart, StoredPart, Tail, Timestamp, UploadGrant, UploadKind,
+    UploadStatus,
 };
 
 use crate::io::Call;
@@ -106,6 +107,7 @@ pub(super) fn grant() -> UploadGrant {
         ticket: "t".into(),
         expires_at: Timestamp::from_unix_millis(0),
         expires_in: 3600,
+        checksum: Integrity::Md5,
         urls: vec![signed_part(1)],
     }
 }
@@ -146,6 +148,7 @@ pub(super) fn file() -> FileRecord {
         status: FileStatus::Available,
         checksum: FileChecksum {
             crc64nvme: Some(crc()),
+            md5: Some(Md5::of(b"a")),
         },
         etag: Some("\"abc-2\"".to_owned()),
         owner: "me".into(),
@@ -198,6 +201,8 @@ pub(super) fn new_file() -> NewFile {
         metadata: Some(metadata()),
         part_size: Some(16_777_216),
         tail: Some(TAIL),
+        integrity: Some(Integrity::None),
+        forms: true,
         parts: parts_to_sign(),
     }
 }
@@ -213,6 +218,8 @@ pub(super) fn sparse_new_file() -> NewFile {
         metadata: None,
         part_size: None,
         tail: None,
+        integrity: None,
+        forms: false,
         parts: Vec::new(),
     }
 }
@@ -222,6 +229,7 @@ pub(super) fn parts_to_sign() -> Vec<PartToSign> {
         .map(|crc64nvme| PartToSign {
             part_number: part(10_000),
             crc64nvme,
+            md5: crc64nvme.is_none().then(|| Md5::of(b"b")),
         })
         .into()
 }
@@ -231,6 +239,7 @@ pub(super) fn completed_parts() -> Vec<CompletedPart> {
         part_number: part(1),
         etag: etag.map(str::to_owned),
         crc64nvme,
+        md5: etag.map(|_| Md5::of(b"c")),
     };
     vec![part(Some("\"e\""), Some(crc())), part(None, None)]
 }

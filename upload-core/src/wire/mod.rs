@@ -18,7 +18,7 @@ mod writer;
 
 pub use calls::Request;
 pub use json::{Json, Malformed, Object};
-pub(crate) use replies::{checksum, part_number, tail, upload_id, upload_kind};
+pub(crate) use replies::{known_checksum, part_number, tail, upload_id, upload_kind};
 pub use requests::file_record_json;
 pub(crate) use requests::write_tail;
 pub(crate) use writer::{Writer, push_digits};

@@ -1,9 +1,10 @@
 //! Reading what the coordinator answers.
 
 use syncsphere_protocol::{
-    AbortReply, CompleteBatchReply, CompleteResult, Crc64Nvme, ErrorCode, FileChecksum, FileId, FileRecord,
-    FileStatus, InitiateReply, InitiateResult, PartNumber, Problem, Redacted, SignPartsReply, SignedPart,
-    StoredPart, Tail, Timestamp, UploadGrant, UploadId, UploadKind, UploadStatus, WorkspaceId,
+    AbortReply, Checksum, CompleteBatchReply, CompleteResult, Crc64Nvme, ErrorCode, FileChecksum, FileId,
+    FileRecord, FileStatus, InitiateReply, InitiateResult, Integrity, Md5, PartNumber, Problem, Redacted,
+    SignPartsReply, SignedPart, StoredPart, Tail, Timestamp, UploadGrant, UploadId, UploadKind, UploadStatus,
+    WorkspaceId,
 };
 
 use super::json::{Json, Malformed, Object};
@@ -69,9 +70,7 @@ pub(super) fn file_record(json: Json) -> Read<FileRecord> {
         size: json.whole("size")?,
         content_type: json.text("contentType")?,
         status: file_status(&mut json)?,
-        checksum: FileChecksum {
-            crc64nvme: crc(&mut json.take("checksum").object()?)?,
-        },
+        checksum: file_checksum(json.take("checksum").object()?)?,
         etag: json.optional("etag", Json::text)?,
         owner: json.text("owner")?.into(),
         metadata: Redacted(json.take("metadata").string_map()?),
@@ -113,8 +112,26 @@ pub(crate) fn part_number(json: Json) -> Read<PartNumber> {
     PartNumber::try_from(json.whole()?).map_err(|_| Malformed)
 }
 
-pub(crate) fn checksum(json: Json) -> Read<Crc64Nvme> {
+/// The checksum of a part in a checkpoint, by whichever algorithm.
+pub(crate) fn known_checksum(json: &mut Object) -> Read<Option<Checksum>> {
+    let crc = json.optional("crc", crc64nvme)?.map(Checksum::Crc64Nvme);
+    let md5 = json.optional("md5", md5)?.map(Checksum::Md5);
+    Ok(crc.or(md5))
+}
+
+fn crc64nvme(json: Json) -> Read<Crc64Nvme> {
     Crc64Nvme::try_from(json.text()?).map_err(|_| Malformed)
+}
+
+fn md5(json: Json) -> Read<Md5> {
+    Md5::try_from(json.text()?).map_err(|_| Malformed)
+}
+
+fn file_checksum(mut json: Object) -> Read<FileChecksum> {
+    Ok(FileChecksum {
+        crc64nvme: crc(&mut json)?,
+        md5: json.optional("md5", md5)?,
+    })
 }
 
 pub(crate) fn tail(json: Json) -> Read<Tail> {
@@ -142,6 +159,10 @@ fn initiate_result(json: Json) -> Read<InitiateResult> {
         ticket: json.text("ticket")?.into(),
         expires_at: timestamp(&mut json, "expiresAt")?,
         expires_in: json.whole("expiresIn")?,
+        checksum: match json.optional("checksum", Json::text)? {
+            Some(name) => word(&name, &Integrity::ALL, Integrity::as_str)?,
+            None => Integrity::Crc64Nvme,
+        },
         urls: json.list("urls", signed_part)?,
     })))
 }
@@ -170,7 +191,7 @@ fn stored_part(json: Json) -> Read<StoredPart> {
 }
 
 fn crc(json: &mut Object) -> Read<Option<Crc64Nvme>> {
-    json.optional("crc64nvme", checksum)
+    json.optional("crc64nvme", crc64nvme)
 }
 
 fn file_id(json: &mut Object) -> Read<FileId> {

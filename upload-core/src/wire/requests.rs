@@ -1,8 +1,8 @@
 //! Writing what the client sends, and the record that its page gets.
 
 use syncsphere_protocol::{
-    CompleteBatchRequest, CompleteRequest, CompletedPart, Crc64Nvme, FileRecord, InitiateRequest, NewFile,
-    PartToSign, SignPartsRequest, Tail,
+    CompleteBatchRequest, CompleteRequest, CompletedPart, Crc64Nvme, FileRecord, InitiateRequest, Integrity,
+    Md5, NewFile, PartToSign, SignPartsRequest, Tail,
 };
 
 use super::writer::Writer;
@@ -54,7 +54,10 @@ pub fn file_record_json(file: &FileRecord) -> String {
     json.whole("size", file.size);
     json.text("contentType", &file.content_type);
     json.text("status", file.status.as_str());
-    json.object("checksum", |json| checksum(json, file.checksum.crc64nvme));
+    json.object("checksum", |json| {
+        checksum(json, file.checksum.crc64nvme);
+        digest(json, file.checksum.md5);
+    });
     json.text_if_any("etag", file.etag.as_deref());
     json.text("owner", &file.owner);
     json.object("metadata", |json| string_map(json, file.metadata.iter()));
@@ -80,6 +83,10 @@ fn new_file(json: &mut Writer, file: &NewFile) {
         json.whole("partSize", size);
     }
     write_tail(json, file.tail);
+    json.text_if_any("integrity", file.integrity.map(Integrity::as_str));
+    if file.forms {
+        json.boolean("forms", true);
+    }
     if !file.parts.is_empty() {
         json.list("parts", &file.parts, part_to_sign);
     }
@@ -97,6 +104,7 @@ pub(crate) fn write_tail(json: &mut Writer, tail: Option<Tail>) {
 fn part_to_sign(json: &mut Writer, part: &PartToSign) {
     json.whole("partNumber", part.part_number.get().into());
     checksum(json, part.crc64nvme);
+    digest(json, part.md5);
 }
 
 fn completion(json: &mut Writer, ticket: &str, crc: Option<Crc64Nvme>, parts: Option<&[CompletedPart]>) {
@@ -107,7 +115,14 @@ fn completion(json: &mut Writer, ticket: &str, crc: Option<Crc64Nvme>, parts: Op
             json.whole("partNumber", part.part_number.get().into());
             json.text_if_any("etag", part.etag.as_deref());
             checksum(json, part.crc64nvme);
+            digest(json, part.md5);
         });
+    }
+}
+
+fn digest(json: &mut Writer, md5: Option<Md5>) {
+    if let Some(md5) = md5 {
+        json.text("md5", &String::from(md5));
     }
 }
 

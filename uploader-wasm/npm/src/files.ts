@@ -2,6 +2,7 @@
 import { CoordinatorClient, unexpectedReply, type JsonObject } from "./coordinator-client.js";
 import type {
   ContentLink,
+  ContentOptions,
   FilePage,
   FileQuery,
   FileRecord,
@@ -54,11 +55,12 @@ export class Workspace {
   }
 
   /**
-   * A link to a file's content for a download, an `<img>` or a `<video>`. It lasts some minutes, so ask when it is
-   * needed. Rejects with `conflict` while the file is uploading.
+   * A link to a file's content for a download, an `<img>` or a `<video>`. It lasts five minutes unless `expires` says
+   * otherwise, so ask when it is needed. Rejects with `conflict` while the file is uploading.
    */
-  async content(fileId: string, { signal }: RequestOptions = {}): Promise<ContentLink> {
-    const { url, expiresAt } = await this.#request("GET", `${filePath(fileId)}/content`, signal);
+  async content(fileId: string, { signal, ...query }: ContentOptions = {}): Promise<ContentLink> {
+    const path = `${filePath(fileId)}/content${queryString(query)}`;
+    const { url, expiresAt } = await this.#request("GET", path, signal);
     // Pages put it into links, where other schemes than these would run as scripts.
     if (typeof url !== "string" || !/^https?:\/\//.test(url)) throw unexpectedReply();
     return { url, expiresAt: String(expiresAt) };
@@ -85,9 +87,12 @@ function filePath(fileId: string): string {
   return `/v1/files/${encodeURIComponent(fileId)}`;
 }
 
-function queryString(query: Omit<FileQuery, "signal">): string {
+function queryString(query: object): string {
   const fields = Object.entries(query)
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => [name, value instanceof Date ? value.toISOString() : String(value)]);
+    .map(([name, value]: [string, unknown]) => [
+      name,
+      value instanceof Date ? value.toISOString() : String(value),
+    ]);
   return fields.length > 0 ? `?${new URLSearchParams(fields)}` : "";
 }

@@ -137,7 +137,7 @@ export interface ReopenedUpload {
  * gets the whole file: in Firefox one that is in memory and larger than 16 MiB can be read by the first lane alone.
  */
 export type ToLane =
-  | { type: "hash"; attempt: bigint; slice: Blob; length: number }
+  | { type: "hash"; attempt: bigint; slice: Blob; length: number; md5: boolean }
   | { type: "cancel"; attempt: bigint }
   | {
       type: "send";
@@ -157,6 +157,7 @@ export type ReadFailure = "file_changed" | "file_unreadable";
 
 export type FromLane =
   | { type: "hashed"; attempt: bigint; crc64nvme: bigint }
+  | { type: "digested"; attempt: bigint; md5: Uint8Array }
   | { type: "sent"; attempt: bigint; loaded: number }
   /** `protocol` is the one that carried the part, as ALPN names it, where the browser tells. */
   | { type: "stored"; attempt: bigint; protocol: string | undefined; hidesEtag: boolean }

@@ -50,7 +50,8 @@ export interface UploaderOptions {
 
   /**
    * `"crc64nvme"`: each part's checksum is signed into its URL, so that storage refuses damaged
-   * bytes, and the whole file's checksum is compared at the end. `"none"`: no checksums, which
+   * bytes, and the whole file's checksum is compared at the end; by MD5 where storage knows no
+   * CRC64NVME (the coordinator's `S3_CHECKSUM`). `"none"`: no checksums, which
    * saves reading the file twice. Default: `"crc64nvme"`.
    */
   integrity?: "crc64nvme" | "none";
@@ -245,8 +246,11 @@ export interface FileRecord {
   size: number;
   contentType: string;
   status: FileStatus;
-  /** Of the whole content, as storage reports it: base64 of 8 big-endian bytes. */
-  checksum: { crc64nvme?: string };
+  /**
+   * Of the whole content, as storage reports it, in base64: CRC64NVME, 8 big-endian bytes, or where storage proves content
+   * by MD5 that of a file which came in one request.
+   */
+  checksum: { crc64nvme?: string; md5?: string };
   etag?: string;
   /** Subject of the token that uploaded it. */
   owner: string;
@@ -352,7 +356,18 @@ export interface FilePage {
   nextCursor?: string;
 }
 
-/** Where a file's content is to be had for a few minutes, by anybody who has the address. */
+/** How a link to a file's content is to be. */
+export interface ContentOptions extends RequestOptions {
+  /**
+   * `inline` has it shown or played in place, where nothing of its type can do more: sound, video, PDF, images without scripts.
+   * Others are saved all the same, as by `attachment`, the default.
+   */
+  disposition?: "attachment" | "inline";
+  /** Life of the link in seconds (300), at most the deployment's `DOWNLOAD_TTL_SECONDS` (14400). */
+  expires?: number;
+}
+
+/** Where a file's content is to be had for a while, by anybody who has the address. */
 export interface ContentLink {
   /** Of storage: saves under the file's own name. Needs no token, so keep it to whoever may have the file. */
   url: string;

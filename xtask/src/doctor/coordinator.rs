@@ -5,7 +5,7 @@ use http::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use syncsphere_protocol::{
-    CompleteRequest, ContentLink, Crc64Nvme, FileId, FileRecord, InitiateReply, InitiateRequest,
+    CompleteRequest, CompletedPart, ContentLink, FileId, FileRecord, InitiateReply, InitiateRequest,
     InitiateResult, NewFile, PartToSign, Problem, SignPartsReply, SignPartsRequest, SignedPart, UploadGrant,
     UploadId,
 };
@@ -80,12 +80,12 @@ impl<'a> Coordinator<'a> {
         Ok(reply.urls)
     }
 
-    /// Finalizes, and states the whole file's checksum.
-    pub fn complete(&self, grant: &UploadGrant, crc64nvme: Crc64Nvme) -> Result<FileRecord, CallError> {
+    /// Finalizes, and states the parts' checksums.
+    pub fn complete(&self, grant: &UploadGrant, parts: Vec<CompletedPart>) -> Result<FileRecord, CallError> {
         let request = CompleteRequest {
             ticket: grant.ticket.clone(),
-            crc64nvme: Some(crc64nvme),
-            parts: None,
+            crc64nvme: None,
+            parts: Some(parts),
         };
         self.post(&format!("/v1/uploads/{}/complete", grant.upload_id), &request)
     }

@@ -2,14 +2,15 @@
 
 use anyhow::Result;
 use syncsphere_protocol::{
-    Crc64Nvme, InitiateResult, MIN_PART_SIZE, PartNumber, PartToSign, SignedPart, UploadGrant, UploadKind,
+    InitiateResult, Integrity, MIN_PART_SIZE, PartNumber, PartToSign, SignedPart, UploadGrant, UploadKind,
 };
 
 use super::browser::Answer;
 use super::coordinator::{CallError, Coordinator};
 use super::report::Report;
 use super::test_upload::{
-    checksum, download, finish, preflight, remove, removed, s3_code, send_part, test_content, test_file,
+    checksum, completed, download, finish, preflight, remove, removed, s3_code, send_part, test_content,
+    test_file,
 };
 
 // The smallest part that there may be, and a last one that is smaller.
@@ -84,7 +85,7 @@ fn run_test_upload(
     content: &[u8],
     report: &mut Report,
 ) -> bool {
-    let attempted = TestUpload::new(coordinator, grant, content).and_then(|trial| trial.run(origin, report));
+    let attempted = TestUpload::new(coordinator, grant, content).run(origin, report);
     match attempted {
         Ok(true) => {
             download(coordinator, grant, content, report);
@@ -106,18 +107,16 @@ struct TestUpload<'a> {
     coordinator: &'a Coordinator<'a>,
     grant: &'a UploadGrant,
     parts: [&'a [u8]; 2],
-    whole: Crc64Nvme,
 }
 
 impl<'a> TestUpload<'a> {
-    fn new(coordinator: &'a Coordinator<'a>, grant: &'a UploadGrant, content: &'a [u8]) -> Result<Self> {
+    fn new(coordinator: &'a Coordinator<'a>, grant: &'a UploadGrant, content: &'a [u8]) -> Self {
         let (first, last) = content.split_at(FIRST.min(content.len()));
-        Ok(Self {
+        Self {
             coordinator,
             grant,
             parts: [first, last],
-            whole: checksum(content)?,
-        })
+        }
     }
 
     fn run(&self, origin: &str, report: &mut Report) -> Result<bool> {
@@ -131,7 +130,9 @@ impl<'a> TestUpload<'a> {
             return Ok(false);
         };
         preflight(self.coordinator, &last_url, origin, "parts-cors", report);
-        self.wrong_content(&last_url, report)?;
+        if self.grant.checksum != Integrity::None {
+            self.wrong_content(&last_url, report)?;
+        }
         self.wrong_length(&last_url, report)?;
 
         if !accepted(&send_part(self.coordinator, &first_url, first.to_vec())?, report) {
@@ -141,15 +142,29 @@ impl<'a> TestUpload<'a> {
         if !accepted(&send_part(self.coordinator, &last_url, last.to_vec())?, report) {
             return Ok(false);
         }
-        report.ok("checksum", "storage takes parts with their CRC64NVME checksum");
-        Ok(finish(self.coordinator, self.grant, self.whole, report))
+        let by = self.grant.checksum;
+        match by {
+            Integrity::None => report.warning(
+                "checksum",
+                "nothing proves that storage holds what was sent: S3_CHECKSUM is none",
+                "set S3_CHECKSUM to crc64nvme or md5 where storage can do that (docs/storages.md)",
+            ),
+            _ => report.ok(
+                "checksum",
+                format!(
+                    "storage takes parts with their checksum: S3_CHECKSUM={}",
+                    by.as_str()
+                ),
+            ),
+        }
+        Ok(finish(self.coordinator, self.grant, &self.parts, report))
     }
 
     fn signed(&self, index: usize, bytes: &[u8]) -> Result<Option<SignedPart>> {
-        let part = PartToSign {
-            part_number: PartNumber::from_index(index)?,
-            crc64nvme: Some(checksum(bytes)?),
-        };
+        let part = PartToSign::new(
+            PartNumber::from_index(index)?,
+            checksum(bytes, self.grant.checksum)?,
+        );
         let signed = self.coordinator.sign(self.grant, vec![part]);
         Ok(signed.ok().and_then(|mut urls| urls.pop()))
     }
@@ -162,7 +177,7 @@ impl<'a> TestUpload<'a> {
             report.failure(
                 "damaged-part",
                 "storage takes a part whose content is not that of its checksum",
-                "use storage that verifies x-amz-checksum-crc64nvme (docs/guides/self-hosted.md)",
+                "set S3_CHECKSUM to what this storage looks at: crc64nvme, md5 or none (docs/storages.md)",
             );
         } else {
             report.ok(
@@ -199,7 +214,8 @@ impl<'a> TestUpload<'a> {
 
     /// Completing while a part is missing has to name it.
     fn premature_end(&self, report: &mut Report) {
-        match self.coordinator.complete(self.grant, self.whole) {
+        let claims = completed(&self.parts, self.grant.checksum).unwrap_or_default();
+        match self.coordinator.complete(self.grant, claims) {
             Err(error) if error.code() == Some("parts_missing") => {
                 report.ok("missing-part", "an upload that lacks a part is not finalized");
             }
@@ -226,7 +242,7 @@ fn accepted(answer: &Answer, report: &mut Report) -> bool {
                 "storage refuses a part with its right checksum: {}",
                 s3_code(answer)
             ),
-            "use storage that has CRC64NVME checksums for parts (docs/guides/self-hosted.md)",
+            "set S3_CHECKSUM to what this storage knows: crc64nvme, md5 or none (docs/storages.md)",
         );
     }
     taken

@@ -1,7 +1,9 @@
 //! Storage as a page meets it, through a small file sent in one request.
 
 use anyhow::Result;
-use syncsphere_protocol::{Crc64Nvme, InitiateResult, SignedPart, UploadGrant, UploadKind};
+use syncsphere_protocol::{
+    InitiateResult, Integrity, NewFile, PartNumber, PartToSign, SignedPart, UploadGrant, UploadKind,
+};
 use url::Url;
 
 use super::access::is_this_machine;
@@ -13,17 +15,12 @@ use super::test_upload::{
 };
 use super::{clocks, cors};
 
-/// Uploads, reads back and removes a small file. Whether it is worth trying a larger one.
+/// Uploads, reads back and removes a small file. Whether it is worth trying a larger one: storage has taken the small one,
+/// whatever came of it.
 pub fn examine(coordinator: &Coordinator<'_>, origin: &str, report: &mut Report) -> bool {
     let content = test_content(1000);
-    let Ok(crc) = checksum(&content) else { return false };
-    let opened = coordinator.initiate(vec![test_file(&content, None, Some(crc))]);
-    let grant = match opened.map(|mut results| results.pop()) {
-        Ok(Some(InitiateResult::Granted(grant))) => grant,
-        Ok(Some(InitiateResult::Refused { error, .. })) => {
-            cannot_open(&CallError::Problem(Box::new(error)), report);
-            return false;
-        }
+    let grant = match open(coordinator, &content, report) {
+        Ok(Some(grant)) => grant,
         Ok(None) => return false,
         Err(error) => {
             cannot_open(&error, report);
@@ -32,10 +29,65 @@ pub fn examine(coordinator: &Coordinator<'_>, origin: &str, report: &mut Report)
     };
     report.keep_secret(&grant.ticket.0);
     clocks::coordinator(&grant, report);
-    let finished = send_and_finish(coordinator, origin, &grant, &content, crc, report);
+    let was_taken = send_small(coordinator, origin, &grant, &content, report);
+    let finished = was_taken && finish(coordinator, &grant, &[&content], report);
+    if finished {
+        download(coordinator, &grant, &content, report);
+    }
     let gone = remove(coordinator, &grant, finished);
     removed("clean-up", gone, report);
-    finished
+    was_taken
+}
+
+/// Opens an upload as a page does, with its first checksum, which has the coordinator look whether storage looks at such;
+/// where that is what goes wrong, without.
+fn open(
+    coordinator: &Coordinator<'_>,
+    content: &[u8],
+    report: &mut Report,
+) -> Result<Option<Box<UploadGrant>>, CallError> {
+    let Ok(crc) = checksum(content, Integrity::Crc64Nvme) else {
+        return Ok(None);
+    };
+    match open_with(coordinator, test_file(content, None, crc)) {
+        Err(refused) if refused.code() == Some("storage_refused") => {
+            report.failure(
+                "checksums",
+                format!(
+                    "storage does not look at the checksums that it is given: {}",
+                    refused.message()
+                ),
+                "set S3_CHECKSUM to what this storage proves: md5 or none (docs/storages.md)",
+            );
+        }
+        // Storage here proves none.
+        Err(refused) if refused.code() == Some("invalid_request") => {}
+        opened => return opened,
+    }
+    open_with(coordinator, test_file(content, None, None))
+}
+
+fn open_with(coordinator: &Coordinator<'_>, file: NewFile) -> Result<Option<Box<UploadGrant>>, CallError> {
+    match coordinator.initiate(vec![file])?.pop() {
+        Some(InitiateResult::Granted(grant)) => Ok(Some(grant)),
+        Some(InitiateResult::Refused { error, .. }) => Err(CallError::Problem(Box::new(error))),
+        None => Ok(None),
+    }
+}
+
+/// The URL that came with the grant, or one for the checksum that it asks for.
+fn signed(coordinator: &Coordinator<'_>, grant: &UploadGrant, content: &[u8]) -> Option<SignedPart> {
+    if grant.kind != UploadKind::Single {
+        return None;
+    }
+    if let Some(url) = grant.urls.first() {
+        return Some(url.clone());
+    }
+    let part = PartToSign::new(
+        PartNumber::from_index(0).ok()?,
+        checksum(content, grant.checksum).ok()?,
+    );
+    coordinator.sign(grant, vec![part]).ok()?.pop()
 }
 
 fn cannot_open(error: &CallError, report: &mut Report) {
@@ -55,16 +107,15 @@ fn cannot_open(error: &CallError, report: &mut Report) {
     );
 }
 
-/// The rest of the test upload; whether it came to a file.
-fn send_and_finish(
+/// Sends the file as a page does; whether storage has taken it.
+fn send_small(
     coordinator: &Coordinator<'_>,
     origin: &str,
     grant: &UploadGrant,
     content: &[u8],
-    crc: Crc64Nvme,
     report: &mut Report,
 ) -> bool {
-    let Some(url) = grant.urls.first().filter(|_| grant.kind == UploadKind::Single) else {
+    let Some(url) = &signed(coordinator, grant, content) else {
         report.failure(
             "initiate",
             "the coordinator signs no URL for a small file",
@@ -82,10 +133,6 @@ fn send_and_finish(
     if sees_pages {
         reads_reply(&answer, origin, report);
     }
-    if !finish(coordinator, grant, crc, report) {
-        return false;
-    }
-    download(coordinator, grant, content, report);
     true
 }
 
@@ -118,6 +165,9 @@ fn stored(answer: Result<Answer>, url: &SignedPart, report: &mut Report) -> Opti
         }
         "NoSuchBucket" => {
             "set S3_BUCKET to a bucket that exists; `cargo xtask bucket-setup --create` makes and prepares one"
+        }
+        "AccessDenied" if url.method == "POST" => {
+            "set S3_FORMS to off: storage may know no forms, or none with these fields; where that is not it, let the key write into S3_BUCKET (s3:PutObject)"
         }
         "AccessDenied" => {
             "let the key write into S3_BUCKET (s3:PutObject), and see that the bucket S3_BUCKET exists"

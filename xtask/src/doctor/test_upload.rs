@@ -2,7 +2,10 @@
 
 use anyhow::{Result, bail};
 use http::Method;
-use syncsphere_protocol::{Crc64Nvme, NewFile, PartNumber, PartToSign, SignedPart, UploadGrant, UploadKind};
+use syncsphere_protocol::{
+    Checksum, CompletedPart, Integrity, Md5, NewFile, PartNumber, PartToSign, SignedPart, UploadGrant,
+    UploadKind,
+};
 
 use super::access::counted;
 use super::browser::Answer;
@@ -11,8 +14,8 @@ use super::cors;
 use super::report::Report;
 use crate::digest;
 
-/// A file of ours for a trial; `part_size` is a wish.
-pub fn test_file(content: &[u8], part_size: Option<u64>, crc: Option<Crc64Nvme>) -> NewFile {
+/// A file of ours for a trial; `part_size` is a wish, and `checksum` that of its first part.
+pub fn test_file(content: &[u8], part_size: Option<u64>, checksum: Option<Checksum>) -> NewFile {
     let first = PartNumber::from_index(0);
     NewFile {
         client_ref: "doctor".to_owned(),
@@ -24,11 +27,10 @@ pub fn test_file(content: &[u8], part_size: Option<u64>, crc: Option<Crc64Nvme>)
         metadata: None,
         part_size,
         tail: None,
-        parts: match (crc, first) {
-            (Some(crc), Ok(part_number)) => vec![PartToSign {
-                part_number,
-                crc64nvme: Some(crc),
-            }],
+        integrity: None,
+        forms: true,
+        parts: match (checksum, first) {
+            (Some(checksum), Ok(part_number)) => vec![PartToSign::new(part_number, Some(checksum))],
             _ => Vec::new(),
         },
     }
@@ -39,9 +41,28 @@ pub fn test_content(length: usize) -> Vec<u8> {
     (0..length).map(|index| (index % 251) as u8).collect()
 }
 
-/// The checksum of these bytes.
-pub fn checksum(content: &[u8]) -> Result<Crc64Nvme> {
-    Ok(digest::of_reader(content)?.crc64nvme.parse()?)
+/// The checksum of these bytes that storage proves; none where it proves nothing.
+pub fn checksum(content: &[u8], by: Integrity) -> Result<Option<Checksum>> {
+    Ok(match by {
+        Integrity::Crc64Nvme => Some(Checksum::Crc64Nvme(
+            digest::of_reader(content)?.crc64nvme.parse()?,
+        )),
+        Integrity::Md5 => Some(Md5::of(content).into()),
+        Integrity::None => None,
+    })
+}
+
+/// What is said of these parts when they have been sent.
+pub fn completed(parts: &[&[u8]], by: Integrity) -> Result<Vec<CompletedPart>> {
+    let numbered = parts.iter().enumerate();
+    numbered
+        .map(|(index, bytes)| {
+            Ok(CompletedPart::new(
+                PartNumber::from_index(index)?,
+                checksum(bytes, by)?,
+            ))
+        })
+        .collect()
 }
 
 /// Sends a body as a presigned URL or form wants it.
@@ -156,17 +177,26 @@ fn named(grant: &UploadGrant, small: &'static str, several: &'static str) -> &'s
 pub fn finish(
     coordinator: &Coordinator<'_>,
     grant: &UploadGrant,
-    crc: Crc64Nvme,
+    parts: &[&[u8]],
     report: &mut Report,
 ) -> bool {
     let check = named(grant, "complete", "parts-complete");
-    match coordinator.complete(grant, crc) {
-        Ok(record) if record.checksum.crc64nvme == Some(crc) => {
+    let Ok(claims) = completed(parts, grant.checksum) else {
+        return false;
+    };
+    match coordinator.complete(grant, claims) {
+        // The coordinator has compared them, and an older one says so in the record.
+        Ok(record) if grant.checksum != Integrity::Crc64Nvme || record.checksum.crc64nvme.is_some() => {
             report.ok(
                 check,
                 format!(
-                    "a file of {} is finalized with its checksum",
-                    counted(usize::from(grant.part_count), "part")
+                    "a file of {} is finalized, {}",
+                    counted(usize::from(grant.part_count), "part"),
+                    match grant.checksum {
+                        Integrity::Crc64Nvme => "with its checksum",
+                        Integrity::Md5 => "proven by its ETag",
+                        Integrity::None => "with no proof of its content",
+                    }
                 ),
             );
             true
@@ -175,14 +205,14 @@ pub fn finish(
             report.warning(
                 check,
                 "the file is finalized, but storage knows no CRC64NVME of the whole",
-                "use storage that keeps whole-object checksums, so that damage is noticed later too",
+                "set S3_CHECKSUM to md5 (docs/storages.md), so that damage is noticed",
             );
             true
         }
         Err(error) => {
             let cure = match error.code() {
                 Some("checksum_mismatch") => {
-                    "use storage that keeps CRC64NVME checksums (docs/guides/self-hosted.md)"
+                    "set S3_CHECKSUM to what this storage proves: md5 or none (docs/storages.md)"
                 }
                 Some("storage_unavailable") => "see that the worker reaches storage at S3_ENDPOINT",
                 _ => {

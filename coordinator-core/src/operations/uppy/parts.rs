@@ -15,10 +15,7 @@ pub(crate) fn signed<S, W>(
     ticket: &Ticket,
     number: PartNumber,
 ) -> Result<SignedPart, ApiError> {
-    let part = PartToSign {
-        part_number: number,
-        crc64nvme: None,
-    };
+    let part = PartToSign::new(number, None);
     let mut urls = sign_parts::sign(op, ticket, &[part])?;
     urls.pop().ok_or_else(|| internal("no URL for a part"))
 }

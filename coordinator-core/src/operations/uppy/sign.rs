@@ -10,6 +10,7 @@ use crate::ledger::Idempotency;
 use crate::operations::deferred_length::{self, Wanted};
 use crate::operations::operation_context::OperationContext;
 use crate::operations::tickets::ticket_for;
+use crate::policy::KeyParts;
 use crate::ports::{Storage, Workspaces};
 
 /// Where Uppy sends one S3 request. What sends bytes goes to storage, and what decides anything to the coordinator, by an
@@ -54,6 +55,7 @@ fn wanted<S, W>(op: &OperationContext<'_, S, W>, request: &S3SignRequest) -> Res
         file_id: op.cx.file_id(0)?,
         name,
         path,
+        begun_ms: op.cx.now_ms,
         content_type: request.content_type.clone(),
         metadata: StringMap::default(),
     })
@@ -96,8 +98,16 @@ fn create<S, W>(
         name: name.name,
         original_name: name.original,
         path,
+        begun_ms: Some(op.cx.now_ms),
     };
-    let key = crate::policy::object_key(&creation.workspace, &creation.file_id, &creation.name);
+    let key = op.object_key(&KeyParts {
+        workspace: &creation.workspace,
+        file_id: &creation.file_id,
+        name: &creation.name,
+        path: &creation.path,
+        owner: &creation.subject,
+        begun_ms: op.cx.now_ms,
+    });
     let reply = call(op, PresignedAction::Create(Box::new(creation)))?;
     Ok(S3SignReply {
         key: Some(key),

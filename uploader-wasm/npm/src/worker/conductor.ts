@@ -205,9 +205,9 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
 function laneLink(lane: MessagePort, reading: Map<bigint, Blob>): LaneLink {
   const post = (message: ToLane) => lane.postMessage(message);
   return {
-    hash: (attempt, file, offset, length) => {
+    hash: (attempt, file, offset, length, md5) => {
       reading.set(attempt, file);
-      post({ type: "hash", attempt, slice: file.slice(offset, offset + length), length });
+      post({ type: "hash", attempt, slice: file.slice(offset, offset + length), length, md5 });
     },
     send: (attempt, file, offset, length, method, url, headers, fields) => {
       reading.set(attempt, file);
@@ -225,6 +225,8 @@ function forwardLaneMessage(conductor: Conductor, message: FromLane): void {
   switch (message.type) {
     case "hashed":
       return conductor.hashed(message.attempt, message.crc64nvme);
+    case "digested":
+      return conductor.digested(message.attempt, message.md5);
     case "sent":
       return conductor.sent(message.attempt, message.loaded);
     case "stored":

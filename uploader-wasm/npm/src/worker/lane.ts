@@ -1,6 +1,14 @@
 /** A lane: reads, checksums and sends slices of files on behalf of the conductor. */
 import type { BodySource, FromLane, ToLane } from "../messages.js";
-import { FileChanged, checkReadable, checksumOf, copyOf, warmUp, readFailure } from "./read-slice.js";
+import {
+  FileChanged,
+  checkReadable,
+  checksumOf,
+  copyOf,
+  digestOf,
+  warmUp,
+  readFailure,
+} from "./read-slice.js";
 import { sendSlice } from "./send-slice.js";
 
 type LaneCommand<Type> = Extract<ToLane, { type: Type }>;
@@ -34,7 +42,7 @@ class Lane {
     this.#hashing = warmUp(() => this.#pending.size > 0);
   }
 
-  /** Computes the CRC64NVME of a slice; answered by `hashed` or `attemptFailed`. */
+  /** Computes the CRC64NVME or the MD5 of a slice; answered by `hashed`, `digested` or `attemptFailed`. */
   hash(command: LaneCommand<"hash">): void {
     this.#pending.set(command.attempt, undefined);
     this.#hashing = this.#hashing.then(() => this.#hash(command));
@@ -79,7 +87,8 @@ class Lane {
     if (!isWanted()) return;
     try {
       if (slice.size < length) throw new FileChanged("the file is too short");
-      this.#answer({ type: "hashed", attempt, crc64nvme: await checksumOf(slice, isWanted) });
+      if (command.md5) this.#answer({ type: "digested", attempt, md5: await digestOf(slice, isWanted) });
+      else this.#answer({ type: "hashed", attempt, crc64nvme: await checksumOf(slice, isWanted) });
     } catch (error) {
       this.#readFailed(attempt, error);
     }

@@ -1,5 +1,5 @@
 /** Reading slices of files: their checksums, copies of them, and whether they can still be read at all. */
-import { crc64nvme } from "syncsphere_uploader";
+import { Md5Digest, crc64nvme } from "syncsphere_uploader";
 
 import type { ReadFailure } from "../messages.js";
 
@@ -25,6 +25,20 @@ export async function checksumOf(slice: Blob, isWanted: () => boolean): Promise<
     checksum = crc64nvme(checksum, chunk);
   }
   return checksum;
+}
+
+/** The MD5 of a slice, as `checksumOf` gives its CRC64NVME. */
+export async function digestOf(slice: Blob, isWanted: () => boolean): Promise<Uint8Array> {
+  const digest = new Md5Digest();
+  try {
+    for await (const chunk of chunks(slice)) {
+      if (!isWanted()) break;
+      digest.update(chunk);
+    }
+    return digest.finish();
+  } finally {
+    digest.free();
+  }
 }
 
 /**

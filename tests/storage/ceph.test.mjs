@@ -1,0 +1,4 @@
+import { ceph } from "./servers.mjs";
+import { uploadTests } from "./uploads.mjs";
+
+uploadTests(ceph);

@@ -1,0 +1,4 @@
+import { garageByName } from "./servers.mjs";
+import { uploadTests } from "./uploads.mjs";
+
+uploadTests(garageByName);

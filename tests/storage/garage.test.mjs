@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { request } from "node:http";
+import { PART, noise, partOf, put } from "../worker/support.mjs";
+import { garage } from "./servers.mjs";
+import { claimsOf, on, useStorage } from "./support.mjs";
+import { uploadTests } from "./uploads.mjs";
+
+uploadTests(garage);
+
+const stack = useStorage(garage);
+
+on(
+  garage,
+  "a part that was sent again and cut in half is told, and mended by sending it once more",
+  async () => {
+    const client = await stack.guest();
+    const bytes = noise(PART + 9);
+    const grant = await client.open(bytes, { partSize: PART });
+    const parts = await claimsOf(grant, bytes, "crc64nvme");
+    const urls = await client.sign(grant, parts);
+    for (const url of urls) assert.equal((await put(url, partOf(grant, bytes, url.partNumber))).status, 200);
+    await cut(urls[0], partOf(grant, bytes, 1));
+
+    const problem = await client.completeRefused("parts_missing", grant, { parts });
+    assert.match(problem.detail, /InvalidPart/);
+    assert.equal((await put(urls[0], partOf(grant, bytes, 1))).status, 200);
+    assert.equal((await client.complete(grant, { parts })).status, "available");
+  },
+);
+
+/** Sends half of a part, and hangs up once storage has begun to take it. */
+async function cut({ url, headers }, bytes) {
+  await new Promise((resolve) => {
+    const sending = request(url, { method: "PUT", headers: { ...headers, "content-length": bytes.length } });
+    sending.on("error", resolve);
+    sending.write(bytes.subarray(0, bytes.length / 2), () => sending.destroy(new Error("cut")));
+  });
+}

@@ -1,0 +1,4 @@
+import { seaweed } from "./servers.mjs";
+import { uploadTests } from "./uploads.mjs";
+
+uploadTests(seaweed);

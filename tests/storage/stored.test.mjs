@@ -1,0 +1,105 @@
+// Where files lie and what they are stored with, as an operator has configured it, on every storage.
+
+import assert from "node:assert/strict";
+import { after, before } from "node:test";
+import { HeadObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
+import { startCoordinator } from "../../stack/coordinator.mjs";
+import { Client, PART, noise, partOf, put } from "../worker/support.mjs";
+import { ceph, garage, seaweed } from "./servers.mjs";
+import { claimsOf, deliver, on } from "./support.mjs";
+
+for (const server of [seaweed, garage, ceph]) {
+  let s3, coordinator;
+  before(async () => {
+    if (server.missing) return;
+    s3 = await server.start();
+    const vars = {
+      ...server.vars,
+      S3_PREFIX: "apps/media",
+      S3_KEY_TEMPLATE: "{workspace}/{date}/{path}/{fileId}/{owner}-{name}",
+      S3_OBJECT_HEADERS: JSON.stringify({ "Cache-Control": "private, max-age=60" }),
+      DOWNLOAD_TTL_SECONDS: "3600",
+    };
+    coordinator = await startCoordinator({ s3, vars, assets: false });
+  });
+  after(async () => {
+    await coordinator?.stop();
+    await s3?.stop();
+  });
+
+  on(server, "files lie where the template says, and are stored with the operator's headers", async () => {
+    const client = await Client.guest(coordinator.url, "team");
+    for (const [size, forms, kind] of [
+      [1000, false, "single"],
+      [1000, true, "single"],
+      [PART + 9, false, "multipart"],
+    ]) {
+      const bytes = noise(size);
+      const parts = (numbers) =>
+        claimsOf({ partSize: PART, partCount: size > PART ? 2 : 1 }, bytes, server.vars.S3_CHECKSUM, numbers);
+      const grant = await client.open(bytes, {
+        name: "take 1.mp4",
+        path: "raw/cam a",
+        contentType: "video/mp4",
+        partSize: PART,
+        forms,
+        parts: await parts([1]),
+      });
+      assert.equal(grant.kind, kind);
+      const urls = kind === "single" ? grant.urls : await client.sign(grant, await parts());
+      for (const url of urls) {
+        const sending =
+          kind === "single" ? deliver(url, bytes) : put(url, partOf(grant, bytes, url.partNumber));
+        const reply = await sending;
+        assert.ok(reply.ok, await reply.text());
+      }
+      const file = await client.complete(grant, { parts: await parts() });
+      assert.equal(file.status, "available");
+
+      const { Contents } = await s3.client.send(
+        new ListObjectsV2Command({ Bucket: s3.bucket, Prefix: "apps/media/team/" }),
+      );
+      const keys = Contents.map(({ Key }) => Key);
+      const key = keys.find((one) => one.includes(file.fileId));
+      const date = file.createdAt.slice(0, 10);
+      assert.match(
+        key,
+        new RegExp(`^apps/media/team/${date}/raw/cam_a/${file.fileId}/[\\w.-]+-take_1\\.mp4$`),
+      );
+      const head = await s3.client.send(new HeadObjectCommand({ Bucket: s3.bucket, Key: key }));
+      const expected = forms && server.formsLoseHeaders ? undefined : "private, max-age=60";
+      assert.equal(head.CacheControl, expected, `${kind}, forms ${forms}`);
+    }
+  });
+
+  on(server, "a film is played in place for an hour, from anywhere in it; a page is saved", async () => {
+    const client = await Client.guest(coordinator.url, "team");
+    const bytes = noise(1000);
+    const link = async (contentType, query) => {
+      const grant = await client.open(bytes, {
+        contentType,
+        parts: await claimsOf({ partSize: PART, partCount: 1 }, bytes, server.vars.S3_CHECKSUM),
+      });
+      await deliver(grant.urls[0], bytes);
+      const { fileId } = await client.complete(grant, {
+        parts: await claimsOf(grant, bytes, server.vars.S3_CHECKSUM),
+      });
+      const headers = { accept: "application/json" };
+      return client.ask("GET", `/v1/files/${fileId}/content${query}`, { headers });
+    };
+    const film = await link("video/mp4", "?disposition=inline&expires=3600");
+    assert.equal(film.expiresIn, 3600);
+    const range = await fetch(film.url, { headers: { range: "bytes=10-19" } });
+    assert.equal(range.status, 206);
+    assert.deepEqual(Buffer.from(await range.arrayBuffer()), bytes.subarray(10, 20));
+    const whole = await fetch(film.url);
+    assert.match(whole.headers.get("content-disposition"), /^inline;/);
+    await whole.arrayBuffer();
+    const page = await fetch((await link("text/html", "?disposition=inline")).url);
+    assert.match(page.headers.get("content-disposition"), /^attachment;/);
+    assert.equal(page.headers.get("content-type"), "application/octet-stream");
+    await page.arrayBuffer();
+    await assert.rejects(link("video/mp4", "?expires=3601"), /from 1 to 3600/);
+    await assert.rejects(link("video/mp4", "?disposition=shown"), /attachment or inline/);
+  });
+}
