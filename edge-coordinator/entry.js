@@ -1,7 +1,10 @@
 // The worker as the platform sees it: a few classes that pass every call on to the WebAssembly module beside them.
 //
 // A trap (a panic, say) leaves the module in the middle of what it did, so its memory is not to be trusted any more: before
-// the next call the module starts anew, and every Durable Object is made anew in it, from its storage.
+// the next call the module starts anew, and every Durable Object is made anew in it, from its storage. The requests that were
+// under way in it are answered with a problem, which clients repeat: nothing would wake them any more.
+//
+// Unwinding instead (`worker-build --panic-unwind`) takes a standard library that is built with it: nightly's `build-std`.
 import { WorkerEntrypoint } from "cloudflare:workers";
 // What wasm-bindgen makes of the crate; `cargo xtask build worker` bundles both.
 import * as coordinator from "./index.js";
@@ -24,6 +27,7 @@ function noteTrap(error) {
   if (!(error instanceof WebAssembly.RuntimeError)) return;
   console.error("Critical", error);
   state.criticalError = true;
+  for (const end of underWay) end();
 }
 
 /** Runs a call into the module. */
@@ -40,10 +44,52 @@ function run(call) {
 // What traps after an `await` traps in a task of its own.
 addEventListener("error", ({ error }) => noteTrap(error));
 
+/** What ends the requests that are under way, one each. */
+const underWay = new Set();
+
+/** Answers a request, whatever becomes of the module meanwhile. */
+async function answer(call) {
+  let end;
+  // Told without a response: one can only be made within the request that it answers.
+  const trapped = new Promise((resolve) => (end = () => resolve(undefined)));
+  underWay.add(end);
+  try {
+    return (await Promise.race([run(call), trapped])) ?? internalProblem();
+  } catch (error) {
+    if (!(error instanceof WebAssembly.RuntimeError)) console.error(error);
+    return internalProblem();
+  } finally {
+    underWay.delete(end);
+  }
+}
+
+/** The problem `internal` of docs/api.md; a page of any origin may read it, since it tells nothing of anybody. */
+function internalProblem() {
+  const requestId = crypto.randomUUID().replaceAll("-", "").slice(0, 16);
+  const problem = {
+    type: "urn:syncsphere:problem:internal",
+    title: "The coordinator failed",
+    status: 500,
+    code: "internal",
+    detail: "the coordinator failed; the request may be repeated",
+    requestId,
+    retryAfter: 1,
+  };
+  const headers = {
+    "content-type": "application/problem+json",
+    "cache-control": "no-store",
+    "access-control-allow-origin": "*",
+    "retry-after": "1",
+    "x-request-id": requestId,
+  };
+  console.error(JSON.stringify({ requestId, status: 500, cause: "the WebAssembly module trapped" }));
+  return new Response(JSON.stringify(problem), { status: 500, headers });
+}
+
 /** What answers requests, and what the clock starts. */
 export default class extends WorkerEntrypoint {
   fetch(request) {
-    return run(() => coordinator.fetch(request, this.env, this.ctx));
+    return answer(() => coordinator.fetch(request, this.env, this.ctx));
   }
 
   scheduled(event) {

@@ -9,7 +9,7 @@ use crate::api_error::{ApiError, internal};
 /// beyond: what it hands over is refused all the same.
 ///
 /// Source: Complete of 10,000 parts with ETag and checksum has about 1.1 MB.
-pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
+pub(crate) const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 
 /// Largest number that JavaScript and SQLite's binding hold exactly (2^53 - 1).
 pub(crate) const MAX_SAFE_INTEGER: u64 = 9_007_199_254_740_991;

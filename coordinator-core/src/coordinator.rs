@@ -10,12 +10,13 @@ use crate::context::Context;
 use crate::http::dispatch::dispatch;
 use crate::http::reply::{self, LogFields};
 use crate::http::{Query, routes, subprotocol_token};
-use crate::ledger::{Command, Receipt};
-use crate::operations::deliver::{self, DeliveryOutcome};
+use crate::ledger::Command;
+use crate::operations::deliver::{self, DeliveryOutcome, DeliveryResult};
 use crate::operations::jobs;
 use crate::operations::operation_context::OperationContext;
 use crate::operations::orphans::OrphanReport;
-use crate::ports::{IdentityProviders, MetadataDatabase, Storage, WorkspaceFailure, Workspaces};
+use crate::operations::storage_health::StorageHealth;
+use crate::ports::{IdentityProviders, MetadataDatabase, RequestBody, Storage, WorkspaceFailure, Workspaces};
 
 /// The WebSocket subprotocol of the change feed. Source: the contract, `docs/api.md`.
 const EVENTS_PROTOCOL: &str = "syncsphere.v1";
@@ -30,6 +31,7 @@ const ORPHANS_WORKSPACE: &str = "_strays";
 pub struct Coordinator {
     config: Config,
     known: VerificationCache,
+    storage_health: StorageHealth,
 }
 
 /// Somebody who may listen to a workspace's changes.
@@ -50,6 +52,7 @@ impl Coordinator {
     pub fn new(config: Config) -> Self {
         Self {
             known: VerificationCache::none(&config.auth),
+            storage_health: StorageHealth::default(),
             config,
         }
     }
@@ -65,15 +68,15 @@ impl Coordinator {
         Budgeted::new(storage, self.config.storage_requests())
     }
 
-    /// Answers a request. It never fails: whatever goes wrong becomes an
+    /// Answers a request, whose body is read once it is known who asks. It never fails: whatever goes wrong becomes an
     /// `application/problem+json` reply, with a [`Cause`](crate::Cause) among the response's
     /// extensions where there is something that only the log may know.
     ///
     /// May be dropped at any await: every operation writes its intent before it asks storage, and
     /// may be repeated.
-    pub async fn handle<S: Storage, W: Workspaces, I: IdentityProviders>(
+    pub async fn handle<S: Storage, W: Workspaces, I: IdentityProviders, B: RequestBody>(
         &self,
-        request: http::Request<Vec<u8>>,
+        request: http::Request<B>,
         cx: Context,
         storage: &S,
         workspaces: &W,
@@ -91,7 +94,7 @@ impl Coordinator {
                 &self.authenticator(identity_providers, &cx),
                 &found,
                 &head,
-                &body,
+                body,
             )
             .await
             {
@@ -160,7 +163,7 @@ impl Coordinator {
     }
 
     /// Makes the workspace's next delivery to the metadata database, if one is due, and tells the
-    /// ledger of the one before, whose receipt that is. Meant to be repeated, each time in a fresh
+    /// ledger of the one before, whose result that is. Meant to be repeated, each time in a fresh
     /// context, and ended by [`Self::finish_deliveries`].
     pub async fn deliver<W: Workspaces, D: MetadataDatabase>(
         &self,
@@ -168,22 +171,22 @@ impl Coordinator {
         cx: &Context,
         workspaces: &W,
         database: &D,
-        before: Option<Receipt>,
+        before: Option<DeliveryResult>,
     ) -> DeliveryOutcome {
         let op = self.operation_context(cx, &(), workspaces);
         deliver::deliver(&op, workspace, database, before).await
     }
 
-    /// Tells the workspace's ledger how the last delivery went: by its receipt, or that it failed.
+    /// Tells the workspace's ledger how the last delivery went: by its result, or that it failed.
     /// Gives how far the database is.
     pub async fn finish_deliveries<W: Workspaces>(
         &self,
         workspace: &WorkspaceId,
         cx: &Context,
         workspaces: &W,
-        receipt: Option<Receipt>,
+        result: Option<DeliveryResult>,
     ) -> Option<DatabaseStatus> {
-        deliver::conclude(&self.operation_context(cx, &(), workspaces), workspace, receipt).await
+        deliver::conclude(&self.operation_context(cx, &(), workspaces), workspace, result).await
     }
 
     fn refused<B>(
@@ -212,6 +215,7 @@ impl Coordinator {
             cx,
             storage,
             workspaces,
+            storage_health: &self.storage_health,
             workspace: OnceCell::new(),
         }
     }

@@ -31,7 +31,7 @@
 //!
 //! use syncsphere_coordinator_core::ledger::{self, MemoryStore};
 //! use syncsphere_coordinator_core::{
-//!     Config, Context, Coordinator, NoIdentityProviders, Storage, StorageFailure, WorkspaceFailure, Workspaces,
+//!     Config, Context, Coordinator, NoIdentityProviders, Storage, StorageFailure, UnreadableBody, WorkspaceFailure, Workspaces,
 //! };
 //! use syncsphere_protocol::WorkspaceId;
 //!
@@ -105,13 +105,13 @@ pub use crate::http::reply::{Cause, LogFields, misconfigured, unreadable};
 pub use auth::{AuthConfig, Clients, ExternalIssuers, SigningKeys};
 pub use budget::Budgeted;
 pub use config::{Config, ConfigError, OrphanUploads, VARIABLES};
-pub use context::{Context, MAX_BODY_BYTES};
+pub use context::Context;
 pub use coordinator::{Coordinator, Listener};
-pub use operations::deliver::DeliveryOutcome;
+pub use operations::deliver::{DeliveryOutcome, DeliveryResult};
 pub use operations::orphans::{OrphanReport, OrphanedUpload};
 pub use ports::{
-    DatabaseFailure, IdentityProviders, IssuerFailure, MetadataDatabase, NoIdentityProviders, Storage,
-    StorageFailure, WorkspaceFailure, Workspaces,
+    DatabaseFailure, IdentityProviders, IssuerFailure, MetadataDatabase, NoIdentityProviders, RequestBody,
+    Storage, StorageFailure, UnreadableBody, WorkspaceFailure, Workspaces,
 };
 pub use public_key::{Algorithm, PublicKey};
 pub use s3::{Addressing, Bucket, Endpoint, InvalidEndpoint, Provider, PublicEndpoints};

@@ -8,6 +8,24 @@ use syncsphere_protocol::WorkspaceId;
 use crate::ledger::{Call, Reply};
 use crate::public_key::PublicKey;
 
+/// The body of a request, read once it is known who asks.
+pub trait RequestBody {
+    /// The whole body, or, of one that is longer than `limit` bytes, more than that many of them.
+    fn read(self, limit: usize) -> impl Future<Output = Result<Vec<u8>, UnreadableBody>>;
+}
+
+/// The connection broke before the body had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the request's body cannot be read")]
+pub struct UnreadableBody;
+
+/// A body that has been read.
+impl RequestBody for Vec<u8> {
+    async fn read(self, _limit: usize) -> Result<Vec<u8>, UnreadableBody> {
+        Ok(self)
+    }
+}
+
 /// Object storage, reached by requests that the core has built and signed.
 pub trait Storage {
     /// Sends `request` and gives back the whole response.
@@ -138,6 +156,8 @@ pub trait MetadataDatabase {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the database failed: {cause}")]
 pub struct DatabaseFailure {
-    /// What happened, for the log: neither an address nor a credential nor anything of a file.
+    /// What happened, for the log and for operators: neither an address nor a credential nor anything of a file.
     pub cause: String,
+    /// Whether it refused what it was given: other rows may fare better.
+    pub is_about_rows: bool,
 }

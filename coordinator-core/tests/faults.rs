@@ -12,7 +12,7 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod common;
 
-use common::{Exchange, Harness, PART, both_parts, error, nothing, object, parts, xml};
+use common::{Exchange, Harness, PART, both_parts, error, object, parts, xml};
 use serde_json::{Value, json};
 use syncsphere_coordinator_core::StorageFailure;
 
@@ -87,22 +87,6 @@ fn no_such_upload_at_completion_is_resolved_the_same_way() {
     let gone = error(404, "NoSuchUpload");
     let script = vec![("GET uploadId", both_parts()), ("POST uploadId", gone), whole()];
     assert_eq!(harness.complete(&grant, json!({}), script).0, 200);
-}
-
-#[test]
-fn neither_upload_nor_object_means_gone() {
-    let mut harness = Harness::new();
-    let grant = harness.open();
-    let gone = || error(404, "NoSuchUpload");
-    let script = vec![
-        ("GET uploadId", gone()),
-        ("HEAD", nothing()),
-        ("DELETE uploadId", gone()),
-        ("DELETE", xml(204, "")),
-    ];
-    let (status, problem) = harness.complete(&grant, json!({}), script);
-    assert_eq!((status, &problem["code"]), (410, &json!("upload_gone")));
-    assert_eq!(harness.kinds(), ["file.uploading", "file.aborted"]);
 }
 
 #[test]

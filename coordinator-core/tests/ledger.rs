@@ -144,8 +144,10 @@ proptest! {
             prop_assert_eq!(applied.wake_ms, next_due);
 
             let Ok(used) = store.usage("ann");
-            prop_assert_eq!(used, kept_bytes(&store));
-            prop_assert!(used <= QUOTA);
+            prop_assert_eq!(used.bytes, kept_bytes(&store));
+            prop_assert!(used.bytes <= QUOTA);
+            let open = store.all_uploads().filter(|upload| upload.phase != UploadPhase::Ended);
+            prop_assert_eq!(used.open, open.count() as u64);
 
             // What is open will end by itself, and what has ended has an end written down.
             for upload in store.all_uploads() {

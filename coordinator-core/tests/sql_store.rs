@@ -273,8 +273,6 @@ fn no_statement_reads_more_rows_than_it_answers() {
             }
         }
     }
-    // Jobs that are over, and keys that are forgotten.
-    ask(&mut store, i64::MAX, Command::TakeJobs { limit: 1_000 });
     for path in [None, Some("raw")] {
         for name in [None, Some("n")] {
             let listing = Listing {
@@ -283,8 +281,13 @@ fn no_statement_reads_more_rows_than_it_answers() {
                 created_from: Some(Timestamp::from_unix_millis(1_010)),
                 ..everything(10)
             };
-            assert!(read_all(&mut store, listing).len() >= 290);
+            // Some of those that are gone have been purged meanwhile.
+            assert!(read_all(&mut store, listing).len() >= 150);
         }
+    }
+    // Jobs that are over, keys and files that are forgotten.
+    for _ in 0..3 {
+        ask(&mut store, i64::MAX, Command::TakeJobs { limit: 1_000 });
     }
     // A metadata database is told everything, and then what is new.
     let mut store = sqlite.store().with_metadata_database(true);
@@ -397,7 +400,9 @@ fn a_database_of_the_first_version_is_brought_up_to_date_without_loss() {
     // Twice is as good as once.
     upgraded.migrate().unwrap();
     assert_eq!(upgraded.identity().unwrap(), filled.identity().unwrap());
-    assert_eq!(upgraded.usage("ann").unwrap(), filled.usage("ann").unwrap());
+    let (counted, exact) = (upgraded.usage("ann").unwrap(), filled.usage("ann").unwrap());
+    assert_eq!((counted.bytes, counted.open), (exact.bytes, exact.open));
+    assert!(counted.record_bytes > 0);
     for name_prefix in [None, Some("n")] {
         let listing = Listing {
             name_prefix: name_prefix.map(Into::into),
@@ -423,10 +428,14 @@ fn a_database_of_the_first_version_is_brought_up_to_date_without_loss() {
         ask(&mut upgraded, 0, everything.clone()),
         ask(&mut filled, 0, everything)
     );
-    assert_eq!(
-        upgraded.due_jobs(i64::MAX, 100).unwrap(),
-        filled.due_jobs(i64::MAX, 100).unwrap()
-    );
+    for kind in [
+        "expire", "resolve", "sweep", "watch", "strays", "forget", "compact",
+    ] {
+        assert_eq!(
+            upgraded.due_jobs(kind, i64::MAX, 100).unwrap(),
+            filled.due_jobs(kind, i64::MAX, 100).unwrap()
+        );
+    }
     // It goes on where it was.
     let goes_on = ask(&mut upgraded, 9_000, begin(vec![draft(41, "last", "", 9_000)]));
     assert_eq!(

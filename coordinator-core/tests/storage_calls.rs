@@ -182,3 +182,81 @@ fn no_request_and_no_alarm_asks_storage_more_often_than_the_plan_allows() {
     let (_, open) = harness.ask("GET", "/v1/files?status=uploading", Value::Null, vec![]);
     assert_eq!(open["files"], json!([]));
 }
+
+#[test]
+fn whoever_asks_for_the_health_asks_storage_once_in_five_seconds() {
+    let mut harness = Harness::new();
+    let health = || http::Request::get("/healthz").body(Vec::new()).unwrap();
+    for answer in [error(503, "SlowDown"), error(403, "AccessDenied"), xml(200, "")] {
+        let is_away = answer.as_ref().is_ok_and(|answer| answer.status() == 503);
+        let script = match is_away {
+            // What only reads is asked three times.
+            true => (0..3).map(|_| ("HEAD", error(503, "SlowDown"))).collect(),
+            false => vec![("HEAD", answer)],
+        };
+        let (first, _) = harness.send(health(), script);
+        harness.now_ms += 4_999;
+        let (second, _) = harness.send(health(), vec![]);
+        assert_eq!(first, second);
+        harness.now_ms += 1;
+    }
+    assert_eq!(harness.send(health(), vec![("HEAD", xml(200, ""))]).0, 200);
+}
+
+#[test]
+fn what_storage_refuses_to_create_counts_no_longer() {
+    let mut harness = Harness::new();
+    let file = json!({"clientRef": "f", "name": "f.bin", "size": PART + 1, "partSize": PART});
+    let body = json!({ "files": [file] });
+    let refused = vec![("POST uploads", error(403, "AccessDenied"))];
+    assert_eq!(harness.ask("POST", "/v1/uploads", body.clone(), refused).0, 500);
+    assert_eq!(used(&harness), 0);
+    // Where it did not answer, the upload may be there, and the request may be repeated.
+    let away = vec![("POST uploads", Err(StorageFailure::TimedOut))];
+    assert_eq!(harness.ask("POST", "/v1/uploads", body, away).0, 503);
+    assert_eq!(used(&harness), PART + 1);
+}
+
+/// What the only owner's files come to.
+fn used(harness: &Harness) -> u64 {
+    use syncsphere_coordinator_core::ledger::Store;
+    let ledgers = harness.ledgers.0.borrow();
+    let store = &ledgers[&"demo".parse().unwrap()];
+    let owners: std::collections::BTreeSet<_> =
+        store.all_uploads().map(|upload| &upload.file.owner.0).collect();
+    let used = owners.into_iter().map(|owner| store.usage(owner).unwrap().bytes);
+    used.sum()
+}
+
+#[test]
+fn an_idempotency_key_of_an_upload_that_is_over_gives_no_urls() {
+    for size in [1, PART + 1] {
+        let mut harness = Harness::new();
+        let is_multipart = size > PART;
+        let file = json!({"clientRef": "f", "name": "f.bin", "size": size, "partSize": PART, "parts": [{ "partNumber": 1 }]});
+        let body = json!({ "files": [file] });
+        let created = || {
+            let body =
+                "<InitiateMultipartUploadResult><UploadId>s1</UploadId></InitiateMultipartUploadResult>";
+            is_multipart.then(|| ("POST uploads", xml(200, body)))
+        };
+        let (_, reply) = harness.ask_by_key("k", body.clone(), created().into_iter().collect());
+        let begun = reply["uploads"][0].clone();
+        assert_eq!(
+            harness.ask_by_key("k", body.clone(), vec![]).1["uploads"][0]["uploadId"],
+            begun["uploadId"]
+        );
+
+        let sweep = [("DELETE uploadId", xml(204, "")), ("DELETE", xml(204, ""))];
+        let sweep = sweep.into_iter().skip(usize::from(!is_multipart)).collect();
+        let path = format!("/v1/uploads/{}", begun["uploadId"].as_str().unwrap());
+        harness.ask("DELETE", &path, Value::Null, sweep);
+        let (_, again) = harness.ask_by_key("k", body, vec![]);
+        let told = if again["uploads"].is_array() {
+            &again["uploads"][0]["error"]
+        } else {
+            &again
+        };
+        assert_eq!(told["code"], "upload_gone", "{again}");
+    }
+}

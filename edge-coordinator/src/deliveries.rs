@@ -34,10 +34,15 @@ pub(crate) async fn make<W: Workspaces>(
                 report.status = status;
                 break;
             }
-            DeliveryOutcome::Rows { count, receipt } => {
+            DeliveryOutcome::Rows { count, result } => {
                 report.deliveries = report.deliveries.saturating_add(1);
                 report.rows = report.rows.saturating_add(count);
-                last = Some(receipt);
+                last = Some(result);
+            }
+            DeliveryOutcome::Refused { failure, result } => {
+                report.refused = report.refused.saturating_add(1);
+                report.refusal = Some(failure.to_string());
+                last = Some(result);
             }
             DeliveryOutcome::Failed(failure) => {
                 report.cause = Some(failure.to_string());
@@ -59,6 +64,9 @@ struct Report {
     began_ms: i64,
     deliveries: usize,
     rows: usize,
+    /// Deliveries that the database refused for what is in them; each was made smaller, or left out.
+    refused: usize,
+    refusal: Option<String>,
     status: Option<DatabaseStatus>,
     cause: Option<String>,
 }
@@ -70,6 +78,7 @@ struct Line<'a> {
     workspace: &'a str,
     deliveries: usize,
     rows: usize,
+    refused: usize,
     duration_ms: i64,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     status: Option<&'a DatabaseStatus>,
@@ -83,13 +92,15 @@ impl Report {
             began_ms: now_ms(),
             deliveries: 0,
             rows: 0,
+            refused: 0,
+            refusal: None,
             status: None,
             cause: None,
         }
     }
 
     fn log(&self, workspace: &WorkspaceId) {
-        if self.deliveries == 0 && self.cause.is_none() {
+        if self.deliveries == 0 && self.refused == 0 && self.cause.is_none() {
             return;
         }
         let line = Line {
@@ -97,9 +108,10 @@ impl Report {
             workspace: workspace.as_str(),
             deliveries: self.deliveries,
             rows: self.rows,
+            refused: self.refused,
             duration_ms: now_ms().saturating_sub(self.began_ms),
             status: self.status.as_ref(),
-            cause: self.cause.as_deref(),
+            cause: self.cause.as_deref().or(self.refusal.as_deref()),
         };
         let text = serde_json::to_string(&line).unwrap_or_default();
         match line.cause {

@@ -1,10 +1,10 @@
 //! What happens to a request from outside.
 
-use syncsphere_coordinator_core::{Context, Coordinator, MAX_BODY_BYTES, misconfigured, unreadable};
+use syncsphere_coordinator_core::{Context, Coordinator, misconfigured, unreadable};
 use worker::{Env, Request, Response, Result};
 
 use crate::environment;
-use crate::http_types::{plain_request, platform_response};
+use crate::http_types::{PlatformBody, plain_request, platform_response};
 use crate::identity_providers::PlatformIdentityProviders;
 use crate::limits;
 use crate::request_trace::RequestTrace;
@@ -13,14 +13,14 @@ use crate::workspaces::{self, RemoteWorkspaces};
 
 /// Answers a request. An `Err` becomes the platform's own error page, so it is for faults of the
 /// platform alone.
-pub(crate) async fn answer(mut request: Request, env: &Env) -> Result<Response> {
+pub(crate) async fn answer(request: Request, env: &Env) -> Result<Response> {
     let cx = environment::context()?;
     let mut trace = RequestTrace::begin(cx.request_id.clone());
     let coordinator = match environment::coordinator(env) {
         Ok(coordinator) => coordinator,
         Err(error) => return ended(misconfigured(&error, trace.request_id()), &trace),
     };
-    let Ok(plain) = plain_request(&mut request, MAX_BODY_BYTES).await else {
+    let Ok(plain) = plain_request(request) else {
         return ended(unreadable(trace.request_id()), &trace);
     };
     trace.set_method(plain.method());
@@ -53,7 +53,7 @@ pub(crate) async fn answer(mut request: Request, env: &Env) -> Result<Response> 
 
 async fn listen(
     coordinator: &Coordinator,
-    request: &http::Request<Vec<u8>>,
+    request: &http::Request<PlatformBody>,
     cx: &Context,
     env: &Env,
     trace: &RequestTrace,

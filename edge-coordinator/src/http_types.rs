@@ -2,35 +2,46 @@
 
 use futures_util::StreamExt;
 use http::header::{HeaderName, HeaderValue};
+use syncsphere_coordinator_core::{RequestBody, UnreadableBody};
 use worker::{ByteStream, Error, Headers, Request, Response, ResponseBuilder, Result};
 
-/// The request with at most `limit` bytes and one chunk of its body: what is longer is cut off and
-/// still longer than `limit`.
-pub(crate) async fn plain_request(request: &mut Request, limit: usize) -> Result<http::Request<Vec<u8>>> {
+/// The request, whose body is still to be read.
+pub(crate) fn plain_request(request: Request) -> Result<http::Request<PlatformBody>> {
     let inner = request.inner();
-    let mut plain = http::Request::builder()
+    let plain = http::Request::builder()
         .method(inner.method().as_str())
-        .uri(inner.url())
-        .body(Vec::new())
-        .map_err(unreadable)?;
-    copy_headers(request.headers(), plain.headers_mut());
-    if inner.body().is_some() {
-        *plain.body_mut() = match stated_length(plain.headers()) {
-            // In one piece, which costs a third of the stream. The platform lets nobody send more than he states.
-            Some(length) if length <= limit => request.bytes().await?,
-            _ => read_up_to(request.stream()?, limit).await?,
-        };
-    }
+        .uri(inner.url());
+    let mut headers = http::HeaderMap::new();
+    copy_headers(request.headers(), &mut headers);
+    let mut plain = plain.body(PlatformBody(request)).map_err(unreadable)?;
+    *plain.headers_mut() = headers;
     Ok(plain)
 }
 
-fn stated_length(headers: &http::HeaderMap) -> Option<usize> {
-    headers
-        .get(http::header::CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
+/// The body of a request of the platform.
+pub(crate) struct PlatformBody(Request);
+
+impl RequestBody for PlatformBody {
+    /// In one piece where its length is stated, which costs a third of the stream: the platform lets nobody send more than
+    /// that. Otherwise at most one chunk more than `limit` bytes.
+    async fn read(self, limit: usize) -> std::result::Result<Vec<u8>, UnreadableBody> {
+        let Self(mut request) = self;
+        if request.inner().body().is_none() {
+            return Ok(Vec::new());
+        }
+        let read = match stated_length(request.headers()) {
+            Some(length) if length <= limit => request.bytes().await,
+            _ => match request.stream() {
+                Ok(stream) => read_up_to(stream, limit).await,
+                Err(error) => Err(error),
+            },
+        };
+        read.map_err(|_| UnreadableBody)
+    }
+}
+
+fn stated_length(headers: &Headers) -> Option<usize> {
+    headers.get("content-length").ok()??.parse().ok()
 }
 
 /// The response as the platform sends it.

@@ -18,7 +18,7 @@ pub(crate) const PAUSE_SECONDS: u32 = 10;
 /// Whether the request comes within the limit of its address.
 ///
 /// A limiter that fails lets the request through: it must not be what takes the service down.
-pub(crate) async fn is_within_address_limit(env: &Env, request: &http::Request<Vec<u8>>) -> bool {
+pub(crate) async fn is_within_address_limit<B>(env: &Env, request: &http::Request<B>) -> bool {
     if request.method() == http::Method::OPTIONS {
         return true;
     }

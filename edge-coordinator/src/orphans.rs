@@ -33,6 +33,7 @@ pub(crate) fn log(report: &OrphanReport) {
         "listed": report.listed,
         "strays": orphans,
         "aborted": report.aborted,
+        "skipped": report.skipped,
         "last": report.is_last,
         "cause": report.failure,
     });

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::ids::FileId;
+
 /// How far the metadata database is with a workspace. Reply of `GET /v1/database` and of
 /// `POST /v1/database/rebuild`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,4 +18,23 @@ pub struct DatabaseStatus {
     pub rebuilding: bool,
     /// Attempts to reach the database since the last that succeeded.
     pub failures: u32,
+    /// Rows that the database refused and that were left out, since everything was last begun to be written anew.
+    #[serde(default)]
+    pub parked: u64,
+    /// The last of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_parked: Option<ParkedRow>,
+}
+
+/// A row that the database refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ParkedRow {
+    /// The file that it is about.
+    pub file_id: FileId,
+    /// Sequence number of the change, or of the file's newest in a replay.
+    pub seq: u64,
+    /// Why, in the database's own code; at most 64 bytes.
+    pub cause: String,
 }

@@ -70,13 +70,17 @@ pub struct FileRecord {
     pub file_id: FileId,
     /// The workspace that the file belongs to.
     pub workspace: WorkspaceId,
-    /// The file's own name, as the user's system writes it (Unicode NFC).
+    /// The file's own name, as the user's system writes it, in Unicode NFC and with symbols in the place of control
+    /// characters.
     pub name: Redacted<String>,
+    /// The name with its control characters, where it has some and is not longer than 1,024 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_name: Option<Redacted<String>>,
     /// Folder inside the workspace, slash separated, empty for the root.
     pub path: Redacted<String>,
     /// Size in bytes.
     pub size: u64,
-    /// Media type as the client declared it.
+    /// Media type as the client declared it, or as the name tells where it declared none.
     pub content_type: String,
     /// Where the file stands.
     pub status: FileStatus,

@@ -34,11 +34,11 @@ pub struct InitiateRequest {
 pub struct NewFile {
     /// The client's own name for this entry; the reply repeats it.
     pub client_ref: String,
-    /// The file's name without its folder.
+    /// The file's name without its folder, 1 to 255 UTF-16 units in NFC; control characters are replaced.
     pub name: Redacted<String>,
     /// Size in bytes.
     pub size: u64,
-    /// Media type; `application/octet-stream` where absent or empty.
+    /// Media type; guessed from the name where it is absent or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
     /// Last modification, in milliseconds since 1970.
@@ -47,7 +47,7 @@ pub struct NewFile {
     /// Folder inside the workspace, slash separated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<Redacted<String>>,
-    /// Anything the client wants kept with the file.
+    /// Anything the client wants kept with the file: at most 256 entries with keys of 1 to 256 bytes, 16 KiB in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Redacted<StringMap>>,
     /// The part size the client would like, in bytes; the reply's `partSize` rules.

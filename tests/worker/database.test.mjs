@@ -147,6 +147,31 @@ describe("the metadata database", () => {
     assert.deepEqual(rows, [{ owner: "ops␀\\u0000" }]);
   });
 
+  test("refuses a row and is given all others", async () => {
+    const client = await operator();
+    await stack.database.query("ALTER TABLE files ADD CONSTRAINT choosy CHECK (name <> 'poison')");
+    try {
+      const names = ["before", "poison", "between", "after"];
+      await Promise.all(names.map((name) => client.open(noise(1), { name })));
+      const status = await caughtUp(client);
+      assert.equal(status.failures, 0);
+      assert.equal(status.parked, 1);
+      assert.equal(status.lastParked.cause, "SQLSTATE 23514");
+      const rows = await stack.database.query("SELECT name FROM files WHERE workspace = $1 ORDER BY name", [
+        client.workspace,
+      ]);
+      assert.deepEqual(
+        rows.map(({ name }) => name),
+        ["after", "before", "between"],
+      );
+    } finally {
+      await stack.database.query("ALTER TABLE files DROP CONSTRAINT choosy");
+    }
+    await client.ask("POST", "/v1/database/rebuild");
+    await assertMirrored(client);
+    assert.equal((await client.ask("GET", "/v1/database")).parked, 0);
+  });
+
   test("does not mix workspaces", async () => {
     const clients = [await operator(), await operator()];
     await Promise.all(clients.flatMap((client) => [client.upload(noise(1)), client.upload(noise(2))]));

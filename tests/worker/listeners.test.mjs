@@ -86,16 +86,16 @@ describe("many listeners", () => {
     const client = await stack.guest();
     const attentive = await Listener.open(client, 0);
     const idle = await DeafListener.open(client);
-    // 33 KB in each change and 26 MB altogether: more than the buffers between two programs take.
-    const metadata = Object.fromEntries(upTo(32).map((index) => [`k${index}`, "x".repeat(1024)]));
-    for (let told = 0; told < 800; told += 25) {
-      await client.initiate(upTo(25).map(() => ({ clientRef: "f", name: "f", size: 1, metadata })));
+    // 16 KB in each change and 26 MB altogether: more than the buffers between two programs take.
+    const metadata = Object.fromEntries(upTo(15).map((index) => [`k${index}`, "x".repeat(1024)]));
+    for (let told = 0; told < 1600; told += 50) {
+      await client.initiate(upTo(50).map(() => ({ clientRef: "f", name: "f", size: 1, metadata })));
     }
-    await attentive.until(800);
-    assert.deepEqual(attentive.sequence(), upTo(800));
+    await attentive.until(1600);
+    assert.deepEqual(attentive.sequence(), upTo(1600));
     const { code, changes } = await idle.readOn();
     assert.equal(code, 1013);
-    assert.ok(changes < 800, `it was sent all ${changes} changes`);
+    assert.ok(changes < 1600, `it was sent all ${changes} changes`);
     attentive.close();
   });
 

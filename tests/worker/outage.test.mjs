@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { startCoordinator } from "../../stack/coordinator.mjs";
-import { Client, PART, assertProblem, noise, useStack } from "./support.mjs";
+import { Client, PART, assertProblem, eventually, noise, useStack } from "./support.mjs";
 
 const stack = useStack();
 
@@ -68,7 +68,8 @@ describe("while storage is down", () => {
 
   test("and once it is back everything goes on where it was", async () => {
     await stack.s3.resume();
-    assert.equal((await client.send("GET", "/healthz")).status, 200);
+    // An answer of storage holds for five seconds.
+    await eventually(async () => (await client.send("GET", "/healthz")).status === 200, "storage is healthy");
     assert.equal((await client.complete(grant)).status, "available");
     await client.sendParts(single, noise(1));
     assert.equal((await client.complete(single)).status, "available");

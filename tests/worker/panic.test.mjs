@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { builtWorker, startCoordinator } from "../../stack/coordinator.mjs";
 import { startSeaweed } from "../../stack/seaweed.mjs";
-import { Client, noise } from "./support.mjs";
+import { Client, assertProblem, noise } from "./support.mjs";
 
 /** `(module (func (export "trap") unreachable))` */
 const TRAP = Buffer.from("0061736d0100000001040160000003020100070801047472617000000a05010300000b", "hex");
@@ -45,14 +45,26 @@ describe("a panic", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
+  test("ends no request without an answer", async () => {
+    const client = await Client.guest(coordinator.url, "panic");
+    const others = Array.from({ length: 20 }, () => client.send("GET", "/v1/files"));
+    const trapped = client.send("GET", "/v1/files", { headers: { "x-trap": "later" } });
+    for (const response of await Promise.all([...others, trapped])) {
+      if (response.status === 200) await response.body?.cancel();
+      else await assertProblem(response, "internal");
+    }
+    assert.equal((await client.send("GET", "/v1/files")).status, 200);
+  });
+
   for (const when of ["at once", "later"]) {
     test(`${when} answers 500, and the next request finds everything as it was`, async () => {
       const client = await Client.guest(coordinator.url, "panic");
       const file = await client.upload(noise(3));
       const grant = await client.open(noise(1));
       const response = await client.send("GET", "/v1/files", { headers: { "x-trap": when } });
-      assert.equal(response.status, 500);
-      await response.body?.cancel();
+      const problem = await assertProblem(response, "internal");
+      assert.equal(problem.status, 500);
+      assert.equal(Number(response.headers.get("retry-after")), problem.retryAfter);
       assert.deepEqual(await client.ask("GET", `/v1/files/${file.fileId}`), file);
       await client.sendParts(grant, noise(1));
       assert.equal((await client.complete(grant)).status, "available");

@@ -168,6 +168,7 @@ describe("names and what goes with them", () => {
     "%2e%2e",
     `${"é".repeat(125)}.tiff`,
     "x".repeat(255),
+    `${"あ".repeat(251)}.pdf`,
   ];
   for (const name of NAMES) {
     test(`the download of ${JSON.stringify(name.slice(0, 40))} has the file's own name`, async () => {

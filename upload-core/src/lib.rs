@@ -127,6 +127,7 @@
 //! #                     file_id: "f1".parse()?,
 //! #                     workspace: "w".parse()?,
 //! #                     name: "a.txt".into(),
+//! #                     original_name: None,
 //! #                     path: "".into(),
 //! #                     size: 3,
 //! #                     content_type: "text/plain".to_owned(),

@@ -19,7 +19,7 @@ const LIFE_MS: i64 = 15 * 60 * 1000;
 /// Permission for one call that a client makes of the coordinator as if it were S3. Whoever has it may make the call, so
 /// it stands in a URL; only this coordinator can write one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct PresignedCall {
     pub what: PresignedAction,
     /// Milliseconds since 1970.
@@ -39,7 +39,7 @@ pub(crate) enum PresignedAction {
 /// The upload that may be begun, with everything but the media type, which comes with the call. Its ids are here, so
 /// that a call that is repeated begins nothing else.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Creation {
     pub workspace: WorkspaceId,
     pub subject: Redacted<String>,
@@ -47,6 +47,8 @@ pub(crate) struct Creation {
     pub upload_id: UploadId,
     pub file_id: FileId,
     pub name: Redacted<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_name: Option<Redacted<String>>,
     pub path: Redacted<String>,
     /// When it was asked for, in milliseconds since 1970: the object's key may tell the day.
     #[serde(default)]
@@ -108,6 +110,7 @@ mod tests {
             upload_id: "u1".parse().unwrap(),
             file_id: "f1".parse().unwrap(),
             name: "a".into(),
+            original_name: None,
             path: "".into(),
             begun_ms: Some(0),
         }))

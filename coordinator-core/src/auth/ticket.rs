@@ -7,14 +7,16 @@ use super::sealed;
 use crate::api_error::{ApiError, internal, invalid};
 use crate::model::DeferredLength;
 
-/// Form of the tickets that are written now; another form gets another name.
+/// Form of the tickets that are written now, and its version. Within a version fields are only added, and one that is not
+/// known is left aside, so that coordinators of two releases read each other's tickets; whatever else changes gets another
+/// version, which is written only once every coordinator reads it.
 const FORM: &str = "t1";
 
 /// Everything that signing further parts has to know, so that it asks no database.
 ///
 /// Only this coordinator can make one, and it serves one subject in one workspace for one upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Ticket {
     pub workspace: WorkspaceId,
     pub subject: Redacted<String>,
@@ -181,6 +183,51 @@ mod tests {
             ticket().require_alive(2_000).unwrap_err().code(),
             ErrorCode::UploadGone
         );
+    }
+
+    #[test]
+    fn a_ticket_of_a_later_release_serves_as_well() {
+        #[derive(Serialize)]
+        struct Later {
+            #[serde(flatten)]
+            known: Ticket,
+            unheard_of: &'static str,
+        }
+        let later = Later {
+            known: ticket(),
+            unheard_of: "x",
+        };
+        let text = sealed::seal(FORM, &later, &keys(1)).unwrap().0;
+        assert_eq!(open(&text, "u1", holder("demo", "ann")), Ok(ticket()));
+    }
+
+    #[test]
+    fn tickets_of_the_released_version_serve() {
+        let released = include_str!("../../tests/released/tickets-0.1.0.txt");
+        let tail = Some(Tail {
+            after: 1,
+            part_size: 5 * 1024 * 1024,
+        });
+        let with_tail = Ticket {
+            size: 30 * 1024 * 1024,
+            part_size: 8 * 1024 * 1024,
+            tail,
+            ..ticket()
+        };
+        let of_unknown_size = Ticket {
+            size: 0,
+            deferred_length: Some(DeferredLength {
+                max_size: 7,
+                max_bytes: Some(9),
+            }),
+            ..ticket()
+        };
+        let ann = holder("demo", "ann");
+        let read: Vec<Ticket> = released
+            .lines()
+            .map(|text| Ticket::held_by(&ann, text, &keys(1)).unwrap())
+            .collect();
+        assert_eq!(read, [ticket(), with_tail, of_unknown_size]);
     }
 
     #[test]

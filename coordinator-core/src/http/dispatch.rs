@@ -1,5 +1,5 @@
-//! From a request to its reply. Who asks is settled by the request's head alone; then comes the body's size, and last its
-//! content.
+//! From a request to its reply. Who asks is settled by the request's head alone; only then is the body read, as
+//! much of it as the endpoint takes.
 
 use http::request::Parts;
 use http::{Method, Response};
@@ -11,15 +11,15 @@ use super::{companion, companion_access, handlers, s3_calls};
 use crate::api_error::{ApiError, not_found};
 use crate::auth::{Authenticator, Principal, Scope};
 use crate::operations::operation_context::OperationContext;
-use crate::ports::{IdentityProviders, Storage, Workspaces};
+use crate::ports::{IdentityProviders, RequestBody, Storage, Workspaces};
 
 /// The reply to a request, or why there is none.
-pub(crate) async fn dispatch<S: Storage, W: Workspaces, I: IdentityProviders>(
+pub(crate) async fn dispatch<S: Storage, W: Workspaces, I: IdentityProviders, B: RequestBody>(
     op: &OperationContext<'_, S, W>,
     authenticator: &Authenticator<'_, I>,
     found: &Found<'_>,
     head: &Parts,
-    body: &[u8],
+    body: B,
 ) -> Result<Response<Vec<u8>>, ApiError> {
     if found.companion.is_some() {
         let answered = as_companion(op, authenticator, found, head, body).await;
@@ -34,26 +34,23 @@ pub(crate) async fn dispatch<S: Storage, W: Workspaces, I: IdentityProviders>(
     let route = route(found, &head.method)?;
     let ids = found.ids.as_slice();
     match route.handler {
-        Handler::Open(open) => {
-            route.check_size(body)?;
-            handlers::open(op, open, head, body).await
-        }
+        Handler::Open(open) => handlers::open(op, open, head, &route.read(body).await?).await,
         Handler::Scoped(scope, scoped) => {
             let principal = authenticate(op, authenticator, head, scope).await?;
-            route.check_size(body)?;
-            handlers::scoped(op, scoped, &principal, ids, head, body).await
+            let body = route.read(body).await?;
+            handlers::scoped(op, scoped, &principal, ids, head, &body).await
         }
         // Both are answered above.
         Handler::Companion(_) | Handler::S3Call => Err(not_found("there is no such endpoint")),
     }
 }
 
-async fn as_companion<S: Storage, W: Workspaces, I: IdentityProviders>(
+async fn as_companion<S: Storage, W: Workspaces, I: IdentityProviders, B: RequestBody>(
     op: &OperationContext<'_, S, W>,
     authenticator: &Authenticator<'_, I>,
     found: &Found<'_>,
     head: &Parts,
-    body: &[u8],
+    body: B,
 ) -> Result<Response<Vec<u8>>, ApiError> {
     let token = found.companion.flatten();
     let principal = companion_access::admit(op, authenticator, head, token).await?;
@@ -62,10 +59,10 @@ async fn as_companion<S: Storage, W: Workspaces, I: IdentityProviders>(
         return Err(not_found("Not Found"));
     }
     let route = route(found, &head.method)?;
-    route.check_size(body)?;
+    let body = route.read(body).await?;
     match route.handler {
         Handler::Companion(endpoint) => {
-            companion::answer(op, &principal, endpoint, &found.ids, head, body).await
+            companion::answer(op, &principal, endpoint, &found.ids, head, &body).await
         }
         Handler::Open(_) | Handler::Scoped(..) | Handler::S3Call => Err(not_found("Not Found")),
     }

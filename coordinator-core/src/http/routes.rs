@@ -6,6 +6,7 @@ use http::Method;
 use crate::api_error::{ApiError, invalid};
 use crate::auth::Scope;
 use crate::context::MAX_BODY_BYTES;
+use crate::ports::RequestBody;
 
 /// Largest body of a token request, in bytes. Source: own choice; three short form fields.
 const MAX_FORM: usize = 8 * 1024;
@@ -209,12 +210,17 @@ pub(crate) static ROUTES: [Route; 30] = {
 };
 
 impl Route {
-    /// Fails where a body is larger than the endpoint takes.
-    pub(crate) fn check_size(&self, body: &[u8]) -> Result<(), ApiError> {
+    /// The body, if it is not larger than the endpoint takes; nothing where the endpoint takes none.
+    pub(crate) async fn read(&self, body: impl RequestBody) -> Result<Vec<u8>, ApiError> {
         let limit = self.body_limit;
-        match body.len() > limit {
+        if limit == NO_BODY {
+            return Ok(Vec::new());
+        }
+        let read = body.read(limit).await;
+        let read = read.map_err(|error| invalid(error.to_string()))?;
+        match read.len() > limit {
             true => Err(invalid(format!("the body is larger than {limit} bytes"))),
-            false => Ok(()),
+            false => Ok(read),
         }
     }
 }

@@ -13,24 +13,25 @@ use crate::operations::operation_context::OperationContext;
 use crate::operations::tickets::ticket_for;
 use crate::operations::uploads;
 use crate::operations::uppy::parts::stored_parts;
-use crate::ports::{Storage, Workspaces};
+use crate::policy::FileName;
+use crate::ports::{RequestBody, Storage, Workspaces};
 
 /// The reply, an error included, as S3 would write it.
-pub(crate) async fn answer<S: Storage, W: Workspaces>(
+pub(crate) async fn answer<S: Storage, W: Workspaces, B: RequestBody>(
     op: &OperationContext<'_, S, W>,
     found: &Found<'_>,
     head: &Parts,
-    body: &[u8],
+    body: B,
 ) -> Response<Vec<u8>> {
     let answered = carry_out(op, found, head, body).await;
     answered.unwrap_or_else(|error| xml::error(error, &op.cx.request_id))
 }
 
-async fn carry_out<S: Storage, W: Workspaces>(
+async fn carry_out<S: Storage, W: Workspaces, B: RequestBody>(
     op: &OperationContext<'_, S, W>,
     found: &Found<'_>,
     head: &Parts,
-    body: &[u8],
+    body: B,
 ) -> Result<Response<Vec<u8>>, ApiError> {
     let permission = found.ids.first().copied().unwrap_or_default();
     let permitted = PresignedCall::open(permission, &op.config.auth.keys, op.cx.now_ms);
@@ -54,15 +55,16 @@ async fn carry_out<S: Storage, W: Workspaces>(
         | PresignedAction::Complete(ticket)
         | PresignedAction::Abort(ticket) => &ticket.workspace,
     };
-    if let Some(route) = found.route(&method) {
-        route.check_size(body)?;
-    }
+    let body = match found.route(&method) {
+        Some(route) => route.read(body).await?,
+        None => Vec::new(),
+    };
     // One request has one permission, so nothing was there before.
     let _ = op.workspace.set(workspace.clone());
     match permitted {
         PresignedAction::Create(creation) => create(op, head, *creation).await,
         PresignedAction::List(ticket) => list(op, &ticket).await,
-        PresignedAction::Complete(ticket) => complete(op, body, &ticket).await,
+        PresignedAction::Complete(ticket) => complete(op, &body, &ticket).await,
         PresignedAction::Abort(ticket) => abort(op, &ticket).await,
     }
 }
@@ -78,7 +80,10 @@ async fn create<S: Storage, W: Workspaces>(
         kind: UploadKind::Multipart,
         upload_id: creation.upload_id,
         file_id: creation.file_id,
-        name: creation.name,
+        name: FileName {
+            name: creation.name,
+            original: creation.original_name,
+        },
         path: creation.path,
         begun_ms: creation.begun_ms.unwrap_or(op.cx.now_ms),
         content_type: match declared.map(|declared| declared.to_str()) {

@@ -9,6 +9,9 @@ use super::store::{Store, StoredFile};
 /// Source: own choice, above the timeout of one storage request.
 const SWEEP_GRACE_MS: i64 = 60_000;
 
+/// Jobs of each kind that the ledger does at once by itself. Source: own choice; a few statements each.
+const OWN_JOBS_AT_ONCE: u32 = 200;
+
 /// What a call did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
@@ -70,6 +73,7 @@ impl<S: Store> Ledger<'_, S> {
                 size,
             } => self.start_completion(&upload_id, crc64nvme, md5, size),
             Command::StopCompletion { upload_id } => self.stop_completion(&upload_id),
+            Command::NoteAbsence { upload_id } => self.note_absence(&upload_id),
             Command::Finish {
                 upload_id,
                 etag,
@@ -102,6 +106,7 @@ impl<S: Store> Ledger<'_, S> {
             Command::Orphans { listed } => self.orphans(&listed),
             Command::TakeDelivery { limit } => self.take_delivery(limit),
             Command::SettleDelivery { receipt } => self.settle_delivery(receipt),
+            Command::RefuseDelivery(refused) => self.refuse_delivery(refused),
             Command::PutOffDelivery => self.put_off_delivery(),
             Command::Replay => self.replay(),
             Command::Database => self.database_status(),
@@ -115,26 +120,41 @@ impl<S: Store> Ledger<'_, S> {
     }
 
     fn take_jobs(&mut self, limit: u32) -> Result<Reply, S::Error> {
-        let mut jobs = Vec::new();
-        for job in self.store.due_jobs(self.now_ms, limit)? {
-            match &job.kind {
-                JobKind::Forget { key } => {
-                    self.store.remove_idempotency_record(key)?;
-                    self.store.remove_job(&job.id)?;
-                }
-                JobKind::Compact => self.compact()?,
-                JobKind::Expire { .. }
-                | JobKind::Resolve { .. }
-                | JobKind::Watch { .. }
-                | JobKind::Sweep(_)
-                | JobKind::Orphans { .. } => {
-                    let leased = job.leased(self.now_ms);
-                    self.store.put_job(&leased)?;
-                    jobs.push(leased);
+        for kind in JobKind::OWN {
+            for job in self.store.due_jobs(kind, self.now_ms, OWN_JOBS_AT_ONCE)? {
+                match &job.kind {
+                    JobKind::Forget { key } => {
+                        self.store.remove_idempotency_record(key)?;
+                        self.store.remove_job(&job.id)?;
+                    }
+                    _ => self.compact()?,
                 }
             }
         }
+        let mut jobs = Vec::new();
+        for job in self.due_by_kind(limit)? {
+            let leased = job.leased(self.now_ms);
+            self.store.put_job(&leased)?;
+            jobs.push(leased);
+        }
         Ok(Reply::Jobs { jobs })
+    }
+
+    /// Jobs that ask storage, at most `limit` or one of each kind: each kind has a share, and what it leaves goes to the
+    /// others in their order.
+    fn due_by_kind(&self, limit: u32) -> Result<Vec<Job>, S::Error> {
+        let kinds = JobKind::ASKING_STORAGE;
+        let share = (limit as usize / kinds.len()).max(1);
+        let mut jobs = Vec::new();
+        let mut others = Vec::new();
+        for kind in kinds {
+            let mut due = self.store.due_jobs(kind, self.now_ms, limit.max(1))?;
+            others.extend(due.split_off(due.len().min(share)));
+            jobs.extend(due);
+        }
+        let left = (limit as usize).saturating_sub(jobs.len());
+        jobs.extend(others.into_iter().take(left));
+        Ok(jobs)
     }
 
     fn settle_job(&mut self, id: &str, again_ms: Option<i64>) -> Result<Reply, S::Error> {
@@ -159,12 +179,6 @@ impl<S: Store> Ledger<'_, S> {
         Ok(job)
     }
 
-    /// Counts bytes among their owner's no longer.
-    pub(super) fn release(&mut self, owner: &str, bytes: u64) -> Result<(), S::Error> {
-        let used = self.store.usage(owner)?;
-        self.store.put_usage(owner, used.saturating_sub(bytes))
-    }
-
     pub(super) fn next_seq(&self) -> Result<u64, S::Error> {
         self.store.newest_seq().map(|seq| seq.saturating_add(1))
     }
@@ -179,7 +193,7 @@ impl<S: Store> Ledger<'_, S> {
         };
         self.store.put_file(file)?;
         self.store.append(&change)?;
-        self.enqueue(&change)?;
+        self.enqueue(change.seq)?;
         self.changes.push(change);
         self.compact_later()
     }

@@ -7,7 +7,7 @@ use syncsphere_protocol::{
 
 use super::jobs::{Job, StoredUpload};
 use super::listing::{FilePage, Listing};
-use super::replication::{Delivery, Receipt};
+use super::replication::{Delivery, Receipt, RefusedDelivery};
 use super::states::{Abilities, FileDraft, Upload};
 use super::store::StoredFile;
 use crate::model::{DeferredLength, UploadMarker};
@@ -71,8 +71,14 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         size: Option<u64>,
     },
-    /// Storage refused to complete the upload: it is open again.
+    /// Storage refused to complete the upload, or holds it after all: it is open again.
     StopCompletion {
+        /// Which.
+        upload_id: UploadId,
+    },
+    /// Storage shows neither the upload nor its object. The first time is written down, and a job looks again
+    /// [`ABSENCE_PROVEN_MS`](super::ABSENCE_PROVEN_MS) later.
+    NoteAbsence {
         /// Which.
         upload_id: UploadId,
     },
@@ -165,6 +171,8 @@ pub enum Command {
         /// Which.
         receipt: Receipt,
     },
+    /// The database refuses a delivery for what is in it: make a smaller one, and leave out what is refused alone.
+    RefuseDelivery(RefusedDelivery),
     /// The database has not taken a delivery: put the next off, longer each time.
     PutOffDelivery,
     /// Deliver everything that is known to the database all over again.

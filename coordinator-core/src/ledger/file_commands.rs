@@ -4,7 +4,7 @@ use super::apply::Ledger;
 use super::calls::Reply;
 use super::jobs::Sweep;
 use super::states::Available;
-use super::store::{Store, StoredFile};
+use super::store::{Store, StoredFile, Usage};
 
 /// Files that are there.
 impl<S: Store> Ledger<'_, S> {
@@ -30,7 +30,11 @@ impl<S: Store> Ledger<'_, S> {
                     ..file
                 };
                 self.record(&file)?;
-                self.release(&file.record.owner, file.record.size)?;
+                let less = Usage {
+                    bytes: file.record.size,
+                    ..Usage::default()
+                };
+                self.release(&file.record.owner, &less)?;
                 let sweep = Sweep {
                     key: file.key.clone(),
                     staging_key: None,

@@ -99,6 +99,28 @@ pub struct Sweep {
     pub urls_dead_ms: i64,
 }
 
+impl JobKind {
+    /// Kinds whose jobs ask storage, those first whose lateness keeps something that nobody wants: each has a queue of its
+    /// own, so that none waits behind another.
+    pub(super) const ASKING_STORAGE: [&str; 5] = ["expire", "resolve", "sweep", "watch", "strays"];
+
+    /// Kinds whose jobs the ledger does by itself.
+    pub(super) const OWN: [&str; 2] = ["forget", "compact"];
+
+    /// The kind as it stands in the ledger's rows.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Expire { .. } => "expire",
+            Self::Resolve { .. } => "resolve",
+            Self::Watch { .. } => "watch",
+            Self::Sweep(_) => "sweep",
+            Self::Forget { .. } => "forget",
+            Self::Compact => "compact",
+            Self::Orphans { .. } => "strays",
+        }
+    }
+}
+
 impl Sweep {
     /// Whether storage may hold a multipart upload.
     pub(crate) fn is_multipart(&self) -> bool {

@@ -5,6 +5,7 @@ use syncsphere_protocol::{FileRecord, Timestamp};
 use super::apply::Ledger;
 use super::calls::Reply;
 use super::listing::{FilePage, FileQuery, FileRange, ListPosition, Listing};
+use super::page_budget::{PageBudget, ROWS_AT_ONCE};
 use super::store::{Store, StoredFile};
 
 /// Rows that a listing by name reads at most for one page while it looks for those of a time.
@@ -12,9 +13,6 @@ use super::store::{Store, StoredFile};
 /// Source: own choice; some 2,000 records are read within a few tens of milliseconds. What is left is for
 /// the next page.
 const MOST_READ: usize = 2_000;
-
-/// Rows read at once meanwhile. Source: own choice.
-const READ_AT_ONCE: u32 = 500;
 
 /// Later than every [`Timestamp`], as text.
 const END_OF_TIME: &str = "~";
@@ -84,9 +82,10 @@ impl<S: Store> Ledger<'_, S> {
     pub(super) fn files(&mut self, listing: &Listing) -> Result<Reply, S::Error> {
         let limit = listing.limit as usize;
         let at_once = match listing.is_searched() {
-            true => listing.limit.max(READ_AT_ONCE),
-            false => listing.limit,
+            true => ROWS_AT_ONCE,
+            false => listing.limit.min(ROWS_AT_ONCE),
         };
+        let mut budget = PageBudget::full();
         let mut files = Vec::new();
         let mut place = listing.after.clone();
         let mut read = 0;
@@ -96,12 +95,13 @@ impl<S: Store> Ledger<'_, S> {
                 .rows(listing, place.as_ref(), at_once.saturating_add(1))?
                 .into_iter();
             for row in rows.by_ref().take(at_once as usize) {
-                if files.len() == limit {
+                let is_included = listing.includes(&row.record);
+                if files.len() == limit || (is_included && !budget.takes(&row.record)) {
                     return Ok(page(files, place));
                 }
                 place = Some(listing.position_of(&row));
                 read += 1;
-                if listing.includes(&row.record) {
+                if is_included {
                     files.push(row.record);
                 }
             }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use syncsphere_protocol::{Change, FileId, UploadId};
@@ -7,7 +7,7 @@ use super::jobs::Job;
 use super::listing::{FileQuery, FileRange};
 use super::replication::ReplicationState;
 use super::states::Upload;
-use super::store::{IdempotencyRecord, Store, StoredFile};
+use super::store::{IdempotencyRecord, Store, StoredFile, Usage};
 
 /// A ledger's rows in memory, for tests and simulations. It never fails.
 #[derive(Debug, Clone, Default)]
@@ -15,12 +15,12 @@ pub struct MemoryStore {
     changes: BTreeMap<u64, Change>,
     files: BTreeMap<FileId, StoredFile>,
     uploads: BTreeMap<UploadId, Upload>,
-    usage: BTreeMap<String, u64>,
+    usage: BTreeMap<String, Usage>,
     idempotent: BTreeMap<String, IdempotencyRecord>,
     jobs: BTreeMap<String, Job>,
     has_database: bool,
     replication: Option<ReplicationState>,
-    outbox: BTreeMap<u64, Change>,
+    outbox: BTreeSet<u64>,
 }
 
 impl MemoryStore {
@@ -83,6 +83,11 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn remove_file(&mut self, id: &FileId) -> Result<(), Infallible> {
+        self.files.remove(id);
+        Ok(())
+    }
+
     fn files(&self, query: &FileQuery<'_>) -> Result<Vec<StoredFile>, Infallible> {
         let newest_first = |file: &StoredFile| {
             let created_at = file.record.created_at.as_str().to_owned();
@@ -142,12 +147,12 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn usage(&self, owner: &str) -> Result<u64, Infallible> {
-        Ok(self.usage.get(owner).copied().unwrap_or(0))
+    fn usage(&self, owner: &str) -> Result<Usage, Infallible> {
+        Ok(self.usage.get(owner).cloned().unwrap_or_default())
     }
 
-    fn put_usage(&mut self, owner: &str, bytes: u64) -> Result<(), Infallible> {
-        self.usage.insert(owner.to_owned(), bytes);
+    fn put_usage(&mut self, owner: &str, usage: &Usage) -> Result<(), Infallible> {
+        self.usage.insert(owner.to_owned(), usage.clone());
         Ok(())
     }
 
@@ -179,11 +184,11 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn due_jobs(&self, now_ms: i64, limit: u32) -> Result<Vec<Job>, Infallible> {
+    fn due_jobs(&self, kind: &str, now_ms: i64, limit: u32) -> Result<Vec<Job>, Infallible> {
         let mut due: Vec<_> = self
             .jobs
             .values()
-            .filter(|job| job.due_ms <= now_ms)
+            .filter(|job| job.kind.name() == kind && job.due_ms <= now_ms)
             .cloned()
             .collect();
         due.sort_by_key(|job| job.due_ms);
@@ -208,17 +213,19 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn put_outbox(&mut self, change: &Change) -> Result<(), Infallible> {
-        self.outbox.insert(change.seq, change.clone());
+    fn put_outbox(&mut self, seq: u64) -> Result<(), Infallible> {
+        self.outbox.insert(seq);
         Ok(())
     }
 
-    fn outbox(&self, limit: u32) -> Result<Vec<Change>, Infallible> {
-        Ok(self.outbox.values().take(limit as usize).cloned().collect())
+    fn outbox(&self, after: u64, limit: u32) -> Result<Vec<Change>, Infallible> {
+        let waiting = self.outbox.range(after.saturating_add(1)..);
+        let kept = waiting.filter_map(|seq| self.changes.get(seq));
+        Ok(kept.take(limit as usize).cloned().collect())
     }
 
     fn remove_outbox(&mut self, through: u64) -> Result<(), Infallible> {
-        self.outbox.retain(|seq, _| *seq > through);
+        self.outbox.retain(|seq| *seq > through);
         Ok(())
     }
 }

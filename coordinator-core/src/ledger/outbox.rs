@@ -4,12 +4,13 @@
 //! it: delivered at least once and in order, after an outage of any length. A replay delivers what
 //! the ledger knows all over again.
 
-use syncsphere_protocol::{Change, DatabaseStatus};
+use syncsphere_protocol::DatabaseStatus;
 
 use super::apply::Ledger;
 use super::calls::Reply;
-use super::replication::{Delivery, Receipt, Replay, ReplayStage, ReplicationState};
-use super::store::Store;
+use super::page_budget::{self, record_of_change};
+use super::replication::{Delivery, Receipt, RefusedDelivery, Replay, ReplayStage, ReplicationState};
+use super::store::{Store, StoredFile};
 
 /// From a change to its delivery, in milliseconds: what happens meanwhile travels along. Source: own
 /// choice.
@@ -21,14 +22,14 @@ const LEASE_MS: i64 = 30_000;
 
 impl<S: Store> Ledger<'_, S> {
     /// Puts a change into the outbox, where there is a database that it goes to.
-    pub(super) fn enqueue(&mut self, change: &Change) -> Result<(), S::Error> {
+    pub(super) fn enqueue(&mut self, seq: u64) -> Result<(), S::Error> {
         let known = self.store.replication()?;
         if !self.store.has_database() {
-            return known.map_or(Ok(()), |replication| self.leave_gap(replication, change));
+            return known.map_or(Ok(()), |replication| self.leave_gap(replication, seq));
         }
-        self.store.put_outbox(change)?;
+        self.store.put_outbox(seq)?;
         let mut replication = known.unwrap_or_else(|| ReplicationState {
-            has_gap: change.seq > 1,
+            has_gap: seq > 1,
             ..ReplicationState::default()
         });
         if replication.due_ms.is_some() {
@@ -42,17 +43,44 @@ impl<S: Store> Ledger<'_, S> {
     }
 
     /// The database is gone: what waits for it goes as well, and one that comes later is told everything.
-    fn leave_gap(&mut self, replication: ReplicationState, change: &Change) -> Result<(), S::Error> {
+    fn leave_gap(&mut self, replication: ReplicationState, seq: u64) -> Result<(), S::Error> {
         if replication.has_gap {
             return Ok(());
         }
-        self.store.remove_outbox(change.seq)?;
+        self.store.remove_outbox(seq)?;
         self.store.put_replication(&ReplicationState {
             has_gap: true,
             // Receipts of earlier replays may still come.
             replays: replication.replays,
             ..ReplicationState::default()
         })
+    }
+
+    /// The last change that the database needs to hear nothing more of: without it, it would not learn that a file is gone.
+    pub(super) fn delivered_for_good(&self) -> Result<u64, S::Error> {
+        if !self.store.has_database() {
+            return Ok(u64::MAX);
+        }
+        let replication = self.store.replication()?.unwrap_or_default();
+        if replication.has_gap || replication.replay.is_some() {
+            return Ok(0);
+        }
+        let first = self.store.outbox(0, 1)?.pop();
+        Ok(first.map_or(u64::MAX, |first| first.seq.saturating_sub(1)))
+    }
+
+    /// The feed forgets changes up to this one. Where some of them have yet to be delivered, everything has to be, as it
+    /// stands.
+    pub(super) fn forget_undelivered(&mut self, through: u64) -> Result<(), S::Error> {
+        let first = self.store.outbox(0, 1)?.pop();
+        if first.is_none_or(|first| first.seq > through) {
+            return Ok(());
+        }
+        self.store.remove_outbox(through)?;
+        match self.store.replication()? {
+            Some(replication) => self.store.put_replication(&replication.replaying()),
+            None => Ok(()),
+        }
     }
 
     /// When the next delivery is due.
@@ -73,6 +101,7 @@ impl<S: Store> Ledger<'_, S> {
         else {
             return Ok(Reply::Delivery { delivery: None });
         };
+        let limit = replication.limited(limit);
         let delivery = match replication.replay.clone() {
             Some(replay) => self.replayed(replay, limit)?,
             None => self.posted(replication.delivered_seq, limit)?,
@@ -87,7 +116,9 @@ impl<S: Store> Ledger<'_, S> {
     }
 
     fn posted(&mut self, delivered_seq: u64, limit: u32) -> Result<Delivery, S::Error> {
-        let changes = self.store.outbox(limit)?;
+        let changes = page_budget::fill(limit, record_of_change, |after, limit| {
+            self.store.outbox(after.map_or(0, |change| change.seq), limit)
+        })?;
         let through = changes.last().map_or(delivered_seq, |change| change.seq);
         Ok(Delivery {
             files: Vec::new(),
@@ -100,7 +131,14 @@ impl<S: Store> Ledger<'_, S> {
         let number = from.number;
         let (files, changes, next) = match from.stage {
             ReplayStage::Files { before } => {
-                let files = self.store.files_before(before, limit)?;
+                let files = page_budget::fill(
+                    limit,
+                    |file: &StoredFile| &file.record,
+                    |after, limit| {
+                        let before = after.map(|file| file.created_seq).or(before);
+                        self.store.files_before(before, limit)
+                    },
+                )?;
                 let next = match files.last() {
                     Some(last) => ReplayStage::Files {
                         before: Some(last.created_seq),
@@ -111,7 +149,7 @@ impl<S: Store> Ledger<'_, S> {
                 (records, Vec::new(), Some(next))
             }
             ReplayStage::Feed { since } => {
-                let changes = self.store.changes(since, limit)?;
+                let changes = self.changes_page(since, limit)?;
                 let next = changes.last().map(|last| ReplayStage::Feed { since: last.seq });
                 (Vec::new(), changes, next)
             }
@@ -142,14 +180,34 @@ impl<S: Store> Ledger<'_, S> {
                 }
             }
         }
-        replication.attempts = 0;
+        let mut replication = replication.taken();
         replication.due_ms = Some(self.now_ms);
-        if replication.replay.is_none() && self.store.outbox(1)?.is_empty() {
+        if replication.replay.is_none() && self.store.outbox(0, 1)?.is_empty() {
             replication.due_ms = None;
             replication.delivered_seq = self.store.newest_seq()?;
         }
         self.store.put_replication(&replication)?;
         self.database_status()
+    }
+
+    /// The database refuses a delivery for what is in it: half of it is delivered next, and what is refused alone is
+    /// left out, so that nothing waits behind it.
+    pub(super) fn refuse_delivery(&mut self, refused: RefusedDelivery) -> Result<Reply, S::Error> {
+        let Some(mut replication) = self.store.replication()? else {
+            return Ok(Reply::Missing);
+        };
+        if refused.rows > 1 {
+            replication.rows_at_once = Some(refused.rows / 2);
+            replication.due_ms = Some(self.now_ms);
+        } else {
+            replication.parked = replication.parked.saturating_add(1);
+            replication.last_parked = Some(refused.first);
+        }
+        self.store.put_replication(&replication)?;
+        match refused.rows {
+            0 | 1 => self.settle_delivery(refused.receipt),
+            _ => self.database_status(),
+        }
     }
 
     pub(super) fn put_off_delivery(&mut self) -> Result<Reply, S::Error> {
@@ -186,6 +244,8 @@ impl<S: Store> Ledger<'_, S> {
             waiting: seq.saturating_sub(replication.delivered_seq),
             rebuilding: replication.replay.is_some() || replication.has_gap,
             failures: replication.attempts,
+            parked: replication.parked,
+            last_parked: replication.last_parked,
         }))
     }
 }

@@ -1,7 +1,7 @@
 //! How far the metadata database is, and what goes to it next.
 
 use serde::{Deserialize, Serialize};
-use syncsphere_protocol::{Change, FileRecord};
+use syncsphere_protocol::{Change, FileRecord, ParkedRow};
 
 /// First and longest pause before a delivery that failed is tried again, in milliseconds; it doubles
 /// each time.
@@ -27,6 +27,20 @@ pub struct ReplicationState {
     pub replay: Option<Replay>,
     /// There were changes that never entered the outbox, so that a replay has to come first.
     pub has_gap: bool,
+    /// At most so many rows at once, while the database refuses one among them; `None` for as many as there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_at_once: Option<u32>,
+    /// Rows that the database refuses, left out since the last replay began.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub parked: u64,
+    /// The last of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_parked: Option<ParkedRow>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// How far a replay is.
@@ -67,6 +81,18 @@ pub struct Delivery {
     pub receipt: Receipt,
 }
 
+/// What the database refused for what is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedDelivery {
+    /// Names the delivery.
+    pub receipt: Receipt,
+    /// How many rows it had, at least 1.
+    pub rows: u32,
+    /// Its first row, and why the database refuses it if it is the only one.
+    pub first: ParkedRow,
+}
+
 /// What a delivery has brought forward.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -85,14 +111,34 @@ pub enum Receipt {
     },
 }
 
+/// A limit of so many rows is none any more. Source: above what a delivery has.
+const MOST_ROWS_HALVED: u32 = 256;
+
 impl ReplicationState {
     pub(super) fn replaying(mut self) -> Self {
         self.has_gap = false;
         self.replays = self.replays.saturating_add(1);
+        self.parked = 0;
+        self.last_parked = None;
         self.replay = Some(Replay {
             number: self.replays,
             stage: ReplayStage::Files { before: None },
         });
+        self
+    }
+
+    /// The most rows that the next delivery may have.
+    pub(super) fn limited(&self, limit: u32) -> u32 {
+        self.rows_at_once.unwrap_or(limit).min(limit)
+    }
+
+    /// The replication after the database has taken a delivery: the next may be twice as large again.
+    pub(super) fn taken(mut self) -> Self {
+        self.attempts = 0;
+        self.rows_at_once = self
+            .rows_at_once
+            .map(|rows| rows.saturating_mul(2))
+            .filter(|rows| *rows < MOST_ROWS_HALVED);
         self
     }
 

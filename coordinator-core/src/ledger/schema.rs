@@ -39,4 +39,23 @@ pub const MIGRATIONS: &[&str] = &[
     // 4: what is on its way to the metadata database, and how far that is.
     "CREATE TABLE outbox (seq INTEGER PRIMARY KEY, doc TEXT NOT NULL);
      CREATE TABLE mirror (id INTEGER PRIMARY KEY CHECK (id = 1), doc TEXT NOT NULL);",
+    // 5: jobs are found by kind. What waits for the metadata database is the changes' numbers, no copies. An owner's open
+    // uploads and records are counted; what has ended and whose last change is kept no longer goes.
+    "ALTER TABLE chores ADD COLUMN kind TEXT GENERATED ALWAYS AS (json_extract(doc, '$.kind.name')) VIRTUAL;
+     CREATE INDEX chores_by_kind ON chores (kind, due_ms);
+     UPDATE outbox SET doc = '';
+     DELETE FROM files WHERE status IN ('aborted', 'expired', 'deleted') \
+        AND json_extract(doc, '$.record.seq') < (SELECT min(seq) FROM changes);
+     DELETE FROM uploads WHERE json_extract(doc, '$.phase.name') = 'ended' \
+        AND NOT EXISTS (SELECT 1 FROM files WHERE files.id = uploads.file_id \
+            AND json_extract(files.doc, '$.record.seq') >= (SELECT min(seq) FROM changes));
+     ALTER TABLE usage ADD COLUMN open INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE usage ADD COLUMN record_bytes INTEGER NOT NULL DEFAULT 0;
+     INSERT INTO usage (owner, bytes, open) \
+        SELECT json_extract(doc, '$.file.owner'), '0', count(*) FROM uploads \
+            WHERE json_extract(doc, '$.phase.name') <> 'ended' GROUP BY 1 \
+        ON CONFLICT (owner) DO UPDATE SET open = excluded.open;
+     INSERT INTO usage (owner, bytes, record_bytes) \
+        SELECT json_extract(doc, '$.record.owner'), '0', sum(length(doc)) FROM files WHERE true GROUP BY 1 \
+        ON CONFLICT (owner) DO UPDATE SET record_bytes = excluded.record_bytes;",
 ];

@@ -7,7 +7,7 @@ use super::listing::{FileQuery, FileRange};
 use super::replication::ReplicationState;
 use super::schema::MIGRATIONS;
 use super::states::Upload;
-use super::store::{IdempotencyRecord, Store, StoredFile};
+use super::store::{IdempotencyRecord, Store, StoredFile, Usage};
 
 /// A value that goes into a statement or comes out of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,6 +183,10 @@ impl<D: Database> Store for SqlStore<D> {
         )
     }
 
+    fn remove_file(&mut self, id: &FileId) -> Outcome<()> {
+        self.run("DELETE FROM files WHERE id = ?", vec![id.as_str().into()])
+    }
+
     fn files(&self, query: &FileQuery<'_>) -> Outcome<Vec<StoredFile>> {
         // SQLite knows nothing of how the rows are spread, and takes another index where it may choose.
         let index = match (query.path, query.range) {
@@ -243,20 +247,25 @@ impl<D: Database> Store for SqlStore<D> {
         self.run("DELETE FROM uploads WHERE id = ?", vec![id.as_str().into()])
     }
 
-    fn usage(&self, owner: &str) -> Outcome<u64> {
-        let query = "SELECT bytes FROM usage WHERE owner = ?";
-        match self.texts(query, vec![owner.into()])?.pop() {
-            None => Ok(0),
-            Some(text) => text
-                .parse()
-                .map_err(|_| SqlFailure("a usage is no number".to_owned())),
-        }
+    fn usage(&self, owner: &str) -> Outcome<Usage> {
+        // The bytes are a text without quotes, since the binding's numbers end at 2^53.
+        let known = self.document(
+            "SELECT '{\"bytes\":' || bytes || ',\"open\":' || open || ',\"recordBytes\":' || record_bytes || '}' \
+             FROM usage WHERE owner = ?",
+            owner,
+        )?;
+        Ok(known.unwrap_or_default())
     }
 
-    fn put_usage(&mut self, owner: &str, bytes: u64) -> Outcome<()> {
+    fn put_usage(&mut self, owner: &str, usage: &Usage) -> Outcome<()> {
         self.run(
-            "INSERT OR REPLACE INTO usage (owner, bytes) VALUES (?, ?)",
-            vec![owner.into(), bytes.to_string().into()],
+            "INSERT OR REPLACE INTO usage (owner, bytes, open, record_bytes) VALUES (?, ?, ?, ?)",
+            vec![
+                owner.into(),
+                usage.bytes.to_string().into(),
+                seq_value(usage.open)?,
+                seq_value(usage.record_bytes)?,
+            ],
         )
     }
 
@@ -290,10 +299,10 @@ impl<D: Database> Store for SqlStore<D> {
         self.run("DELETE FROM chores WHERE id = ?", vec![id.into()])
     }
 
-    fn due_jobs(&self, now_ms: i64, limit: u32) -> Outcome<Vec<Job>> {
+    fn due_jobs(&self, kind: &str, now_ms: i64, limit: u32) -> Outcome<Vec<Job>> {
         self.documents(
-            "SELECT doc FROM chores WHERE due_ms <= ? ORDER BY due_ms LIMIT ?",
-            vec![now_ms.into(), i64::from(limit).into()],
+            "SELECT doc FROM chores INDEXED BY chores_by_kind WHERE kind = ? AND due_ms <= ? ORDER BY due_ms LIMIT ?",
+            vec![kind.into(), now_ms.into(), i64::from(limit).into()],
         )
     }
 
@@ -318,17 +327,19 @@ impl<D: Database> Store for SqlStore<D> {
         )
     }
 
-    fn put_outbox(&mut self, change: &Change) -> Outcome<()> {
+    fn put_outbox(&mut self, seq: u64) -> Outcome<()> {
+        // Earlier versions kept a copy of the change.
         self.run(
-            "INSERT INTO outbox (seq, doc) VALUES (?, ?)",
-            vec![seq_value(change.seq)?, json(change)?],
+            "INSERT INTO outbox (seq, doc) VALUES (?, '')",
+            vec![seq_value(seq)?],
         )
     }
 
-    fn outbox(&self, limit: u32) -> Outcome<Vec<Change>> {
+    fn outbox(&self, after: u64, limit: u32) -> Outcome<Vec<Change>> {
         self.documents(
-            "SELECT doc FROM outbox WHERE seq > 0 ORDER BY seq LIMIT ?",
-            vec![i64::from(limit).into()],
+            "SELECT changes.doc FROM outbox CROSS JOIN changes ON changes.seq = outbox.seq \
+             WHERE outbox.seq > ? ORDER BY outbox.seq LIMIT ?",
+            vec![seq_value(after)?, i64::from(limit).into()],
         )
     }
 
@@ -351,8 +362,8 @@ fn end_of(prefix: &str) -> String {
     char::MAX.to_string().repeat(NAME_CHARACTERS)
 }
 
-/// The most characters of four bytes in a name. Source: a name has at most 255 bytes, `policy/names.rs`.
-const NAME_CHARACTERS: usize = 64;
+/// More characters of four bytes than a name can have, each two UTF-16 units. Source: `MAX_NAME_UNITS`.
+const NAME_CHARACTERS: usize = crate::policy::MAX_NAME_UNITS / 2 + 1;
 
 /// Largest number that JavaScript carries exactly (2^53 - 1).
 const MAX_SEQ: u64 = 9_007_199_254_740_991;

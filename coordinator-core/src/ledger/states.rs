@@ -21,6 +21,9 @@ pub struct FileDraft {
     pub workspace: WorkspaceId,
     /// Its name.
     pub name: Redacted<String>,
+    /// Its name as the client gave it, where that has control characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_name: Option<Redacted<String>>,
     /// Its folder.
     pub path: Redacted<String>,
     /// Its size in bytes.
@@ -44,6 +47,7 @@ impl FileDraft {
             file_id: self.file_id.clone(),
             workspace: self.workspace.clone(),
             name: self.name.clone(),
+            original_name: self.original_name.clone(),
             path: self.path.clone(),
             size: self.size,
             content_type: self.content_type.clone(),
@@ -99,6 +103,9 @@ pub struct Upload {
     pub deferred_length: Option<DeferredLength>,
     /// Storage's own name of a multipart upload; absent for `single` and until it is known.
     pub storage_upload_id: Option<Redacted<String>>,
+    /// Since when storage has shown neither the upload nor its object, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent_since_ms: Option<i64>,
     /// How far it is.
     pub phase: UploadPhase,
 }

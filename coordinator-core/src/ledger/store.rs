@@ -30,6 +30,8 @@ pub trait Store {
     fn file(&self, id: &FileId) -> Result<Option<StoredFile>, Self::Error>;
     /// Adds or replaces a file.
     fn put_file(&mut self, file: &StoredFile) -> Result<(), Self::Error>;
+    /// Removes a file.
+    fn remove_file(&mut self, id: &FileId) -> Result<(), Self::Error>;
     /// Files of one state, in order.
     fn files(&self, query: &FileQuery<'_>) -> Result<Vec<StoredFile>, Self::Error>;
 
@@ -45,10 +47,10 @@ pub trait Store {
     /// Removes an upload.
     fn remove_upload(&mut self, id: &UploadId) -> Result<(), Self::Error>;
 
-    /// What this owner's files, available and uploading, come to, in bytes.
-    fn usage(&self, owner: &str) -> Result<u64, Self::Error>;
-    /// Writes down what they come to.
-    fn put_usage(&mut self, owner: &str, bytes: u64) -> Result<(), Self::Error>;
+    /// What this owner takes up.
+    fn usage(&self, owner: &str) -> Result<Usage, Self::Error>;
+    /// Writes down what they take up.
+    fn put_usage(&mut self, owner: &str, usage: &Usage) -> Result<(), Self::Error>;
 
     /// What an idempotency key was used for.
     fn idempotency_record(&self, key: &str) -> Result<Option<IdempotencyRecord>, Self::Error>;
@@ -63,8 +65,8 @@ pub trait Store {
     fn put_job(&mut self, job: &Job) -> Result<(), Self::Error>;
     /// Removes a job.
     fn remove_job(&mut self, id: &str) -> Result<(), Self::Error>;
-    /// Jobs due at `now_ms` or before, earliest first, at most `limit`.
-    fn due_jobs(&self, now_ms: i64, limit: u32) -> Result<Vec<Job>, Self::Error>;
+    /// Jobs of a kind, named by [`JobKind::name`](super::JobKind::name), that are due at `now_ms` or before, earliest first, at most `limit`.
+    fn due_jobs(&self, kind: &str, now_ms: i64, limit: u32) -> Result<Vec<Job>, Self::Error>;
     /// When the next job is due, in milliseconds since 1970.
     fn next_due(&self) -> Result<Option<i64>, Self::Error>;
 
@@ -74,11 +76,12 @@ pub trait Store {
     fn replication(&self) -> Result<Option<ReplicationState>, Self::Error>;
     /// Writes down how far it is.
     fn put_replication(&mut self, replication: &ReplicationState) -> Result<(), Self::Error>;
-    /// Adds a change to the outbox.
-    fn put_outbox(&mut self, change: &Change) -> Result<(), Self::Error>;
-    /// The first changes in the outbox in order, at most `limit`.
-    fn outbox(&self, limit: u32) -> Result<Vec<Change>, Self::Error>;
-    /// Removes the changes up to `through` from the outbox.
+    /// Adds a change of the feed, by its number, to the outbox.
+    fn put_outbox(&mut self, seq: u64) -> Result<(), Self::Error>;
+    /// The first changes in the outbox after this one in order, at most `limit`. What the feed does not keep any more is
+    /// not among them.
+    fn outbox(&self, after: u64, limit: u32) -> Result<Vec<Change>, Self::Error>;
+    /// Takes the changes up to `through` from the outbox.
     fn remove_outbox(&mut self, through: u64) -> Result<(), Self::Error>;
 }
 
@@ -102,4 +105,16 @@ pub struct IdempotencyRecord {
     pub fingerprint: String,
     /// The uploads that it began; `None` for one that the quota did not hold.
     pub uploads: Vec<Option<UploadId>>,
+}
+
+/// What an owner takes up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// Bytes of files that are available or uploading.
+    pub bytes: u64,
+    /// Uploads that have not ended.
+    pub open: u64,
+    /// Bytes of records, about.
+    pub record_bytes: u64,
 }

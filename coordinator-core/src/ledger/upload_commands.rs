@@ -1,11 +1,12 @@
-use syncsphere_protocol::{Crc64Nvme, FileId, FileRecord, Md5, UploadId, UploadKind};
+use syncsphere_protocol::{Crc64Nvme, FileId, FileRecord, Md5, Redacted, UploadId, UploadKind};
 
 use super::apply::Ledger;
 use super::calls::{Idempotency, Opened, Reply, UploadDraft};
 use super::jobs::{Job, Sweep};
 use super::states::{Ending, Uploading};
-use super::states::{FileDraft, Upload, UploadPhase};
-use super::store::{IdempotencyRecord, Store, StoredFile};
+use super::states::{Upload, UploadPhase};
+use super::store::{IdempotencyRecord, Store, StoredFile, Usage};
+use super::usage;
 use crate::model::DeferredLength;
 
 /// How long an upload may wait for storage to create it, in milliseconds, before it is cleaned up.
@@ -19,6 +20,12 @@ const STARTING_LIFE_MS: i64 = 60 * 60 * 1000;
 /// Source: completing a large upload "could take several minutes":
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
 const COMPLETION_PATIENCE_MS: i64 = 5 * 60 * 1000;
+
+/// Between two looks that find neither an upload nor its object, in milliseconds, before both are taken for gone.
+///
+/// Source: own choice. Storage behind an ingress is back within a minute of a restart; whoever waits for the answer waits
+/// as long.
+pub const ABSENCE_PROVEN_MS: i64 = 60_000;
 
 /// How long an idempotency key is remembered, in milliseconds. Source: `docs/api.md`.
 const IDEMPOTENCY_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
@@ -93,6 +100,7 @@ impl<S: Store> Ledger<'_, S> {
             staging_key: draft.staging_key,
             deferred_length: draft.deferred_length,
             storage_upload_id: None,
+            absent_since_ms: None,
             phase: UploadPhase::Starting,
         };
         match upload.kind {
@@ -126,17 +134,6 @@ impl<S: Store> Ledger<'_, S> {
         Ok(Reply::Uploads { uploads })
     }
 
-    /// Counts the file among its owner's bytes, if the quota holds it.
-    fn reserve(&mut self, file: &FileDraft, max_bytes: Option<u64>) -> Result<bool, S::Error> {
-        let used = self.store.usage(&file.owner)?;
-        let sum = used.checked_add(file.size);
-        let Some(sum) = sum.filter(|sum| *sum <= max_bytes.unwrap_or(u64::MAX)) else {
-            return Ok(false);
-        };
-        self.store.put_usage(&file.owner, sum)?;
-        Ok(true)
-    }
-
     /// The upload is open from now on, and its file exists.
     fn announce(&mut self, upload: &mut Upload) -> Result<(), S::Error> {
         upload.phase = UploadPhase::Open;
@@ -146,6 +143,8 @@ impl<S: Store> Ledger<'_, S> {
             created_seq: seq,
             key: upload.file.key.clone(),
         };
+        // It stands in the file's record from now on.
+        upload.file.metadata = Redacted::default();
         self.store.put_upload(upload)?;
         self.store
             .put_job(&Job::expire(&upload.upload_id, upload.expires_ms))?;
@@ -178,6 +177,7 @@ impl<S: Store> Ledger<'_, S> {
         }
         if matches!(upload.phase, UploadPhase::Open | UploadPhase::Completing { .. }) {
             upload.phase = UploadPhase::Completing { crc64nvme, md5 };
+            upload.absent_since_ms = None;
             self.store.put_upload(&upload)?;
             let due = self.now_ms.saturating_add(COMPLETION_PATIENCE_MS);
             self.store.put_job(&Job::resolve(id, due))?;
@@ -193,11 +193,12 @@ impl<S: Store> Ledger<'_, S> {
         size: u64,
     ) -> Result<bool, S::Error> {
         let used = self.store.usage(&upload.file.owner)?;
-        let sum = used.saturating_sub(upload.file.size).checked_add(size);
-        let Some(sum) = sum.filter(|sum| *sum <= deferred_length.max_bytes.unwrap_or(u64::MAX)) else {
+        let sum = used.bytes.saturating_sub(upload.file.size).checked_add(size);
+        let Some(bytes) = sum.filter(|sum| *sum <= deferred_length.max_bytes.unwrap_or(u64::MAX)) else {
             return Ok(false);
         };
-        self.store.put_usage(&upload.file.owner, sum)?;
+        self.store
+            .put_usage(&upload.file.owner, &Usage { bytes, ..used })?;
         upload.file.size = size;
         Ok(true)
     }
@@ -206,10 +207,25 @@ impl<S: Store> Ledger<'_, S> {
         let Some(mut upload) = self.store.upload(id)? else {
             return Ok(Reply::Missing);
         };
-        if matches!(upload.phase, UploadPhase::Completing { .. }) {
+        let is_completing = matches!(upload.phase, UploadPhase::Completing { .. });
+        if is_completing || (upload.phase == UploadPhase::Open && upload.absent_since_ms.is_some()) {
             upload.phase = UploadPhase::Open;
+            upload.absent_since_ms = None;
             self.store.put_upload(&upload)?;
             self.store.remove_job(&Job::resolve(id, 0).id)?;
+        }
+        self.upload_reply(upload, None)
+    }
+
+    pub(super) fn note_absence(&mut self, id: &UploadId) -> Result<Reply, S::Error> {
+        let Some(mut upload) = self.store.upload(id)? else {
+            return Ok(Reply::Missing);
+        };
+        if upload.phase != UploadPhase::Ended && upload.absent_since_ms.is_none() {
+            upload.absent_since_ms = Some(self.now_ms);
+            self.store.put_upload(&upload)?;
+            let due = self.now_ms.saturating_add(ABSENCE_PROVEN_MS);
+            self.store.put_job(&Job::resolve(id, due))?;
         }
         self.upload_reply(upload, None)
     }
@@ -267,9 +283,18 @@ impl<S: Store> Ledger<'_, S> {
             return self.upload_reply(upload, None);
         }
         upload.phase = UploadPhase::Ended;
-        if !matches!(ending, Ending::Available { .. }) {
-            self.release(&upload.file.owner, upload.file.size)?;
-        }
+        let is_kept = matches!(ending, Ending::Available { .. });
+        let less = Usage {
+            bytes: if is_kept { 0 } else { upload.file.size },
+            open: 1,
+            // Of what was announced the record stays.
+            record_bytes: if never_opened {
+                usage::record_bytes(&upload.file)
+            } else {
+                0
+            },
+        };
+        self.release(&upload.file.owner, &less)?;
         self.store.remove_job(&Job::expire(id, 0).id)?;
         self.store.remove_job(&Job::resolve(id, 0).id)?;
         if upload.deferred_length.is_some() {

@@ -17,7 +17,7 @@ use crate::auth::{Principal, Ticket};
 use crate::ledger::{
     Abilities, Command, DeferredLength, FileDraft, Idempotency, Upload, UploadDraft, UploadPhase,
 };
-use crate::policy::{self, KeyParts};
+use crate::policy::{self, FileName, KeyParts};
 use crate::ports::{Storage, Workspaces};
 
 /// What a client says of a file that it is about to send. The names have been checked.
@@ -25,7 +25,7 @@ pub(crate) struct Wanted {
     pub kind: UploadKind,
     pub upload_id: UploadId,
     pub file_id: FileId,
-    pub name: Redacted<String>,
+    pub name: FileName,
     pub path: Redacted<String>,
     /// When the upload begins, in milliseconds since 1970.
     pub begun_ms: i64,
@@ -79,10 +79,12 @@ fn draft<S, W>(
         // Nobody says that it is given up: it is over when it cannot come any more.
         UploadKind::Single => op.urls_dead_ms().saturating_add(LATE_WRITE_GRACE_MS),
     };
+    let declared = wanted.content_type.as_deref();
+    let content_type = open_uploads::allowed_type(principal, declared, &wanted.name.name)?;
     let key = op.object_key(&KeyParts {
         workspace: &principal.workspace,
         file_id: &wanted.file_id,
-        name: &wanted.name,
+        name: &wanted.name.name,
         path: &wanted.path,
         owner: &principal.subject,
         begun_ms: wanted.begun_ms,
@@ -107,10 +109,11 @@ fn draft<S, W>(
             key,
             file_id: wanted.file_id,
             workspace: principal.workspace.clone(),
-            name: wanted.name,
+            name: wanted.name.name,
+            original_name: wanted.name.original,
             path: wanted.path,
             size: 0,
-            content_type: open_uploads::allowed_type(principal, wanted.content_type.as_deref())?,
+            content_type,
             owner: principal.subject.clone(),
             metadata: policy::metadata(Some(&wanted.metadata))?,
         },

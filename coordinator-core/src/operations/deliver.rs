@@ -1,16 +1,19 @@
 //! From a workspace's outbox to the metadata database.
 
 use serde_json::{Value, json};
-use syncsphere_protocol::{DatabaseStatus, WorkspaceId};
+use syncsphere_protocol::{DatabaseStatus, ParkedRow, WorkspaceId};
 
 use super::operation_context::OperationContext;
-use crate::ledger::{Command, Delivery, Receipt, Reply};
+use crate::ledger::{Command, Delivery, RefusedDelivery, Reply};
 use crate::ports::{DatabaseFailure, MetadataDatabase, Workspaces};
 
 /// Rows that one transaction of the database takes.
 ///
 /// Source: own choice. A record has some 700 bytes and at most 40 KB, so this stays below 10 MB.
 const ROWS_AT_ONCE: u32 = 200;
+
+/// Longest cause that is kept of a row, in characters. Source: own choice; a SQLSTATE has five.
+const MAX_CAUSE: usize = 64;
 
 /// What came of one delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,20 +28,31 @@ pub enum DeliveryOutcome {
         /// How many.
         count: usize,
         /// Tells the ledger.
-        receipt: Receipt,
+        result: DeliveryResult,
+    },
+    /// The database refuses one of these rows at least; the ledger has yet to hear of it.
+    Refused {
+        /// Why.
+        failure: DatabaseFailure,
+        /// Tells the ledger.
+        result: DeliveryResult,
     },
     /// The database has not taken them; the ledger has yet to hear of it.
     Failed(DatabaseFailure),
 }
+
+/// How a delivery went, for the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryResult(Command);
 
 /// Tells the ledger of the delivery before, if there was one, and makes the next, if one is due.
 pub(crate) async fn deliver<S, W: Workspaces, D: MetadataDatabase>(
     op: &OperationContext<'_, S, W>,
     workspace: &WorkspaceId,
     database: &D,
-    before: Option<Receipt>,
+    before: Option<DeliveryResult>,
 ) -> DeliveryOutcome {
-    let settled = before.map(|receipt| Command::SettleDelivery { receipt });
+    let settled = before.map(|DeliveryResult(command)| command);
     let next = Command::TakeDelivery { limit: ROWS_AT_ONCE };
     // In one transaction, so that nobody takes the next in between.
     let commands = settled.into_iter().chain([next]).collect();
@@ -59,24 +73,48 @@ pub(crate) async fn deliver<S, W: Workspaces, D: MetadataDatabase>(
     if count > 0
         && let Err(failure) = database.write(workspace, Value::Array(rows).to_string()).await
     {
-        return DeliveryOutcome::Failed(failure);
+        return match refused(&delivery, count, &failure) {
+            Some(result) => DeliveryOutcome::Refused { failure, result },
+            None => DeliveryOutcome::Failed(failure),
+        };
     }
+    let receipt = delivery.receipt;
     DeliveryOutcome::Rows {
         count,
-        receipt: delivery.receipt,
+        result: DeliveryResult(Command::SettleDelivery { receipt }),
     }
 }
 
-/// Tells the ledger of the last delivery of several: that the database has it, or, without a receipt,
-/// that it has not. How far the database is then, if that can be told. Should the ledger not hear of
+/// What the ledger is told where the database refuses rows rather than the whole attempt.
+fn refused(delivery: &Delivery, count: usize, failure: &DatabaseFailure) -> Option<DeliveryResult> {
+    let told = delivery.changes.first().map(|change| &change.file);
+    let first = delivery
+        .files
+        .first()
+        .or(told)
+        .filter(|_| failure.is_about_rows)?;
+    let first = ParkedRow {
+        file_id: first.file_id.clone(),
+        seq: first.seq,
+        cause: failure.cause.chars().take(MAX_CAUSE).collect(),
+    };
+    Some(DeliveryResult(Command::RefuseDelivery(RefusedDelivery {
+        receipt: delivery.receipt.clone(),
+        rows: u32::try_from(count).unwrap_or(u32::MAX),
+        first,
+    })))
+}
+
+/// Tells the ledger of the last delivery of several: how it went, or, without a result, that the database has not
+/// taken it. How far the database is then, if that can be told. Should the ledger not hear of
 /// it, the delivery is made once more.
 pub(crate) async fn conclude<S, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     workspace: &WorkspaceId,
-    receipt: Option<Receipt>,
+    result: Option<DeliveryResult>,
 ) -> Option<DatabaseStatus> {
-    let command = match receipt {
-        Some(receipt) => Command::SettleDelivery { receipt },
+    let command = match result {
+        Some(DeliveryResult(command)) => command,
         None => Command::PutOffDelivery,
     };
     match op.ask(workspace, command).await {

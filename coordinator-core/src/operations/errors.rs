@@ -52,7 +52,7 @@ pub(super) fn gone() -> ApiError {
 }
 
 pub(super) fn over_quota() -> ApiError {
-    let detail = "the file goes beyond what the access token lets its subject keep here";
+    let detail = "the file goes beyond what its subject may keep here, or have open at once";
     ApiError::new(ErrorCode::QuotaExceeded, detail)
 }
 

@@ -4,6 +4,7 @@ use syncsphere_protocol::{
     Crc64Nvme, ErrorCode, FileRecord, FileStatus, PartNumber, StorageCode, UploadKind, WorkspaceId,
 };
 
+use super::absence;
 use super::cleanup::sweep;
 use super::errors::{
     gone, mismatch, no_such_upload, outcome, over_quota, parts_missing, upload_and_file, wrong_length,
@@ -126,7 +127,7 @@ async fn find_single<S: Storage, W: Workspaces>(
     let whole_file = PartNumber::from_index(0).ok();
     let object = match op.s3().head(upload.sent_to()).await {
         Ok(object) => object,
-        Err(S3Failure::NotFound) => return Err(parts_missing(whole_file)),
+        Err(S3Failure::BareNotFound) => return Err(parts_missing(whole_file)),
         Err(failure) => return Err(failure.into()),
     };
     if upload.deferred_length.is_some() {
@@ -263,10 +264,11 @@ async fn find_assembled<S: Storage, W: Workspaces>(
 ) -> Result<Found, ApiError> {
     let mut object = match op.s3().head(&upload.file.key).await {
         Ok(object) => object,
-        Err(S3Failure::NotFound) => {
-            // Neither upload nor object: whoever removed it, there is nothing to go on with.
+        // Neither upload nor object: whoever removed it, there is nothing to go on with.
+        Err(S3Failure::BareNotFound) if absence::is_proven(op, upload).await? => {
             return give_up(op, upload, gone()).await;
         }
+        Err(S3Failure::BareNotFound) => return Err(absence::not_proven()),
         Err(failure) => return Err(failure.into()),
     };
     object.crc64nvme = object.crc64nvme.or(told);

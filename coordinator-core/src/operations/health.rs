@@ -17,12 +17,20 @@ pub(crate) struct Health {
     status: &'static str,
 }
 
-/// Asks storage and a workspace's ledger.
+/// Asks storage, unless that has been done a moment ago, and a workspace's ledger.
 pub(crate) async fn check<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
 ) -> Result<Health, ApiError> {
     let workspace: WorkspaceId = WORKSPACE.parse().map_err(|_| internal("an id of our own"))?;
-    op.s3().check_bucket().await.map_err(misconfigured)?;
+    let now_ms = op.cx.now_ms;
+    match op.storage_health.known(now_ms) {
+        Some(answer) => answer?,
+        None => {
+            let answer = op.s3().check_bucket().await.map_err(misconfigured);
+            op.storage_health.remember(now_ms, &answer);
+            answer?;
+        }
+    }
     match op.ask(&workspace, Command::Head).await? {
         Reply::Head { .. } => Ok(Health { status: "ok" }),
         other => Err(unexpected_reply(&other)),
@@ -33,7 +41,9 @@ pub(crate) async fn check<S: Storage, W: Workspaces>(
 /// do anything with it.
 fn misconfigured(failure: S3Failure) -> ApiError {
     let detail = match &failure {
-        S3Failure::NotFound => "the variable S3_BUCKET names a bucket that storage does not have",
+        S3Failure::NotFound | S3Failure::BareNotFound => {
+            "the variable S3_BUCKET names a bucket that storage does not have"
+        }
         S3Failure::Refused { .. } => {
             "storage refuses the coordinator: its key, the key's permissions or the region are not right"
         }

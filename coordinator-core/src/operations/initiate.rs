@@ -12,7 +12,7 @@ use super::tickets::ticket_for;
 use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::Principal;
 use crate::ledger::{Abilities, FileDraft, Idempotency, Upload, UploadDraft};
-use crate::policy::{self, KeyParts};
+use crate::policy::{self, FileName, KeyParts};
 use crate::ports::{Storage, Workspaces};
 use crate::s3::Provider;
 
@@ -120,7 +120,7 @@ fn draft<S, W>(
             "clientRef is longer than {MAX_CLIENT_REF} bytes"
         )));
     }
-    let name = policy::file_name(&file.name)?;
+    let FileName { name, original } = policy::file_name(&file.name)?;
     let path = policy::folder(file.path.as_ref().map_or("", |path| path.as_str()))?;
     let limit = op.largest_file(principal);
     let (kind, plan) = policy::plan(
@@ -135,7 +135,7 @@ fn draft<S, W>(
     if by == Integrity::None && !file.parts.iter().all(|part| is_proven(by, part)) {
         return Err(other_checksums(by));
     }
-    let content_type = allowed_type(principal, file.content_type.as_deref())?;
+    let content_type = allowed_type(principal, file.content_type.as_deref(), &name)?;
     let file_id = op.cx.file_id(index)?;
     let key = op.object_key(&KeyParts {
         workspace: &principal.workspace,
@@ -167,6 +167,7 @@ fn draft<S, W>(
             file_id,
             workspace: principal.workspace.clone(),
             name,
+            original_name: original,
             path,
             size: file.size,
             content_type,

@@ -2,6 +2,7 @@
 
 use syncsphere_protocol::{ErrorCode, UploadId, UploadKind, WorkspaceId};
 
+use super::absence;
 use super::cleanup::sweep;
 use super::finalize::{finalize, finalize_all};
 use super::operation_context::OperationContext;
@@ -10,6 +11,7 @@ use super::reported_parts::ReportedParts;
 use crate::api_error::ApiError;
 use crate::ledger::{Command, Job, JobKind, Reply, Upload, UploadMarker, UploadPhase};
 use crate::ports::{Storage, Workspaces};
+use crate::s3::S3Failure;
 
 /// Jobs that one alarm carries out. Source: own choice; with a few storage requests each it
 /// stays well within an alarm's 15 minutes, and the next alarm follows at once.
@@ -44,7 +46,7 @@ pub(crate) async fn run_due_jobs<S: Storage, W: Workspaces>(
                 let _ = expire(op, workspace, upload_id).await;
             }
             JobKind::Orphans { after } => {
-                report = Some(look_for_orphans(op, workspace, &job.id, after.as_ref()).await);
+                report = Some(look_for_orphans(op, workspace, job, after.as_ref()).await);
             }
             // Looked after before; the ledger does the others by itself.
             JobKind::Watch { .. } | JobKind::Forget { .. } | JobKind::Compact => {}
@@ -86,17 +88,17 @@ async fn watch<S: Storage, W: Workspaces>(
 async fn look_for_orphans<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     workspace: &WorkspaceId,
-    job_id: &str,
+    job: &Job,
     after: Option<&UploadMarker>,
 ) -> OrphanReport {
     let mut report = OrphanReport::default();
-    match orphans::look(op, after, &mut report).await {
+    match orphans::look(op, after, job.attempts, &mut report).await {
         Ok(next) => {
             report.is_last = next.is_none();
             let command = match next {
                 Some(_) => Command::LookForOrphans { after: next },
                 None => Command::SettleJob {
-                    job_id: job_id.to_owned(),
+                    job_id: job.id.clone(),
                     again_ms: None,
                 },
             };
@@ -127,11 +129,18 @@ async fn resolve<S: Storage, W: Workspaces>(
         return Ok(true);
     };
     if is_watched(&upload) {
-        let looked = finalize(op, *upload, ReportedParts::default()).await;
-        if looked.is_err_and(|error| error.code().is_retryable()) {
-            return Ok(false);
-        }
-    } else if let UploadPhase::Completing { .. } = upload.phase {
+        let looked = finalize(op, (*upload).clone(), ReportedParts::default()).await;
+        return match looked {
+            // What nobody tells of is not thrown away for one answer that may not be storage's.
+            Err(error) if error.code() == ErrorCode::PartsMissing => absence::is_proven(op, &upload).await,
+            Err(error) => Ok(!error.code().is_retryable()),
+            Ok(_) => Ok(true),
+        };
+    }
+    if upload.phase == UploadPhase::Open && upload.absent_since_ms.is_some() {
+        return resolve_absence(op, workspace, *upload).await;
+    }
+    if let UploadPhase::Completing { .. } = upload.phase {
         let reported = ReportedParts::of_completion(upload.phase);
         match finalize(op, *upload, reported)
             .await
@@ -146,6 +155,29 @@ async fn resolve<S: Storage, W: Workspaces>(
         op.ask(workspace, Command::StopCompletion { upload_id }).await?;
     }
     Ok(true)
+}
+
+/// Looks again for a multipart upload that storage did not show; the same answer as [`resolve`]'s.
+async fn resolve_absence<S: Storage, W: Workspaces>(
+    op: &OperationContext<'_, S, W>,
+    workspace: &WorkspaceId,
+    upload: Upload,
+) -> Result<bool, ApiError> {
+    let Some(storage_upload_id) = &upload.storage_upload_id else {
+        return Ok(true);
+    };
+    match op.s3().parts(&upload.file.key, storage_upload_id).await {
+        Err(S3Failure::NotFound) => {
+            let looked = finalize(op, upload, ReportedParts::default()).await;
+            Ok(!looked.is_err_and(|error| error.code().is_retryable()))
+        }
+        Ok(_) => {
+            let upload_id = upload.upload_id;
+            op.ask(workspace, Command::StopCompletion { upload_id }).await?;
+            Ok(true)
+        }
+        Err(_) => Ok(false),
+    }
 }
 
 /// Whether an object may be there without anybody having said so.

@@ -1,6 +1,7 @@
 //! What each endpoint does, one file each. Every operation may be dropped at any await and asked
 //! for again: the intent is in the ledger before storage is asked, the outcome after it.
 
+mod absence;
 pub(crate) mod changes;
 mod cleanup;
 pub(crate) mod complete;
@@ -21,6 +22,7 @@ mod part_selection;
 mod reported_parts;
 pub(crate) mod sign_parts;
 mod staging;
+pub(crate) mod storage_health;
 pub(crate) mod tickets;
 pub(crate) mod uploads;
 pub(crate) mod uppy;

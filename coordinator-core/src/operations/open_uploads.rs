@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, stream};
 use syncsphere_protocol::{ErrorCode, Integrity, UploadId, UploadKind};
 
-use super::errors::unexpected_reply;
+use super::errors::{gone, unexpected_reply};
 use super::operation_context::{OperationContext, STORAGE_CALLS_AT_ONCE};
 use super::reported_parts::NO_DIGEST;
 use crate::api_error::ApiError;
@@ -49,6 +49,7 @@ pub(super) async fn open<S: Storage, W: Workspaces>(
         .buffered(STORAGE_CALLS_AT_ONCE)
         .collect()
         .await;
+    give_up_refused(op, principal, &uploads, &created).await?;
     let opened: Vec<Opened> = created.iter().flatten().flatten().cloned().collect();
     let now_open = if opened.is_empty() {
         Vec::new()
@@ -63,13 +64,40 @@ pub(super) async fn open<S: Storage, W: Workspaces>(
     };
     let mut results = Vec::with_capacity(uploads.len());
     for (upload, created) in uploads.into_iter().zip(created) {
-        results.push(match created {
+        let stands = match created {
             Err(error) => Err(error),
             Ok(None) => Ok(upload),
             Ok(Some(ours)) => settle(op, ours, &now_open, &upload).await,
-        });
+        };
+        // Begun before, by the same idempotency key, and over since: nothing is sent to it any more.
+        results.push(stands.and_then(|upload| match upload.phase {
+            UploadPhase::Ended => Err(gone()),
+            _ => Ok(upload),
+        }));
     }
     Ok(results)
+}
+
+/// Gives up what storage has refused to create, so that it counts among its owner's bytes no longer.
+async fn give_up_refused<S, W: Workspaces>(
+    op: &OperationContext<'_, S, W>,
+    principal: &Principal,
+    uploads: &[Upload],
+    created: &[Result<Option<Opened>, ApiError>],
+) -> Result<(), ApiError> {
+    // Where storage has not answered, the request may be repeated by its idempotency key.
+    let refused = uploads.iter().zip(created).filter(|(_, created)| {
+        created
+            .as_ref()
+            .is_err_and(|error| error.code() != ErrorCode::StorageUnavailable)
+    });
+    let commands = refused.map(|(upload, _)| Command::Abort {
+        upload_id: upload.upload_id.clone(),
+        // No URL has been signed.
+        urls_dead_ms: op.cx.now_ms,
+    });
+    let commands = commands.collect();
+    op.ask_all(&principal.workspace, commands).await.map(drop)
 }
 
 async fn create<S: Storage, W>(
@@ -120,8 +148,12 @@ fn find<'a>(uploads: &'a [Upload], id: &UploadId) -> Option<&'a Upload> {
 }
 
 /// The media type, if the token allows it.
-pub(super) fn allowed_type(principal: &Principal, declared: Option<&str>) -> Result<String, ApiError> {
-    let content_type = policy::content_type(declared)?;
+pub(super) fn allowed_type(
+    principal: &Principal,
+    declared: Option<&str>,
+    name: &str,
+) -> Result<String, ApiError> {
+    let content_type = policy::content_type(declared, name);
     match &principal.limits.content_types {
         Some(taken) if !policy::allows_type(taken, &content_type) => {
             let detail = "the access token does not allow files of this content type";

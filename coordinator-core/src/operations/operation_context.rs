@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use syncsphere_protocol::{ErrorCode, Problem, Redacted, WorkspaceId};
 
 use super::errors::unexpected_reply;
+use super::storage_health::StorageHealth;
 use crate::api_error::ApiError;
 use crate::auth::Principal;
 use crate::config::Config;
@@ -20,12 +21,14 @@ use crate::s3::S3;
 /// <https://developers.cloudflare.com/workers/platform/limits/#simultaneous-open-connections>
 pub(super) const STORAGE_CALLS_AT_ONCE: usize = 6;
 
-/// What an operation works with: the configuration, the request's surroundings and the two ports.
+/// What an operation works with: the configuration, the request's surroundings, the two ports, and what is
+/// known of storage.
 pub(crate) struct OperationContext<'a, S, W> {
     pub config: &'a Config,
     pub cx: &'a Context,
     pub storage: &'a S,
     pub workspaces: &'a W,
+    pub storage_health: &'a StorageHealth,
     /// The workspace of whoever asks, once it is known.
     pub workspace: OnceCell<WorkspaceId>,
 }

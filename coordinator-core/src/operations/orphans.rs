@@ -12,6 +12,7 @@ use crate::api_error::ApiError;
 use crate::config::{Config, OrphanUploads};
 use crate::ledger::{Command, Reply, StoredUpload, UploadMarker};
 use crate::ports::{Storage, Workspaces};
+use crate::s3::S3Failure;
 
 /// Multipart uploads that are looked at for one job.
 ///
@@ -24,6 +25,10 @@ fn looked_at_once(config: &Config) -> u32 {
     config.storage_requests().saturating_sub(1).min(LOOKED_AT_ONCE)
 }
 
+/// How often a page is looked at where storage or a workspace does not answer; then it goes on without what fails. Source:
+/// own choice.
+const ATTEMPTS_OF_A_PAGE: u32 = 3;
+
 /// What one look found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OrphanReport {
@@ -33,7 +38,10 @@ pub struct OrphanReport {
     pub orphans: Vec<OrphanedUpload>,
     /// How many of them were aborted: none where they are only reported.
     pub aborted: usize,
-    /// Why the look ended before it was done, for the log; it is taken up again.
+    /// Uploads that could not be aborted, and workspaces that did not answer: they are left for the next look
+    /// through the bucket.
+    pub skipped: usize,
+    /// Why the look ended before it was done and is taken up again, or why something was skipped last; for the log.
     pub failure: Option<String>,
     /// Whether it was the last page of the bucket's list.
     pub is_last: bool,
@@ -58,11 +66,13 @@ struct Candidate {
 pub(super) async fn look<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     after: Option<&UploadMarker>,
+    attempts: u32,
     report: &mut OrphanReport,
 ) -> Result<Option<UploadMarker>, ApiError> {
     if op.config.orphan_uploads == OrphanUploads::Off {
         return Ok(None);
     }
+    let is_last_attempt = attempts >= ATTEMPTS_OF_A_PAGE;
     let page = op.s3().all_uploads(after, looked_at_once(op.config)).await?;
     report.listed = page.uploads.len();
     let mut by_workspace: BTreeMap<WorkspaceId, Vec<Candidate>> = BTreeMap::new();
@@ -81,28 +91,63 @@ pub(super) async fn look<S: Storage, W: Workspaces>(
         }
     }
     for (workspace, candidates) in by_workspace {
-        let listed = candidates
-            .iter()
-            .map(|candidate| candidate.listed.clone())
-            .collect();
-        let orphans = match op.ask(&workspace, Command::Orphans { listed }).await? {
-            Reply::Orphans { orphans } => orphans,
-            other => return Err(unexpected_reply(&other)),
-        };
-        for (Candidate { key, listed }, is_orphaned) in candidates.into_iter().zip(orphans) {
-            if !is_orphaned {
-                continue;
-            }
-            report.orphans.push(OrphanedUpload {
-                workspace: workspace.clone(),
-                file_id: listed.file_id,
-            });
-            if op.config.orphan_uploads == OrphanUploads::Abort {
-                abort(op, &key, &listed.storage_upload_id.0).await?;
-                report.aborted += 1;
-            }
+        let looked = look_in(op, &workspace, candidates, is_last_attempt, report).await;
+        // A workspace that never answers is left out at last, so that it stops nothing.
+        if let Err(error) = looked {
+            report.skip(error, is_last_attempt)?;
         }
     }
     // A storage that leads back to where it was would be read for ever.
     Ok(page.next.filter(|next| Some(next) != after))
+}
+
+/// Aborts those of a workspace's uploads that it has no use for.
+async fn look_in<S: Storage, W: Workspaces>(
+    op: &OperationContext<'_, S, W>,
+    workspace: &WorkspaceId,
+    candidates: Vec<Candidate>,
+    is_last_attempt: bool,
+    report: &mut OrphanReport,
+) -> Result<(), ApiError> {
+    let listed = candidates
+        .iter()
+        .map(|candidate| candidate.listed.clone())
+        .collect();
+    let orphans = match op.ask(workspace, Command::Orphans { listed }).await? {
+        Reply::Orphans { orphans } => orphans,
+        other => return Err(unexpected_reply(&other)),
+    };
+    for (Candidate { key, listed }, is_orphaned) in candidates.into_iter().zip(orphans) {
+        if !is_orphaned {
+            continue;
+        }
+        report.orphans.push(OrphanedUpload {
+            workspace: workspace.clone(),
+            file_id: listed.file_id,
+        });
+        if op.config.orphan_uploads != OrphanUploads::Abort {
+            continue;
+        }
+        match abort(op, &key, &listed.storage_upload_id.0).await {
+            Ok(()) => report.aborted += 1,
+            Err(failure) => {
+                let is_refused = matches!(failure, S3Failure::Refused { .. } | S3Failure::Broken(_));
+                report.skip(failure.into(), is_refused || is_last_attempt)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+impl OrphanReport {
+    /// Goes on without what has failed for good, which is written down. Anything else is tried again.
+    fn skip(&mut self, error: ApiError, is_for_good: bool) -> Result<(), ApiError> {
+        if !is_for_good {
+            return Err(error);
+        }
+        let (problem, cause) = error.into_parts();
+        self.skipped += 1;
+        self.failure = Some(cause.unwrap_or(problem.detail));
+        Ok(())
+    }
 }

@@ -31,7 +31,12 @@ pub(crate) async fn status<S: Storage, W: Workspaces>(
             // Storage has lost the upload or finished it: find out which, and tell that.
             Err(S3Failure::NotFound) => {
                 let reported = ReportedParts::of_completion(upload.phase);
-                let _ = finalize(op, upload.clone(), reported).await;
+                let found_out = finalize(op, upload.clone(), reported).await;
+                if let Err(error) = found_out
+                    && error.code().is_retryable()
+                {
+                    return Err(error);
+                }
                 file = look_up(op, principal, upload_id).await?.1;
             }
             Err(failure) => return Err(failure.into()),
@@ -119,7 +124,7 @@ async fn stored_parts<S: Storage, W>(
                 etag: object.etag,
                 crc64nvme: object.crc64nvme,
             }]),
-            (Err(S3Failure::NotFound), _) | (Ok(_), Err(_)) => Ok(Vec::new()),
+            (Err(S3Failure::BareNotFound), _) | (Ok(_), Err(_)) => Ok(Vec::new()),
             (Err(failure), _) => Err(failure),
         },
     }

@@ -1,30 +1,61 @@
 //! Media types: which are taken, and which are given back.
 
-use crate::api_error::{ApiError, invalid};
-
 /// Longest media type, in bytes. Source: own choice; RFC 6838 allows 127 for each half.
 const MAX_CONTENT_TYPE: usize = 255;
 
 /// What a media type is where the client names none. Source: RFC 9110 section 8.3.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
 
-/// The media type, checked to be fit for an HTTP header.
-pub(crate) fn content_type(declared: Option<&str>) -> Result<String, ApiError> {
-    let declared = declared.unwrap_or_default().trim();
-    if declared.is_empty() {
-        return Ok(UNKNOWN_TYPE.to_owned());
+/// The media type of a file of this name, fit for an HTTP header: as declared where that is one, mended where it can be,
+/// else guessed by the end of the name.
+pub(crate) fn content_type(declared: Option<&str>, name: &str) -> String {
+    mended(declared.unwrap_or_default()).unwrap_or_else(|| {
+        let guessed = mime_guess::from_path(name).first_raw();
+        guessed.unwrap_or(UNKNOWN_TYPE).to_owned()
+    })
+}
+
+/// The media type that a text means: extra spaces and parameters that are none are left out. `None` where it means none.
+fn mended(text: &str) -> Option<String> {
+    let mut pieces = outside_quotes(text).into_iter();
+    let essence = pieces.next()?;
+    let (left, right) = essence.split_once('/')?;
+    if !is_token(left) || !is_token(right) || essence.len() > MAX_CONTENT_TYPE {
+        return None;
     }
-    let essence = declared.split(';').next().unwrap_or_default().trim_end();
-    let is_type = essence
-        .split_once('/')
-        .is_some_and(|(left, right)| is_token(left) && is_token(right));
-    // Spaces only one at a time: signatures collapse them.
-    let fits_header = declared.bytes().all(|b| b.is_ascii_graphic() || b == b' ') && !declared.contains("  ");
-    if is_type && fits_header && declared.len() <= MAX_CONTENT_TYPE {
-        Ok(declared.to_owned())
+    let whole = pieces
+        .filter(|piece| is_parameter(piece))
+        .fold(essence.clone(), |whole, piece| whole + "; " + &piece);
+    Some(if whole.len() > MAX_CONTENT_TYPE {
+        essence
     } else {
-        Err(invalid("the content type is not a media type"))
+        whole
+    })
+}
+
+/// What stands between semicolons that are not within quotes; of several spaces one, since signatures collapse them.
+fn outside_quotes(text: &str) -> Vec<String> {
+    let mut pieces = vec![String::new()];
+    let mut is_quoted = false;
+    for c in text.chars() {
+        is_quoted ^= c == '"';
+        match pieces.last_mut() {
+            Some(piece) if c != ';' || is_quoted => piece.push(c),
+            _ => pieces.push(String::new()),
+        }
     }
+    let single_spaced = |piece: String| piece.split_whitespace().collect::<Vec<_>>().join(" ");
+    pieces.into_iter().map(single_spaced).collect()
+}
+
+/// Source: RFC 9110 section 5.6.6.
+fn is_parameter(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(name, value)| {
+        let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        let is_quoted =
+            quoted.is_some_and(|text| text.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'"'));
+        is_token(name) && (is_token(value) || is_quoted)
+    })
 }
 
 /// Whether a media type is one of those that are taken. Parameters and case make no difference.
@@ -109,6 +140,7 @@ pub(crate) fn is_token(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -116,14 +148,52 @@ mod tests {
 
     #[test]
     fn media_types_fit_a_header() {
-        assert_eq!(content_type(None).unwrap(), UNKNOWN_TYPE);
-        assert_eq!(content_type(Some(" ")).unwrap(), UNKNOWN_TYPE);
-        assert_eq!(
-            content_type(Some("text/plain; charset=utf-8")).unwrap(),
-            "text/plain; charset=utf-8"
-        );
-        for bad in ["text", "/", "a/b\r\nx: y", "a/ b", "text/plain;  x", "tëxt/plain"] {
-            assert!(content_type(Some(bad)).is_err(), "{bad:?}");
+        let of = |declared: &str| content_type(Some(declared), "f");
+        assert_eq!(of("text/plain; charset=utf-8"), "text/plain; charset=utf-8");
+        // The package mends the same way: tests/package/descriptions.test.mjs.
+        assert_eq!(of(" text/plain;  charset=utf-8 ;"), "text/plain; charset=utf-8");
+        assert_eq!(of("image/png; name=\"ü\"; a=\"b;c\""), "image/png; a=\"b;c\"");
+        assert_eq!(of("a/b\r\nx: y"), UNKNOWN_TYPE);
+        assert_eq!(of(&format!("a/b; c={}", "x".repeat(255))), "a/b");
+        for none in [
+            "",
+            " ",
+            "jpg",
+            "/",
+            "a/ b",
+            "tëxt/plain",
+            "a/b/c",
+            ";",
+            &"x/".repeat(200),
+        ] {
+            assert_eq!(of(none), UNKNOWN_TYPE, "{none:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_a_type_has_the_one_of_its_name() {
+        for (name, guessed) in [
+            ("a.mkv", "video/x-matroska"),
+            ("IMG_1.HEIC", "image/heic"),
+            ("a.b.PDF", "application/pdf"),
+            ("notes.txt", "text/plain"),
+            ("archive.unknown", UNKNOWN_TYPE),
+            ("no end", UNKNOWN_TYPE),
+            (".png", UNKNOWN_TYPE),
+        ] {
+            assert_eq!(content_type(None, name), guessed, "{name}");
+            assert_eq!(content_type(Some("jpg"), name), guessed, "{name}");
+        }
+        assert_eq!(content_type(Some(UNKNOWN_TYPE), "a.mkv"), UNKNOWN_TYPE);
+    }
+
+    proptest! {
+        #[test]
+        fn every_type_fits_a_header(declared in "\\PC{0,300}|[a-z]{1,5}/[a-z;=\" ]{1,40}", name in "\\PC{0,20}") {
+            let kept = content_type(Some(&declared), &name);
+            prop_assert!(kept.bytes().all(|b| (b' '..=b'~').contains(&b)) && !kept.contains("  "));
+            prop_assert!(kept.len() <= MAX_CONTENT_TYPE);
+            prop_assert_eq!(content_type(Some(&kept), &name), kept);
         }
     }
 

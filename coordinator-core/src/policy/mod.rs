@@ -9,43 +9,66 @@ use syncsphere_protocol::{
     ErrorCode, MAX_PART_SIZE, MIB, PartPlan, Redacted, StringMap, Tail, UploadKind, default_part_size,
 };
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::api_error::{ApiError, invalid};
 use crate::s3::Provider;
 
 pub(crate) use media_types::{
     allows_type, content_type, download_type, is_media_range, is_shown_inline, is_token,
 };
-pub(crate) use names::{Disposition, content_disposition, file_name, folder, name_prefix};
+pub(crate) use names::{
+    Disposition, FileName, MAX_NAME_UNITS, content_disposition, file_name, folder, name_prefix,
+};
 pub use object_keys::{DEFAULT_KEY_TEMPLATE, KeyTemplate};
 pub(crate) use object_keys::{KeyParts, STAGING_SUFFIX};
 
-/// Most metadata entries, longest key and longest value in bytes. Source: own choice; all of it
-/// together stays a small part of a ledger row.
-const MAX_METADATA: usize = 32;
-const MAX_METADATA_KEY: usize = 64;
-const MAX_METADATA_VALUE: usize = 1_024;
+/// Most bytes of metadata in all: keys and values, in UTF-8 and NFC. Source: own choice; it stays a small part of what an
+/// object reads at once.
+const MAX_METADATA: usize = 16 * 1024;
+
+/// Most metadata entries, and the longest key in bytes. Source: own choice.
+const MAX_METADATA_ENTRIES: usize = 256;
+const MAX_METADATA_KEY: usize = 256;
 
 /// Largest part of Cloudflare R2, in bytes.
 ///
 /// Source: <https://developers.cloudflare.com/r2/platform/limits/>
 const MAX_PART_SIZE_R2: u64 = MAX_PART_SIZE - 5 * MIB;
 
-/// The metadata, checked for number and length.
+/// The metadata with keys in Unicode NFC, checked for number and length. Values are data: any text is one.
 pub(crate) fn metadata(given: Option<&StringMap>) -> Result<Redacted<StringMap>, ApiError> {
-    let given = given.cloned().unwrap_or_default();
-    let fits = |(key, value): (&String, &String)| {
-        (1..=MAX_METADATA_KEY).contains(&key.len())
-            && value.len() <= MAX_METADATA_VALUE
-            && !key.chars().chain(value.chars()).any(char::is_control)
-    };
-    if given.len() <= MAX_METADATA && given.iter().all(fits) {
-        Ok(Redacted(given))
-    } else {
-        Err(invalid(format!(
-            "metadata is at most {MAX_METADATA} entries with keys of 1 to {MAX_METADATA_KEY} and values of at \
-             most {MAX_METADATA_VALUE} bytes, without control characters"
-        )))
+    let mut kept = Vec::new();
+    let mut bytes: usize = 0;
+    for (key, value) in given.into_iter().flat_map(StringMap::iter) {
+        let wrong = |what: String| Err(invalid(format!("the metadata key {} {what}", quoted(key))));
+        let canonical: String = key.nfc().collect();
+        bytes = bytes.saturating_add(canonical.len()).saturating_add(value.len());
+        if !(1..=MAX_METADATA_KEY).contains(&canonical.len()) {
+            return wrong(format!("has not 1 to {MAX_METADATA_KEY} bytes"));
+        }
+        if bytes > MAX_METADATA {
+            return wrong(format!("brings the metadata beyond {MAX_METADATA} bytes in all"));
+        }
+        if kept.len() == MAX_METADATA_ENTRIES {
+            return wrong(format!(
+                "is one more than the {MAX_METADATA_ENTRIES} that there may be"
+            ));
+        }
+        if kept.iter().any(|(known, _)| *known == canonical) {
+            return wrong("comes twice in Unicode NFC".to_owned());
+        }
+        kept.push((canonical, value.clone()));
     }
+    Ok(Redacted(kept.into_iter().collect()))
+}
+
+/// The beginning of a text, in quotes and without anything that could be taken for another part of an error's text.
+fn quoted(text: &str) -> String {
+    /// Most characters that are shown. Source: own choice.
+    const SHOWN: usize = 64;
+    let shown: String = text.chars().take(SHOWN).collect();
+    format!("{shown:?}")
 }
 
 /// How a file of `size` bytes travels. A wished part size is taken where it makes a plan, and a wished tail with it where
@@ -96,6 +119,35 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+
+    #[test]
+    fn metadata_is_data_and_an_error_names_the_key() {
+        let map = |pairs: &[(&str, &str)]| -> StringMap {
+            let pairs = pairs.iter();
+            pairs
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect()
+        };
+        let long = "x".repeat(16 * 1024 - 1);
+        for good in [
+            map(&[("caption", "two\r\nlines\0\u{85}"), ("a\nb", "")]),
+            map(&[("k", &long)]),
+        ] {
+            assert_eq!(metadata(Some(&good)).unwrap().0, good);
+        }
+        let canonical = metadata(Some(&map(&[("e\u{301}", "e\u{301}")]))).unwrap().0;
+        assert_eq!(canonical, map(&[("é", "e\u{301}")]));
+        for (bad, named) in [
+            (map(&[("", "x")]), "\"\""),
+            (map(&[("a", "x"), ("big", &long)]), "\"big\""),
+            (map(&[(&"k".repeat(257), "")]), "\"kkk"),
+            (map(&[("é", ""), ("e\u{301}", "")]), "NFC"),
+        ] {
+            let (problem, _) = metadata(Some(&bad)).unwrap_err().into_parts();
+            assert!(problem.detail.contains(named), "{}", problem.detail);
+            assert!(problem.detail.len() < 200, "{}", problem.detail);
+        }
+    }
 
     #[test]
     fn plans_follow_wishes_that_can_be_met() {

@@ -313,10 +313,10 @@ impl<S: Storage> S3<'_, S> {
         if response.status().is_success() {
             return Ok(response);
         }
-        let code = match is_head {
-            true => String::new(),
-            false => replies::error_code(response.body()).unwrap_or_default(),
-        };
+        if is_head {
+            return Err(S3Failure::from_head(response.status()));
+        }
+        let code = replies::error_code(response.body()).unwrap_or_default();
         Err(S3Failure::from_code(response.status(), code))
     }
 }

@@ -15,8 +15,10 @@ pub(crate) enum S3Failure {
     Unavailable(String),
     /// The same, and asking again would take too long.
     NotRetryable(String),
-    /// Storage has no such object or upload.
+    /// Storage has no such object or upload, and says so by its own code.
     NotFound,
+    /// A `HEAD` was answered 404. It has no body that could hold a code, so that anybody on the way may have said it.
+    BareNotFound,
     /// Storage refused, with this code.
     Refused { status: StatusCode, code: String },
     /// The answer is not S3's.
@@ -26,7 +28,17 @@ pub(crate) enum S3Failure {
 }
 
 impl S3Failure {
-    /// What an answer other than success means.
+    /// What an answer to a `HEAD` other than success means.
+    pub(super) fn from_head(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::BareNotFound,
+            _ => Self::from_code(status, String::new()),
+        }
+    }
+
+    /// What an answer other than success means, by the code in its body.
+    ///
+    /// That something is not there is S3's to say: a 404 without a code is an ingress's page while storage is away.
     pub(super) fn from_code(status: StatusCode, code: String) -> Self {
         match StorageCode::of(&code) {
             Some(StorageCode::Busy | StorageCode::CutShort) => {
@@ -37,7 +49,10 @@ impl S3Failure {
             None if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
                 Self::Unavailable(format!("storage answered {status} {code}"))
             }
-            None if status == StatusCode::NOT_FOUND && code.is_empty() => Self::NotFound,
+            // That something is not there is S3's to say.
+            None if status == StatusCode::NOT_FOUND && code.is_empty() => {
+                Self::Unavailable(format!("storage answered {status} without a code"))
+            }
             None => Self::Refused { status, code },
         }
     }
@@ -79,7 +94,9 @@ impl From<S3Failure> for ApiError {
                 .retry_after(RETRY_AFTER),
             )
             .because(cause),
-            S3Failure::NotFound => internal("storage has no such object, upload or bucket"),
+            S3Failure::NotFound | S3Failure::BareNotFound => {
+                internal("storage has no such object, upload or bucket")
+            }
             S3Failure::Refused { status, code } => refused(&code, status),
             S3Failure::Unreadable(what) => ApiError::new(
                 ErrorCode::StorageRefused,
@@ -116,7 +133,11 @@ mod tests {
         assert!(matches!(of(400, "RequestTimeout"), S3Failure::Unavailable(_)));
         assert!(matches!(of(502, ""), S3Failure::Unavailable(_)));
         assert!(matches!(of(404, "NoSuchUpload"), S3Failure::NotFound));
-        assert!(matches!(of(404, ""), S3Failure::NotFound));
+        assert!(matches!(of(404, ""), S3Failure::Unavailable(_)));
+        let head = |status| S3Failure::from_head(StatusCode::from_u16(status).unwrap());
+        assert!(matches!(head(404), S3Failure::BareNotFound));
+        assert!(matches!(head(403), S3Failure::Refused { .. }));
+        assert!(matches!(head(503), S3Failure::Unavailable(_)));
         assert!(matches!(of(404, "NoSuchBucket"), S3Failure::Refused { .. }));
         assert!(matches!(of(400, "BadDigest"), S3Failure::Refused { .. }));
         assert!(matches!(of(403, "AccessDenied"), S3Failure::Refused { .. }));

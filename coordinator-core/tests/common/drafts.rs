@@ -30,6 +30,7 @@ pub fn draft(number: usize, expires_ms: i64) -> UploadDraft {
             file_id: file_id(number),
             workspace: "demo".parse().unwrap(),
             name: "a".into(),
+            original_name: None,
             path: "".into(),
             size: 1,
             content_type: "a/b".to_owned(),

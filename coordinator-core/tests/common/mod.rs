@@ -10,7 +10,8 @@ use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 use syncsphere_coordinator_core::ledger::{Call, MemoryStore, Reply, apply};
 use syncsphere_coordinator_core::{
-    Config, Context, Coordinator, NoIdentityProviders, Storage, StorageFailure, WorkspaceFailure, Workspaces,
+    Config, Context, Coordinator, NoIdentityProviders, OrphanReport, Storage, StorageFailure,
+    WorkspaceFailure, Workspaces,
 };
 use syncsphere_protocol::WorkspaceId;
 
@@ -140,6 +141,24 @@ impl Harness {
         answer
     }
 
+    /// The header that brings the guest's token.
+    pub fn authorization(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+
+    /// Begins uploads under an idempotency key.
+    pub fn ask_by_key(&mut self, key: &str, body: Value, script: Vec<Exchange>) -> (u16, Value) {
+        self.storage.0.borrow_mut().extend(script);
+        let request = Request::post("/v1/uploads")
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("idempotency-key", key)
+            .body(serde_json::to_vec(&body).unwrap())
+            .unwrap();
+        let answer = self.exchange(request);
+        self.assert_used_up();
+        answer
+    }
+
     /// The same while storage answers whatever it is asked, as often as it is.
     pub fn ask_freely(&mut self, method: &str, path: &str, body: Value, answer: Answer) -> (u16, Value) {
         self.storage.2.replace(Some(answer));
@@ -174,10 +193,16 @@ impl Harness {
 
     /// Lets the workspace's alarm ring.
     pub fn run_due_jobs(&mut self, script: Vec<Exchange>) {
+        self.run_due_jobs_of("demo", script);
+    }
+
+    /// The same for another workspace, and what was found of orphaned uploads.
+    pub fn run_due_jobs_of(&mut self, workspace: &str, script: Vec<Exchange>) -> Option<OrphanReport> {
         self.storage.0.borrow_mut().extend(script);
         let cx = self.context();
-        let workspace = "demo".parse().unwrap();
-        self.coordinator
+        let workspace = workspace.parse().unwrap();
+        let report = self
+            .coordinator
             .run_due_jobs(
                 &workspace,
                 &cx,
@@ -187,6 +212,7 @@ impl Harness {
             .now_or_never()
             .expect("nothing here waits");
         self.assert_used_up();
+        report
     }
 
     /// The same while storage answers whatever it is asked, as often as it is.

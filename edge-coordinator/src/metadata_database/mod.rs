@@ -122,16 +122,28 @@ async fn with_timeout<T>(timeout: Duration, work: impl Future<Output = T>) -> Op
     }
 }
 
+/// Classes of SQLSTATE by which a row is refused, rather than the statement or the session: cardinality, data, constraints,
+/// `WITH CHECK OPTION`, a row too large, and what an operator's own triggers raise.
+///
+/// Source: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+const ROW_CLASSES: [&str; 6] = ["21", "22", "23", "44", "54", "P0"];
+
 /// What the log may know of an error: its own text may quote a row or an address.
 fn redacted(error: &Error) -> DatabaseFailure {
     match error.code() {
         // Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
-        Some(code) => failure(format!("SQLSTATE {}", code.code())),
+        Some(code) => DatabaseFailure {
+            cause: format!("SQLSTATE {}", code.code()),
+            is_about_rows: ROW_CLASSES.iter().any(|class| code.code().starts_with(class)),
+        },
         None if error.is_closed() => failure("it hung up"),
         None => failure("it cannot be reached"),
     }
 }
 
 fn failure(cause: impl Into<String>) -> DatabaseFailure {
-    DatabaseFailure { cause: cause.into() }
+    DatabaseFailure {
+        cause: cause.into(),
+        is_about_rows: false,
+    }
 }

@@ -190,6 +190,7 @@ fn finalized(upload_id: &UploadId) -> FileRecord {
         file_id: upload_id.as_str().parse().expect("an id"),
         workspace: "workspace".parse().expect("an id"),
         name: "f.bin".into(),
+        original_name: None,
         path: "".into(),
         size: SMALL,
         content_type: String::new(),

@@ -39,7 +39,8 @@ fn assert_files_are_sound(world: &World) {
     for file in list.json["files"].as_array().unwrap() {
         let text = |name: &str| file[name].as_str().unwrap();
         let (name, path) = (text("name"), text("path"));
-        assert!((1..=255).contains(&name.len()) && !name.contains('/'), "{name:?}");
+        let units = name.encode_utf16().count();
+        assert!((1..=255).contains(&units) && !name.contains('/'), "{name:?}");
         assert!(
             path.len() <= 1024 && !path.starts_with('/') && !path.ends_with('/'),
             "{path:?}"
@@ -55,12 +56,13 @@ fn assert_files_are_sound(world: &World) {
         let kind = text("contentType");
         assert!(kind.contains('/') && kind.len() <= 255 && kind.bytes().all(|b| (b' '..=b'~').contains(&b)));
         let metadata = file["metadata"].as_object().unwrap();
-        assert!(metadata.len() <= 32);
+        assert!(metadata.len() <= 256);
+        let mut bytes = 0;
         for (key, value) in metadata {
-            let value = value.as_str().unwrap();
-            assert!((1..=64).contains(&key.len()) && value.len() <= 1024);
-            assert!(!key.chars().chain(value.chars()).any(char::is_control));
+            assert!((1..=256).contains(&key.len()) && is_nfc(key));
+            bytes += key.len() + value.as_str().unwrap().len();
         }
+        assert!(bytes <= 16 * 1024);
     }
 }
 

@@ -234,6 +234,7 @@ fn record(checksum: FileChecksum, etag: &str) -> FileRecord {
         file_id: "f1".parse().expect("an id"),
         workspace: "demo".parse().expect("an id"),
         name: "".into(),
+        original_name: None,
         path: "".into(),
         size: SIZE,
         content_type: String::new(),

@@ -230,6 +230,7 @@ fn record(upload_id: &UploadId, status: FileStatus) -> FileRecord {
         file_id: upload_id.as_str().parse().expect("an id"),
         workspace: "demo".to_owned().try_into().expect("a workspace"),
         name: "name".to_owned().into(),
+        original_name: None,
         path: String::new().into(),
         size: 3 * PART,
         content_type: String::new(),

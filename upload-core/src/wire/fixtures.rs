@@ -141,6 +141,7 @@ pub(super) fn file() -> FileRecord {
         file_id: "f1".parse().expect("an id"),
         workspace: "demo".parse().expect("an id"),
         name: AWKWARD.into(),
+        original_name: Some(AWKWARD.into()),
         path: "a/b".into(),
         size: 9_007_199_254_740_991,
         content_type: "video/quicktime".to_owned(),
@@ -160,6 +161,7 @@ pub(super) fn file() -> FileRecord {
 
 pub(super) fn sparse_file() -> FileRecord {
     FileRecord {
+        original_name: None,
         path: "".into(),
         size: 0,
         status: FileStatus::Uploading,

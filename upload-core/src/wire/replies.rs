@@ -65,6 +65,7 @@ pub(super) fn file_record(json: Json) -> Read<FileRecord> {
         file_id: file_id(&mut json)?,
         workspace: WorkspaceId::try_from(json.text("workspace")?).map_err(|_| Malformed)?,
         name: json.text("name")?.into(),
+        original_name: json.optional("originalName", Json::text)?.map(Into::into),
         path: json.text("path")?.into(),
         size: json.whole("size")?,
         content_type: json.text("contentType")?,

@@ -46,6 +46,10 @@ pub fn file_record_json(file: &FileRecord) -> String {
     json.text("fileId", file.file_id.as_str());
     json.text("workspace", file.workspace.as_str());
     json.text("name", &file.name);
+    json.text_if_any(
+        "originalName",
+        file.original_name.as_ref().map(|name| name.as_str()),
+    );
     json.text("path", &file.path);
     json.whole("size", file.size);
     json.text("contentType", &file.content_type);

@@ -237,7 +237,10 @@ export type FileStatus = "uploading" | "available" | "aborted" | "expired" | "de
 export interface FileRecord {
   fileId: string;
   workspace: string;
+  /** In Unicode NFC, with symbols in the place of control characters. */
   name: string;
+  /** The name with its control characters, where it has some. */
+  originalName?: string;
   /** Folder, slash separated, empty for the root. */
   path: string;
   size: number;

@@ -95,7 +95,8 @@ fn create<S, W>(
         limits: principal.limits.clone(),
         upload_id: op.cx.upload_id(0)?,
         file_id: op.cx.file_id(0)?,
-        name,
+        name: name.name,
+        original_name: name.original,
         path,
         begun_ms: Some(op.cx.now_ms),
     };

@@ -1,0 +1,64 @@
+//! What each owner takes up, and how much that may be.
+
+use super::apply::Ledger;
+use super::states::FileDraft;
+use super::store::{Store, Usage};
+
+/// Uploads that one owner may have open at once.
+///
+/// Source: own choice. Clients open some hundred at a time; what a crash leaves open is over within days.
+pub(super) const MAX_OPEN_UPLOADS: u64 = 10_000;
+
+/// Bytes of records that one owner may have in a workspace, those of files that are gone included for as long as they are
+/// kept. Source: own choice; a fifth of what an object stores, and some two million files:
+/// <https://developers.cloudflare.com/durable-objects/platform/limits/>
+pub(super) const MAX_RECORD_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+
+/// What a record takes besides its texts, in bytes, changes included. Source: own choice.
+const RECORD_OVERHEAD: usize = 1_024;
+
+impl<S: Store> Ledger<'_, S> {
+    /// Counts an upload that begins among its owner's, if there is room for it; `max_bytes` is for the files' content.
+    pub(super) fn reserve(&mut self, file: &FileDraft, max_bytes: Option<u64>) -> Result<bool, S::Error> {
+        let used = self.store.usage(&file.owner)?;
+        let with = Usage {
+            bytes: used.bytes.saturating_add(file.size),
+            open: used.open.saturating_add(1),
+            record_bytes: used.record_bytes.saturating_add(record_bytes(file)),
+        };
+        let has_room = with.bytes <= max_bytes.unwrap_or(u64::MAX)
+            && used.bytes.checked_add(file.size).is_some()
+            && with.open <= MAX_OPEN_UPLOADS
+            && with.record_bytes <= MAX_RECORD_BYTES;
+        if has_room {
+            self.store.put_usage(&file.owner, &with)?;
+        }
+        Ok(has_room)
+    }
+
+    /// Counts less among an owner's.
+    pub(super) fn release(&mut self, owner: &str, less: &Usage) -> Result<(), S::Error> {
+        let used = self.store.usage(owner)?;
+        let left = Usage {
+            bytes: used.bytes.saturating_sub(less.bytes),
+            open: used.open.saturating_sub(less.open),
+            record_bytes: used.record_bytes.saturating_sub(less.record_bytes),
+        };
+        self.store.put_usage(owner, &left)
+    }
+}
+
+/// What a file's record takes, about.
+pub(super) fn record_bytes(file: &FileDraft) -> u64 {
+    bytes_of(&file.name, &file.path, file.metadata.iter())
+}
+
+/// The same by what is said of the file.
+pub(super) fn bytes_of<'a>(
+    name: &str,
+    path: &str,
+    metadata: impl Iterator<Item = (&'a String, &'a String)>,
+) -> u64 {
+    let metadata: usize = metadata.map(|(key, value)| key.len() + value.len()).sum();
+    u64::try_from(RECORD_OVERHEAD + name.len() + path.len() + metadata).unwrap_or(u64::MAX)
+}

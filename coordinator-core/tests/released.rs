@@ -1,0 +1,94 @@
+//! What the released version has written into a workspace's database is read, and goes on. `tests/released` holds it as that
+//! version wrote it; its tickets are read in `auth/ticket.rs`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "common/sqlite.rs"]
+mod sqlite;
+
+use sqlite::Sqlite;
+use syncsphere_coordinator_core::ledger::{Call, Command, Listing, Reply, SqlStore, Store, apply};
+use syncsphere_protocol::FileStatus;
+
+fn ask(store: &mut SqlStore<Sqlite>, now_ms: i64, command: Command) -> Reply {
+    let call = Call {
+        now_ms,
+        keep_changes_ms: i64::MAX / 2,
+        command,
+    };
+    apply(store, call).unwrap().reply
+}
+
+#[test]
+fn a_ledger_of_the_released_version_goes_on() {
+    let released = Sqlite::empty();
+    released
+        .connection
+        .execute_batch(include_str!("released/ledger-0.1.0.sql"))
+        .unwrap();
+    let mut store = released.store().with_metadata_database(true);
+    assert_eq!(store.identity().unwrap(), "demo".parse().ok());
+    let usage = store.usage("ann").unwrap();
+    assert_eq!((usage.bytes, usage.open), (60, 5));
+
+    let now_ms = 1_795_521_700_000;
+    let listing = Listing {
+        statuses: FileStatus::ALL.to_vec(),
+        path: Some("raw/2026".into()),
+        name_prefix: Some("name".into()),
+        created_from: None,
+        created_before: None,
+        after: None,
+        limit: 100,
+    };
+    let Reply::Files(listed) = ask(&mut store, now_ms, Command::Files(listing)) else {
+        panic!("files were asked for");
+    };
+    assert_eq!(listed.files.len(), 7);
+    let Reply::Upload { upload, file, .. } = ask(
+        &mut store,
+        now_ms,
+        Command::Upload {
+            upload_id: "u2".parse().unwrap(),
+        },
+    ) else {
+        panic!("an upload was asked for");
+    };
+    assert_eq!(upload.storage_upload_id.unwrap().0, "s2");
+    assert_eq!(file.unwrap().path.0, "raw/2026");
+    // What waited for the metadata database is delivered, though its copies are gone.
+    let Reply::Delivery {
+        delivery: Some(delivery),
+    } = ask(&mut store, now_ms, Command::TakeDelivery { limit: 200 })
+    else {
+        panic!("a delivery was due");
+    };
+    let delivered: Vec<_> = delivery.changes.iter().map(|change| change.seq).collect();
+    assert_eq!(delivered, (1..=11).collect::<Vec<_>>());
+    let copies: i64 = released
+        .connection
+        .query_row("SELECT sum(length(doc)) FROM outbox", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(copies, 0);
+    // Its jobs come when they are due.
+    let Reply::Jobs { jobs } = ask(&mut store, i64::MAX / 2, Command::TakeJobs { limit: 100 }) else {
+        panic!("jobs were asked for");
+    };
+    let ids: Vec<_> = jobs.iter().map(|job| job.id.as_str()).collect();
+    for id in [
+        "expire:u2",
+        "expire:u8",
+        "resolve:u2",
+        "sweep:f4",
+        "sweep:u3",
+        "watch:u5",
+        "strays",
+    ] {
+        assert!(ids.contains(&id), "{id} in {ids:?}");
+    }
+}
