@@ -31,8 +31,6 @@ export const garageByName = {
 export const ceph = {
   name: "Ceph",
   start: startCeph,
-  // It keeps acl, tags and media type of a form, and no other header.
-  formsLoseHeaders: true,
   vars: { S3_CHECKSUM: "md5", S3_FORMS: "on" },
   missing: hasCeph()
     ? undefined
