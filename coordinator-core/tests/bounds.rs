@@ -291,6 +291,49 @@ fn records_are_counted_until_they_are_purged() {
 }
 
 #[test]
+fn a_full_workspace_begins_nothing_and_still_deletes() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut store = MemoryStore::default();
+    ask(&mut store, 0, begin(vec![single(1)]));
+    let finish = Command::Finish {
+        upload_id: drafts::upload_id(1),
+        etag: "\"e\"".to_owned(),
+        crc64nvme: None,
+        md5: None,
+        urls_dead_ms: 0,
+    };
+    ask(&mut store, 0, finish);
+    let Ok(before) = store.usage("");
+    assert!(before.record_bytes > 0);
+    let full = Usage {
+        record_bytes: 5 * 1024 * 1024 * 1024,
+        ..before.clone()
+    };
+    let Ok(()) = store.put_usage("", &full);
+    // Whoever asks: another owner's share is not used up.
+    let mut of_another = single(2);
+    of_another.file.owner = Redacted("ben".to_owned());
+    match ask(&mut store, 0, begin(vec![of_another.clone()])) {
+        Reply::Begun { uploads } => assert_eq!(uploads, [None]),
+        other => panic!("{other:?}"),
+    }
+    let delete = Command::Delete {
+        file_id: drafts::file_id(1),
+        urls_dead_ms: 0,
+    };
+    match ask(&mut store, 0, delete) {
+        Reply::File { file, .. } => assert_eq!(file.record.status, FileStatus::Deleted),
+        other => panic!("{other:?}"),
+    }
+    // What is purged makes room, once another change is the newest.
+    let Ok(()) = store.put_usage("", &before);
+    ask(&mut store, 1, begin(vec![of_another]));
+    ask(&mut store, DAY_MS, Command::TakeJobs { limit: 20 });
+    let (Ok(left), Ok(one)) = (store.usage(""), store.usage("ben"));
+    assert_eq!(left.record_bytes, one.record_bytes);
+}
+
+#[test]
 fn the_metadata_is_not_kept_with_the_upload_once_it_is_in_the_record() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut store = MemoryStore::default();

@@ -20,7 +20,7 @@ use syncsphere_coordinator_core::ledger::{
     Applied, Call, Command, FileDraft, Idempotency, ListPosition, Listing, MIGRATIONS, MemoryStore, Opened,
     Reply, Store, UploadDraft, apply,
 };
-use syncsphere_protocol::{FileStatus, Timestamp};
+use syncsphere_protocol::{FileStatus, Redacted, Timestamp, UploadKind};
 
 /// How long changes are kept, so that some go while these tests run.
 const KEEP_MS: i64 = 150;
@@ -442,4 +442,37 @@ fn a_database_of_the_first_version_is_brought_up_to_date_without_loss() {
         goes_on,
         ask(&mut filled, 9_000, begin(vec![draft(41, "last", "", 9_000)]))
     );
+}
+
+#[test]
+fn a_files_metadata_are_stored_once_and_told_with_each_change() {
+    let sqlite = Sqlite::empty();
+    let mut store = sqlite.store();
+    let mut draft = drafts::draft(1, 1_000);
+    let fields = [
+        ("camera".to_owned(), "b \" 映".to_owned()),
+        ("x".to_owned(), String::new()),
+    ];
+    draft.kind = UploadKind::Single;
+    draft.file.metadata = Redacted(fields.into_iter().collect());
+    let metadata = draft.file.metadata.clone();
+    let begin = Command::Begin {
+        idempotency: None,
+        drafts: vec![draft],
+        max_bytes: None,
+    };
+    ask(&mut store, 0, begin);
+    let abort = Command::Abort {
+        upload_id: drafts::upload_id(1),
+        urls_dead_ms: 0,
+    };
+    ask(&mut store, 0, abort);
+    let told = store.changes(0, 10).unwrap();
+    assert_eq!(told.len(), 2);
+    assert!(told.iter().all(|change| change.file.metadata == metadata));
+    for (table, copies) in [("changes", 0), ("uploads", 0), ("files", 1)] {
+        let count = format!("SELECT count(*) FROM {table} WHERE doc LIKE '%camera%'");
+        let count: i64 = sqlite.connection.query_row(&count, [], |row| row.get(0)).unwrap();
+        assert_eq!(count, copies, "{table}");
+    }
 }

@@ -57,5 +57,6 @@ pub const MIGRATIONS: &[&str] = &[
         ON CONFLICT (owner) DO UPDATE SET open = excluded.open;
      INSERT INTO usage (owner, bytes, record_bytes) \
         SELECT json_extract(doc, '$.record.owner'), '0', sum(length(doc)) FROM files WHERE true GROUP BY 1 \
-        ON CONFLICT (owner) DO UPDATE SET record_bytes = excluded.record_bytes;",
+        ON CONFLICT (owner) DO UPDATE SET record_bytes = excluded.record_bytes;
+     INSERT INTO usage (owner, bytes, record_bytes) SELECT '', '0', coalesce(sum(record_bytes), 0) FROM usage;",
 ];

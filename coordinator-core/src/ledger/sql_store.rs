@@ -149,15 +149,20 @@ impl<D: Database> Store for SqlStore<D> {
     }
 
     fn append(&mut self, change: &Change) -> Outcome<()> {
+        // A file's metadata never change, and are kept with the file alone, which stays as long as a change of it.
+        let mut kept = change.clone();
+        kept.file.metadata = Default::default();
         self.run(
             "INSERT INTO changes (seq, doc) VALUES (?, ?)",
-            vec![seq_value(change.seq)?, json(change)?],
+            vec![seq_value(change.seq)?, json(&kept)?],
         )
     }
 
     fn changes(&self, since: u64, limit: u32) -> Outcome<Vec<Change>> {
         self.documents(
-            "SELECT doc FROM changes WHERE seq > ? ORDER BY seq LIMIT ?",
+            &format!(
+                "SELECT {WHOLE_CHANGE} FROM changes {FILE_OF_CHANGE} WHERE seq > ? ORDER BY seq LIMIT ?"
+            ),
             vec![seq_value(since)?, i64::from(limit).into()],
         )
     }
@@ -337,8 +342,10 @@ impl<D: Database> Store for SqlStore<D> {
 
     fn outbox(&self, after: u64, limit: u32) -> Outcome<Vec<Change>> {
         self.documents(
-            "SELECT changes.doc FROM outbox CROSS JOIN changes ON changes.seq = outbox.seq \
-             WHERE outbox.seq > ? ORDER BY outbox.seq LIMIT ?",
+            &format!(
+                "SELECT {WHOLE_CHANGE} FROM outbox CROSS JOIN changes ON changes.seq = outbox.seq {FILE_OF_CHANGE} \
+                 WHERE outbox.seq > ? ORDER BY outbox.seq LIMIT ?"
+            ),
             vec![seq_value(after)?, i64::from(limit).into()],
         )
     }
@@ -347,6 +354,12 @@ impl<D: Database> Store for SqlStore<D> {
         self.run("DELETE FROM outbox WHERE seq <= ?", vec![seq_value(through)?])
     }
 }
+
+/// A change with its file's metadata. Rows of earlier versions have them already.
+const WHOLE_CHANGE: &str = "CASE WHEN json_type(files.doc, '$.record.metadata') IS NULL THEN changes.doc \
+    ELSE json_set(changes.doc, '$.file.metadata', json_extract(files.doc, '$.record.metadata')) END";
+
+const FILE_OF_CHANGE: &str = "LEFT JOIN files ON files.id = json_extract(changes.doc, '$.file.fileId')";
 
 /// A text after all that begin with `prefix` and before all others that come after it.
 fn end_of(prefix: &str) -> String {

@@ -44,9 +44,11 @@ impl<S: Store> Ledger<'_, S> {
             return self.begun_before(&used, wanted);
         }
         let mut uploads = Vec::with_capacity(drafts.len());
+        let mut workspace = self.store.usage(usage::WORKSPACE)?;
         for draft in drafts {
-            uploads.push(self.begin_one(draft, max_bytes)?);
+            uploads.push(self.begin_one(draft, max_bytes, &mut workspace)?);
         }
+        self.store.put_usage(usage::WORKSPACE, &workspace)?;
         if let Some(Idempotency { key, fingerprint }) = idempotency {
             let used = IdempotencyRecord {
                 fingerprint,
@@ -81,12 +83,17 @@ impl<S: Store> Ledger<'_, S> {
         Ok(Reply::Begun { uploads })
     }
 
-    fn begin_one(&mut self, draft: UploadDraft, max_bytes: Option<u64>) -> Result<Option<Upload>, S::Error> {
+    fn begin_one(
+        &mut self,
+        draft: UploadDraft,
+        max_bytes: Option<u64>,
+        workspace: &mut Usage,
+    ) -> Result<Option<Upload>, S::Error> {
         // A repeated command, whose reply was lost, carries the same ids.
         if let Some(begun) = self.store.upload(&draft.upload_id)? {
             return Ok(Some(begun));
         }
-        if !self.reserve(&draft.file, max_bytes)? {
+        if !self.reserve(&draft.file, max_bytes, workspace)? {
             return Ok(None);
         }
         let mut upload = Upload {

@@ -1,4 +1,4 @@
-//! What each owner takes up, and how much that may be.
+//! What each owner and the whole workspace take up, and how much that may be.
 
 use super::apply::Ledger;
 use super::states::FileDraft;
@@ -14,12 +14,28 @@ pub(super) const MAX_OPEN_UPLOADS: u64 = 10_000;
 /// <https://developers.cloudflare.com/durable-objects/platform/limits/>
 pub(super) const MAX_RECORD_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
+/// Bytes of records in a workspace at which no further upload begins: what is there can still be finished and deleted, which
+/// writes changes.
+///
+/// Source: own choice; half of what an object stores, since indexes, uploads and changes come to about as much again.
+pub(super) const MAX_WORKSPACE_RECORD_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+
+/// Under this name the whole workspace is counted, by its records alone; an owner's name is never empty.
+pub(super) const WORKSPACE: &str = "";
+
 /// What a record takes besides its texts, in bytes, changes included. Source: own choice.
 const RECORD_OVERHEAD: usize = 1_024;
 
 impl<S: Store> Ledger<'_, S> {
-    /// Counts an upload that begins among its owner's, if there is room for it; `max_bytes` is for the files' content.
-    pub(super) fn reserve(&mut self, file: &FileDraft, max_bytes: Option<u64>) -> Result<bool, S::Error> {
+    /// Counts an upload that begins among its owner's, and its record among the workspace's, if there is room for both;
+    /// `max_bytes` is for the files' content. The caller stores what the workspace comes to.
+    pub(super) fn reserve(
+        &mut self,
+        file: &FileDraft,
+        max_bytes: Option<u64>,
+        workspace: &mut Usage,
+    ) -> Result<bool, S::Error> {
+        let all_records = workspace.record_bytes.saturating_add(record_bytes(file));
         let used = self.store.usage(&file.owner)?;
         let with = Usage {
             bytes: used.bytes.saturating_add(file.size),
@@ -29,8 +45,10 @@ impl<S: Store> Ledger<'_, S> {
         let has_room = with.bytes <= max_bytes.unwrap_or(u64::MAX)
             && used.bytes.checked_add(file.size).is_some()
             && with.open <= MAX_OPEN_UPLOADS
-            && with.record_bytes <= MAX_RECORD_BYTES;
+            && with.record_bytes <= MAX_RECORD_BYTES
+            && all_records <= MAX_WORKSPACE_RECORD_BYTES;
         if has_room {
+            workspace.record_bytes = all_records;
             self.store.put_usage(&file.owner, &with)?;
         }
         Ok(has_room)
@@ -44,7 +62,13 @@ impl<S: Store> Ledger<'_, S> {
             open: used.open.saturating_sub(less.open),
             record_bytes: used.record_bytes.saturating_sub(less.record_bytes),
         };
-        self.store.put_usage(owner, &left)
+        self.store.put_usage(owner, &left)?;
+        if less.record_bytes == 0 {
+            return Ok(());
+        }
+        let mut workspace = self.store.usage(WORKSPACE)?;
+        workspace.record_bytes = workspace.record_bytes.saturating_sub(less.record_bytes);
+        self.store.put_usage(WORKSPACE, &workspace)
     }
 }
 
