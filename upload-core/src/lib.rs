@@ -161,6 +161,7 @@ mod failure;
 mod io;
 mod origins;
 mod outage;
+mod part;
 mod parts;
 mod pending_calls;
 mod plan;

@@ -6,6 +6,7 @@ mod client;
 mod copy;
 mod failure;
 mod form;
+mod listings;
 mod object_headers;
 mod presign;
 mod query_signature;

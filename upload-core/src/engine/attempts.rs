@@ -7,7 +7,7 @@ use syncsphere_protocol::{Checksum, PartNumber};
 use super::Engine;
 use crate::error::UploadError;
 use crate::io::{Action, AttemptId, TaskId, TransferFailure};
-use crate::parts::{Part, Verification};
+use crate::part::{Part, Verification};
 use crate::stall_detector::BUFFERED;
 use crate::time::Moment;
 use crate::upload::{Attempt, Purpose};

@@ -10,7 +10,7 @@ use syncsphere_protocol::{
 use super::Engine;
 use crate::error::{UploadError, UploadErrorCode};
 use crate::io::{Action, Call, CallFailure, CallId, Notice, TaskId, TaskState};
-use crate::parts::Part;
+use crate::part::Part;
 use crate::pending_calls::CallSubject;
 use crate::time::Moment;
 use crate::upload::{Phase, Upload};

@@ -7,7 +7,7 @@ use super::schedule::count;
 use crate::diagnosis::Diagnosis;
 use crate::error::{Reason, UploadError};
 use crate::io::{Action, TaskId};
-use crate::parts::Part;
+use crate::part::Part;
 use crate::upload::{Phase, Upload};
 
 impl Engine {

@@ -6,7 +6,7 @@ use super::Engine;
 use crate::error::UploadError;
 use crate::failure::{Cause, FailureClass};
 use crate::io::{AttemptId, TaskId, TransferFailure};
-use crate::parts::Part;
+use crate::part::Part;
 use crate::upload::{Attempt, Phase, Purpose};
 
 /// How often storage may refuse a part without saying that its URL's time was over.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Engine;
-use crate::parts::Part;
+use crate::part::Part;
 use crate::time::Moment;
 use crate::upload::{Attempt, Phase, Purpose};
 

@@ -10,7 +10,7 @@ use syncsphere_protocol::{
 use super::Engine;
 use super::schedule::{WINDOWS_AHEAD, count};
 use crate::io::{Call, TaskId};
-use crate::parts::Part;
+use crate::part::Part;
 use crate::pending_calls::CallSubject;
 use crate::queue::Class;
 use crate::time::Moment;

@@ -9,7 +9,7 @@ use syncsphere_protocol::{Checksum, MAX_FILES_PER_INITIATE, PartNumber};
 use super::{Engine, TimerReason};
 use crate::error::UploadError;
 use crate::io::{Action, TaskId};
-use crate::parts::{Part, Verification};
+use crate::part::{Part, Verification};
 use crate::queue::Class;
 use crate::time::Moment;
 use crate::upload::{Attempt, Phase, Purpose, Upload};

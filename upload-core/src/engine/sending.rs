@@ -7,7 +7,7 @@ use syncsphere_protocol::PartNumber;
 use super::Engine;
 use super::schedule::first;
 use crate::io::{Action, TaskId};
-use crate::parts::Part;
+use crate::part::Part;
 use crate::queue::Class;
 use crate::upload::{Attempt, Purpose, Upload};
 

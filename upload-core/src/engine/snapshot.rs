@@ -3,7 +3,7 @@
 use super::Engine;
 use super::schedule::count;
 use crate::io::TaskId;
-use crate::parts::Part;
+use crate::part::Part;
 
 /// What the engine does at the moment, over all uploads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
