@@ -191,7 +191,11 @@ fn a_whole_file_becomes_available_by_being_there() {
     harness.run_due_jobs(vec![("HEAD", nothing())]);
     assert_eq!(only_file(&mut harness)["status"], "uploading");
     harness.now_ms += 2_000;
-    harness.run_due_jobs(vec![("HEAD", object(7, None)), copied()]);
+    harness.run_due_jobs(vec![
+        ("HEAD", object(7, None)),
+        copied(),
+        ("DELETE", xml(204, "")),
+    ]);
     let file = only_file(&mut harness);
     assert_eq!((&file["status"], &file["size"]), (&json!("available"), &json!(7)));
     // And that is all: nobody looks again. What the URL may bring yet is removed once the URL is dead.
@@ -242,7 +246,11 @@ fn a_whole_file_is_not_removed_for_one_look_that_did_not_find_it() {
     harness.run_due_jobs(vec![("HEAD", nothing()), ("HEAD", nothing())]);
     assert_eq!(only_file(&mut harness)["status"], "uploading");
     harness.now_ms += MINUTE_MS;
-    harness.run_due_jobs(vec![("HEAD", object(7, None)), copied()]);
+    harness.run_due_jobs(vec![
+        ("HEAD", object(7, None)),
+        copied(),
+        ("DELETE", xml(204, "")),
+    ]);
     assert_eq!(only_file(&mut harness)["status"], "available");
 }
 

@@ -300,6 +300,14 @@ async fn conclude<S: Storage, W>(
         // ledger since then; this only makes it sooner.
         let _ = op.s3().delete(&upload.file.key).await;
     }
+    if let Some(staged) = upload
+        .staging_key
+        .as_ref()
+        .filter(|_| file.status == FileStatus::Available)
+    {
+        // It has been copied. Whatever is sent there yet, the job in the ledger removes.
+        let _ = op.s3().delete(staged).await;
+    }
     outcome(file)
 }
 
