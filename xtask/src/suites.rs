@@ -165,7 +165,8 @@ fn worker() -> Result<Outcome> {
 
 fn in_browser() -> Result<Outcome> {
     build_products::everything(Profile::Thin)?;
-    node_test("browser", Concurrency::Two)
+    // One: memory is measured in it, of which two browsers share some.
+    node_test("browser", Concurrency::One)
 }
 
 fn browsers() -> Result<Outcome> {
@@ -242,7 +243,7 @@ fn cargo_test(command: &mut Command) -> Result<Outcome> {
 }
 
 /// How many files of a suite run at a time. Each starts servers of its own, and the machine may have two cores: only a
-/// suite that mostly waits, for clocks or for shaped lines, gains by a second lane.
+/// suite that mostly waits for clocks gains by a second lane.
 #[derive(Clone, Copy)]
 enum Concurrency {
     One = 1,
