@@ -81,7 +81,7 @@ describe("CORS of the bucket", () => {
   const whole = {
     AllowedOrigins: ["*"],
     AllowedMethods: ["PUT", "POST", "GET", "HEAD"],
-    AllowedHeaders: ["content-md5", "content-type", "x-amz-checksum-crc64nvme"],
+    AllowedHeaders: ["content-md5", "content-type", "if-none-match", "x-amz-checksum-crc64nvme"],
     ExposeHeaders: ["ETag", "x-amz-checksum-crc64nvme", "x-amz-request-id"],
   };
   let coordinator;
@@ -293,7 +293,7 @@ test("a bucket that keeps versions is told, and what fits a storage is said", as
     assert.match(told[0].cure, /lifecycle rule/);
     const profile = findings.find(({ check }) => check === "profile").detail;
     assert.match(profile, /two sizes: yes; If-None-Match heeded: yes; versions kept: yes/);
-    assert.match(profile, /S3_CHECKSUM=crc64nvme S3_FORMS=on$/);
+    assert.match(profile, /S3_CHECKSUM=crc64nvme S3_FORMS=on S3_CONDITIONAL_WRITES=on$/);
   });
 });
 
