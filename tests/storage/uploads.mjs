@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Companion, becomes } from "../worker/companion.mjs";
-import { PART, noise, partOf, put } from "../worker/support.mjs";
+import { PART, eventually, noise, partOf, put } from "../worker/support.mjs";
 import { claimOf, claimsOf, contentOf, deliver, on, useStorage } from "./support.mjs";
 
 /** Registers the tests for one server. */
@@ -141,11 +141,18 @@ export function uploadTests(server) {
   });
 
   on(server, "is found healthy while it answers, and wanting while it does not", async () => {
-    assert.equal((await fetch(`${stack.coordinator.url}/healthz`)).status, 200);
+    // What storage answered stands for some seconds.
+    const answers = (expected) =>
+      eventually(
+        async () => (await fetch(`${stack.coordinator.url}/healthz`)).status === expected,
+        `/healthz answers ${expected}`,
+        60_000,
+      );
+    await answers(200);
     await stack.s3.halt();
-    assert.equal((await fetch(`${stack.coordinator.url}/healthz`)).status, 503);
+    await answers(503);
     await stack.s3.resume();
-    assert.equal((await fetch(`${stack.coordinator.url}/healthz`)).status, 200);
+    await answers(200);
   });
 
   async function open(client, bytes, file) {
