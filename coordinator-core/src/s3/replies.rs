@@ -185,15 +185,8 @@ pub(crate) fn completion(body: &[u8]) -> Result<Result<Option<Crc64Nvme>, String
         #[serde(rename = "ChecksumCRC64NVME")]
         crc64nvme: Option<String>,
     }
-    const WHAT: &str = "CompleteMultipartUploadResult";
-    match root_name(body).as_deref() {
-        Some(WHAT) => {
-            let answer: Answer = parse(body, WHAT)?;
-            Ok(Ok(answer.crc64nvme.and_then(|text| text.parse().ok())))
-        }
-        Some("Error") => Ok(Err(error_code(body).unwrap_or_default())),
-        _ => Err(Unreadable(WHAT)),
-    }
+    let answer = outcome::<Answer>(body, "CompleteMultipartUploadResult")?;
+    Ok(answer.map(|answer| answer.crc64nvme.and_then(|text| text.parse().ok())))
 }
 
 /// The ETag in the answer to CopyObject, which may be an error under status 200, as that of a completion.
@@ -205,15 +198,20 @@ pub(crate) fn copied_etag(body: &[u8]) -> Result<Result<String, String>, Unreada
         etag: String,
     }
     const WHAT: &str = "CopyObjectResult";
+    let answer = match outcome::<Answer>(body, WHAT)? {
+        Ok(answer) => answer,
+        Err(code) => return Ok(Err(code)),
+    };
+    // SeaweedFS writes it without quotes here.
+    let quoted = format!("\"{}\"", answer.etag.trim_matches('"'));
+    etag(quoted).map(Ok).ok_or(Unreadable(WHAT))
+}
+
+/// A document whose root has this name, or the code of the error that stands in its place.
+fn outcome<T: DeserializeOwned>(body: &[u8], what: &'static str) -> Result<Result<T, String>, Unreadable> {
     match root_name(body).as_deref() {
-        Some(WHAT) => {
-            let answer: Answer = parse(body, WHAT)?;
-            // SeaweedFS writes it without quotes here.
-            let quoted = format!("\"{}\"", answer.etag.trim_matches('"'));
-            etag(quoted).map(Ok).ok_or(Unreadable(WHAT))
-        }
         Some("Error") => Ok(Err(error_code(body).unwrap_or_default())),
-        _ => Err(Unreadable(WHAT)),
+        _ => parse(body, what).map(Ok),
     }
 }
 
