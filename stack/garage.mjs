@@ -1,11 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, readdirSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { endProcess, spawnGuarded } from "./guard.mjs";
 import { makeRunFolder } from "./run-folder.mjs";
-import { assertRunning, clientOf, onFreePorts, setUpBucket, tailOf, untilItStores } from "./s3-server.mjs";
+import { assertRunning, clientOf, programInCache, serve, tailOf, untilItStores } from "./s3-server.mjs";
 
 /**
  * Starts Garage, one node, on free ports of 127.0.0.1, with a bucket and its CORS rules; it dies with this process.
@@ -24,46 +22,13 @@ export async function startGarage({ bucket = "uploads", allowedOrigins = ["*"] }
   const rpcSecret = randomBytes(32).toString("hex");
   const start = (ports) => launch({ program, folder: runFolder.path, ports, credentials, rpcSecret, bucket });
 
-  let server;
-  try {
-    server = await onFreePorts(LISTENERS, start);
-    await setUpBucket(server.client, bucket, allowedOrigins);
-  } catch (error) {
-    await server?.end();
-    await runFolder.remove();
-    throw error;
-  }
-  return {
-    endpoint: server.endpoint,
-    ...credentials,
-    bucket,
-    region: REGION,
-    domain: DOMAIN,
-    /** A signed S3 client with the server's credentials, for set-up and for looking at what is stored. */
-    client: server.client,
-    get pid() {
-      return server.child.pid;
-    },
-    async halt() {
-      await server.end();
-    },
-    async resume() {
-      server = await start(server.ports);
-    },
-    async stop() {
-      await server.end();
-      server.client.destroy();
-      await runFolder.remove();
-    },
-  };
+  const facts = { ...credentials, bucket, region: REGION, domain: DOMAIN };
+  return serve({ listeners: LISTENERS, start, runFolder, allowedOrigins, facts });
 }
 
 /** Where the `garage` program is: `SYNCSPHERE_GARAGE`, else what `cargo xtask` built; nothing where it is not. */
 export function findGarage() {
-  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "syncsphere-xtask");
-  const built = existsSync(cache) ? readdirSync(cache).filter((name) => /^garage-[\d.]+$/.test(name)) : [];
-  const candidates = built.map((name) => join(cache, name, "bin", "garage"));
-  return [process.env.SYNCSPHERE_GARAGE, ...candidates].find((path) => path && existsSync(path));
+  return programInCache("garage", process.env.SYNCSPHERE_GARAGE, /^garage-[\d.]+$/);
 }
 
 const REGION = "garage";

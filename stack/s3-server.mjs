@@ -1,3 +1,6 @@
+import { existsSync, readdirSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   CreateBucketCommand,
@@ -31,6 +34,60 @@ export async function onFreePorts(count, start) {
     }
   }
   throw failure;
+}
+
+/**
+ * Brings a server of one process up on free ports, with its bucket, and gives what is used of it. `facts` are its
+ * credentials, bucket, region and the like; `stop` removes the run folder.
+ *
+ * @param {{listeners: number, start: (ports: number[]) => Promise<object>, runFolder: {remove(): Promise<void>},
+ *   allowedOrigins: string[], facts: {bucket: string}}} options
+ */
+export async function serve({ listeners, start, runFolder, allowedOrigins, facts }) {
+  let server;
+  try {
+    server = await onFreePorts(listeners, start);
+    await setUpBucket(server.client, facts.bucket, allowedOrigins);
+  } catch (error) {
+    await server?.end();
+    await runFolder.remove();
+    throw error;
+  }
+  return {
+    endpoint: server.endpoint,
+    ...facts,
+    /** A signed S3 client with the server's credentials, for set-up and for looking at what is stored. */
+    client: server.client,
+    get pid() {
+      return server.child.pid;
+    },
+    async halt() {
+      await server.end();
+    },
+    async resume() {
+      server = await start(server.ports);
+    },
+    async stop() {
+      await server.end();
+      server.client.destroy();
+      await runFolder.remove();
+    },
+  };
+}
+
+/**
+ * Where a server's program is: where the environment says, else in a folder of the user's cache, where `cargo xtask`
+ * has put it; nothing where it is not.
+ *
+ * @param {string} name of the program
+ * @param {string | undefined} told
+ * @param {RegExp} folders that may hold it
+ */
+export function programInCache(name, told, folders) {
+  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "syncsphere-xtask");
+  const installed = existsSync(cache) ? readdirSync(cache).filter((folder) => folders.test(folder)) : [];
+  const candidates = installed.map((folder) => join(cache, folder, "bin", name));
+  return [told, ...candidates].find((path) => path && existsSync(path));
 }
 
 /** A signed client of a server of this machine, which asks once. */

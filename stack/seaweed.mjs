@@ -1,11 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, readdirSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { endProcess, spawnGuarded } from "./guard.mjs";
 import { makeRunFolder } from "./run-folder.mjs";
-import { assertRunning, clientOf, onFreePorts, setUpBucket, tailOf, untilItStores } from "./s3-server.mjs";
+import { assertRunning, clientOf, programInCache, serve, tailOf, untilItStores } from "./s3-server.mjs";
 
 /**
  * Starts a real S3 server (SeaweedFS, one process) on free ports of 127.0.0.1, creates a bucket and sets its CORS
@@ -29,48 +27,13 @@ export async function startSeaweed({ dataDir, bucket = "uploads", allowedOrigins
   };
   const start = (ports) => launch({ data, runDir, ports, credentials });
 
-  let server;
-  try {
-    server = await onFreePorts(LISTENERS, start);
-    await setUpBucket(server.client, bucket, allowedOrigins);
-  } catch (error) {
-    await server?.end();
-    await runFolder.remove();
-    throw error;
-  }
-
-  return {
-    endpoint: server.endpoint,
-    ...credentials,
-    bucket,
-    region: REGION,
-    /** A signed S3 client with the server's credentials, for set-up and for looking at what is stored. */
-    client: server.client,
-    get pid() {
-      return server.child.pid;
-    },
-    async halt() {
-      await server.end();
-    },
-    async resume() {
-      server = await start(server.ports);
-    },
-    async stop() {
-      await server.end();
-      server.client.destroy();
-      await runFolder.remove();
-    },
-  };
+  const facts = { ...credentials, bucket, region: REGION };
+  return serve({ listeners: LISTENERS, start, runFolder, allowedOrigins, facts });
 }
 
 /** Where the `weed` program is: `SYNCSPHERE_WEED`, else what `cargo xtask` installed in the user's cache. */
 export function weedPath() {
-  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "syncsphere-xtask");
-  const installed = existsSync(cache)
-    ? readdirSync(cache).filter((name) => name.startsWith("python-tools-"))
-    : [];
-  const candidates = installed.map((name) => join(cache, name, "bin", "weed"));
-  const found = [process.env.SYNCSPHERE_WEED, ...candidates].find((path) => path && existsSync(path));
+  const found = programInCache("weed", process.env.SYNCSPHERE_WEED, /^python-tools-/);
   if (!found) {
     throw new Error("the S3 server `weed` is not installed: run `cargo xtask setup`, or set SYNCSPHERE_WEED");
   }
