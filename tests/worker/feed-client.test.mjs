@@ -82,6 +82,26 @@ describe("the client's feed", () => {
     feed.close();
   });
 
+  test("connects soon when the network is back during an attempt that still fails", async () => {
+    const client = await stack.guest();
+    const relay = await Relay.to(client.url);
+    relay.refuses = true;
+    relay.holds = 4;
+    const short = Math.random;
+    after(() => (Math.random = short));
+    Math.random = () => (relay.attempts < 4 ? short() : 1);
+    const feed = Follower.of(client, relay, { since: 0 });
+    await eventually(() => relay.held.length === 1, "the fourth attempt is under way");
+    feed.feeds.setOnline(true);
+    relay.refuses = false;
+    const began = Date.now();
+    relay.held.forEach((near) => near.destroy());
+    await eventually(() => feed.live.at(-1) === true, "it is live");
+    assert.ok(Date.now() - began < 6_000, "not after the eight seconds of a fifth attempt");
+    Math.random = short;
+    feed.close();
+  });
+
   test("tells of a reset once, and goes on from there", async () => {
     const vars = { CHANGES_TTL_SECONDS: "1" };
     const coordinator = await startCoordinator({ s3: stack.s3, vars, assets: false });
@@ -189,6 +209,9 @@ class Follower {
 /** Passes connections on to the coordinator, until it is told not to. */
 class Relay {
   refuses = false;
+  /** Number of the connection that is taken and neither answered nor closed. */
+  holds = 0;
+  held = [];
   attempts = 0;
   #pairs = new Set();
 
@@ -230,6 +253,7 @@ class Relay {
   #take(near, target) {
     near.on("error", () => {});
     this.attempts++;
+    if (this.attempts === this.holds) return void this.held.push(near);
     if (this.refuses) return near.destroy();
     const far = connect(target);
     far.on("error", () => {});

@@ -47,7 +47,7 @@ export class ChangeFeeds {
   }
 
   setOnline(online: boolean): void {
-    if (online) for (const feed of this.#open.values()) feed.reconnectNow();
+    if (online) for (const feed of this.#open.values()) feed.networkIsBack();
   }
 }
 
@@ -91,9 +91,13 @@ class FeedConnection {
     this.#socket?.close();
   }
 
-  /** Connects now, if it waits to. */
-  reconnectNow(): void {
-    if (this.#timer === undefined) return;
+  /** Connects now if it waits to; an attempt under way may still fail by what was before, and is repeated soon. */
+  networkIsBack(): void {
+    this.#failures = 0;
+    if (this.#timer !== undefined) this.#reconnect();
+  }
+
+  #reconnect(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     void this.#connect();
@@ -158,7 +162,7 @@ class FeedConnection {
     socket?.close();
     this.#reportLive(false);
     const longest = Math.min(MAX_RECONNECT_DELAY, 1000 * 2 ** this.#failures++);
-    this.#timer = setTimeout(() => this.reconnectNow(), Math.random() * longest);
+    this.#timer = setTimeout(() => this.#reconnect(), Math.random() * longest);
   }
 
   #reportLive(live: boolean): void {
