@@ -36,14 +36,17 @@ test("the browser needs no more memory for 1.5 GiB than for a fraction of it", a
   assert.ok(late - early < MOST_GROWTH / 3, `still growing: ${mib(early)} then ${mib(late)} MiB`);
 });
 
-/** Proportional set size of all processes of our browser, in bytes. */
+/**
+ * What all processes of our browser have written and share with their like, in bytes: not the program's own pages, which
+ * another test's browser may share for a while.
+ */
 async function browserMemory() {
   let sum = 0;
   for (const pid of await descendants(process.pid)) {
     const program = await readlink(`/proc/${pid}/exe`).catch(() => "");
     if (!program.includes("chrom")) continue;
     const rollup = await readFile(`/proc/${pid}/smaps_rollup`, "utf8").catch(() => "");
-    sum += Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) * 1024;
+    for (const [, size] of rollup.matchAll(/^Pss_(?:Anon|Shmem):\s+(\d+) kB/gm)) sum += Number(size) * 1024;
   }
   return sum;
 }

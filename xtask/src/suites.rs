@@ -165,8 +165,7 @@ fn worker() -> Result<Outcome> {
 
 fn in_browser() -> Result<Outcome> {
     build_products::everything(Profile::Thin)?;
-    // One: memory is measured in it, of which two browsers share some.
-    node_test("browser", Concurrency::One)
+    node_test("browser", Concurrency::Two)
 }
 
 fn browsers() -> Result<Outcome> {
