@@ -18,6 +18,7 @@ mod doctor;
 mod fingerprint;
 mod import_circles;
 mod install;
+mod low_priority;
 mod outcome;
 mod pack;
 mod postgres;

@@ -5,13 +5,14 @@ use std::path::Path;
 use std::process::{Child, ExitCode, Stdio};
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 
+use crate::low_priority::LowPriorityRun;
 use crate::outcome::Outcome;
 use crate::process::guarded;
 use crate::suites::{BROWSERS, SHIPS, STORAGE, SUITES, Suite, on_installed_storages};
 
-/// Runs the named suites, or all.
+/// Runs the named suites, or all: those that reckon beside those that wait.
 pub fn run(names: &[String], list: bool) -> Result<ExitCode> {
     if list {
         for suite in SUITES {
@@ -19,52 +20,79 @@ pub fn run(names: &[String], list: bool) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let chosen = choose(names)?;
-    let _shipped_worker = chosen
+    let (reckoning, waiting): (Vec<_>, Vec<_>) = choose(names)?
+        .into_iter()
+        .partition(|suite| names.is_empty() && suite.reckons);
+    let _shipped_worker = waiting
         .iter()
         .any(|suite| suite.name == SHIPS)
         .then(build_shipped_worker_in_background)
         .transpose()?;
+    let beside = (!reckoning.is_empty())
+        .then(|| {
+            let names: Vec<_> = reckoning.iter().map(|suite| suite.name).collect();
+            println!("beside the others, shown at the end: {}", names.join(", "));
+            LowPriorityRun::start(&names)
+        })
+        .transpose()?;
 
-    let mut passed = 0;
-    let mut failed = Vec::new();
-    let mut not_run = Vec::new();
-    for suite in chosen {
-        println!("\n== {}: {}", suite.name, suite.about);
-        let started = Instant::now();
-        // One suite that cannot run is a failure to report, and no reason to leave out the others.
-        let outcome = (suite.run)().unwrap_or_else(|error| {
-            eprintln!("error: {error:#}");
-            Outcome {
-                failed: vec![format!("could not run: {error}")],
-                ..Outcome::default()
-            }
-        });
-        println!(
-            "== {}: {} in {:.0} s",
-            suite.name,
-            counts(outcome.passed, outcome.failed.len(), outcome.not_run.len()),
-            started.elapsed().as_secs_f32()
-        );
-        passed += outcome.passed;
+    let mut found = Outcome::default();
+    for suite in waiting {
+        let outcome = run_suite(&suite);
         let of_suite = |name| format!("{}: {name}", suite.name);
-        failed.extend(outcome.failed.into_iter().map(of_suite));
-        not_run.extend(outcome.not_run.into_iter().map(of_suite));
+        found.passed += outcome.passed;
+        found.failed.extend(outcome.failed.into_iter().map(of_suite));
+        found.not_run.extend(outcome.not_run.into_iter().map(of_suite));
     }
-
-    println!();
-    for name in &not_run {
-        println!("not run: {name}");
+    if let Some(beside) = beside {
+        let outcome = beside.finish().unwrap_or_else(|error| could_not_run(&error));
+        found.passed += outcome.passed;
+        found.failed.extend(outcome.failed);
+        found.not_run.extend(outcome.not_run);
     }
-    for name in &failed {
-        println!("failed: {name}");
-    }
-    println!("{}", counts(passed, failed.len(), not_run.len()));
-    Ok(if failed.is_empty() && passed > 0 {
+    close(&found);
+    Ok(if found.failed.is_empty() && found.passed > 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn run_suite(suite: &Suite) -> Outcome {
+    println!("\n== {}: {}", suite.name, suite.about);
+    let started = Instant::now();
+    let outcome = (suite.run)().unwrap_or_else(|error| could_not_run(&error));
+    println!(
+        "== {}: {} in {:.0} s",
+        suite.name,
+        counts(outcome.passed, outcome.failed.len(), outcome.not_run.len()),
+        started.elapsed().as_secs_f32()
+    );
+    outcome
+}
+
+/// One suite that cannot run is a failure to report, and no reason to leave out the others.
+fn could_not_run(error: &Error) -> Outcome {
+    eprintln!("error: {error:#}");
+    Outcome {
+        failed: vec![format!("could not run: {error}")],
+        ..Outcome::default()
+    }
+}
+
+/// Names what failed and what was left out; the last line has the counts.
+fn close(found: &Outcome) {
+    println!();
+    for name in &found.not_run {
+        println!("not run: {name}");
+    }
+    for name in &found.failed {
+        println!("failed: {name}");
+    }
+    println!(
+        "{}",
+        counts(found.passed, found.failed.len(), found.not_run.len())
+    );
 }
 
 /// Begins to build the worker that ships, with what the suites before its own leave of the processor. Its suite waits
