@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { FLAGS, chromiumPath } from "../chromium.mjs";
 import { killTree, processTree } from "./processes.mjs";
+import { DESKTOP, PHONE } from "./viewports.mjs";
 
 /** Chromium by Playwright. */
 export class Chromium {
@@ -11,7 +12,7 @@ export class Chromium {
   #context;
   #ownProfile;
 
-  static async launch({ profile, blockSiteData = false }) {
+  static async launch({ profile, blockSiteData = false, phone = false }) {
     const browser = new Chromium();
     const folder = profile ?? (await mkdtemp(join(tmpdir(), "syncsphere-chromium-")));
     browser.#ownProfile = profile ? undefined : folder;
@@ -21,7 +22,7 @@ export class Chromium {
       executablePath: chromiumPath(),
       headless: true,
       args: FLAGS,
-      viewport: { width: 1280, height: 900 },
+      ...(phone ? { viewport: PHONE, isMobile: true, hasTouch: true } : { viewport: DESKTOP }),
     });
     browser.version = browser.#context.browser().version();
     // Playwright does not tell; it is our one new child.
@@ -76,6 +77,10 @@ class ChromiumPage {
 
   async click(selector) {
     await this.#page.locator(selector).first().click();
+  }
+
+  async tap(selector) {
+    await this.#page.locator(selector).first().tap();
   }
 
   async screenshot(path) {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { endProcess, spawnGuarded } from "../guard.mjs";
 import { killTree } from "./processes.mjs";
+import { DESKTOP, PHONE } from "./viewports.mjs";
 
 /** Longest wait for the browser to answer its port, in ms. Source: own choice; a busy machine takes several seconds. */
 const LONGEST_START = 60_000;
@@ -15,19 +16,21 @@ export class Firefox {
   #connection;
   #ownProfile;
   #pages = new Map();
+  #viewport = DESKTOP;
 
-  static async launch({ profile, blockSiteData = false }) {
+  static async launch({ profile, blockSiteData = false, phone = false }) {
     const browser = new Firefox();
+    if (phone) browser.#viewport = PHONE;
     const folder = profile ?? (await mkdtemp(join(tmpdir(), "syncsphere-firefox-")));
     browser.#ownProfile = profile ? undefined : folder;
-    const preferences = { ...QUIET, ...(blockSiteData && BLOCKED) };
+    const preferences = { ...QUIET, ...(blockSiteData && BLOCKED), ...(phone && FINGER) };
     const lines = Object.entries(preferences).map(
       ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`,
     );
     await writeFile(join(folder, "user.js"), lines.join(""));
     const child = spawnGuarded(firefoxPath(), [
       ...["--headless", "--no-remote", "--new-instance", "--profile", folder],
-      ...["--width=1280", "--height=900", "--remote-debugging-port=0"],
+      ...[`--width=${DESKTOP.width}`, `--height=${DESKTOP.height}`, "--remote-debugging-port=0"],
     ]);
     browser.#child = child;
     browser.pid = child.pid;
@@ -45,10 +48,7 @@ export class Firefox {
     const { context } = await this.#connection.ask("browsingContext.create", { type: "tab" });
     const page = new FirefoxPage(this.#connection, context);
     this.#pages.set(context, page);
-    await this.#connection.ask("browsingContext.setViewport", {
-      context,
-      viewport: { width: 1280, height: 900 },
-    });
+    await this.#connection.ask("browsingContext.setViewport", { context, viewport: this.#viewport });
     return page;
   }
 
@@ -115,8 +115,15 @@ class FirefoxPage {
 
   async click(selector) {
     const element = await this.#find(selector);
-    await this.evaluate((selector) => {
-      document.querySelector(selector).scrollIntoView({ block: "center", behavior: "instant" });
+    await this.evaluate(async (selector) => {
+      const element = document.querySelector(selector);
+      // It is pressed where it rests for two frames.
+      for (let before, at; before === undefined || before !== at;) {
+        before = at;
+        element.scrollIntoView({ block: "center", behavior: "instant" });
+        await new Promise((resolve) => requestAnimationFrame(resolve));
+        at = JSON.stringify(element.getBoundingClientRect());
+      }
     }, selector);
     const actions = [
       { type: "pointerMove", x: 0, y: 0, origin: { type: "element", element } },
@@ -244,3 +251,10 @@ const QUIET = {
 
 /** Source: `nsICookieService`, `BEHAVIOR_REJECT`: what "Block all cookies" of the settings does. */
 const BLOCKED = { "network.cookie.cookieBehavior": 2 };
+
+/** Source: `LookAndFeel`'s `PointerCapabilities`, of which 1 is a coarse pointer. */
+const FINGER = {
+  "dom.w3c_touch_events.enabled": 1,
+  "ui.allPointerCapabilities": 1,
+  "ui.primaryPointerCapabilities": 1,
+};

@@ -12,11 +12,11 @@ export const ENGINE_NAMES = Object.keys(ENGINES);
  * Starts the system's browser of this engine, without a window, that cannot outlive this process.
  *
  * With `profile`, a folder, the browser keeps there what pages store, so that the next one with the same folder finds it;
- * without, the profile is temporary. `blockSiteData` refuses pages all storage of their own. An engine that cannot do
- * one of them throws.
+ * without, the profile is temporary. `blockSiteData` refuses pages all storage of their own. `phone` makes pages narrow and,
+ * where the engine can say so, steered by a finger. An engine that cannot do one of the first two throws.
  *
  * @param {"chromium" | "firefox" | "webkit"} name
- * @param {{profile?: string, blockSiteData?: boolean}} [options]
+ * @param {{profile?: string, blockSiteData?: boolean, phone?: boolean}} [options]
  * @returns {Promise<Browser>}
  */
 export async function launchBrowser(name, options = {}) {
@@ -35,7 +35,8 @@ export async function launchBrowser(name, options = {}) {
  * What every engine's tab does. `evaluate` calls a function in the page with arguments, and gives back its result, both
  * as JSON; it must end soon, for an engine may do nothing else meanwhile. `console` lists what the page wrote and threw,
  * where the engine tells that; WebKitGTK does not.
- * `setFiles` puts the files of these paths into an `<input>`. `screenshot` writes a PNG file of what is to be seen.
+ * `setFiles` puts the files of these paths into an `<input>`. `tap` is a finger's click, where the driver can: of touches by
+ * WebDriver, Firefox and WebKitGTK make none. `screenshot` writes a PNG file of what is to be seen.
  * @typedef {{
  *   console?: {level: string, text: string}[],
  *   goto: (url: string) => Promise<void>,
@@ -43,6 +44,7 @@ export async function launchBrowser(name, options = {}) {
  *   evaluate: (call: Function, ...args: unknown[]) => Promise<unknown>,
  *   setFiles: (selector: string, paths: string[]) => Promise<void>,
  *   click: (selector: string) => Promise<void>,
+ *   tap?: (selector: string) => Promise<void>,
  *   screenshot: (path: string) => Promise<void>,
  *   close: () => Promise<void>,
  * }} Page

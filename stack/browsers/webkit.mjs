@@ -5,6 +5,7 @@ import { endProcess, spawnGuarded } from "../guard.mjs";
 import { freePorts } from "../ports.mjs";
 import { killTree } from "./processes.mjs";
 import { startDisplay } from "./display.mjs";
+import { DESKTOP, PHONE } from "./viewports.mjs";
 
 const GUARD = fileURLToPath(new URL("../guard.sh", import.meta.url));
 
@@ -29,11 +30,13 @@ export class WebKit {
   /** Commands go to one tab at a time, and which one is a state of the session. */
   #turn = Promise.resolve();
   #current;
+  #viewport = DESKTOP;
 
-  static async launch({ profile, blockSiteData }) {
+  static async launch({ profile, blockSiteData, phone }) {
     if (profile) throw new Error("MiniBrowser keeps no profile while it is driven");
     if (blockSiteData) throw new Error("MiniBrowser cannot block site data");
     const browser = new WebKit();
+    if (phone) browser.#viewport = PHONE;
     try {
       browser.#display = await startDisplay();
       await browser.#startDriver();
@@ -48,7 +51,7 @@ export class WebKit {
   async newPage() {
     // A window and no tab: of a tab that is not in front there is no screenshot.
     const { handle } = await this.#askOf(this.#first, "POST", "/window/new", { type: "window" });
-    await this.#askOf(handle, "POST", "/window/rect", { width: 1280, height: 900 });
+    await this.#askOf(handle, "POST", "/window/rect", this.#viewport);
     return new WebKitPage((...command) => this.#askOf(handle, ...command));
   }
 

@@ -170,6 +170,32 @@ test("<syncsphere-upload> is a form control: reset, disabled, removed, replaced,
   }, "storage is freed");
 });
 
+test("<syncsphere-upload confirm-leave> has the browser ask before an upload is left, and only then", async (t) => {
+  const page = await openElement(t);
+  const element = page.locator("syncsphere-upload");
+  const asked = [];
+  page.on("dialog", (dialog) => {
+    asked.push(dialog.type());
+    return dialog.dismiss();
+  });
+  const leave = () => page.evaluate(() => void setTimeout(() => location.reload()));
+  const isHere = () => page.evaluate(() => globalThis.here === true);
+  await page.evaluate(() => (globalThis.here = true));
+  const large = await stack.file("half way.bin", LARGE);
+  stack.proxy.shape(SLOW);
+  await pick(page, "Choose files", large.path);
+  await until(async () => (await bar(page, large.name)) > 0, "bytes are on their way");
+  await element.evaluate((one) => (one.confirmLeave = true));
+  await leave();
+  await until(() => asked.length === 1, "the browser asks");
+  assert.deepEqual(asked, ["beforeunload"]);
+  assert.ok(await isHere());
+  await element.getByRole("button", { name: `Cancel: ${large.name}` }).click();
+  await leave();
+  await until(async () => !(await isHere().catch(() => true)), "the page is left");
+  assert.equal(asked.length, 1);
+});
+
 test("<syncsphere-upload> says why an upload failed, tries again, and speaks other languages", async (t) => {
   const refused = (message) => message.includes("Failed to load resource");
   const page = await openElement(t, { expected: refused });

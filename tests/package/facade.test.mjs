@@ -47,6 +47,7 @@ test("every documented option is taken", () => {
     integrity: "none",
     retry: { maxAttempts: 3, baseDelay: 100, maxDelay: 1000, outagePatience: 0 },
     persist: false,
+    wakeLock: true,
     workers: 2,
     workerUrl: "/worker.js",
     wasmUrl: "/uploader.wasm",

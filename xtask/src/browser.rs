@@ -37,19 +37,27 @@ pub fn chromedriver() -> Result<PathBuf> {
     )
 }
 
-/// All engines that uploads are tested in. Those of stack/browsers find them in the same places.
-pub fn every_engine() -> Result<()> {
-    chromium()?;
-    find(
-        "FIREFOX_BIN",
-        &[
-            "/usr/bin/firefox-esr",
-            "/usr/bin/firefox",
-            "/Applications/Firefox.app/Contents/MacOS/firefox",
-        ],
-        "Firefox",
-        "firefox-esr",
-    )?;
+/// The engines that uploads are tested in, by the names that tests/browsers has for them, each found or installed, or
+/// why not. Those of stack/browsers find them in the same places.
+pub fn engines() -> [(&'static str, Result<()>); 3] {
+    [
+        ("chromium", chromium().map(drop)),
+        ("firefox", firefox()),
+        ("webkit", webkit()),
+    ]
+}
+
+fn firefox() -> Result<()> {
+    let places = [
+        "/usr/bin/firefox-esr",
+        "/usr/bin/firefox",
+        "/Applications/Firefox.app/Contents/MacOS/firefox",
+    ];
+    find("FIREFOX_BIN", &places, "Firefox", "firefox-esr").map(drop)
+}
+
+/// The browser, its driver, and a display for it.
+fn webkit() -> Result<()> {
     find(
         "WEBKIT_BIN",
         &WEBKIT_PLACES,

@@ -10,7 +10,7 @@ use anyhow::{Error, Result, bail};
 use crate::low_priority::LowPriorityRun;
 use crate::outcome::Outcome;
 use crate::process::guarded;
-use crate::suites::{BROWSERS, SHIPS, STORAGE, SUITES, Suite, on_installed_storages};
+use crate::suites::{BROWSERS, SHIPS, STORAGE, SUITES, Suite, in_available_browsers, on_installed_storages};
 
 /// Runs the named suites, or all: those that reckon beside those that wait.
 pub fn run(names: &[String], list: bool) -> Result<ExitCode> {
@@ -123,8 +123,11 @@ fn choose(names: &[String]) -> Result<Vec<Suite>> {
     }
     Ok(SUITES
         .into_iter()
-        .filter(|suite| suite.name != BROWSERS)
         .map(|suite| match suite.name {
+            BROWSERS => Suite {
+                run: in_available_browsers,
+                ..suite
+            },
             STORAGE => Suite {
                 run: on_installed_storages,
                 ..suite
@@ -145,26 +148,28 @@ fn counts(passed: u64, failed: usize, not_run: usize) -> String {
 mod tests {
     use std::ptr::fn_addr_eq;
 
-    use super::{BROWSERS, STORAGE, choose, counts, on_installed_storages};
+    use super::{BROWSERS, STORAGE, choose, counts, in_available_browsers, on_installed_storages};
 
     #[test]
     fn suites_are_chosen_by_name() {
         assert_eq!(choose(&["worker".to_owned()]).unwrap().len(), 1);
         assert!(choose(&[]).unwrap().len() > 1);
-        assert!(choose(&[]).unwrap().iter().all(|suite| suite.name != BROWSERS));
-        assert_eq!(choose(&[BROWSERS.to_owned()]).unwrap().len(), 1);
         assert!(choose(&["wroker".to_owned()]).is_err());
     }
 
     #[test]
-    fn only_who_names_the_storages_waits_for_their_installation() {
-        let installs = |names: &[String]| {
+    fn a_whole_run_takes_the_servers_and_browsers_that_are_there() {
+        let run_of = |name: &str, names: &[String]| {
             let chosen = choose(names).unwrap();
-            let storage = chosen.iter().find(|suite| suite.name == STORAGE).unwrap();
-            !fn_addr_eq(storage.run, on_installed_storages as fn() -> _)
+            chosen.iter().find(|suite| suite.name == name).unwrap().run
         };
-        assert!(installs(&[STORAGE.to_owned()]));
-        assert!(!installs(&[]));
+        for (name, with_what_is_there) in [
+            (STORAGE, on_installed_storages as fn() -> _),
+            (BROWSERS, in_available_browsers as fn() -> _),
+        ] {
+            assert!(fn_addr_eq(run_of(name, &[]), with_what_is_there));
+            assert!(!fn_addr_eq(run_of(name, &[name.to_owned()]), with_what_is_there));
+        }
     }
 
     #[test]

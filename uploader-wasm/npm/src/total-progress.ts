@@ -46,6 +46,11 @@ export class TotalProgress {
     return { loaded, total, rate, etaSeconds };
   }
 
+  /** Whether any upload is under way: not paused, waiting or offline. */
+  get isMoving(): boolean {
+    return this.#sum.active > 0;
+  }
+
   /** Takes how an upload stands now. */
   update(number: number, { state, progress }: Pick<UploadTask, "state" | "progress">): void {
     if (this.#shares.size === 0) {

@@ -66,6 +66,12 @@ export interface UploaderOptions {
   persist?: boolean;
 
   /**
+   * Whether the screen is kept on while uploads move, where the browser can (Screen Wake Lock): a telephone whose screen
+   * goes dark stops its pages. Default: where the page is steered by a finger.
+   */
+  wakeLock?: boolean;
+
+  /**
    * How many lane workers read, checksum and send, 1 to 16. Default: 2 to 4, one less than the
    * processors that the browser reports.
    */

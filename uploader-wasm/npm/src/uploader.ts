@@ -21,6 +21,7 @@ import { isFinal } from "./task-state.js";
 import { UploadTask } from "./task.js";
 import { TotalProgress } from "./total-progress.js";
 import { TypedEventTarget } from "./typed-event-target.js";
+import { isHandheld, WakeLock } from "./wake-lock.js";
 import type {
   Change,
   ChangesOptions,
@@ -46,6 +47,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
   #tasks = new Map<number, UploadTask>();
   #elsewhere: UploadElsewhere[] = [];
   #totalProgress = new TotalProgress((detail) => this.dispatchEvent(new CustomEvent("progress", { detail })));
+  #wakeLock: WakeLock | undefined;
   #changeQueues = new Map<number, ChangeQueue>();
   #pendingCalls = new Map<number, PendingCall>();
   /** Requests to the coordinator that the page's own `fetch` sends. */
@@ -70,7 +72,9 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
       this.#activityObserved = listened;
       this.#pool?.post({ type: listened ? "watch" : "unwatch", task: 0 });
     });
-    if (typeof document === "object") this.#start();
+    if (typeof document !== "object") return;
+    if (options.wakeLock ?? isHandheld()) this.#wakeLock = new WakeLock();
+    this.#start();
   }
 
   /** Address of the coordinator: absolute, without a slash at its end. */
@@ -269,7 +273,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
       if (this.#tasks.has(number)) this.#post({ type, task: number });
     });
     this.#tasks.set(number, task);
-    this.#totalProgress.update(number, task);
+    this.#updateTotals(number, task);
     return { task, number };
   }
 
@@ -310,7 +314,12 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     task.receive(message, cause);
     if (isFinal(task.state)) this.#tasks.delete(message.task);
     if (message.type === "failed") this.#log("warn", failureLogLine(message.failure));
-    if (message.type !== "parts") this.#totalProgress.update(message.task, task);
+    if (message.type !== "parts") this.#updateTotals(message.task, task);
+  }
+
+  #updateTotals(number: number, task: UploadTask): void {
+    this.#totalProgress.update(number, task);
+    this.#wakeLock?.hold(this.#totalProgress.isMoving);
   }
 
   #setElsewhere(uploads: UploadElsewhere[]): void {

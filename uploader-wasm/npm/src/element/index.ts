@@ -59,7 +59,14 @@ const UPGRADED_PROPERTIES = [
  */
 export class SyncSphereUpload extends Base {
   static readonly formAssociated = true;
-  static readonly observedAttributes = ["endpoint", "name", "multiple", "required", "accept"];
+  static readonly observedAttributes = [
+    "endpoint",
+    "name",
+    "multiple",
+    "required",
+    "accept",
+    "confirm-leave",
+  ];
 
   #internals: ElementInternals;
   #uploader: Uploader | undefined;
@@ -68,6 +75,7 @@ export class SyncSphereUpload extends Base {
   #metadata: Record<string, string> | undefined;
   #texts = ENGLISH_LABELS;
   #disabled = false;
+  #onLeave = (event: Event) => event.preventDefault();
   #zone = make("div", "zone");
   #input = document.createElement("input");
   #pick = button("pick", () => this.#input.click());
@@ -221,6 +229,15 @@ export class SyncSphereUpload extends Base {
     this.toggleAttribute("required", required);
   }
 
+  /** Whether the browser asks, in words of its own, whoever leaves the page while uploads are under way. */
+  get confirmLeave(): boolean {
+    return this.hasAttribute("confirm-leave");
+  }
+
+  set confirmLeave(confirmLeave: boolean) {
+    this.toggleAttribute("confirm-leave", confirmLeave);
+  }
+
   /** Takes no files and offers no buttons; what is under way goes on. The form does not send the control then. */
   get disabled(): boolean {
     return this.hasAttribute("disabled");
@@ -264,7 +281,11 @@ export class SyncSphereUpload extends Base {
   /** @internal */
   disconnectedCallback(): void {
     // An element that only moves is connected again by then.
-    queueMicrotask(() => this.isConnected || this.#closeOwnUploader());
+    queueMicrotask(() => {
+      if (this.isConnected) return;
+      this.#closeOwnUploader();
+      this.#askBeforeLeaving();
+    });
   }
 
   /** @internal */
@@ -317,6 +338,14 @@ export class SyncSphereUpload extends Base {
     } else {
       this.#internals.setValidity({});
     }
+    this.#askBeforeLeaving();
+  }
+
+  /** Only while there is something to lose: a page that listens all the time cannot be kept for the way back. */
+  #askBeforeLeaving(): void {
+    const asks = this.isConnected && this.confirmLeave && this.#list.isUnderWay;
+    if (asks) addEventListener("beforeunload", this.#onLeave);
+    else removeEventListener("beforeunload", this.#onLeave);
   }
 
   #onPicked(): void {
