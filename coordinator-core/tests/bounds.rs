@@ -159,44 +159,6 @@ fn no_page_is_larger_than_its_budget_and_none_is_the_last_too_early() {
 }
 
 #[test]
-fn a_database_that_is_dead_for_long_holds_nothing_back_and_is_told_everything_at_last() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut store = MemoryStore::default();
-    store.set_has_database(true);
-    for number in 0..50 {
-        ask(&mut store, 1_000, begin(vec![single(number)]));
-    }
-    let upload_id = drafts::upload_id(0);
-    let urls_dead_ms = 0;
-    ask(
-        &mut store,
-        1_000,
-        Command::Abort {
-            upload_id,
-            urls_dead_ms,
-        },
-    );
-    ask(&mut store, 3 * DAY_MS, begin(vec![single(50)]));
-    ask(&mut store, 3 * DAY_MS, Command::TakeJobs { limit: 20 });
-    assert_eq!(store.all_changes().count(), 1);
-
-    let mut told = std::collections::BTreeMap::new();
-    while let Reply::Delivery {
-        delivery: Some(delivery),
-    } = ask(&mut store, 3 * DAY_MS, Command::TakeDelivery { limit: 20 })
-    {
-        let changed = delivery.changes.iter().map(|change| &change.file);
-        for file in delivery.files.iter().chain(changed) {
-            told.insert(file.file_id.to_string(), file.status);
-        }
-        let receipt = delivery.receipt;
-        ask(&mut store, 3 * DAY_MS, Command::SettleDelivery { receipt });
-    }
-    assert_eq!(told.len(), 51);
-    assert_eq!(told["f0"], FileStatus::Aborted);
-}
-
-#[test]
 fn an_owner_has_so_many_uploads_open_and_no_more() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut store = MemoryStore::default();

@@ -39,10 +39,26 @@ impl Copy {
                 self.files.insert(file.file_id.clone(), file.clone());
             }
         }
+        if let Some(span) = &delivery.span {
+            for (id, file) in &mut self.files {
+                let is_within = span.after.as_ref().is_none_or(|after| id > after)
+                    && span.before.as_ref().is_none_or(|before| id < before);
+                let is_told = delivery.files.iter().any(|told| told.file_id == *id);
+                if is_within && !is_told && !is_gone(file) && file.seq <= span.as_of {
+                    file.status = FileStatus::Deleted;
+                    file.seq = span.as_of;
+                }
+            }
+        }
         for change in &delivery.changes {
             self.changes.entry(change.seq).or_insert_with(|| change.clone());
         }
     }
+}
+
+fn is_gone(file: &FileRecord) -> bool {
+    use FileStatus::{Aborted, Deleted, Expired};
+    matches!(file.status, Aborted | Expired | Deleted)
 }
 
 fn ask(store: &mut MemoryStore, now_ms: i64, command: Command) -> Applied {
@@ -128,8 +144,8 @@ fn drain(store: &mut MemoryStore, now_ms: &mut i64, copy: &mut Copy) {
     panic!("it never ends");
 }
 
-/// What the copy knows beyond the ledger is gone, unless the ledger forgot it while there was no database.
-fn assert_same(store: &MemoryStore, copy: &Copy, was_unbound: bool) {
+/// What the copy knows beyond the ledger is gone.
+fn assert_same(store: &MemoryStore, copy: &Copy) {
     let files: BTreeMap<_, _> = store
         .all_files()
         .map(|file| (file.record.file_id.clone(), file.record.clone()))
@@ -138,11 +154,7 @@ fn assert_same(store: &MemoryStore, copy: &Copy, was_unbound: bool) {
         assert_eq!(copy.files.get(id), Some(file));
     }
     for file in copy.files.values() {
-        let is_gone = matches!(
-            file.status,
-            FileStatus::Aborted | FileStatus::Expired | FileStatus::Deleted
-        );
-        assert!(is_gone || was_unbound || files.contains_key(&file.file_id));
+        assert!(is_gone(file) || files.contains_key(&file.file_id));
     }
     // It may know more of the feed than is kept.
     for change in store.all_changes() {
@@ -212,7 +224,6 @@ proptest! {
         let mut copy = Copy::default();
         let mut now_ms = 1_000;
         let mut old: Vec<Delivery> = Vec::new();
-        let mut was_unbound = false;
         for (step, index, pause_ms) in steps {
             now_ms += pause_ms;
             match step {
@@ -227,10 +238,7 @@ proptest! {
                     // What was on its way at that time got there before the tables were emptied.
                     old.clear();
                 }
-                Step::Unbind => {
-                    store.set_has_database(false);
-                    was_unbound = true;
-                }
+                Step::Unbind => store.set_has_database(false),
                 Step::Bind => store.set_has_database(true),
                 Step::Repeat => old.iter().for_each(|delivery| copy.write(delivery)),
                 Step::SettleLate => {
@@ -258,10 +266,53 @@ proptest! {
         // One more change, whereupon a database that came back is told everything.
         ask(&mut store, now_ms, begin(99));
         drain(&mut store, &mut now_ms, &mut copy);
-        assert_same(&store, &copy, was_unbound);
+        assert_same(&store, &copy);
         let status = status(&mut store);
         prop_assert_eq!((status.waiting, status.rebuilding, status.failures), (0, false, 0));
     }
+}
+
+#[test]
+fn a_database_that_is_dead_for_long_holds_nothing_back_and_learns_at_last_what_is_gone() {
+    let mut store = MemoryStore::default();
+    store.set_has_database(true);
+    let mut copy = Copy::default();
+    for index in 0..50 {
+        ask(&mut store, 0, begin(index));
+    }
+    ask(&mut store, 0, finish(0));
+    let mut now_ms = 1_000;
+    drain(&mut store, &mut now_ms, &mut copy);
+    assert_eq!(copy.files.len(), 50);
+
+    // Nothing is delivered from now on. One of these files came and went without the database.
+    ask(&mut store, now_ms, begin(50));
+    for index in [0, 50] {
+        ask(&mut store, now_ms, finish(index));
+        ask(&mut store, now_ms, delete(index));
+    }
+    ask(
+        &mut store,
+        now_ms,
+        Command::Abort {
+            upload_id: drafts::upload_id(1),
+            urls_dead_ms: 0,
+        },
+    );
+    now_ms += 2 * KEEP_CHANGES_MS;
+    ask(&mut store, now_ms, begin(51));
+    ask(&mut store, now_ms, Command::TakeJobs { limit: 20 });
+    assert_eq!((store.all_changes().count(), outbox(&store)), (1, 1));
+    assert_eq!(store.all_files().count(), 49);
+    assert_eq!(store.all_uploads().count(), 49);
+
+    drain(&mut store, &mut now_ms, &mut copy);
+    assert_same(&store, &copy);
+    for gone in [0, 1] {
+        assert_eq!(copy.files[&drafts::file_id(gone)].status, FileStatus::Deleted);
+    }
+    assert!(!copy.files.contains_key(&drafts::file_id(50)));
+    assert_eq!(copy.files.len(), 51);
 }
 
 #[test]

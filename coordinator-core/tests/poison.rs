@@ -19,11 +19,11 @@ use std::collections::BTreeSet;
 use common::{Exchange, Harness, Ledgers, START_MS, error, xml};
 use futures_util::FutureExt;
 use serde_json::Value;
-use syncsphere_coordinator_core::ledger::{Call, Command, Reply, UploadDraft};
+use syncsphere_coordinator_core::ledger::{Call, Command, FileSpan, Reply, UploadDraft};
 use syncsphere_coordinator_core::{
     Context, DatabaseFailure, DeliveryOutcome, MetadataDatabase, OrphanReport, StorageFailure, Workspaces,
 };
-use syncsphere_protocol::{DatabaseStatus, UploadKind, WorkspaceId};
+use syncsphere_protocol::{DatabaseStatus, FileId, UploadKind, WorkspaceId};
 
 /// A page of two orphans, the last of the bucket's list.
 fn two_orphans() -> Exchange {
@@ -94,22 +94,37 @@ fn an_upload_that_is_never_aborted_is_skipped_at_the_third_attempt() {
 #[derive(Default)]
 struct Choosy {
     refused: BTreeSet<String>,
+    /// Whether it refuses to take any file for gone.
+    keeps_what_is_gone: bool,
     known: RefCell<BTreeSet<String>>,
     writes: RefCell<u32>,
 }
 
 impl MetadataDatabase for Choosy {
-    async fn write(&self, _: &WorkspaceId, rows: String) -> Result<(), DatabaseFailure> {
+    async fn write(
+        &self,
+        _: &WorkspaceId,
+        rows: String,
+        span: Option<&FileSpan>,
+    ) -> Result<(), DatabaseFailure> {
         *self.writes.borrow_mut() += 1;
         let rows: Vec<Value> = serde_json::from_str(&rows).unwrap();
         let files = rows.iter().map(|row| row["file"]["fileId"].as_str().unwrap());
-        if files.clone().any(|file| self.refused.contains(file)) {
+        if files.clone().any(|file| self.refused.contains(file))
+            || (span.is_some() && self.keeps_what_is_gone)
+        {
             return Err(DatabaseFailure {
                 cause: "SQLSTATE 22P05".to_owned(),
                 is_about_rows: true,
             });
         }
-        self.known.borrow_mut().extend(files.map(str::to_owned));
+        let mut known = self.known.borrow_mut();
+        if let Some(span) = span {
+            let after = span.after.as_ref().map_or("", FileId::as_str);
+            let before = span.before.as_ref().map_or("~", FileId::as_str);
+            known.retain(|file| file.as_str() <= after || file.as_str() >= before);
+        }
+        known.extend(files.map(str::to_owned));
         Ok(())
     }
 }
@@ -216,4 +231,38 @@ fn a_rebuild_passes_by_what_is_refused() {
     assert_eq!(database.known.borrow().len(), 27);
     // Each as a file, as a change of the feed, and in the outbox.
     assert_eq!((status.parked, status.rebuilding), (9, false));
+}
+
+#[test]
+fn what_is_gone_is_told_though_the_rows_around_it_are_refused() {
+    let harness = filled(3);
+    let database = Choosy {
+        refused: ["f0", "f1", "f2"].map(str::to_owned).into(),
+        ..Choosy::default()
+    };
+    for gone in ["a", "f00", "f11", "f3", "z"] {
+        database.known.borrow_mut().insert(gone.to_owned());
+    }
+    // It has had these before they were refused.
+    database.known.borrow_mut().insert("f1".to_owned());
+    ask(&harness.ledgers, Command::Replay);
+    let status = deliver(&harness, &database);
+    assert!(!status.rebuilding);
+    assert_eq!(*database.known.borrow(), ["f1".to_owned()].into());
+}
+
+#[test]
+fn a_database_that_takes_nothing_for_gone_is_given_all_else() {
+    let harness = filled(3);
+    let database = Choosy {
+        keeps_what_is_gone: true,
+        ..Choosy::default()
+    };
+    ask(&harness.ledgers, Command::Replay);
+    let status = deliver(&harness, &database);
+    assert_eq!(database.known.borrow().len(), 3);
+    assert!(
+        !status.rebuilding && status.parked > 0 && status.waiting == 0,
+        "{status:?}"
+    );
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use syncsphere_coordinator_core::ledger::{
-    Call, Command, Job, JobKind, ListPosition, ReplicationState, Reply, Upload,
+    Call, Command, Job, JobKind, ListPosition, ReplayStage, ReplicationState, Reply, Upload,
 };
 
 /// Reads a text and writes it again: nothing may be lost or called otherwise.
@@ -69,7 +69,7 @@ fn calls_and_replies_are_called_as_before() {
         json!({ "do": "settleDelivery", "receipt": { "name": "outbox", "through": 4 } }),
         json!({ "do": "settleDelivery", "receipt": {
             "name": "replay",
-            "from": { "number": 1, "stage": { "name": "files", "before": null } },
+            "from": { "number": 1, "stage": { "name": "files" } },
             "to": { "number": 1, "stage": { "name": "feed", "since": 0 } },
         } }),
     ] {
@@ -110,6 +110,10 @@ fn what_is_known_of_the_metadata_database_and_cursors_are_read_as_they_were_writ
         "deliveredSeq": 1, "dueMs": null, "attempts": 0, "replays": 1,
         "replay": { "number": 1, "stage": { "name": "feed", "since": 2 } }, "hasGap": false,
     }));
+    // Earlier versions told files in another order: where such a replay is under way, it begins anew.
+    let earlier: ReplayStage = serde_json::from_value(json!({ "name": "files", "before": 7 })).unwrap();
+    assert_eq!(earlier, ReplayStage::Files { after: None });
+    keeps::<ReplayStage>(json!({ "name": "files", "after": "f1" }));
     keeps::<ListPosition>(json!({ "by": "time", "createdAt": "2026-11-01T00:00:00.000Z", "seq": 1 }));
     keeps::<ListPosition>(json!({ "by": "name", "name": "a", "seq": 1 }));
 }

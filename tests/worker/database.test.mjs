@@ -280,7 +280,74 @@ describe("an outage of the database", () => {
   });
 });
 
+describe("an outage that outlasts the changes", () => {
+  test("leaves nothing behind: not in the workspace, and no file in the database that is gone", async () => {
+    const vars = { ...VARS, CHANGES_TTL_SECONDS: "1" };
+    const { s3, database } = stack;
+    const coordinator = await startCoordinator({ s3, vars, databaseUrl: database.url, assets: false });
+    try {
+      const client = await operator(undefined, coordinator.url);
+      const removed = await client.upload(noise(1), { name: "removed" });
+      const given = await client.open(noise(1), { name: "given up" });
+      await client.upload(noise(1), { name: "kept" });
+      await caughtUp(client);
+      await database.kill();
+      await client.ask("DELETE", `/v1/files/${removed.fileId}`);
+      await client.ask("DELETE", `/v1/uploads/${given.uploadId}`);
+      const isForgotten = async () => {
+        // The newest change is always kept.
+        await client.open(noise(1), { name: "under way" });
+        const listed = await client.ask("GET", "/v1/files?status=aborted,deleted");
+        return listed.files.length === 0;
+      };
+      await eventually(isForgotten, "the workspace forgets what is gone", 60_000);
+      await database.resume();
+      await caughtUp(client);
+      const rows = await database.query(
+        "SELECT DISTINCT name, status FROM files WHERE workspace = $1 ORDER BY name",
+        [client.workspace],
+      );
+      assert.deepEqual(rows, [
+        { name: "given up", status: "deleted" },
+        { name: "kept", status: "available" },
+        { name: "removed", status: "deleted" },
+        { name: "under way", status: "uploading" },
+      ]);
+    } finally {
+      await coordinator.stop();
+    }
+  });
+});
+
 describe("a rebuild", () => {
+  test("deletes what the workspace does not know, and nothing else", async () => {
+    const clients = [await operator(), await operator()];
+    const [client, other] = clients;
+    for (const each of clients) await each.upload(noise(1));
+    await Promise.all(clients.map((each) => caughtUp(each)));
+    const copy = (fileId, workspace, seq) =>
+      stack.database.query(
+        `INSERT INTO files SELECT (jsonb_populate_record(files, $3)).* FROM files WHERE workspace = $1 AND file_id !~ $2`,
+        [client.workspace, "^copy", { workspace, file_id: fileId, seq }],
+      );
+    // Sorted otherwise in most languages than by bytes, and newer than what the workspace knows.
+    await copy("copy-Z", client.workspace, 2);
+    await copy("copy_a", client.workspace, 2);
+    await copy("copy-new", client.workspace, 1000);
+    await copy("copy-other", other.workspace, 2);
+    await client.ask("POST", "/v1/database/rebuild");
+    await caughtUp(client);
+    const rows = await stack.database.query(
+      `SELECT file_id, status FROM files WHERE workspace = ANY($1) ORDER BY file_id COLLATE "C"`,
+      [clients.map(({ workspace }) => workspace)],
+    );
+    assert.deepEqual(
+      rows.filter(({ status }) => status === "deleted").map(({ file_id }) => file_id),
+      ["copy-Z", "copy_a"],
+    );
+    assert.equal(rows.length, 6);
+  });
+
   test("brings back tables that were emptied, while uploads go on", async () => {
     const client = await operator();
     const files = Array.from({ length: 100 }, (_, index) => ({
@@ -357,7 +424,7 @@ describe("a database that is new to the workspace", () => {
       assert.equal(cause, "the database failed: SQLSTATE 42P01"); // undefined_table
 
       const applied = await Promise.all([setUpDatabase(empty.url), setUpDatabase(empty.url)]);
-      assert.deepEqual(applied.flat(), ["0001_files"]);
+      assert.deepEqual(applied.flat(), ["0001_files", "0002_files_by_id"]);
       await assertMirrored(client, empty);
       assert.deepEqual(await setUpDatabase(empty.url), []);
       await assertMirrored(client, empty);

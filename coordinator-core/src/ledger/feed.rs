@@ -61,7 +61,6 @@ impl<S: Store> Ledger<'_, S> {
         let newest = self.store.newest_seq()?;
         let mut place = self.store.oldest_seq()?.unwrap_or(0).saturating_sub(1);
         let begin = place;
-        let delivered = self.delivered_for_good()?;
         let mut next_due = None;
         let mut is_everything = false;
         'reading: for _ in 0..PAGES_AT_ONCE {
@@ -76,9 +75,7 @@ impl<S: Store> Ledger<'_, S> {
                     break 'reading;
                 }
                 place = change.seq;
-                if change.seq <= delivered {
-                    self.forget_file(&change)?;
-                }
+                self.forget_file(&change)?;
             }
             if is_everything {
                 break;

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
+use std::ops::Bound::{Excluded, Unbounded};
 
 use syncsphere_protocol::{Change, FileId, UploadId};
 
@@ -117,15 +118,9 @@ impl Store for MemoryStore {
         Ok(files)
     }
 
-    fn files_before(&self, before: Option<u64>, limit: u32) -> Result<Vec<StoredFile>, Infallible> {
-        let files = self.files.values();
-        let mut files: Vec<_> = files
-            .filter(|file| before.is_none_or(|before| file.created_seq < before))
-            .cloned()
-            .collect();
-        files.sort_by_key(|file| std::cmp::Reverse(file.created_seq));
-        files.truncate(limit as usize);
-        Ok(files)
+    fn files_after(&self, after: Option<&FileId>, limit: u32) -> Result<Vec<StoredFile>, Infallible> {
+        let files = self.files.range((after.map_or(Unbounded, Excluded), Unbounded));
+        Ok(files.take(limit as usize).map(|(_, file)| file.clone()).collect())
     }
 
     fn upload(&self, id: &UploadId) -> Result<Option<Upload>, Infallible> {

@@ -33,7 +33,7 @@ pub use calls::{Call, Command, Idempotency, Opened, Reply, UploadDraft};
 pub use jobs::{Job, JobKind, StoredUpload, Sweep};
 pub use listing::{FilePage, FileQuery, FileRange, ListPosition, Listing};
 pub use memory::MemoryStore;
-pub use replication::{Delivery, Receipt, RefusedDelivery, Replay, ReplayStage, ReplicationState};
+pub use replication::{Delivery, FileSpan, Receipt, RefusedDelivery, Replay, ReplayStage, ReplicationState};
 pub use schema::MIGRATIONS;
 pub use sql_store::{Database, SqlFailure, SqlStore, SqlValue};
 pub use states::{Abilities, FileDraft, Upload, UploadPhase};

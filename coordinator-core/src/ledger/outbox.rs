@@ -9,7 +9,9 @@ use syncsphere_protocol::DatabaseStatus;
 use super::apply::Ledger;
 use super::calls::Reply;
 use super::page_budget::{self, record_of_change};
-use super::replication::{Delivery, Receipt, RefusedDelivery, Replay, ReplayStage, ReplicationState};
+use super::replication::{
+    Delivery, FileSpan, Receipt, RefusedDelivery, Replay, ReplayStage, ReplicationState,
+};
 use super::store::{Store, StoredFile};
 
 /// From a change to its delivery, in milliseconds: what happens meanwhile travels along. Source: own
@@ -56,21 +58,8 @@ impl<S: Store> Ledger<'_, S> {
         })
     }
 
-    /// The last change that the database needs to hear nothing more of: without it, it would not learn that a file is gone.
-    pub(super) fn delivered_for_good(&self) -> Result<u64, S::Error> {
-        if !self.store.has_database() {
-            return Ok(u64::MAX);
-        }
-        let replication = self.store.replication()?.unwrap_or_default();
-        if replication.has_gap || replication.replay.is_some() {
-            return Ok(0);
-        }
-        let first = self.store.outbox(0, 1)?.pop();
-        Ok(first.map_or(u64::MAX, |first| first.seq.saturating_sub(1)))
-    }
-
-    /// The feed forgets changes up to this one. Where some of them have yet to be delivered, everything has to be, as it
-    /// stands.
+    /// The feed forgets changes up to this one, and the ledger what they tell to be gone. Where some of them have yet to be
+    /// delivered, everything has to be, as it stands; a replay tells what is gone by telling all that is there.
     pub(super) fn forget_undelivered(&mut self, through: u64) -> Result<(), S::Error> {
         let first = self.store.outbox(0, 1)?.pop();
         if first.is_none_or(|first| first.seq > through) {
@@ -123,40 +112,46 @@ impl<S: Store> Ledger<'_, S> {
         Ok(Delivery {
             files: Vec::new(),
             changes,
+            span: None,
             receipt: Receipt::Outbox { through },
         })
     }
 
     fn replayed(&mut self, from: Replay, limit: u32) -> Result<Delivery, S::Error> {
         let number = from.number;
-        let (files, changes, next) = match from.stage {
-            ReplayStage::Files { before } => {
+        let (files, changes, span, next) = match from.stage.clone() {
+            ReplayStage::Files { after } => {
                 let files = page_budget::fill(
                     limit,
                     |file: &StoredFile| &file.record,
-                    |after, limit| {
-                        let before = after.map(|file| file.created_seq).or(before);
-                        self.store.files_before(before, limit)
+                    |last, limit| {
+                        let after = last.map(|file| &file.record.file_id).or(after.as_ref());
+                        self.store.files_after(after, limit)
                     },
                 )?;
-                let next = match files.last() {
-                    Some(last) => ReplayStage::Files {
-                        before: Some(last.created_seq),
-                    },
+                let last = files.last().map(|last| last.record.file_id.clone());
+                let span = FileSpan {
+                    after,
+                    before: last.clone(),
+                    as_of: self.store.newest_seq()?,
+                };
+                let next = match last {
+                    Some(_) => ReplayStage::Files { after: last },
                     None => ReplayStage::Feed { since: 0 },
                 };
                 let records = files.into_iter().map(|file| file.record).collect();
-                (records, Vec::new(), Some(next))
+                (records, Vec::new(), Some(span), Some(next))
             }
             ReplayStage::Feed { since } => {
                 let changes = self.changes_page(since, limit)?;
                 let next = changes.last().map(|last| ReplayStage::Feed { since: last.seq });
-                (Vec::new(), changes, next)
+                (Vec::new(), changes, None, next)
             }
         };
         Ok(Delivery {
             files,
             changes,
+            span,
             receipt: Receipt::Replay {
                 from,
                 to: next.map(|stage| stage.numbered(number)),
@@ -201,7 +196,7 @@ impl<S: Store> Ledger<'_, S> {
             replication.due_ms = Some(self.now_ms);
         } else {
             replication.parked = replication.parked.saturating_add(1);
-            replication.last_parked = Some(refused.first);
+            replication.last_parked = refused.first.or(replication.last_parked);
         }
         self.store.put_replication(&replication)?;
         match refused.rows {

@@ -1,7 +1,7 @@
 //! How far the metadata database is, and what goes to it next.
 
 use serde::{Deserialize, Serialize};
-use syncsphere_protocol::{Change, FileRecord, ParkedRow};
+use syncsphere_protocol::{Change, FileId, FileRecord, ParkedRow};
 
 /// First and longest pause before a delivery that failed is tried again, in milliseconds; it doubles
 /// each time.
@@ -57,10 +57,11 @@ pub struct Replay {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ReplayStage {
-    /// Files, newest first.
+    /// Files, in the order of their ids' bytes. Earlier versions had another order, and begin anew here.
     Files {
-        /// Those announced before this change.
-        before: Option<u64>,
+        /// Those after this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<FileId>,
     },
     /// Changes, in order.
     Feed {
@@ -77,8 +78,23 @@ pub struct Delivery {
     pub files: Vec<FileRecord>,
     /// Changes, in order.
     pub changes: Vec<Change>,
+    /// Where `files` are all that there are: what else the database has there is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<FileSpan>,
     /// Settles it.
     pub receipt: Receipt,
+}
+
+/// Ids between two, by their bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileSpan {
+    /// Those after this one; `None`: from the first on.
+    pub after: Option<FileId>,
+    /// Those before this one; `None`: up to the last.
+    pub before: Option<FileId>,
+    /// Sequence number of the newest change of which this is true: what has a larger one is newer.
+    pub as_of: u64,
 }
 
 /// What the database refused for what is in it.
@@ -87,10 +103,11 @@ pub struct Delivery {
 pub struct RefusedDelivery {
     /// Names the delivery.
     pub receipt: Receipt,
-    /// How many rows it had, at least 1.
+    /// How many rows it had; none where it told only that files are gone.
     pub rows: u32,
     /// Its first row, and why the database refuses it if it is the only one.
-    pub first: ParkedRow,
+    #[serde(default)]
+    pub first: Option<ParkedRow>,
 }
 
 /// What a delivery has brought forward.
@@ -122,7 +139,7 @@ impl ReplicationState {
         self.last_parked = None;
         self.replay = Some(Replay {
             number: self.replays,
-            stage: ReplayStage::Files { before: None },
+            stage: ReplayStage::Files { after: None },
         });
         self
     }

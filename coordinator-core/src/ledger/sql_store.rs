@@ -226,10 +226,11 @@ impl<D: Database> Store for SqlStore<D> {
         )
     }
 
-    fn files_before(&self, before: Option<u64>, limit: u32) -> Outcome<Vec<StoredFile>> {
+    fn files_after(&self, after: Option<&FileId>, limit: u32) -> Outcome<Vec<StoredFile>> {
+        let after = after.map_or("", FileId::as_str);
         self.documents(
-            "SELECT doc FROM files WHERE created_seq < ? ORDER BY created_seq DESC LIMIT ?",
-            vec![seq_value(before.unwrap_or(MAX_SEQ))?, i64::from(limit).into()],
+            "SELECT doc FROM files WHERE id > ? ORDER BY id LIMIT ?",
+            vec![after.into(), i64::from(limit).into()],
         )
     }
 

@@ -35,8 +35,8 @@ pub trait Store {
     /// Files of one state, in order.
     fn files(&self, query: &FileQuery<'_>) -> Result<Vec<StoredFile>, Self::Error>;
 
-    /// Files of any state that were announced before this change, newest first, at most `limit`.
-    fn files_before(&self, before: Option<u64>, limit: u32) -> Result<Vec<StoredFile>, Self::Error>;
+    /// Files of any state after this one in the order of their ids' bytes, at most `limit`.
+    fn files_after(&self, after: Option<&FileId>, limit: u32) -> Result<Vec<StoredFile>, Self::Error>;
 
     /// An upload.
     fn upload(&self, id: &UploadId) -> Result<Option<Upload>, Self::Error>;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use syncsphere_protocol::{DatabaseStatus, ParkedRow, WorkspaceId};
 
 use super::operation_context::OperationContext;
-use crate::ledger::{Command, Delivery, RefusedDelivery, Reply};
+use crate::ledger::{Command, Delivery, FileSpan, RefusedDelivery, Reply};
 use crate::ports::{DatabaseFailure, MetadataDatabase, Workspaces};
 
 /// Rows that one transaction of the database takes.
@@ -70,13 +70,19 @@ pub(crate) async fn deliver<S, W: Workspaces, D: MetadataDatabase>(
     };
     let rows = rows(&delivery);
     let count = rows.len();
-    if count > 0
-        && let Err(failure) = database.write(workspace, Value::Array(rows).to_string()).await
-    {
-        return match refused(&delivery, count, &failure) {
-            Some(result) => DeliveryOutcome::Refused { failure, result },
-            None => DeliveryOutcome::Failed(failure),
-        };
+    if let Err(failure) = write(database, workspace, rows, delivery.span.as_ref()).await {
+        if !failure.is_about_rows {
+            return DeliveryOutcome::Failed(failure);
+        }
+        // A row that is refused alone is left out, but what is gone before it is told all the same.
+        if count == 1
+            && let Err(failure) = write(database, workspace, Vec::new(), delivery.span.as_ref()).await
+            && !failure.is_about_rows
+        {
+            return DeliveryOutcome::Failed(failure);
+        }
+        let result = refused(&delivery, count, &failure);
+        return DeliveryOutcome::Refused { failure, result };
     }
     let receipt = delivery.receipt;
     DeliveryOutcome::Rows {
@@ -85,24 +91,35 @@ pub(crate) async fn deliver<S, W: Workspaces, D: MetadataDatabase>(
     }
 }
 
+/// Writes what there is to write, if anything.
+async fn write<D: MetadataDatabase>(
+    database: &D,
+    workspace: &WorkspaceId,
+    rows: Vec<Value>,
+    span: Option<&FileSpan>,
+) -> Result<(), DatabaseFailure> {
+    match rows.is_empty() && span.is_none() {
+        true => Ok(()),
+        false => {
+            let rows = Value::Array(rows).to_string();
+            database.write(workspace, rows, span).await
+        }
+    }
+}
+
 /// What the ledger is told where the database refuses rows rather than the whole attempt.
-fn refused(delivery: &Delivery, count: usize, failure: &DatabaseFailure) -> Option<DeliveryResult> {
+fn refused(delivery: &Delivery, count: usize, failure: &DatabaseFailure) -> DeliveryResult {
     let told = delivery.changes.first().map(|change| &change.file);
-    let first = delivery
-        .files
-        .first()
-        .or(told)
-        .filter(|_| failure.is_about_rows)?;
-    let first = ParkedRow {
+    let first = delivery.files.first().or(told).map(|first| ParkedRow {
         file_id: first.file_id.clone(),
         seq: first.seq,
         cause: failure.cause.chars().take(MAX_CAUSE).collect(),
-    };
-    Some(DeliveryResult(Command::RefuseDelivery(RefusedDelivery {
+    });
+    DeliveryResult(Command::RefuseDelivery(RefusedDelivery {
         receipt: delivery.receipt.clone(),
         rows: u32::try_from(count).unwrap_or(u32::MAX),
         first,
-    })))
+    }))
 }
 
 /// Tells the ledger of the last delivery of several: how it went, or, without a result, that the database has not

@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use syncsphere_coordinator_core::ledger::FileSpan;
 use syncsphere_coordinator_core::{DatabaseFailure, MetadataDatabase};
 use syncsphere_protocol::WorkspaceId;
 use tokio_postgres::config::SslMode;
@@ -83,9 +84,14 @@ impl HyperdriveDatabase {
         Ok(Session { client, connection })
     }
 
-    async fn attempt(&self, workspace: &WorkspaceId, rows: &str) -> Result<(), DatabaseFailure> {
+    async fn attempt(
+        &self,
+        workspace: &WorkspaceId,
+        rows: &str,
+        span: Option<&FileSpan>,
+    ) -> Result<(), DatabaseFailure> {
         let mut session = self.session().await?;
-        session.run(workspace.as_str(), rows).await?;
+        session.run(workspace.as_str(), rows, span).await?;
         // One that failed is not used again.
         self.session.replace(Some(session));
         Ok(())
@@ -93,8 +99,13 @@ impl HyperdriveDatabase {
 }
 
 impl MetadataDatabase for HyperdriveDatabase {
-    async fn write(&self, workspace: &WorkspaceId, rows: String) -> Result<(), DatabaseFailure> {
-        match with_timeout(TIMEOUT, self.attempt(workspace, &rows)).await {
+    async fn write(
+        &self,
+        workspace: &WorkspaceId,
+        rows: String,
+        span: Option<&FileSpan>,
+    ) -> Result<(), DatabaseFailure> {
+        match with_timeout(TIMEOUT, self.attempt(workspace, &rows, span)).await {
             Some(outcome) => outcome,
             None => Err(failure("it did not answer in time")),
         }
@@ -102,10 +113,17 @@ impl MetadataDatabase for HyperdriveDatabase {
 }
 
 impl Session {
-    async fn run(&mut self, workspace: &str, rows: &str) -> Result<(), DatabaseFailure> {
+    async fn run(
+        &mut self,
+        workspace: &str,
+        rows: &str,
+        span: Option<&FileSpan>,
+    ) -> Result<(), DatabaseFailure> {
         const STATEMENT: &str = include_str!("write.sql");
         // With the types given, this is one round trip and needs no prepared statement.
-        let values: [(&(dyn ToSql + Sync), Type); 2] = [(&workspace, Type::TEXT), (&rows, Type::TEXT)];
+        let span = span.and_then(|span| serde_json::to_string(span).ok());
+        let values: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&workspace, Type::TEXT), (&rows, Type::TEXT), (&span, Type::TEXT)];
         let statement = self.client.execute_typed(STATEMENT, &values);
         match select(pin!(statement), &mut self.connection).await {
             Either::Left((outcome, _)) => outcome.map(drop).map_err(|error| redacted(&error)),
