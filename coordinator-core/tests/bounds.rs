@@ -253,6 +253,35 @@ fn records_are_counted_until_they_are_purged() {
 }
 
 #[test]
+fn an_upload_that_is_over_is_purged_and_its_available_file_stays() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut store = MemoryStore::default();
+    ask(&mut store, 0, begin(vec![single(1)]));
+    ask(
+        &mut store,
+        0,
+        Command::Finish {
+            upload_id: drafts::upload_id(1),
+            etag: "\"e\"".to_owned(),
+            crc64nvme: None,
+            md5: None,
+            urls_dead_ms: 0,
+        },
+    );
+    ask(&mut store, 1, begin(vec![single(2)]));
+    let Ok(before) = store.usage("ann");
+    ask(&mut store, DAY_MS, Command::TakeJobs { limit: 20 });
+    let uploads: Vec<_> = store
+        .all_uploads()
+        .map(|upload| upload.upload_id.clone())
+        .collect();
+    assert_eq!(uploads, [drafts::upload_id(2)]);
+    assert_eq!(store.all_files().count(), 2);
+    let Ok(after) = store.usage("ann");
+    assert_eq!(after, before);
+}
+
+#[test]
 fn a_full_workspace_begins_nothing_and_still_deletes() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut store = MemoryStore::default();

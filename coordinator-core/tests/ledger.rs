@@ -120,6 +120,7 @@ proptest! {
     fn whatever_is_asked_the_ledger_holds(
         steps in prop::collection::vec((command(), 0..UPLOADS, 0i64..40_000), 1..60),
     ) {
+        let record_bytes = bytes_of_one_record();
         let mut store = MemoryStore::default();
         let mut statuses: BTreeMap<FileId, FileStatus> = BTreeMap::new();
         let mut now_ms = 1_000_000;
@@ -148,6 +149,10 @@ proptest! {
             prop_assert!(used.bytes <= QUOTA);
             let open = store.all_uploads().filter(|upload| upload.phase != UploadPhase::Ended);
             prop_assert_eq!(used.open, open.count() as u64);
+            let Ok(workspace) = store.usage("");
+            let records = store.all_files().count() + starting(&store);
+            prop_assert_eq!(used.record_bytes, record_bytes * records as u64);
+            prop_assert_eq!(workspace.record_bytes, used.record_bytes);
 
             // What is open will end by itself, and what has ended has an end written down.
             for upload in store.all_uploads() {
@@ -183,6 +188,27 @@ proptest! {
 /// An upload that was given up before it was ever open is forgotten, so it can begin anew.
 fn never_opened(reply: &Reply) -> bool {
     matches!(reply, Reply::Upload { file: None, .. } | Reply::Missing)
+}
+
+/// Uploads that have no record yet.
+fn starting(store: &MemoryStore) -> usize {
+    let uploads = store.all_uploads();
+    uploads
+        .filter(|upload| upload.phase == UploadPhase::Starting)
+        .count()
+}
+
+/// What one of these uploads is counted for: all have names of one length.
+fn bytes_of_one_record() -> u64 {
+    let mut store = MemoryStore::default();
+    let begin = Command::Begin {
+        idempotency: None,
+        drafts: vec![draft(0, 0)],
+        max_bytes: None,
+    };
+    ask(&mut store, 0, begin);
+    let Ok(used) = store.usage("ann");
+    used.record_bytes
 }
 
 /// Bytes of every file that is there or on its way.

@@ -24,13 +24,65 @@ fn ask(store: &mut SqlStore<Sqlite>, now_ms: i64, command: Command) -> Reply {
     apply(store, call).unwrap().reply
 }
 
-#[test]
-fn a_ledger_of_the_released_version_goes_on() {
+/// A workspace's database as the released version has left it.
+fn released() -> Sqlite {
     let released = Sqlite::empty();
     released
         .connection
         .execute_batch(include_str!("released/ledger-0.1.0.sql"))
         .unwrap();
+    released
+}
+
+#[test]
+fn what_the_released_version_kept_for_ever_is_purged_and_the_metadata_database_hears_of_it() {
+    let released = released();
+    // Compacted there: of file 4, which is deleted, and of the available file 1, no change is left.
+    released
+        .connection
+        .execute_batch("DELETE FROM changes WHERE seq <= 10")
+        .unwrap();
+    let mut store = released.store().with_metadata_database(true);
+    let has = |table: &str, id: &str| -> bool {
+        let found = format!("SELECT count(*) > 0 FROM {table} WHERE id = '{id}'");
+        released
+            .connection
+            .query_row(&found, [], |row| row.get(0))
+            .unwrap()
+    };
+    for (table, id, is_kept) in [
+        ("files", "f1", true),
+        ("uploads", "u1", false),
+        ("files", "f3", true),
+        ("uploads", "u3", true),
+        ("files", "f4", false),
+        ("uploads", "u4", false),
+        ("files", "f2", true),
+        ("uploads", "u2", true),
+    ] {
+        assert_eq!(has(table, id), is_kept, "{table} {id}");
+    }
+    let now_ms = 1_795_521_700_000;
+    let mut files = Vec::new();
+    let mut changes = Vec::new();
+    while let Reply::Delivery {
+        delivery: Some(delivery),
+    } = ask(&mut store, now_ms, Command::TakeDelivery { limit: 200 })
+    {
+        assert!(delivery.files.is_empty() || delivery.span.is_some());
+        files.extend(delivery.files.iter().map(|file| file.file_id.to_string()));
+        changes.extend(delivery.changes.iter().map(|change| change.seq));
+        let receipt = delivery.receipt;
+        ask(&mut store, now_ms, Command::SettleDelivery { receipt });
+    }
+    assert_eq!(files, ["f1", "f2", "f3", "f5", "f6", "f7"]);
+    // In the feed, and in the outbox.
+    assert_eq!(changes, [11, 11]);
+}
+
+#[test]
+fn a_ledger_of_the_released_version_goes_on() {
+    let released = released();
     let mut store = released.store().with_metadata_database(true);
     assert_eq!(store.identity().unwrap(), "demo".parse().ok());
     let usage = store.usage("ann").unwrap();

@@ -403,6 +403,9 @@ fn a_database_of_the_first_version_is_brought_up_to_date_without_loss() {
     let (counted, exact) = (upgraded.usage("ann").unwrap(), filled.usage("ann").unwrap());
     assert_eq!((counted.bytes, counted.open), (exact.bytes, exact.open));
     assert!(counted.record_bytes > 0);
+    // All are ann's.
+    let workspace = upgraded.usage("").unwrap();
+    assert_eq!(workspace.record_bytes, counted.record_bytes);
     for name_prefix in [None, Some("n")] {
         let listing = Listing {
             name_prefix: name_prefix.map(Into::into),

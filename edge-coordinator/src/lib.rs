@@ -17,6 +17,7 @@ mod orphans;
 mod outgoing;
 mod request_trace;
 mod storage;
+mod unreadable_rows;
 #[allow(
     missing_docs,
     reason = "the methods that the macro makes for the platform have none"

@@ -23,6 +23,7 @@ use crate::listeners::Listeners;
 use crate::metadata_database;
 use crate::orphans;
 use crate::storage::FetchStorage;
+use crate::unreadable_rows;
 use crate::workspaces::{Envelope, RemoteWorkspaces, SUBSCRIPTION_HEADER, Subscription};
 
 /// When to look after the jobs again where they cannot be carried out at all, in milliseconds: as long after as
@@ -53,6 +54,8 @@ pub struct WorkspaceObject {
     alarm: Cell<Option<Option<i64>>>,
     /// Whether the deployment has a metadata database.
     has_metadata_database: bool,
+    /// Rows that could not be read and that the log has been told of.
+    unreadable_told: Cell<u64>,
 }
 
 impl DurableObject for WorkspaceObject {
@@ -70,6 +73,7 @@ impl DurableObject for WorkspaceObject {
             is_migrated: Cell::new(false),
             is_identified: Cell::new(false),
             alarm: Cell::new(None),
+            unreadable_told: Cell::new(0),
         }
     }
 
@@ -219,6 +223,10 @@ impl WorkspaceObject {
             return Ok(None);
         };
         self.run_jobs_and_deliveries(&coordinator, &workspace).await?;
+        let (unreadable, last) = self.store().unreadable().map_err(|error| failed(&error))?;
+        if unreadable > self.unreadable_told.replace(unreadable) {
+            unreadable_rows::log(&workspace, unreadable, last.as_ref());
+        }
         let head = self.apply(None, self.call(Command::Head))?;
         Ok(head.wake_ms)
     }

@@ -24,6 +24,27 @@ pub struct DatabaseStatus {
     /// The last of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_parked: Option<ParkedRow>,
+    /// Rows of the workspace itself that could not be read and were passed over, since everything was last begun to be
+    /// written anew or a release changed the tables.
+    #[serde(default)]
+    pub unreadable: u64,
+    /// The last that was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_unreadable: Option<UnreadableRow>,
+}
+
+/// A row of a workspace that cannot be read, such as one that another release has written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct UnreadableRow {
+    /// The table that it is kept in.
+    pub table: String,
+    /// Its key: an id or a number; absent where that would name somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<String>,
+    /// Why, without its words.
+    pub cause: String,
 }
 
 /// A row that the database refused.

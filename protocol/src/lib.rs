@@ -32,7 +32,7 @@ pub use completion::{
     CompleteBatchReply, CompleteBatchRequest, CompleteRequest, CompleteResult, CompletedPart,
     MAX_UPLOADS_PER_COMPLETION, UploadToComplete,
 };
-pub use database::{DatabaseStatus, ParkedRow};
+pub use database::{DatabaseStatus, ParkedRow, UnreadableRow};
 pub use files::{ContentLink, FileChecksum, FileList, FileRecord, FileStatus};
 pub use ids::{FileId, InvalidId, UploadId, WorkspaceId};
 pub use integrity::{Checksum, Integrity};

@@ -2,9 +2,10 @@
 // that no ledger knows are found.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, test } from "node:test";
 import { CreateMultipartUploadCommand, ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
 import { startCoordinator } from "../../stack/coordinator.mjs";
@@ -42,6 +43,65 @@ describe("the feed's oldest changes", () => {
     current.close();
   });
 });
+
+describe("a row that cannot be read", () => {
+  test("is told by the log, and stops nothing", async () => {
+    const durableDir = await mkdtemp(join(tmpdir(), "syncsphere-durable-"));
+    const logs = [];
+    const start = (vars) =>
+      startCoordinator({ s3: stack.s3, durableDir, assets: false, vars, onLog: (entry) => logs.push(entry) });
+    let coordinator = await start({ UPLOAD_TTL_SECONDS: "2" });
+    try {
+      const client = await Client.guest(coordinator.url, "spoiled");
+      const opened = [await client.open(noise(1)), await client.open(noise(1))];
+      await coordinator.stop();
+
+      const [spoiled, other] = opened;
+      await editLedgers(durableDir, (ledger) => {
+        const job = "UPDATE chores SET doc = json_set(doc, '$.attempts', 'x') WHERE id = ?";
+        if (ledger.prepare(job).run(`expire:${spoiled.uploadId}`).changes === 0) return;
+        ledger.exec("UPDATE changes SET doc = json_set(doc, '$.at', 7) WHERE seq = 1");
+      });
+      coordinator = await start();
+      const again = await Client.guest(coordinator.url, "spoiled");
+      const isExpired = async () =>
+        (await again.ask("GET", `/v1/files/${other.fileId}`)).status === "expired";
+      await eventually(isExpired, "the other upload expires", 60_000);
+      const told = await eventually(
+        () => logs.map(({ message }) => message).find((message) => message.includes('"event":"unreadable"')),
+        "the log tells of it",
+        60_000,
+      );
+      const { workspace, rows, last } = JSON.parse(told);
+      assert.equal(workspace, "spoiled");
+      assert.ok(rows >= 1);
+      assert.ok(["chores", "changes"].includes(last.table), told);
+      assert.match(last.cause, /^it has another form \(column \d+\)$/);
+      // The alarm does not ring for it over and over.
+      const { status } = await again.ask("GET", `/v1/files/${spoiled.fileId}`);
+      assert.equal(status, "uploading");
+    } finally {
+      await coordinator.stop();
+      await rm(durableDir, { recursive: true, force: true });
+    }
+  });
+});
+
+/** Opens the database of every workspace that a stopped coordinator has kept. */
+async function editLedgers(folder, edit) {
+  for (const name of await readdir(folder, { recursive: true })) {
+    if (!name.endsWith(".sqlite")) continue;
+    const ledger = new DatabaseSync(join(folder, name));
+    try {
+      const { tables } = ledger
+        .prepare("SELECT count(*) AS tables FROM sqlite_master WHERE name = 'chores'")
+        .get();
+      if (tables > 0) edit(ledger);
+    } finally {
+      ledger.close();
+    }
+  }
+}
 
 describe("the alarm", () => {
   test("rings again, whatever goes wrong, until what is due is done", async () => {

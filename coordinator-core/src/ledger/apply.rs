@@ -3,7 +3,7 @@ use syncsphere_protocol::{Change, ChangeKind, Timestamp};
 use super::calls::{Call, Command, Reply};
 use super::jobs::{Job, JobKind, Sweep};
 use super::states::Ending;
-use super::store::{Store, StoredFile};
+use super::store::{Store, StoreFailure, StoredFile};
 
 /// How long whoever started a sweep has for it, in milliseconds, before the alarm repeats it.
 /// Source: own choice, above the timeout of one storage request.
@@ -54,7 +54,9 @@ impl<S: Store> Ledger<'_, S> {
     fn carry_out(&mut self, command: Command) -> Result<Reply, S::Error> {
         match command {
             Command::Several { commands } => {
-                let replies = commands.into_iter().map(|command| self.carry_out(command));
+                let replies = commands
+                    .into_iter()
+                    .map(|command| self.carry_out_beside_others(command));
                 let replies = replies.collect::<Result<_, _>>()?;
                 Ok(Reply::Several { replies })
             }
@@ -113,6 +115,15 @@ impl<S: Store> Ledger<'_, S> {
         }
     }
 
+    /// Carries out one of several commands: a look at what cannot be read spoils no other.
+    fn carry_out_beside_others(&mut self, command: Command) -> Result<Reply, S::Error> {
+        let only_looks = matches!(command, Command::Upload { .. });
+        match self.carry_out(command) {
+            Err(failure) if only_looks && failure.is_unreadable_row() => Ok(Reply::Unreadable),
+            other => other,
+        }
+    }
+
     /// When a job or a delivery is due next.
     fn wake(&self) -> Result<Option<i64>, S::Error> {
         let due = [self.store.next_due()?, self.delivery_due()?];
@@ -136,6 +147,12 @@ impl<S: Store> Ledger<'_, S> {
             let leased = job.leased(self.now_ms);
             self.store.put_job(&leased)?;
             jobs.push(leased);
+        }
+        if jobs.is_empty() && self.store.next_due()?.is_some_and(|due_ms| due_ms <= self.now_ms) {
+            // Another release's, or too many of our own: the alarm must not ring for the former for ever.
+            let kinds: Vec<_> = JobKind::OWN.into_iter().chain(JobKind::ASKING_STORAGE).collect();
+            self.store
+                .put_off_unknown_jobs(&kinds, self.now_ms, OWN_JOBS_AT_ONCE)?;
         }
         Ok(Reply::Jobs { jobs })
     }

@@ -305,6 +305,8 @@ pub enum Reply {
     Database(DatabaseStatus),
     /// The command was carried out and there is nothing to tell.
     Done,
+    /// To a [`Command::Upload`] among several: there is one, but it cannot be read.
+    Unreadable,
     /// There is no such upload, file, job or database.
     Missing,
 }

@@ -6,7 +6,7 @@ use super::apply::Ledger;
 use super::calls::Reply;
 use super::jobs::Job;
 use super::page_budget::{self, ROWS_AT_ONCE, record_of_change};
-use super::store::{Store, Usage};
+use super::store::{Store, StoreFailure, Usage};
 use super::usage;
 
 /// Pages of the feed that one job removes. Source: own choice, some 1,000 changes; what is left over is the next alarm's,
@@ -75,7 +75,10 @@ impl<S: Store> Ledger<'_, S> {
                     break 'reading;
                 }
                 place = change.seq;
-                self.forget_file(&change)?;
+                match self.forget_file(&change) {
+                    Err(failure) if failure.is_unreadable_row() => {}
+                    other => other?,
+                }
             }
             if is_everything {
                 break;

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::ops::Bound::{Excluded, Unbounded};
 
-use syncsphere_protocol::{Change, FileId, UploadId};
+use syncsphere_protocol::{Change, FileId, UnreadableRow, UploadId};
 
 use super::jobs::Job;
 use super::listing::{FileQuery, FileRange};
@@ -38,6 +38,11 @@ impl MemoryStore {
     /// Every upload that is remembered.
     pub fn all_uploads(&self) -> impl Iterator<Item = &Upload> {
         self.uploads.values()
+    }
+
+    /// The numbers of all changes that wait for the metadata database.
+    pub fn all_waiting(&self) -> impl Iterator<Item = u64> {
+        self.outbox.iter().copied()
     }
 
     /// Every file there has been.
@@ -191,6 +196,10 @@ impl Store for MemoryStore {
         Ok(due)
     }
 
+    fn put_off_unknown_jobs(&mut self, _: &[&str], _: i64, _: u32) -> Result<(), Infallible> {
+        Ok(())
+    }
+
     fn next_due(&self) -> Result<Option<i64>, Infallible> {
         Ok(self.jobs.values().map(|job| job.due_ms).min())
     }
@@ -221,6 +230,14 @@ impl Store for MemoryStore {
 
     fn remove_outbox(&mut self, through: u64) -> Result<(), Infallible> {
         self.outbox.retain(|seq| *seq > through);
+        Ok(())
+    }
+
+    fn unreadable(&self) -> Result<(u64, Option<UnreadableRow>), Infallible> {
+        Ok((0, None))
+    }
+
+    fn forget_unreadable(&mut self) -> Result<(), Infallible> {
         Ok(())
     }
 }

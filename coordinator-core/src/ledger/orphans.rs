@@ -2,7 +2,7 @@ use super::apply::Ledger;
 use super::calls::Reply;
 use super::jobs::{Job, StoredUpload};
 use super::states::{Upload, UploadPhase};
-use super::store::Store;
+use super::store::{Store, StoreFailure};
 use crate::model::UploadMarker;
 
 /// Multipart uploads that storage holds and nobody will finish.
@@ -23,7 +23,11 @@ impl<S: Store> Ledger<'_, S> {
                 orphans: vec![false; listed.len()],
             });
         }
-        let orphans = listed.iter().map(|listed| self.is_orphaned(listed));
+        let orphans = listed.iter().map(|listed| match self.is_orphaned(listed) {
+            // What it is cannot be told, and is not to be aborted for that.
+            Err(failure) if failure.is_unreadable_row() => Ok(false),
+            other => other,
+        });
         Ok(Reply::Orphans {
             orphans: orphans.collect::<Result<_, _>>()?,
         })

@@ -217,6 +217,7 @@ impl<S: Store> Ledger<'_, S> {
         if !self.store.has_database() {
             return Ok(Reply::Missing);
         }
+        self.store.forget_unreadable()?;
         let mut replication = self.store.replication()?.unwrap_or_default().replaying();
         replication.due_ms = Some(self.now_ms);
         replication.attempts = 0;
@@ -229,6 +230,7 @@ impl<S: Store> Ledger<'_, S> {
             return Ok(Reply::Missing);
         }
         let seq = self.store.newest_seq()?;
+        let (unreadable, last_unreadable) = self.store.unreadable()?;
         let replication = self.store.replication()?.unwrap_or_else(|| ReplicationState {
             has_gap: seq > 0,
             ..ReplicationState::default()
@@ -241,6 +243,8 @@ impl<S: Store> Ledger<'_, S> {
             failures: replication.attempts,
             parked: replication.parked,
             last_parked: replication.last_parked,
+            unreadable,
+            last_unreadable,
         }))
     }
 }

@@ -59,4 +59,12 @@ pub const MIGRATIONS: &[&str] = &[
         SELECT json_extract(doc, '$.record.owner'), '0', sum(length(doc)) FROM files WHERE true GROUP BY 1 \
         ON CONFLICT (owner) DO UPDATE SET record_bytes = excluded.record_bytes;
      INSERT INTO usage (owner, bytes, record_bytes) SELECT '', '0', coalesce(sum(record_bytes), 0) FROM usage;",
+    // 6: rows that could not be read. Of what waits for the metadata database, what the feed has forgotten was kept as copies
+    // until 5; it is told by a replay instead.
+    "CREATE TABLE unreadable (id INTEGER PRIMARY KEY, source TEXT NOT NULL, row NOT NULL, cause TEXT NOT NULL, \
+        UNIQUE (source, row));
+     UPDATE mirror SET doc = json_set(doc, '$.replays', json_extract(doc, '$.replays') + 1, \
+        '$.replay', json_object('number', json_extract(doc, '$.replays') + 1, 'stage', json_object('name', 'files'))) \
+        WHERE EXISTS (SELECT 1 FROM outbox WHERE seq < (SELECT min(seq) FROM changes));
+     DELETE FROM outbox WHERE seq < (SELECT min(seq) FROM changes);",
 ];

@@ -1,5 +1,7 @@
+use std::convert::Infallible;
+
 use serde::{Deserialize, Serialize};
-use syncsphere_protocol::{Change, FileId, FileRecord, Redacted, UploadId};
+use syncsphere_protocol::{Change, FileId, FileRecord, Redacted, UnreadableRow, UploadId};
 
 use super::jobs::Job;
 use super::listing::FileQuery;
@@ -9,10 +11,10 @@ use super::states::Upload;
 /// The rows of one workspace's ledger.
 ///
 /// [`apply`](super::apply) calls these without waiting in between. A store that fails must undo
-/// everything since `apply` began.
+/// everything since `apply` began. Rows of a page that cannot be read are noted and passed over.
 pub trait Store {
     /// What can go wrong while reading or writing rows.
-    type Error;
+    type Error: StoreFailure;
 
     /// Sequence number of the newest change, 0 if there is none.
     fn newest_seq(&self) -> Result<u64, Self::Error>;
@@ -67,6 +69,8 @@ pub trait Store {
     fn remove_job(&mut self, id: &str) -> Result<(), Self::Error>;
     /// Jobs of a kind, named by [`JobKind::name`](super::JobKind::name), that are due at `now_ms` or before, earliest first, at most `limit`.
     fn due_jobs(&self, kind: &str, now_ms: i64, limit: u32) -> Result<Vec<Job>, Self::Error>;
+    /// Notes jobs that are due at `now_ms` or before and of none of these kinds, at most `limit`, and puts them off.
+    fn put_off_unknown_jobs(&mut self, kinds: &[&str], now_ms: i64, limit: u32) -> Result<(), Self::Error>;
     /// When the next job is due, in milliseconds since 1970.
     fn next_due(&self) -> Result<Option<i64>, Self::Error>;
 
@@ -83,6 +87,23 @@ pub trait Store {
     fn outbox(&self, after: u64, limit: u32) -> Result<Vec<Change>, Self::Error>;
     /// Takes the changes up to `through` from the outbox.
     fn remove_outbox(&mut self, through: u64) -> Result<(), Self::Error>;
+
+    /// How many rows there are that could not be read, and the last that was noted.
+    fn unreadable(&self) -> Result<(u64, Option<UnreadableRow>), Self::Error>;
+    /// Forgets which rows could not be read: it is tried anew.
+    fn forget_unreadable(&mut self) -> Result<(), Self::Error>;
+}
+
+/// What can go wrong in a store.
+pub trait StoreFailure {
+    /// Whether one row cannot be read, and all others may fare better. Nothing has been written then.
+    fn is_unreadable_row(&self) -> bool;
+}
+
+impl StoreFailure for Infallible {
+    fn is_unreadable_row(&self) -> bool {
+        match *self {}
+    }
 }
 
 /// A file as the ledger keeps it.

@@ -73,6 +73,7 @@ pub(crate) fn unexpected_reply(reply: &Reply) -> ApiError {
         Reply::Delivery { .. } => "a delivery",
         Reply::Database(_) => "how far the database is",
         Reply::Done => "done",
+        Reply::Unreadable => "unreadable",
         Reply::Missing => "missing",
         Reply::Several { .. } => "several",
     };
