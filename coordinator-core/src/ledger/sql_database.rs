@@ -1,5 +1,7 @@
 //! One SQLite database, as the ledger asks it.
 
+use serde::Serialize;
+
 use super::store::StoreFailure;
 
 /// A value that goes into a statement or comes out of it.
@@ -68,4 +70,24 @@ impl From<String> for SqlValue {
     fn from(text: String) -> Self {
         Self::Text(text)
     }
+}
+
+/// Largest number that JavaScript carries exactly (2^53 - 1).
+const MAX_SEQ: u64 = 9_007_199_254_740_991;
+
+pub(super) fn seq_value(seq: u64) -> Result<SqlValue, SqlFailure> {
+    let number = i64::try_from(seq).ok().filter(|_| seq <= MAX_SEQ);
+    number
+        .map(SqlValue::Integer)
+        .ok_or_else(|| SqlFailure::of("a number is too large"))
+}
+
+pub(super) fn index_value(index: usize) -> SqlValue {
+    SqlValue::Integer(i64::try_from(index).unwrap_or(i64::MAX))
+}
+
+pub(super) fn json(record: &impl Serialize) -> Result<SqlValue, SqlFailure> {
+    serde_json::to_string(record)
+        .map(SqlValue::Text)
+        .map_err(|error| SqlFailure::of(error.to_string()))
 }

@@ -1,11 +1,10 @@
-use serde::Serialize;
 use syncsphere_protocol::{Change, FileId, UnreadableRow, UploadId, WorkspaceId};
 
 use super::jobs::Job;
 use super::listing::{FileQuery, FileRange};
 use super::replication::ReplicationState;
 use super::schema::MIGRATIONS;
-use super::sql_database::{Database, SqlFailure, SqlValue};
+use super::sql_database::{Database, SqlFailure, index_value, json, seq_value};
 use super::sql_rows::{Outcome, Page, Rows};
 use super::states::Upload;
 use super::store::{IdempotencyRecord, Store, StoreFailure, StoredFile, Usage};
@@ -405,23 +404,3 @@ fn end_of(prefix: &str) -> String {
 
 /// More characters of four bytes than a name can have, each two UTF-16 units. Source: `MAX_NAME_UNITS`.
 const NAME_CHARACTERS: usize = crate::policy::MAX_NAME_UNITS / 2 + 1;
-
-/// Largest number that JavaScript carries exactly (2^53 - 1).
-const MAX_SEQ: u64 = 9_007_199_254_740_991;
-
-fn seq_value(seq: u64) -> Outcome<SqlValue> {
-    let number = i64::try_from(seq).ok().filter(|_| seq <= MAX_SEQ);
-    number
-        .map(SqlValue::Integer)
-        .ok_or_else(|| SqlFailure::of("a number is too large"))
-}
-
-fn index_value(index: usize) -> SqlValue {
-    SqlValue::Integer(i64::try_from(index).unwrap_or(i64::MAX))
-}
-
-fn json(record: &impl Serialize) -> Outcome<SqlValue> {
-    serde_json::to_string(record)
-        .map(SqlValue::Text)
-        .map_err(|error| SqlFailure::of(error.to_string()))
-}
