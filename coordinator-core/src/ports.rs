@@ -144,8 +144,9 @@ pub trait MetadataDatabase {
     /// as it is, and a change that is known is left alone: the same rows may come again, and old ones
     /// after new ones. No text in it holds U+0000, which PostgreSQL cannot store.
     ///
-    /// With a `span`, the rows' files are all that there are in it. Others that the database has there with a `seq` of at
-    /// most [`FileSpan::as_of`] and knows to be uploading or available are deleted as of then.
+    /// With a `span`, the rows' files are all that there are in it, but for those that it names as unreadable. Others that
+    /// the database has there with a `seq` of at most [`FileSpan::as_of`] and knows to be uploading or available are deleted
+    /// as of then.
     ///
     /// Dropping the future gives the attempt up; whether it took effect is unknown then.
     fn write(

@@ -122,7 +122,8 @@ impl MetadataDatabase for Choosy {
         if let Some(span) = span {
             let after = span.after.as_ref().map_or("", FileId::as_str);
             let before = span.before.as_ref().map_or("~", FileId::as_str);
-            known.retain(|file| file.as_str() <= after || file.as_str() >= before);
+            let is_there = |file: &String| span.unreadable.contains(file);
+            known.retain(|file| file.as_str() <= after || file.as_str() >= before || is_there(file));
         }
         known.extend(files.map(str::to_owned));
         Ok(())

@@ -248,6 +248,10 @@ fn a_list_and_a_rebuild_pass_over_a_file_that_cannot_be_read() {
         files.iter().map(|delivery| delivery.files.len()).sum::<usize>(),
         readable
     );
+    // They are there, so the database must not take them for gone.
+    let named = files.iter().filter_map(|delivery| delivery.span.as_ref());
+    let named: std::collections::BTreeSet<_> = named.flat_map(|span| &span.unreadable).collect();
+    assert_eq!(named.len(), 40);
     let status = workspace.status();
     assert_eq!((status.unreadable, status.rebuilding), (40, false));
     let last = status.last_unreadable.unwrap();
@@ -257,6 +261,18 @@ fn a_list_and_a_rebuild_pass_over_a_file_that_cannot_be_read() {
         "{}",
         last.cause
     );
+}
+
+#[test]
+fn of_too_many_files_that_cannot_be_read_nobody_is_told_what_is_gone() {
+    let mut workspace = Workspace::of(1_010);
+    workspace.deliver(1_000);
+    workspace.run(&spoil("files", "created_seq <= 1001", "record.size"));
+    workspace.ask(2_000, Command::Replay);
+    let pages = workspace.deliver(2_000);
+    assert_eq!(pages.iter().map(|page| page.files.len()).sum::<usize>(), 9);
+    let spans: Vec<_> = pages.iter().filter_map(|page| page.span.as_ref()).collect();
+    assert!(spans.iter().all(|span| span.before.is_some()), "{spans:?}");
 }
 
 #[test]

@@ -237,6 +237,10 @@ impl Store for MemoryStore {
         Ok((0, None))
     }
 
+    fn unreadable_files(&self, _: u32) -> Result<Vec<String>, Infallible> {
+        Ok(Vec::new())
+    }
+
     fn forget_unreadable(&mut self) -> Result<(), Infallible> {
         Ok(())
     }

@@ -22,6 +22,9 @@ const GATHERING_MS: i64 = 500;
 /// Source: own choice, above the shell's timeout with the database.
 const LEASE_MS: i64 = 30_000;
 
+/// Most files that cannot be read of which a replay's page names each. Source: own choice; their ids take 30 kB.
+const MAX_UNREADABLE_FILES: u32 = 1_000;
+
 impl<S: Store> Ledger<'_, S> {
     /// Puts a change into the outbox, where there is a database that it goes to.
     pub(super) fn enqueue(&mut self, seq: u64) -> Result<(), S::Error> {
@@ -130,9 +133,13 @@ impl<S: Store> Ledger<'_, S> {
                     },
                 )?;
                 let last = files.last().map(|last| last.record.file_id.clone());
+                let unreadable = self.store.unreadable_files(MAX_UNREADABLE_FILES + 1)?;
+                // Of too many nobody is told what is gone, rather than that one of them is.
+                let is_known = unreadable.len() <= MAX_UNREADABLE_FILES as usize;
                 let span = FileSpan {
                     after,
                     before: last.clone(),
+                    unreadable,
                     as_of: self.store.newest_seq()?,
                 };
                 let next = match last {
@@ -140,7 +147,7 @@ impl<S: Store> Ledger<'_, S> {
                     None => ReplayStage::Feed { since: 0 },
                 };
                 let records = files.into_iter().map(|file| file.record).collect();
-                (records, Vec::new(), Some(span), Some(next))
+                (records, Vec::new(), Some(span).filter(|_| is_known), Some(next))
             }
             ReplayStage::Feed { since } => {
                 let changes = self.changes_page(since, limit)?;

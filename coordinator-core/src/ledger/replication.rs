@@ -93,6 +93,9 @@ pub struct FileSpan {
     pub after: Option<FileId>,
     /// Those before this one; `None`: up to the last.
     pub before: Option<FileId>,
+    /// Files in it that are there and cannot be read: nothing is told of them.
+    #[serde(default)]
+    pub unreadable: Vec<String>,
     /// Sequence number of the newest change of which this is true: what has a larger one is newer.
     pub as_of: u64,
 }

@@ -368,6 +368,13 @@ impl<D: Database> Store for SqlStore<D> {
         self.rows.noted()
     }
 
+    fn unreadable_files(&self, limit: u32) -> Outcome<Vec<String>> {
+        self.rows.texts(
+            "SELECT row FROM unreadable WHERE source = 'files' LIMIT ?",
+            vec![i64::from(limit).into()],
+        )
+    }
+
     fn forget_unreadable(&mut self) -> Outcome<()> {
         self.rows.run("DELETE FROM unreadable", vec![])
     }

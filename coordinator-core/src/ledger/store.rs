@@ -90,6 +90,8 @@ pub trait Store {
 
     /// How many rows there are that could not be read, and the last that was noted.
     fn unreadable(&self) -> Result<(u64, Option<UnreadableRow>), Self::Error>;
+    /// Ids of files whose rows could not be read, `limit` at the most.
+    fn unreadable_files(&self, limit: u32) -> Result<Vec<String>, Self::Error>;
     /// Forgets which rows could not be read: it is tried anew.
     fn forget_unreadable(&mut self) -> Result<(), Self::Error>;
 }

@@ -1,5 +1,6 @@
--- $1: the workspace; $2: a JSON array of {file, kind, at}; $3: null, or the span {after, before, asOf} of ids in which
--- these files are all that there are. One statement, so all of it or nothing.
+-- $1: the workspace; $2: a JSON array of {file, kind, at}; $3: null, or the span {after, before, unreadable, asOf} of ids
+-- in which these files are all that there are, but for those that the workspace could not read. One statement, so all of
+-- it or nothing.
 -- A change that is known is left alone, and a file that is known in a later state stays as it is.
 WITH rows AS (
   SELECT file, kind, at, (file->>'seq')::bigint AS seq
@@ -10,14 +11,14 @@ WITH rows AS (
   ON CONFLICT (workspace, seq) DO NOTHING
 ), span AS (
   -- Ids begin with a letter, a digit or a low line, and have nothing but these and hyphens: all of them lie between these two.
-  SELECT coalesce(after, '') AS first, coalesce(before, '~') AS last, "asOf" AS as_of
-  FROM jsonb_to_record($3::text::jsonb) AS given (after text, before text, "asOf" bigint)
+  SELECT coalesce(after, '') AS first, coalesce(before, '~') AS last, "asOf" AS as_of, unreadable
+  FROM jsonb_to_record($3::text::jsonb) AS given (after text, before text, "asOf" bigint, unreadable jsonb)
 ), gone AS (
   UPDATE files SET status = 'deleted', updated_at = now(), seq = span.as_of
   FROM span
   WHERE workspace = $1::text AND file_id COLLATE "C" > span.first AND file_id COLLATE "C" < span.last
     AND status IN ('uploading', 'available') AND seq <= span.as_of
-    AND file_id NOT IN (SELECT file->>'fileId' FROM rows)
+    AND file_id NOT IN (SELECT file->>'fileId' FROM rows) AND NOT coalesce(span.unreadable ? file_id, false)
 )
 INSERT INTO files AS known (
   workspace, file_id, name, path, size, content_type, status, crc64nvme, etag, owner, metadata,
