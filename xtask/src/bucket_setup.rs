@@ -111,8 +111,8 @@ pub fn run(mut options: BucketSetupOptions) -> Result<ExitCode> {
     })
 }
 
-/// Each bucket's name, once.
-fn all_buckets(main: &str, entries: &[String]) -> Result<Vec<String>> {
+/// Each bucket's name, once, of `S3_BUCKET` and the entries of `S3_BUCKETS`.
+pub fn all_buckets(main: &str, entries: &[String]) -> Result<Vec<String>> {
     let mut names = vec![main.to_owned()];
     for entry in entries
         .iter()
