@@ -1,4 +1,4 @@
-// Prepares a bucket for `cargo xtask bucket-setup`: settings come as one line of JSON on standard input, since arguments
+// Prepares buckets for `cargo xtask bucket-setup`: settings come as one line of JSON on standard input, since arguments
 // are there for every user of the machine to read, and this holds secrets. One line of text for each thing done.
 
 import { createHash } from "node:crypto";
@@ -15,37 +15,42 @@ import {
 import { daysOf, withAbortRule, withCorsRule } from "./bucket-rules.mjs";
 
 const settings = JSON.parse(await text(process.stdin));
-const Bucket = settings.bucket;
 const client = connect(settings);
 let failed = false;
 
-try {
-  await bucket();
-  await cors();
-  await lifecycle();
-  if (settings.provider === "r2") tellOfLocalUploads();
-} catch (error) {
-  fail(`the bucket ${Bucket}`, error);
+for (const Bucket of settings.buckets) {
+  // One needs no heading.
+  if (settings.buckets.length > 1) tell(`${Bucket}:`);
+  try {
+    await setUp(Bucket);
+  } catch (error) {
+    fail(`the bucket ${Bucket}`, error);
+  }
 }
 client.destroy();
 process.exit(failed ? 1 : 0);
 
-/** Makes the bucket where it is missing and wanted. */
-async function bucket() {
+async function setUp(Bucket) {
+  if (!(await bucket(Bucket))) return;
+  await cors(Bucket);
+  await lifecycle(Bucket);
+  if (settings.provider === "r2") tellOfLocalUploads(Bucket);
+}
+
+/** Makes the bucket where it is missing and wanted; whether it is there. */
+async function bucket(Bucket) {
   try {
     await client.send(new HeadBucketCommand({ Bucket }));
-    return;
+    return true;
   } catch (error) {
     if (statusOf(error) !== 404) throw error;
   }
   if (!settings.create)
-    throw new Error("it does not exist: run it again with --create, or correct S3_BUCKET");
-  if (await act(`create the bucket ${Bucket}`, creation())) tell(`created: the bucket ${Bucket}`);
+    throw new Error("it does not exist: run it again with --create, or correct S3_BUCKET or S3_BUCKETS");
+  if (await act(`create the bucket ${Bucket}`, creation(Bucket))) tell(`created: the bucket ${Bucket}`);
   // Nothing more can be looked at.
-  if (settings.dryRun) {
-    tell("would set its CORS rule and its lifecycle rule");
-    process.exit(0);
-  }
+  if (settings.dryRun) tell("would set its CORS rule and its lifecycle rule");
+  return !settings.dryRun;
 }
 
 /** Names of the headers that objects are stored with, as `S3_OBJECT_HEADERS` has them. */
@@ -61,7 +66,7 @@ function objectHeaders({ objectHeaders: json }) {
     .toSorted();
 }
 
-function creation() {
+function creation(Bucket) {
   // AWS wants to be told any region but its first; R2 and others take none.
   // Source: API_CreateBucketConfiguration, LocationConstraint
   const elsewhere = settings.provider === "aws" && settings.region !== "us-east-1";
@@ -69,7 +74,7 @@ function creation() {
   return new CreateBucketCommand({ Bucket, CreateBucketConfiguration });
 }
 
-async function cors() {
+async function cors(Bucket) {
   const what = `CORS for ${settings.origins.join(", ")}`;
   try {
     const { CORSRules = [] } = await present(new GetBucketCorsCommand({ Bucket }), "NoSuchCORSConfiguration");
@@ -92,7 +97,7 @@ async function cors() {
   }
 }
 
-async function lifecycle() {
+async function lifecycle(Bucket) {
   const { days } = settings;
   const what = `ending multipart uploads that nobody ended after ${days} days`;
   try {
@@ -131,7 +136,7 @@ async function lifecycle() {
  * R2 can take parts at the location nearest to whoever sends them. There is no call of the S3 API for it.
  * Source: https://developers.cloudflare.com/r2/buckets/local-uploads
  */
-function tellOfLocalUploads() {
+function tellOfLocalUploads(Bucket) {
   tell(
     `to do by hand: uploads from other regions than the bucket's are faster with R2's Local Uploads; this key cannot switch ` +
       `them on: npx wrangler r2 bucket local-uploads enable ${Bucket}`,

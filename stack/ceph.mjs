@@ -38,6 +38,10 @@ export async function startCeph({ bucket = "uploads", allowedOrigins = ["*"] } =
     bucket,
     region: REGION,
     domain: DOMAIN,
+    /** The key by which it encrypts where it is asked for SSE-KMS. */
+    kmsKey: KMS_KEY,
+    /** The role that the credentials may take on by STS. */
+    role: `arn:aws:iam:::role/${ROLE}`,
     /** A signed S3 client with the server's credentials, for set-up and for looking at what is stored. */
     client,
     get pid() {
@@ -67,6 +71,18 @@ const PROGRAMS = ["ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "rado
 // The gateway takes any region; clients must name one to sign.
 const REGION = "us-east-1";
 const DOMAIN = "s3.localhost";
+
+const KMS_KEY = "uploads-key";
+
+const ROLE = "uploads-role";
+/** Every call of S3's, on every bucket. */
+const ROLE_MAY_ALL = [
+  ...["role-policy", "put", `--role-name=${ROLE}`, "--policy-name=all"],
+  `--policy-doc=${JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [{ Effect: "Allow", Action: ["s3:*"], Resource: "arn:aws:s3:::*" }],
+  })}`,
+];
 
 // The gateway and the monitor; the store finds one for itself.
 const LISTENERS = 2;
@@ -126,6 +142,8 @@ async function form([s3, monitor], credentials) {
     const user = ["user", "create", "--uid=uploader", "--display-name=uploader"];
     const keys = [`--access-key=${credentials.accessKeyId}`, `--secret-key=${credentials.secretAccessKey}`];
     await run(start, "radosgw-admin", ["--name", "client.rgw", ...user, ...keys]);
+    await run(start, "radosgw-admin", ["--name", "client.rgw", ...roleFor("uploader")]);
+    await run(start, "radosgw-admin", ["--name", "client.rgw", ...ROLE_MAY_ALL]);
     cluster.startGateway();
     cluster.client = clientOf({ endpoint: cluster.endpoint, region: REGION, ...credentials });
     return cluster;
@@ -133,6 +151,14 @@ async function form([s3, monitor], credentials) {
     await cluster.end();
     throw error;
   }
+}
+
+/** A role that the user may take on for an hour, by STS. */
+function roleFor(user) {
+  const Principal = { AWS: [`arn:aws:iam:::user/${user}`] };
+  const Statement = [{ Effect: "Allow", Principal, Action: ["sts:AssumeRole"] }];
+  const policy = JSON.stringify({ Version: "2012-10-17", Statement });
+  return ["role", "create", `--role-name=${ROLE}`, `--assume-role-policy-doc=${policy}`];
 }
 
 /** Runs a program to its end; what it said is told only where it failed. */
@@ -209,5 +235,10 @@ osd data = ${join(folder, "osd", "0")}
 rgw data = ${join(folder, "rgw")}
 rgw frontends = beast endpoint=127.0.0.1:${s3}
 rgw dns name = ${DOMAIN}
+rgw s3 auth use sts = true
+rgw sts key = ${randomBytes(8).toString("hex")}
+rgw crypt require ssl = false
+rgw crypt s3 kms backend = testing
+rgw crypt s3 kms encryption keys = ${KMS_KEY}=${randomBytes(32).toString("base64")}
 `;
 }

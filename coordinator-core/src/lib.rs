@@ -100,13 +100,15 @@ mod policy;
 mod ports;
 mod public_key;
 mod s3;
+mod workspace_pattern;
 
 pub use crate::http::reply::{Cause, LogFields, misconfigured, unreadable};
 pub use auth::{AuthConfig, Clients, ExternalIssuers, SigningKeys};
 pub use budget::Budgeted;
-pub use config::{Config, ConfigError, OrphanUploads, VARIABLES};
+pub use config::{BucketPatterns, Config, ConfigError, OrphanUploads, VARIABLES};
 pub use context::Context;
 pub use coordinator::{Coordinator, Listener};
+pub use model::{BucketName, InvalidBucketName};
 pub use operations::deliver::{DeliveryOutcome, DeliveryResult};
 pub use operations::orphans::{OrphanReport, OrphanedUpload};
 pub use ports::{

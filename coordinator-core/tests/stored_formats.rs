@@ -35,6 +35,13 @@ fn jobs_are_read_as_they_were_written() {
     ] {
         keeps::<Job>(job(other));
     }
+    keeps::<Job>(job(
+        json!({ "name": "sweep", "key": "k", "bucket": "files-eu", "storageUploadId": null,
+        "strayUploads": false, "urlsDeadMs": 3 }),
+    ));
+    keeps::<Job>(job(
+        json!({ "name": "strays", "after": { "bucket": "files-eu", "key": null, "upload": null } }),
+    ));
     let page = json!({ "name": "strays", "after": { "key": "k", "upload": null } });
     assert!(matches!(
         keeps::<Job>(job(page)).kind,
@@ -55,6 +62,12 @@ fn uploads_are_read_as_they_were_written() {
         "storageUploadId": "s1", "phase": { "name": "completing", "crc64nvme": null },
     }));
     assert_eq!(upload.deferred_length.unwrap().max_size, 7);
+    assert_eq!(upload.file.bucket, None);
+    let mut elsewhere = serde_json::to_value(&upload).unwrap();
+    elsewhere["file"]["bucket"] = json!("files-eu");
+    keeps::<Upload>(elsewhere.clone());
+    elsewhere["file"]["bucket"] = json!("../files");
+    assert!(serde_json::from_value::<Upload>(elsewhere).is_err());
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub(crate) fn log(report: &OrphanReport) {
         .collect();
     let line = serde_json::json!({
         "sweep": "uploads",
+        "bucket": report.bucket,
         "listed": report.listed,
         "strays": orphans,
         "aborted": report.aborted,

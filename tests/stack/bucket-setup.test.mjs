@@ -43,6 +43,22 @@ describe("on SeaweedFS", () => {
     assert.ok(!(await preflight(Bucket, "https://other.example")));
   });
 
+  test("does the same for every bucket of S3_BUCKETS", async () => {
+    const buckets = ["--buckets", "eu-*=several-eu, acme=several-acme,b=several,c=several-eu"];
+    const made = await setUp("several", "--origin", APP, "--create", ...buckets);
+    assert.equal(made.code, 0, made.stderr);
+    for (const Bucket of ["several", "several-eu", "several-acme"]) {
+      assert.deepEqual((await corsOf(Bucket))[0].AllowedOrigins, [APP], Bucket);
+      assert.deepEqual(await lifecycleOf(Bucket), [7]);
+    }
+    assert.deepEqual(made.stdout.match(/^created: /gm)?.length, 3, made.stdout);
+    const missing = await setUp("several", "--origin", APP, "--buckets", "a=several-none");
+    assert.equal(missing.code, 1);
+    assert.match(missing.stderr, /several-none.*--create/);
+    const wrong = await setUp("several", "--origin", APP, "--buckets", "several-eu");
+    assert.match(wrong.stderr, /S3_BUCKETS has to be a list/);
+  });
+
   test("lets pages send what objects are stored with", async () => {
     const Bucket = "stored";
     const headers = JSON.stringify({ "X-Amz-Storage-Class": "STANDARD", "cache-control": "no-store" });

@@ -297,6 +297,42 @@ test("a bucket that keeps versions is told, and what fits a storage is said", as
   });
 });
 
+test("with the key the buckets themselves are looked at, each of them, and nothing is left there", async () => {
+  const locked = "locked";
+  await s3.client.send(new CreateBucketCommand({ Bucket: locked, ObjectLockEnabledForBucket: true }));
+  const env = {
+    S3_ENDPOINT: s3.endpoint,
+    S3_BUCKET: s3.bucket,
+    S3_BUCKETS: "a=locked,b=absent,c=uploads",
+    S3_ACCESS_KEY_ID: s3.accessKeyId,
+    S3_SECRET_ACCESS_KEY: s3.secretAccessKey,
+  };
+  await withCoordinator({}, async (url) => {
+    const { code, findings } = await doctor("--endpoint", url, { env });
+    assert.equal(code, 1);
+    const told = findings.filter(({ check }) => check === "bucket-profile");
+    assert.deepEqual(
+      told.map(({ verdict, detail }) => [verdict, detail]),
+      [
+        ["ok", "uploads: UploadPartCopy: yes; versioning: Off; Object Lock: Off"],
+        [
+          "warning",
+          "locked: UploadPartCopy: not tried, for Object Lock would keep what it takes; versioning: Enabled; Object Lock: Enabled",
+        ],
+        ["failure", "storage does not show the bucket absent: NotFound 404"],
+      ],
+    );
+    const without = await doctor("--endpoint", url);
+    assert.equal(without.code, 0);
+    const [said] = without.findings.filter(({ check }) => check === "bucket-profile");
+    assert.match(said.detail, /^not looked at: .*S3_SECRET_ACCESS_KEY/);
+  });
+  const { Contents = [] } = await s3.client.send(new ListObjectsV2Command({ Bucket: s3.bucket }));
+  assert.deepEqual(Contents, []);
+  const { Uploads = [] } = await s3.client.send(new ListMultipartUploadsCommand({ Bucket: s3.bucket }));
+  assert.deepEqual(Uploads, []);
+});
+
 /** Storage whose `Date` is off by so many minutes: the machine has but one clock. */
 async function clockedStorage(minutes) {
   const server = createServer((request, response) => {
@@ -342,8 +378,10 @@ function troubles(findings) {
   return findings.filter(({ verdict }) => verdict !== "ok");
 }
 
+/** Runs it with these arguments; an object at their end has variables of the environment. */
 async function doctor(...args) {
-  const { code, stdout, stderr } = await run(["doctor", "--json", ...args]);
+  const { env = {} } = typeof args.at(-1) === "object" ? args.pop() : {};
+  const { code, stdout, stderr } = await run(["doctor", "--json", ...args], env);
   assert.ok(stdout, stderr);
   const { healthy, findings } = JSON.parse(stdout);
   assert.equal(healthy, code === 0);
@@ -351,8 +389,8 @@ async function doctor(...args) {
   return { code, findings };
 }
 
-async function run(args) {
-  const env = { ...process.env };
+async function run(args, more) {
+  const env = { ...process.env, ...more };
   delete env.SYNCSPHERE_TOKEN;
   try {
     return { code: 0, ...(await promisify(execFile)(XTASK, args, { env })) };

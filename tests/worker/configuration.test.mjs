@@ -18,6 +18,7 @@ describe("a variable that is missing or wrong", () => {
     S3_ENDPOINT: [undefined, "nonsense", "ftp://a.test", "http://a.test/a//path", "http://user:pass@a.test"],
     S3_PUBLIC_ENDPOINT: ["nonsense", "https://a.example,", "https://a.example,nonsense"],
     S3_BUCKET: [undefined, "a/b"],
+    S3_BUCKETS: ["nonsense", "w-*=a/b"],
     S3_ADDRESSING: ["sideways"],
     S3_FORMS: ["yes"],
     S3_CHECKSUM: ["sha256"],

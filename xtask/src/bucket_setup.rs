@@ -19,6 +19,14 @@ pub struct BucketSetupOptions {
     endpoint: String,
     #[arg(long, env = "S3_BUCKET")]
     bucket: String,
+    /// Further buckets, by workspace as the coordinator has them: they get the same rules
+    #[arg(
+        long,
+        value_name = "PATTERN=BUCKET,…",
+        env = "S3_BUCKETS",
+        value_delimiter = ','
+    )]
+    buckets: Vec<String>,
     /// Region of the bucket (default: auto for R2, us-east-1 for others but AWS)
     #[arg(long, env = "S3_REGION")]
     region: Option<String>,
@@ -84,6 +92,7 @@ pub fn run(mut options: BucketSetupOptions) -> Result<ExitCode> {
             Provider::Aws => bail!("AWS needs --region, or S3_REGION"),
         });
     }
+    options.buckets = all_buckets(&options.bucket, &options.buckets)?;
     let mut child = process::command(install::node()?)
         .arg(workspace::path("stack/bucket-setup.mjs"))
         .stdin(Stdio::piped())
@@ -100,6 +109,25 @@ pub fn run(mut options: BucketSetupOptions) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Each bucket's name, once, of `S3_BUCKET` and the entries of `S3_BUCKETS`.
+pub fn all_buckets(main: &str, entries: &[String]) -> Result<Vec<String>> {
+    let mut names = vec![main.to_owned()];
+    for entry in entries
+        .iter()
+        .map(|entry| entry.trim())
+        .filter(|entry| !entry.is_empty())
+    {
+        let Some((_, name)) = entry.split_once('=') else {
+            bail!("S3_BUCKETS has to be a list such as eu-*=files-eu,acme=files-acme");
+        };
+        let name = name.trim().to_owned();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 /// Browsers compare origins letter by letter. S3 takes a star for all of them, or for a part.

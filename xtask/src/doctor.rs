@@ -1,11 +1,12 @@
 //! `cargo xtask doctor`: examines a coordinator and its storage from outside, with what a browser may do and nothing
-//! else, and says how to mend what it finds.
+//! else, and says how to mend what it finds. Only where it is given the buckets' key it looks at those, too.
 //!
 //! It uploads two small files of its own through presigned URLs, the way a page does, tries what must be refused, reads
 //! back what must be there, and removes everything again.
 
 mod access;
 mod browser;
+mod bucket;
 mod clocks;
 mod coordinator;
 mod cors;
@@ -37,6 +38,13 @@ pub struct DoctorOptions {
     /// Origin of the pages that will upload (default: the coordinator's own)
     #[arg(long, value_name = "ORIGIN")]
     origin: Option<String>,
+    /// Address of the S3 API, to look at the buckets themselves as well; takes S3_BUCKET, S3_BUCKETS, S3_ACCESS_KEY_ID,
+    /// S3_SECRET_ACCESS_KEY, S3_SESSION_TOKEN, S3_REGION, S3_ADDRESSING, S3_PROVIDER and S3_PREFIX from the environment
+    #[arg(long, value_name = "URL", env = "S3_ENDPOINT")]
+    s3_endpoint: Option<String>,
+    /// Try UploadPartCopy also where storage looks like Ceph: a gateway of Ceph 16 was seen to die of it
+    #[arg(long)]
+    try_part_copy: bool,
     /// One JSON object on standard output instead of lines
     #[arg(long)]
     json: bool,
@@ -57,6 +65,7 @@ pub fn run(options: &DoctorOptions) -> Result<ExitCode> {
         options.token.as_deref(),
         &mut report,
     );
+    bucket::examine(options.s3_endpoint.as_deref(), options.try_part_copy, &mut report);
     report.end(&endpoint)
 }
 

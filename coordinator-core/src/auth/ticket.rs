@@ -5,7 +5,7 @@ use super::keys::SigningKeys;
 use super::principal::Principal;
 use super::sealed;
 use crate::api_error::{ApiError, internal, invalid};
-use crate::model::DeferredLength;
+use crate::model::{BucketName, DeferredLength};
 
 /// Form of the tickets that are written now, and its version. Within a version fields are only added, and one that is not
 /// known is left aside, so that coordinators of two releases read each other's tickets; whatever else changes gets another
@@ -23,6 +23,9 @@ pub(crate) struct Ticket {
     pub upload_id: UploadId,
     pub file_id: FileId,
     pub key: Redacted<String>,
+    /// The key's bucket, where that is not `S3_BUCKET`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<BucketName>,
     pub content_type: String,
     /// Absent for `single`.
     pub storage_upload_id: Option<Redacted<String>>,
@@ -134,6 +137,7 @@ mod tests {
             upload_id: "u1".parse().unwrap(),
             file_id: "f1".parse().unwrap(),
             key: "demo/f1/a".into(),
+            bucket: None,
             content_type: "text/plain".to_owned(),
             storage_upload_id: Some("s+/=".into()),
             kind: UploadKind::Multipart,

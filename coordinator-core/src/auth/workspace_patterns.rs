@@ -1,6 +1,8 @@
 use serde::Deserialize;
 use syncsphere_protocol::WorkspaceId;
 
+use crate::workspace_pattern;
+
 /// Which workspaces somebody may open: a list of names, where one that ends in `*` stands for all that
 /// begin so.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -13,9 +15,8 @@ impl WorkspacePatterns {
     }
 
     pub(super) fn matches(&self, workspace: &WorkspaceId) -> bool {
-        self.0.iter().any(|allowed| match allowed.strip_suffix('*') {
-            Some(prefix) => workspace.as_str().starts_with(prefix),
-            None => workspace.as_str() == allowed,
-        })
+        self.0
+            .iter()
+            .any(|allowed| workspace_pattern::matches(allowed, workspace))
     }
 }

@@ -1,21 +1,25 @@
 //! The coordinator's configuration, parsed once from named text values.
 
+mod buckets;
 mod storage;
 mod variables;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use syncsphere_protocol::MAX_OBJECT_SIZE;
+use syncsphere_protocol::{MAX_OBJECT_SIZE, WorkspaceId};
 
 use crate::auth::{AuthConfig, Clients, ExternalIssuers, InvalidIssuers, SigningKeys};
+use crate::model::BucketName;
 use crate::policy::{self, KeyTemplate};
 use crate::s3::{Bucket, Endpoint};
 
 use variables::Vars;
 
+pub use buckets::BucketPatterns;
 pub use variables::ConfigError;
 
 /// Every variable that [`Config::from_vars`] knows; shells read these and [`Config::further_variables`].
@@ -24,6 +28,7 @@ pub const VARIABLES: &[&str] = &[
     "S3_PUBLIC_ENDPOINT",
     "S3_REGION",
     "S3_BUCKET",
+    "S3_BUCKETS",
     "S3_ADDRESSING",
     "S3_ACCESS_KEY_ID",
     "S3_SECRET_ACCESS_KEY",
@@ -122,6 +127,8 @@ const MAX_TOKEN_TTL_SECONDS: u64 = 30 * 86_400;
 pub struct Config {
     /// Where the bytes go.
     pub bucket: Bucket,
+    /// Which workspaces' files go to other buckets.
+    pub bucket_patterns: BucketPatterns,
     /// Where in the bucket each file lies.
     pub key_template: KeyTemplate,
     /// How many requests one invocation of the worker may make.
@@ -171,8 +178,10 @@ impl Config {
         let all = vars;
         let vars = Vars(vars);
         let issuer = vars.optional("AUTH_ISSUER").unwrap_or("syncsphere");
+        let bucket = storage::bucket(&vars)?;
         Ok(Self {
-            bucket: storage::bucket(&vars)?,
+            bucket_patterns: BucketPatterns::from_vars(&vars, &bucket)?,
+            bucket,
             key_template: storage::key_template(&vars)?,
             subrequest_limit: vars
                 .number(
@@ -282,6 +291,30 @@ impl Config {
             }),
             false => Ok(()),
         }
+    }
+
+    /// The bucket that a workspace's new files go to, as ledger and tickets write it down: `None` is `S3_BUCKET`.
+    pub(crate) fn bucket_of(&self, workspace: &WorkspaceId) -> Option<BucketName> {
+        let name = &self.bucket_patterns.of(workspace)?.name;
+        (*name != self.bucket.name).then(|| name.clone())
+    }
+
+    /// A bucket that was written down, which may be one that no pattern names any more.
+    pub(crate) fn recorded_bucket(&self, recorded: Option<&BucketName>) -> Cow<'_, Bucket> {
+        let Some(name) = recorded else {
+            return Cow::Borrowed(&self.bucket);
+        };
+        match self.bucket_patterns.named(name) {
+            Some(bucket) => Cow::Borrowed(bucket),
+            None => Cow::Owned(self.bucket.beside(name.clone())),
+        }
+    }
+
+    /// Every configured bucket besides `S3_BUCKET`, once.
+    pub(crate) fn further_buckets(&self) -> Vec<&Bucket> {
+        let mut buckets = self.bucket_patterns.buckets();
+        buckets.retain(|bucket| bucket.name != self.bucket.name);
+        buckets
     }
 
     /// How many requests one invocation of the worker may make of storage.

@@ -39,7 +39,10 @@ pub(super) fn bucket(vars: &Vars<'_>) -> Result<Bucket, ConfigError> {
         (None, Provider::Generic) => "us-east-1",
     };
     Ok(Bucket {
-        name: bucket_name(vars.required("S3_BUCKET")?)?,
+        name: vars
+            .required("S3_BUCKET")?
+            .parse()
+            .map_err(|_| wrong_variable("S3_BUCKET", "is no bucket name"))?,
         endpoint,
         public_endpoints,
         addressing: vars.choice(
@@ -87,20 +90,6 @@ pub(super) fn key_template(vars: &Vars<'_>) -> Result<KeyTemplate, ConfigError> 
     KeyTemplate::new(prefix, template).map_err(|wrong| wrong_variable("S3_PREFIX", wrong.0))
 }
 
-/// Source of the rules: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>,
-/// widened by upper case and underscores, which other providers allow.
-fn bucket_name(name: &str) -> Result<String, ConfigError> {
-    let fits = (3..=63).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
-        && name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
-    match fits {
-        true => Ok(name.to_owned()),
-        false => Err(wrong_variable("S3_BUCKET", "is no bucket name")),
-    }
-}
-
 /// Source: it goes into a header, and AWS's are base64 of unspecified length.
 fn session_token(token: &str) -> Result<Redacted<String>, ConfigError> {
     match token.bytes().all(|b| b.is_ascii_graphic()) {
@@ -109,6 +98,6 @@ fn session_token(token: &str) -> Result<Redacted<String>, ConfigError> {
     }
 }
 
-fn wrong_variable(variable: &'static str, reason: &'static str) -> ConfigError {
+pub(super) fn wrong_variable(variable: &'static str, reason: &'static str) -> ConfigError {
     ConfigError { variable, reason }
 }

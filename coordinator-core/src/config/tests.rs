@@ -123,3 +123,77 @@ fn where_files_lie_is_checked_at_the_start() {
         assert!(!wrong.to_string().contains(value));
     }
 }
+
+fn bucket_of(config: &Config, workspace: &str) -> String {
+    let name = config.bucket_of(&workspace.parse().unwrap());
+    name.map_or("S3_BUCKET".to_owned(), String::from)
+}
+
+#[test]
+fn the_first_pattern_that_fits_names_the_bucket() {
+    let told = config(&[(
+        "S3_BUCKETS",
+        "eu-secret=vault, eu-*=files-eu,acme = files-acme,z*=uploads",
+    )])
+    .unwrap();
+    let found = ["eu-secret", "eu-secret2", "eu-", "acme", "acme2", "eu", "zoo"];
+    assert_eq!(
+        found.map(|workspace| bucket_of(&told, workspace)),
+        [
+            "vault",
+            "files-eu",
+            "files-eu",
+            "files-acme",
+            "S3_BUCKET",
+            "S3_BUCKET",
+            "S3_BUCKET"
+        ]
+    );
+    let all = config(&[("S3_BUCKETS", "*=elsewhere")]).unwrap();
+    assert_eq!(bucket_of(&all, "any"), "elsewhere");
+    let names = |config: &Config| -> Vec<String> {
+        let further = config.further_buckets().into_iter();
+        further.map(|bucket| bucket.name.to_string()).collect()
+    };
+    assert_eq!(names(&told), ["vault", "files-eu", "files-acme"]);
+    assert!(names(&config(&[]).unwrap()).is_empty());
+}
+
+#[test]
+fn a_bucket_that_no_pattern_names_any_more_is_found_all_the_same() {
+    let told = config(&[("S3_BUCKETS", "a=files-a")]).unwrap();
+    let known: BucketName = "files-a".parse().unwrap();
+    let former: BucketName = "files-former".parse().unwrap();
+    assert_eq!(told.recorded_bucket(None).name.as_str(), "uploads");
+    assert_eq!(told.recorded_bucket(Some(&known)).name, known);
+    let found = told.recorded_bucket(Some(&former));
+    assert_eq!(found.name, former);
+    assert_eq!(found.endpoint, told.bucket.endpoint);
+    // Whether storage looks at checksums is asked once for all of them.
+    found.proof.give();
+    assert!(told.bucket.proof.is_given() && told.recorded_bucket(Some(&known)).proof.is_given());
+}
+
+#[test]
+fn a_list_that_is_none_is_named() {
+    let long = format!("{}=files", "w".repeat(66));
+    let many: Vec<String> = (0..101).map(|n| format!("w{n}=files")).collect();
+    let buckets: Vec<String> = (0..21).map(|n| format!("w=files-{n}")).collect();
+    for wrong in [
+        "files",
+        "=files",
+        "eu-*=",
+        "eu-*=no",
+        "eu*west=files",
+        "eu-*=files;a=other",
+        "a b=files",
+        "a=files=b",
+        &long,
+        &many.join(","),
+        &buckets.join(","),
+    ] {
+        let refused = config(&[("S3_BUCKETS", wrong)]).unwrap_err();
+        assert_eq!(refused.variable, "S3_BUCKETS", "{wrong}");
+    }
+    assert!(config(&[("S3_BUCKETS", " , ")]).is_ok());
+}

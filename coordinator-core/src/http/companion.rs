@@ -123,7 +123,7 @@ async fn create<S: Storage, W: Workspaces>(
     let reply = json!({
         "key": ticket.key,
         "uploadId": ticket.seal(&op.config.auth.keys)?,
-        "bucket": op.config.bucket.name,
+        "bucket": op.bucket(ticket.bucket.as_ref()).name,
     });
     json(StatusCode::OK, &reply)
 }
@@ -220,7 +220,7 @@ async fn complete<S: Storage, W: Workspaces>(
         md5: None,
     });
     let file = deferred_length::complete(op, ticket, &parts.collect::<Vec<_>>()).await?;
-    let bucket = &op.config.bucket;
+    let bucket = op.bucket(ticket.bucket.as_ref());
     let reply = json!({
         "location": bucket.public_url(&ticket.key, 0),
         "key": ticket.key,

@@ -99,7 +99,8 @@ async fn create<S: Storage, W: Workspaces>(
     let upload = deferred_length::begin(op, &principal, wanted, None).await?;
     let ticket = ticket_for(&upload, &principal.subject);
     let upload_id = ticket.seal(&op.config.auth.keys)?;
-    xml::created(&op.config.bucket.name, &ticket.key, &upload_id)
+    let bucket = op.bucket(ticket.bucket.as_ref());
+    xml::created(bucket.name.as_str(), &ticket.key, &upload_id)
 }
 
 async fn list<S: Storage, W: Workspaces>(
@@ -108,7 +109,8 @@ async fn list<S: Storage, W: Workspaces>(
 ) -> Result<Response<Vec<u8>>, ApiError> {
     let parts = stored_parts(op, ticket).await?;
     let upload_id = ticket.seal(&op.config.auth.keys)?;
-    xml::parts(&op.config.bucket.name, &ticket.key, &upload_id, &parts)
+    let bucket = op.bucket(ticket.bucket.as_ref());
+    xml::parts(bucket.name.as_str(), &ticket.key, &upload_id, &parts)
 }
 
 async fn complete<S: Storage, W: Workspaces>(
@@ -118,10 +120,10 @@ async fn complete<S: Storage, W: Workspaces>(
 ) -> Result<Response<Vec<u8>>, ApiError> {
     let parts = xml::parts_to_complete(body)?;
     let file = deferred_length::complete(op, ticket, &parts).await?;
-    let bucket = &op.config.bucket;
+    let bucket = op.bucket(ticket.bucket.as_ref());
     let location = bucket.public_url(&ticket.key, 0);
     let etag = file.etag.unwrap_or_default();
-    xml::completed(&location, &bucket.name, &ticket.key, &etag)
+    xml::completed(&location, bucket.name.as_str(), &ticket.key, &etag)
 }
 
 async fn abort<S: Storage, W: Workspaces>(

@@ -37,6 +37,7 @@ impl<S: Store> Ledger<'_, S> {
                 self.release(&file.record.owner, &less)?;
                 let sweep = Sweep {
                     key: file.key.clone(),
+                    bucket: file.bucket.clone(),
                     staging_key: None,
                     storage_upload_id: None,
                     unrecorded_uploads: false,

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{FileId, Redacted, UploadId};
 
-use crate::model::UploadMarker;
+use crate::model::{BucketName, UploadMarker};
 
 /// Longest pause before a job that failed is tried again, in milliseconds.
 ///
@@ -86,6 +86,9 @@ pub struct StoredUpload {
 pub struct Sweep {
     /// The object's key.
     pub key: Redacted<String>,
+    /// The bucket that it lies in, where that is not `S3_BUCKET`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<BucketName>,
     /// Where a whole file was sent to, if that was another key: nothing may be left there either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staging_key: Option<Redacted<String>>,

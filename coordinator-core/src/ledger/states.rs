@@ -9,7 +9,7 @@ use syncsphere_protocol::{
     UploadId, UploadKind, WorkspaceId,
 };
 
-use crate::model::DeferredLength;
+use crate::model::{BucketName, DeferredLength};
 
 /// What is known of a file before its upload is open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ pub struct FileDraft {
     pub metadata: Redacted<StringMap>,
     /// The object's key in storage.
     pub key: Redacted<String>,
+    /// The bucket that it lies in, where that is not `S3_BUCKET`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<BucketName>,
 }
 
 impl FileDraft {

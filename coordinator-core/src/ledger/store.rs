@@ -7,6 +7,7 @@ use super::jobs::Job;
 use super::listing::FileQuery;
 use super::replication::ReplicationState;
 use super::states::Upload;
+use crate::model::BucketName;
 
 /// The rows of one workspace's ledger.
 ///
@@ -118,6 +119,9 @@ pub struct StoredFile {
     pub created_seq: u64,
     /// The object's key in storage.
     pub key: Redacted<String>,
+    /// The bucket that it lies in, where that is not `S3_BUCKET`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<BucketName>,
 }
 
 /// What an idempotency key was used for.

@@ -149,6 +149,7 @@ impl<S: Store> Ledger<'_, S> {
             record: upload.file.open(self.now_ms, seq),
             created_seq: seq,
             key: upload.file.key.clone(),
+            bucket: upload.file.bucket.clone(),
         };
         // It stands in the file's record from now on.
         upload.file.metadata = Redacted::default();
@@ -261,9 +262,12 @@ impl<S: Store> Ledger<'_, S> {
         let reply = self.end(id, ending, None)?;
         let ended_now =
             before.filter(|upload| !matches!(upload.phase, UploadPhase::Starting | UploadPhase::Ended));
-        if let Some(key) = ended_now.and_then(|upload| upload.staging_key) {
+        if let Some((key, bucket)) =
+            ended_now.and_then(|upload| Some((upload.staging_key?, upload.file.bucket)))
+        {
             let sweep = Sweep {
                 key,
+                bucket,
                 staging_key: None,
                 storage_upload_id: None,
                 unrecorded_uploads: false,
@@ -320,6 +324,7 @@ impl<S: Store> Ledger<'_, S> {
                 id.as_str(),
                 Sweep {
                     key: upload.file.key.clone(),
+                    bucket: upload.file.bucket.clone(),
                     staging_key: upload.staging_key.clone(),
                     storage_upload_id: upload.storage_upload_id.clone(),
                     unrecorded_uploads: never_opened,

@@ -5,7 +5,7 @@ use syncsphere_protocol::WorkspaceId;
 use super::operation_context::OperationContext;
 use crate::ledger::{Command, Job, JobKind, Sweep};
 use crate::ports::{Storage, Workspaces};
-use crate::s3::S3Failure;
+use crate::s3::{S3, S3Failure};
 
 /// Between the death of the last URL and the last sweep, in milliseconds: a request that storage
 /// let in before may still be on its way. Source: own choice.
@@ -31,7 +31,7 @@ pub(super) async fn sweep<S: Storage, W: Workspaces>(
     if op.cx.now_ms >= last && what.is_multipart() {
         // It is over when storage lists nothing any more, not when it says that it has aborted. There may also be
         // one of a request that died before it could write it down.
-        match abort_all(op, &what.key).await {
+        match abort_all(&op.s3(what.bucket.as_ref()), &what.key).await {
             Ok(0) => {}
             Ok(_) | Err(_) => return,
         }
@@ -45,35 +45,32 @@ pub(super) async fn sweep<S: Storage, W: Workspaces>(
 }
 
 /// Aborts every multipart upload that storage lists for a key; gives how many there were.
-async fn abort_all<S: Storage, W>(op: &OperationContext<'_, S, W>, key: &str) -> Result<usize, S3Failure> {
-    let uploads = op.s3().uploads_of(key).await?;
+async fn abort_all<S: Storage>(s3: &S3<'_, S>, key: &str) -> Result<usize, S3Failure> {
+    let uploads = s3.uploads_of(key).await?;
     for upload in &uploads {
-        abort(op, key, upload).await?;
+        abort(s3, key, upload).await?;
     }
     Ok(uploads.len())
 }
 
 /// Aborts a multipart upload; one that is not there is aborted already.
-pub(super) async fn abort<S: Storage, W>(
-    op: &OperationContext<'_, S, W>,
-    key: &str,
-    upload: &str,
-) -> Result<(), S3Failure> {
-    match op.s3().abort(key, upload).await {
+pub(super) async fn abort<S: Storage>(s3: &S3<'_, S>, key: &str, upload: &str) -> Result<(), S3Failure> {
+    match s3.abort(key, upload).await {
         Ok(()) | Err(S3Failure::NotFound) => Ok(()),
         Err(failure) => Err(failure),
     }
 }
 
 async fn remove<S: Storage, W>(op: &OperationContext<'_, S, W>, what: &Sweep) -> Result<(), S3Failure> {
+    let s3 = op.s3(what.bucket.as_ref());
     if let Some(upload) = &what.storage_upload_id {
-        abort(op, &what.key, upload).await?;
+        abort(&s3, &what.key, upload).await?;
     }
     if what.unrecorded_uploads {
-        abort_all(op, &what.key).await?;
+        abort_all(&s3, &what.key).await?;
     }
     for key in what.staging_key.iter().chain([&what.key]) {
-        match op.s3().delete(key).await {
+        match s3.delete(key).await {
             Ok(()) | Err(S3Failure::NotFound) => {}
             Err(failure) => return Err(failure),
         }

@@ -65,8 +65,7 @@ pub(crate) async fn link<S, W: Workspaces>(
         content_type: download_type(&file.record.content_type),
     };
     let url = op
-        .config
-        .bucket
+        .bucket(file.bucket.as_ref())
         .presign_download(&download, life, op.cx.now_ms)
         .map_err(|failure| internal(failure.to_string()))?;
     let life_ms = i64::try_from(life.as_millis()).unwrap_or(i64::MAX);

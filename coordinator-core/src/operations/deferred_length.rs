@@ -107,6 +107,7 @@ fn draft<S, W>(
         }),
         file: FileDraft {
             key,
+            bucket: op.config.bucket_of(&principal.workspace),
             file_id: wanted.file_id,
             workspace: principal.workspace.clone(),
             name: wanted.name.name,

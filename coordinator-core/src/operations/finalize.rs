@@ -125,7 +125,7 @@ async fn find_single<S: Storage, W: Workspaces>(
     reported: &ReportedParts,
 ) -> Result<Found, ApiError> {
     let whole_file = PartNumber::from_index(0).ok();
-    let object = match op.s3().head(upload.sent_to()).await {
+    let object = match op.s3(upload.file.bucket.as_ref()).head(upload.sent_to()).await {
         Ok(object) => object,
         Err(S3Failure::BareNotFound) => return Err(parts_missing(whole_file)),
         Err(failure) => return Err(failure.into()),
@@ -156,7 +156,8 @@ async fn assemble<S: Storage, W: Workspaces>(
     reported: &ReportedParts,
 ) -> Result<Found, ApiError> {
     let key = &upload.file.key;
-    let stored = match op.s3().parts(key, storage_upload_id).await {
+    let s3 = op.s3(upload.file.bucket.as_ref());
+    let stored = match s3.parts(key, storage_upload_id).await {
         Ok(stored) => stored,
         // Completed before, or gone: the object tells.
         Err(S3Failure::NotFound) => {
@@ -177,8 +178,7 @@ async fn assemble<S: Storage, W: Workspaces>(
         Started::Going(now) => now,
         Started::Over(found) => return Ok(found),
     };
-    match op
-        .s3()
+    match s3
         .complete(key, storage_upload_id, &parts, size, reported.whole.crc64nvme)
         .await
     {
@@ -262,7 +262,7 @@ async fn find_assembled<S: Storage, W: Workspaces>(
     reported: &ReportedParts,
     told: Option<Crc64Nvme>,
 ) -> Result<Found, ApiError> {
-    let mut object = match op.s3().head(&upload.file.key).await {
+    let mut object = match op.s3(upload.file.bucket.as_ref()).head(&upload.file.key).await {
         Ok(object) => object,
         // Neither upload nor object: whoever removed it, there is nothing to go on with.
         Err(S3Failure::BareNotFound) if absence::is_proven(op, upload).await? => {
@@ -295,10 +295,11 @@ async fn conclude<S: Storage, W>(
     result: Result<FileRecord, ApiError>,
 ) -> Result<FileRecord, ApiError> {
     let file = result?;
+    let s3 = op.s3(upload.file.bucket.as_ref());
     if matches!(file.status, FileStatus::Aborted | FileStatus::Expired) {
         // It was given up while storage was at work. The job that removes the object is in the
         // ledger since then; this only makes it sooner.
-        let _ = op.s3().delete(&upload.file.key).await;
+        let _ = s3.delete(&upload.file.key).await;
     }
     if let Some(staged) = upload
         .staging_key
@@ -306,7 +307,7 @@ async fn conclude<S: Storage, W>(
         .filter(|_| file.status == FileStatus::Available)
     {
         // It has been copied. Whatever is sent there yet, the job in the ledger removes.
-        let _ = op.s3().delete(staged).await;
+        let _ = s3.delete(staged).await;
     }
     outcome(file)
 }

@@ -1,10 +1,12 @@
+use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use syncsphere_protocol::{ErrorCode, WorkspaceId};
 
 use super::errors::unexpected_reply;
-use super::operation_context::OperationContext;
+use super::operation_context::{OperationContext, STORAGE_CALLS_AT_ONCE};
 use crate::api_error::{ApiError, internal};
 use crate::ledger::{Command, Reply};
+use crate::model::BucketName;
 use crate::ports::{Storage, Workspaces};
 use crate::s3::S3Failure;
 
@@ -26,7 +28,7 @@ pub(crate) async fn check<S: Storage, W: Workspaces>(
     match op.storage_health.known(now_ms) {
         Some(answer) => answer?,
         None => {
-            let answer = op.s3().check_bucket().await.map_err(misconfigured);
+            let answer = check_buckets(op).await;
             op.storage_health.remember(now_ms, &answer);
             answer?;
         }
@@ -37,12 +39,30 @@ pub(crate) async fn check<S: Storage, W: Workspaces>(
     }
 }
 
+/// Asks storage for every configured bucket; the answer is the first that is none.
+async fn check_buckets<S: Storage, W>(op: &OperationContext<'_, S, W>) -> Result<(), ApiError> {
+    let further = op.config.further_buckets().into_iter().map(|bucket| &bucket.name);
+    let names: Vec<Option<&BucketName>> = [None].into_iter().chain(further.map(Some)).collect();
+    let answers: Vec<Result<(), ApiError>> = stream::iter(names)
+        .map(|name| async move {
+            let answer = op.s3(name).check_bucket().await;
+            answer.map_err(|failure| misconfigured(failure, name.is_none()))
+        })
+        .buffered(STORAGE_CALLS_AT_ONCE)
+        .collect()
+        .await;
+    answers.into_iter().collect()
+}
+
 /// Says which variables the operator should look at, as a missing one is named: no value is told, and nobody else can
 /// do anything with it.
-fn misconfigured(failure: S3Failure) -> ApiError {
+fn misconfigured(failure: S3Failure, is_main: bool) -> ApiError {
     let detail = match &failure {
-        S3Failure::NotFound | S3Failure::BareNotFound => {
+        S3Failure::NotFound | S3Failure::BareNotFound if is_main => {
             "the variable S3_BUCKET names a bucket that storage does not have"
+        }
+        S3Failure::NotFound | S3Failure::BareNotFound => {
+            "the variable S3_BUCKETS names a bucket that storage does not have"
         }
         S3Failure::Refused { .. } => {
             "storage refuses the coordinator: its key, the key's permissions or the region are not right"

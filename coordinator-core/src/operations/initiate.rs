@@ -164,6 +164,7 @@ fn draft<S, W>(
         deferred_length: None,
         file: FileDraft {
             key,
+            bucket: op.config.bucket_of(&principal.workspace),
             file_id,
             workspace: principal.workspace.clone(),
             name,
@@ -193,7 +194,8 @@ async fn see_proof<S: Storage, W>(
         begun_ms: op.cx.now_ms,
     });
     let by = bucket.checksum.as_str();
-    match op.s3().looks_at_checksums(&key).await {
+    let s3 = op.s3(op.config.bucket_of(&principal.workspace).as_ref());
+    match s3.looks_at_checksums(&key).await {
         Ok(Some(true)) => {
             bucket.proof.give();
             Ok(())

@@ -166,7 +166,8 @@ async fn resolve_absence<S: Storage, W: Workspaces>(
     let Some(storage_upload_id) = &upload.storage_upload_id else {
         return Ok(true);
     };
-    match op.s3().parts(&upload.file.key, storage_upload_id).await {
+    let s3 = op.s3(upload.file.bucket.as_ref());
+    match s3.parts(&upload.file.key, storage_upload_id).await {
         Err(S3Failure::NotFound) => {
             let looked = finalize(op, upload, ReportedParts::default()).await;
             Ok(!looked.is_err_and(|error| error.code().is_retryable()))

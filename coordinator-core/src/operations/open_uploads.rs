@@ -111,12 +111,13 @@ async fn create<S: Storage, W>(
     let by = op.config.bucket.checksum;
     let announces_checksums = by == Integrity::Crc64Nvme && states_checksums;
     let (storage_upload_id, has_digest_etags) = op
-        .s3()
+        .s3(upload.file.bucket.as_ref())
         .create(&upload.file.key, &upload.file.content_type, announces_checksums)
         .await?;
     if by == Integrity::Md5 && states_checksums && !has_digest_etags {
         // If this fails, storage's own rule for stale uploads remains.
-        let _ = op.s3().abort(&upload.file.key, &storage_upload_id).await;
+        let s3 = op.s3(upload.file.bucket.as_ref());
+        let _ = s3.abort(&upload.file.key, &storage_upload_id).await;
         return Err(ApiError::new(ErrorCode::StorageRefused, NO_DIGEST));
     }
     Ok(Some(Opened {
@@ -136,7 +137,8 @@ async fn settle<S: Storage, W>(
     let stands = find(now_open, &ours.upload_id);
     if stands.is_none_or(|upload| upload.storage_upload_id.as_ref() != Some(&ours.storage_upload_id)) {
         // If this fails, storage's own rule for stale uploads remains.
-        let _ = op.s3().abort(&begun.file.key, &ours.storage_upload_id).await;
+        let s3 = op.s3(begun.file.bucket.as_ref());
+        let _ = s3.abort(&begun.file.key, &ours.storage_upload_id).await;
     }
     stands
         .cloned()

@@ -1,5 +1,6 @@
 //! What every operation works with.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use syncsphere_protocol::{ErrorCode, Problem, Redacted, WorkspaceId};
@@ -11,9 +12,10 @@ use crate::auth::Principal;
 use crate::config::Config;
 use crate::context::Context;
 use crate::ledger::{Call, Command, Reply};
+use crate::model::BucketName;
 use crate::policy::KeyParts;
 use crate::ports::Workspaces;
-use crate::s3::S3;
+use crate::s3::{Bucket, S3};
 
 /// Requests to storage that one request has under way at once.
 ///
@@ -99,10 +101,15 @@ impl<'a, S, W> OperationContext<'a, S, W> {
         self.cx.now_ms.saturating_add(self.config.url_ttl_ms())
     }
 
-    /// Storage, as this request asks it.
-    pub(crate) fn s3(&self) -> S3<'a, S> {
+    /// A bucket that ledger or ticket name; `None` is `S3_BUCKET`.
+    pub(crate) fn bucket(&self, recorded: Option<&BucketName>) -> Cow<'a, Bucket> {
+        self.config.recorded_bucket(recorded)
+    }
+
+    /// Storage, as this request asks it for what lies in this bucket.
+    pub(crate) fn s3(&self, recorded: Option<&BucketName>) -> S3<'a, S> {
         S3 {
-            bucket: &self.config.bucket,
+            bucket: self.bucket(recorded),
             storage: self.storage,
             now_ms: self.cx.now_ms,
         }

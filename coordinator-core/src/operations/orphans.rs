@@ -1,4 +1,4 @@
-//! Multipart uploads in the bucket that no ledger knows: what a lost ledger, or storage that acted on a request
+//! Multipart uploads in the buckets that no ledger knows: what a lost ledger, or storage that acted on a request
 //! and never answered, has left behind. Storage bills their parts and lists them nowhere else.
 
 use std::collections::BTreeMap;
@@ -11,8 +11,9 @@ use super::operation_context::OperationContext;
 use crate::api_error::ApiError;
 use crate::config::{Config, OrphanUploads};
 use crate::ledger::{Command, Reply, StoredUpload, UploadMarker};
+use crate::model::BucketName;
 use crate::ports::{Storage, Workspaces};
-use crate::s3::S3Failure;
+use crate::s3::{S3, S3Failure};
 
 /// Multipart uploads that are looked at for one job.
 ///
@@ -32,6 +33,8 @@ const ATTEMPTS_OF_A_PAGE: u32 = 3;
 /// What one look found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OrphanReport {
+    /// The bucket, where it is not `S3_BUCKET`.
+    pub bucket: Option<BucketName>,
     /// Multipart uploads that storage listed.
     pub listed: usize,
     /// Those that no ledger knows and that are old enough.
@@ -43,7 +46,7 @@ pub struct OrphanReport {
     pub skipped: usize,
     /// Why the look ended before it was done and is taken up again, or why something was skipped last; for the log.
     pub failure: Option<String>,
-    /// Whether it was the last page of the bucket's list.
+    /// Whether it was the last page of the last bucket's list.
     pub is_last: bool,
 }
 
@@ -62,7 +65,8 @@ struct Candidate {
     listed: StoredUpload,
 }
 
-/// Looks at one page of the bucket's multipart uploads. Gives where the next one begins.
+/// Looks at one page of a bucket's multipart uploads. Gives where the next one begins, which is another bucket's first page
+/// where this was the last.
 pub(super) async fn look<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     after: Option<&UploadMarker>,
@@ -73,7 +77,18 @@ pub(super) async fn look<S: Storage, W: Workspaces>(
         return Ok(None);
     }
     let is_last_attempt = attempts >= ATTEMPTS_OF_A_PAGE;
-    let page = op.s3().all_uploads(after, looked_at_once(op.config)).await?;
+    let bucket = after.and_then(|after| after.bucket.as_ref());
+    report.bucket = bucket.cloned();
+    let s3 = op.s3(bucket);
+    let page = match s3.all_uploads(after, looked_at_once(op.config)).await {
+        Ok(page) => page,
+        // The others do not wait for a bucket that never answers.
+        Err(failure) if is_last_attempt && !op.config.further_buckets().is_empty() => {
+            report.skip(failure.into(), true)?;
+            return Ok(next_bucket(op.config, bucket));
+        }
+        Err(failure) => return Err(failure.into()),
+    };
     report.listed = page.uploads.len();
     let mut by_workspace: BTreeMap<WorkspaceId, Vec<Candidate>> = BTreeMap::new();
     let youngest_ms = op.cx.now_ms.saturating_sub(op.config.orphan_age_ms());
@@ -91,19 +106,37 @@ pub(super) async fn look<S: Storage, W: Workspaces>(
         }
     }
     for (workspace, candidates) in by_workspace {
-        let looked = look_in(op, &workspace, candidates, is_last_attempt, report).await;
+        let looked = look_in(op, &s3, &workspace, candidates, is_last_attempt, report).await;
         // A workspace that never answers is left out at last, so that it stops nothing.
         if let Err(error) = looked {
             report.skip(error, is_last_attempt)?;
         }
     }
+    let next = page.next.map(|next| UploadMarker {
+        bucket: bucket.cloned(),
+        ..next
+    });
     // A storage that leads back to where it was would be read for ever.
-    Ok(page.next.filter(|next| Some(next) != after))
+    let next = next.filter(|next| Some(next) != after);
+    Ok(next.or_else(|| next_bucket(op.config, bucket)))
+}
+
+/// The first page of the bucket after this one. There is none after one that is configured no longer: the next look takes
+/// them as they are then.
+fn next_bucket(config: &Config, bucket: Option<&BucketName>) -> Option<UploadMarker> {
+    let names = config.further_buckets().into_iter().map(|bucket| &bucket.name);
+    let mut later = [None].into_iter().chain(names.map(Some));
+    later.find(|name| *name == bucket)?;
+    Some(UploadMarker {
+        bucket: Some(later.next()??.clone()),
+        ..UploadMarker::default()
+    })
 }
 
 /// Aborts those of a workspace's uploads that it has no use for.
 async fn look_in<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
+    s3: &S3<'_, S>,
     workspace: &WorkspaceId,
     candidates: Vec<Candidate>,
     is_last_attempt: bool,
@@ -128,7 +161,7 @@ async fn look_in<S: Storage, W: Workspaces>(
         if op.config.orphan_uploads != OrphanUploads::Abort {
             continue;
         }
-        match abort(op, &key, &listed.storage_upload_id.0).await {
+        match abort(s3, &key, &listed.storage_upload_id.0).await {
             Ok(()) => report.aborted += 1,
             Err(failure) => {
                 let is_refused = matches!(failure, S3Failure::Refused { .. } | S3Failure::Broken(_));

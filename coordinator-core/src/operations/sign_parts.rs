@@ -106,7 +106,7 @@ pub(crate) fn sign<S, W>(
     // Signatures name the full second, so the URL dies up to a second sooner than it seems.
     let expires_ms = (now_ms.div_euclid(1_000) + lifetime_ms / 1_000).saturating_mul(1_000);
     let plan = ticket.plan()?;
-    let bucket = &op.config.bucket;
+    let bucket = op.bucket(ticket.bucket.as_ref());
     // Parts take turns over several requests too, or one address would get more of them than it has connections; but not
     // for long, so that a part that failed at one address soon gets another.
     // Counted back from the upload's end, so that none of its first parts sees them change.

@@ -40,7 +40,7 @@ pub(super) async fn put_in_place<S: Storage, W>(
     let whole_file = PartNumber::from_index(0).ok();
     let replaced = || mismatch("the file was sent again while it was being finalized").naming(whole_file);
     match op
-        .s3()
+        .s3(file.bucket.as_ref())
         .copy(from, &file.key, &object.etag, &file.content_type)
         .await
     {

@@ -11,6 +11,7 @@ pub(crate) fn ticket_for(upload: &Upload, subject: &Redacted<String>) -> Ticket 
         upload_id: upload.upload_id.clone(),
         file_id: upload.file.file_id.clone(),
         key: upload.sent_to().clone(),
+        bucket: upload.file.bucket.clone(),
         is_staged: upload.staging_key.is_some(),
         content_type: upload.file.content_type.clone(),
         storage_upload_id: upload.storage_upload_id.clone(),

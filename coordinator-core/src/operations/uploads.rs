@@ -114,10 +114,11 @@ async fn stored_parts<S: Storage, W>(
     op: &OperationContext<'_, S, W>,
     upload: &Upload,
 ) -> Result<Vec<StoredPart>, S3Failure> {
+    let s3 = op.s3(upload.file.bucket.as_ref());
     match (upload.kind, &upload.storage_upload_id) {
-        (UploadKind::Multipart, Some(id)) => op.s3().parts(&upload.file.key, id).await,
+        (UploadKind::Multipart, Some(id)) => s3.parts(&upload.file.key, id).await,
         (UploadKind::Multipart, None) => Ok(Vec::new()),
-        (UploadKind::Single, _) => match (op.s3().head(upload.sent_to()).await, PartNumber::from_index(0)) {
+        (UploadKind::Single, _) => match (s3.head(upload.sent_to()).await, PartNumber::from_index(0)) {
             (Ok(object), Ok(part_number)) => Ok(vec![StoredPart {
                 part_number,
                 size: object.size,

@@ -1,4 +1,5 @@
 use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::Uri;
@@ -7,6 +8,7 @@ use syncsphere_protocol::{Integrity, Redacted};
 
 use super::object_headers::ObjectHeaders;
 use super::signing_key_cache::SigningKeyCache;
+use crate::model::BucketName;
 
 /// Everything but the unreserved characters.
 ///
@@ -25,7 +27,7 @@ const RESERVED_IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
 #[derive(Debug, Clone)]
 pub struct Bucket {
     /// Its name.
-    pub name: String,
+    pub name: BucketName,
     /// Where the coordinator reaches it.
     pub endpoint: Endpoint,
     /// Where browsers reach it. Further addresses bring further connections: a browser opens six to each.
@@ -56,7 +58,7 @@ pub struct Bucket {
 
 /// Whether storage has been seen to refuse bytes that are not what their checksum tells.
 #[derive(Debug, Default)]
-pub(crate) struct Proof(AtomicBool);
+pub(crate) struct Proof(Arc<AtomicBool>);
 
 impl Proof {
     pub(crate) fn is_given(&self) -> bool {
@@ -66,9 +68,14 @@ impl Proof {
     pub(crate) fn give(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
+
+    /// What is seen of one bucket holds for the other as well.
+    fn shared(&self) -> Self {
+        Self(self.0.clone())
+    }
 }
 
-/// A copy may be another bucket's.
+/// A copy may be another storage's.
 impl Clone for Proof {
     fn clone(&self) -> Self {
         Self::default()
@@ -200,6 +207,15 @@ impl Endpoint {
 }
 
 impl Bucket {
+    /// Another bucket of the same storage, opened by the same key.
+    pub(crate) fn beside(&self, name: BucketName) -> Self {
+        Self {
+            name,
+            proof: self.proof.shared(),
+            ..self.clone()
+        }
+    }
+
     /// The URL of the bucket itself, without a query.
     pub(super) fn bucket_url(&self) -> String {
         self.url(&self.endpoint, "")

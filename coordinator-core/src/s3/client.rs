@@ -1,5 +1,6 @@
 //! Requests to storage, each with what its answers mean.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::{Method, Request, Response, StatusCode};
@@ -31,7 +32,7 @@ const REPLY_LIMIT: usize = 2 * 1024 * 1024;
 
 /// The requests that one coordinator request makes to storage.
 pub(crate) struct S3<'a, S> {
-    pub bucket: &'a Bucket,
+    pub bucket: Cow<'a, Bucket>,
     pub storage: &'a S,
     pub now_ms: i64,
 }
@@ -316,7 +317,7 @@ mod tests {
             };
             let storage = Recorder::default();
             let s3 = S3 {
-                bucket: &bucket,
+                bucket: Cow::Borrowed(&bucket),
                 storage: &storage,
                 now_ms: 1_369_353_600_000,
             };

@@ -172,7 +172,11 @@ pub(crate) fn uploads_page(body: &[u8]) -> Result<UploadsPage, Unreadable> {
     let is_somewhere = key.is_some() || upload.is_some();
     Ok(UploadsPage {
         uploads: uploads.collect(),
-        next: (answer.is_truncated && is_somewhere).then_some(UploadMarker { key, upload }),
+        next: (answer.is_truncated && is_somewhere).then_some(UploadMarker {
+            bucket: None,
+            key,
+            upload,
+        }),
     })
 }
 

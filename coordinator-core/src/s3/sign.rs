@@ -169,7 +169,7 @@ pub(super) mod tests {
     /// example: the only presigned S3 request that AWS publishes.
     pub(in crate::s3) fn example_bucket() -> Bucket {
         Bucket {
-            name: "examplebucket".to_owned(),
+            name: "examplebucket".parse().unwrap(),
             endpoint: "https://s3.amazonaws.com".parse().unwrap(),
             public_endpoints: "https://s3.amazonaws.com".parse().unwrap(),
             addressing: Addressing::Virtual,

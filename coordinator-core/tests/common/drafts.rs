@@ -37,6 +37,7 @@ pub fn draft(number: usize, expires_ms: i64) -> UploadDraft {
             owner: "ann".into(),
             metadata: Default::default(),
             key: format!("demo/f{number}/a").into(),
+            bucket: None,
         },
     }
 }

@@ -123,6 +123,24 @@ impl Harness {
         harness
     }
 
+    /// The coordinator is started again with other variables; what ledgers and tickets hold stays.
+    pub fn restart_with(&mut self, vars: &[(&str, &str)]) {
+        self.coordinator = Coordinator::new(config(vars));
+    }
+
+    /// Method, path and, where it copies, source of what storage was asked since the last call.
+    pub fn asked_of_storage(&self) -> Vec<String> {
+        let asked = self.storage.1.borrow_mut().drain(..).collect::<Vec<_>>();
+        let line = |request: &Request<Vec<u8>>| {
+            let source = request.headers().get("x-amz-copy-source");
+            let source = source.map_or(String::new(), |source| {
+                format!(" from {}", source.to_str().unwrap())
+            });
+            format!("{} {}{source}", request.method(), request.uri().path())
+        };
+        asked.iter().map(line).collect()
+    }
+
     /// Asks for a path with a JSON body while storage answers by `script`, all of which has to be
     /// used up.
     pub fn ask(&mut self, method: &str, path: &str, body: Value, script: Vec<Exchange>) -> (u16, Value) {
@@ -277,6 +295,7 @@ impl Harness {
     }
 }
 
+/// The usual variables, and these.
 fn config(more: &[(&str, &str)]) -> Config {
     let usual = [
         ("S3_ENDPOINT", "https://s3.test"),

@@ -32,7 +32,7 @@ pub(crate) async fn stored_parts<S: Storage, W>(
     let Some(upload) = &ticket.storage_upload_id else {
         return Err(invalid("the upload goes as one request and has no parts"));
     };
-    match op.s3().parts(&ticket.key, upload).await {
+    match op.s3(ticket.bucket.as_ref()).parts(&ticket.key, upload).await {
         Ok(stored) => Ok(uploads::latest(stored)),
         Err(S3Failure::NotFound) => {
             let detail = "the upload has been completed, was aborted or has expired";
