@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { startCoordinator } from "../../stack/coordinator.mjs";
 import { setUpDatabase } from "../../stack/database.mjs";
+import { editLedgers } from "./ledgers.mjs";
 import { Client, eventually, hashed, noise, requestToken, useStack } from "./support.mjs";
 
 const SECRET = "an operator's secret";
@@ -369,6 +370,34 @@ describe("a rebuild", () => {
     ]);
     assert.equal(status.rebuilding, true);
     assert.equal((await assertMirrored(client)).length, 303);
+  });
+
+  test("takes no file for gone that the workspace cannot read", async () => {
+    const durableDir = await mkdtemp(join(tmpdir(), "syncsphere-durable-"));
+    const { s3, database } = stack;
+    const start = () =>
+      startCoordinator({ s3, durableDir, vars: VARS, databaseUrl: database.url, assets: false });
+    let coordinator = await start();
+    try {
+      const client = await operator(undefined, coordinator.url);
+      const files = [await client.upload(noise(1)), await client.upload(noise(1))];
+      await caughtUp(client);
+      await coordinator.stop();
+      await editLedgers(durableDir, (ledger) => {
+        const spoil = "UPDATE files SET doc = json_set(doc, '$.record.size', 'x') WHERE id = ?";
+        ledger.prepare(spoil).run(files[0].fileId);
+      });
+      coordinator = await start();
+      const again = await operator(client.workspace, coordinator.url);
+      await again.ask("POST", "/v1/database/rebuild");
+      await caughtUp(again);
+      assert.equal((await again.ask("GET", "/v1/database")).unreadable, 1);
+      const rows = await database.query("SELECT status FROM files WHERE workspace = $1", [client.workspace]);
+      assert.deepEqual(rows, [{ status: "available" }, { status: "available" }]);
+    } finally {
+      await coordinator.stop();
+      await rm(durableDir, { recursive: true, force: true });
+    }
   });
 
   test("is for those alone who look after the workspace", async () => {

@@ -2,13 +2,13 @@
 // that no ledger knows are found.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { describe, test } from "node:test";
 import { CreateMultipartUploadCommand, ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
 import { startCoordinator } from "../../stack/coordinator.mjs";
+import { editLedgers } from "./ledgers.mjs";
 import { Listener } from "./listener.mjs";
 import { Client, PART, eventually, noise, useStack } from "./support.mjs";
 
@@ -86,22 +86,6 @@ describe("a row that cannot be read", () => {
     }
   });
 });
-
-/** Opens the database of every workspace that a stopped coordinator has kept. */
-async function editLedgers(folder, edit) {
-  for (const name of await readdir(folder, { recursive: true })) {
-    if (!name.endsWith(".sqlite")) continue;
-    const ledger = new DatabaseSync(join(folder, name));
-    try {
-      const { tables } = ledger
-        .prepare("SELECT count(*) AS tables FROM sqlite_master WHERE name = 'chores'")
-        .get();
-      if (tables > 0) edit(ledger);
-    } finally {
-      ledger.close();
-    }
-  }
-}
 
 describe("the alarm", () => {
   test("rings again, whatever goes wrong, until what is due is done", async () => {
