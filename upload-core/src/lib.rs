@@ -163,6 +163,8 @@ mod origins;
 mod outage;
 mod part;
 mod parts;
+#[cfg(test)]
+mod parts_tests;
 mod pending_calls;
 mod plan;
 mod queue;
@@ -171,6 +173,7 @@ mod stall_detector;
 mod status;
 mod time;
 mod upload;
+mod uploads;
 mod vec_map;
 mod window;
 mod wire;

@@ -94,6 +94,24 @@ pub(crate) enum Part {
     },
 }
 
+/// What [`crate::parts::Parts`] counts of its parts; those that wait are not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Hashing,
+    Hashed,
+    Signing,
+    Ready,
+    BackingOff,
+    Sending,
+    /// Stored, and to be read again.
+    Due,
+}
+
+impl Kind {
+    /// How many there are.
+    pub(crate) const COUNT: usize = Self::Due as usize + 1;
+}
+
 /// How a stored part's bytes are known to be the file's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verification {
@@ -106,6 +124,23 @@ pub(crate) enum Verification {
 }
 
 impl Part {
+    /// What it counts as, if it is counted.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Hashing => Some(Kind::Hashing),
+            Self::Hashed { .. } => Some(Kind::Hashed),
+            Self::Signing { .. } => Some(Kind::Signing),
+            Self::Ready { .. } => Some(Kind::Ready),
+            Self::BackingOff { .. } => Some(Kind::BackingOff),
+            Self::Sending { .. } => Some(Kind::Sending),
+            Self::Stored {
+                verification: Verification::Due,
+                ..
+            } => Some(Kind::Due),
+            Self::Waiting | Self::Stored { .. } => None,
+        }
+    }
+
     pub(crate) fn checksum(&self) -> Option<Checksum> {
         match self {
             Self::Waiting | Self::Hashing => None,

@@ -3,10 +3,12 @@
 use syncsphere_protocol::{Checksum, Crc64Nvme, Md5, PartNumber, PartPlan, PartRange, UploadKind};
 
 use crate::checkpoint::KnownPart;
-use crate::part::{Part, Verification};
+use crate::part::{Kind, Part, Verification};
+use crate::queue::Class;
 use crate::time::Moment;
 use crate::vec_map::VecMap;
 use crate::wire::push_digits;
+
 /// How often a part has failed.
 #[derive(Debug, Clone, Copy)]
 struct Failures {
@@ -20,7 +22,10 @@ struct Failures {
 #[derive(Debug)]
 pub(crate) struct Parts {
     plan: PartPlan,
+    class: Class,
     parts: Vec<Part>,
+    /// How many parts of each [`Kind`] there are.
+    counts: [usize; Kind::COUNT],
     failures: VecMap<PartNumber, Failures>,
     /// What was read of parts that have to be read again: both readings have to be the same.
     earlier_readings: VecMap<PartNumber, Checksum>,
@@ -41,6 +46,8 @@ impl Parts {
     pub(crate) fn new(plan: PartPlan) -> Self {
         Self {
             plan,
+            class: Class::of(plan),
+            counts: [0; Kind::COUNT],
             parts: vec![Part::Waiting; usize::from(plan.part_count())],
             failures: VecMap::new(),
             earlier_readings: VecMap::new(),
@@ -55,6 +62,16 @@ impl Parts {
 
     pub(crate) fn plan(&self) -> PartPlan {
         self.plan
+    }
+
+    /// How long the file takes, for the order of files.
+    pub(crate) fn class(&self) -> Class {
+        self.class
+    }
+
+    /// How many parts are of a kind, without looking at them.
+    pub(crate) fn count(&self, kind: Kind) -> usize {
+        self.counts.get(kind as usize).copied().unwrap_or_default()
     }
 
     pub(crate) fn get(&self, part: PartNumber) -> Option<&Part> {
@@ -85,14 +102,17 @@ impl Parts {
         if matches!(state, Part::Stored { .. }) {
             self.stored_bytes = self.stored_bytes.saturating_add(length);
         } else {
-            self.first_open = self.first_open.min(index);
             // What is sent anew is compared with the rest anew.
             self.read_again = false;
         }
+        // Where the part is done after all, the loop below goes past it again.
+        self.first_open = self.first_open.min(index);
         if !matches!(state, Part::Waiting) {
             self.first_untouched = self.first_untouched.max(index + 1);
         }
+        let (before, after) = (slot.kind(), state.kind());
         *slot = state;
+        self.recount(before, after);
         while matches!(
             self.parts.get(self.first_open),
             Some(Part::Stored {
@@ -101,6 +121,16 @@ impl Parts {
             })
         ) {
             self.first_open += 1;
+        }
+    }
+
+    /// A part of one kind is of another now.
+    fn recount(&mut self, before: Option<Kind>, after: Option<Kind>) {
+        if let Some(count) = before.and_then(|kind| self.counts.get_mut(kind as usize)) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(count) = after.and_then(|kind| self.counts.get_mut(kind as usize)) {
+            *count += 1;
         }
     }
 
@@ -125,8 +155,22 @@ impl Parts {
     /// one would end last, alone.
     pub(crate) fn would_overtake(&self, part: PartNumber) -> bool {
         let length = self.range(part).length;
-        self.open()
-            .any(|(number, state)| matches!(state, Part::Hashing) && self.range(number).length > length)
+        self.of_kind(Kind::Hashing)
+            .any(|number| self.range(number).length > length)
+    }
+
+    /// The first part of a kind.
+    pub(crate) fn first(&self, kind: Kind) -> Option<PartNumber> {
+        self.of_kind(kind).next()
+    }
+
+    /// The parts of a kind, in order; where there are none, none are looked at.
+    pub(crate) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = PartNumber> {
+        let some = (self.count(kind) > 0).then(|| self.open());
+        some.into_iter()
+            .flatten()
+            .filter(move |(_, part)| part.kind() == Some(kind))
+            .map(|(number, _)| number)
     }
 
     /// The parts that are neither untouched nor done for good, in order. Short, since parts are
@@ -163,13 +207,8 @@ impl Parts {
 
     /// Parts that are hashed or about to be, but not on their way yet.
     pub(crate) fn ahead(&self) -> usize {
-        let is_ahead = |part: &Part| {
-            matches!(
-                part,
-                Part::Hashing | Part::Hashed { .. } | Part::Signing { .. } | Part::Ready { .. }
-            )
-        };
-        self.open().filter(|(_, part)| is_ahead(part)).count()
+        let kinds = [Kind::Hashing, Kind::Hashed, Kind::Signing, Kind::Ready];
+        kinds.map(|kind| self.count(kind)).iter().sum()
     }
 
     /// What is known of parts whose states begin anew: how often they failed, and what was read of them.
@@ -203,6 +242,11 @@ impl Parts {
                 self.first_open = 0;
             }
         }
+        let due = self.parts.iter().filter(|part| part.kind() == Some(Kind::Due));
+        let due = due.count();
+        if let Some(count) = self.counts.get_mut(Kind::Due as usize) {
+            *count = due;
+        }
     }
 
     /// A stored part read otherwise than it was sent: has it read once more. `false` where that has been done, and the same
@@ -215,8 +259,13 @@ impl Parts {
             return false;
         }
         self.doubted.push(part);
-        if let Some(Part::Stored { verification, .. }) = self.parts.get_mut(part.index()) {
-            *verification = Verification::Due;
+        if let Some(Part::Stored { checksum, .. }) = self.get(part) {
+            let (checksum, verification) = (*checksum, Verification::Due);
+            let stored = Part::Stored {
+                checksum,
+                verification,
+            };
+            self.set(part, stored);
         }
         true
     }
@@ -329,65 +378,5 @@ impl Parts {
                 })
             })
             .collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use syncsphere_protocol::Tail;
-
-    use super::*;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    fn number(n: u64) -> PartNumber {
-        PartNumber::try_from(n).expect("a part number")
-    }
-
-    fn stored(verification: Verification) -> Part {
-        Part::Stored {
-            checksum: None,
-            verification,
-        }
-    }
-
-    #[test]
-    fn parts_are_taken_in_order_and_counted_once() {
-        let mut parts = Parts::new(PartPlan::new(40 << 20, 16 << 20).expect("three parts"));
-        assert_eq!(parts.next_waiting(), Some(number(1)));
-        parts.set(number(1), Part::Hashing);
-        assert_eq!(parts.next_waiting(), Some(number(2)));
-        parts.set(number(2), stored(Verification::Verified));
-        parts.set(number(2), stored(Verification::Verified));
-        assert_eq!(parts.stored_bytes(), 16 << 20);
-        parts.set(number(1), Part::Waiting);
-        assert_eq!(
-            parts.next_waiting(),
-            Some(number(1)),
-            "a part to be read again comes first"
-        );
-        parts.set(number(1), stored(Verification::Verified));
-        parts.set(number(3), stored(Verification::Due));
-        assert_eq!(parts.stored_bytes(), 40 << 20);
-        assert!(!parts.all_done(), "part 3 is still to be verified");
-        parts.set(number(3), stored(Verification::Verified));
-        assert!(parts.all_done());
-        assert_eq!(parts.next_waiting(), None);
-    }
-
-    #[test]
-    fn a_smaller_part_waits_while_a_larger_one_is_hashed() {
-        let tail = Tail {
-            after: 2,
-            part_size: 6 << 20,
-        };
-        let plan = PartPlan::new(40 << 20, 16 << 20).and_then(|plan| plan.with_tail(Some(tail)));
-        let mut parts = Parts::new(plan.expect("four parts"));
-        let [second, third, last] = [2, 3, 4].map(|number| PartNumber::try_from(number).expect("1 to 4"));
-        parts.set(second, Part::Hashing);
-        assert!(parts.would_overtake(third));
-        parts.set(second, Part::Hashed { checksum: None });
-        parts.set(third, Part::Hashing);
-        assert!(!parts.would_overtake(second) && parts.would_overtake(last));
     }
 }

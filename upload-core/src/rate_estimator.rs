@@ -61,6 +61,11 @@ impl RateEstimator {
         };
     }
 
+    /// Bytes to show.
+    pub(crate) fn shown(&self) -> u64 {
+        self.shown
+    }
+
     /// What to show for a file of `total` bytes.
     pub(crate) fn progress(&self, total: u64) -> Progress {
         let left = total.saturating_sub(self.shown) as f64;

@@ -121,7 +121,7 @@ impl Upload {
 
     /// How long it takes, for the order of files.
     pub(crate) fn class(&self) -> Class {
-        Class::of(self.parts.plan())
+        self.parts.class()
     }
 
     /// The session, once there is one.

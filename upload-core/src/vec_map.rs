@@ -1,9 +1,7 @@
 //! A map for few entries.
 
 /// A map kept as a sorted list. For the dozens of calls and attempts that are ever under way it is as
-/// quick as a tree, and each kind of tree would be 3 KB more for every page to download, gzipped. Uploads
-/// may be many thousands; they come in order, and since the values are boxed, closing the gap that one
-/// leaves moves a few bytes of each.
+/// quick as a tree, and each kind of tree would be 3 KB more for every page to download, gzipped.
 #[derive(Debug, Clone)]
 pub(crate) struct VecMap<K, V>(Vec<(K, Box<V>)>);
 
@@ -40,11 +38,6 @@ impl<K: Ord + Copy, V> VecMap<K, V> {
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         let place = self.position(*key).ok()?;
         Some(*self.0.remove(place).1)
-    }
-
-    /// Whether there is an entry of this key.
-    pub(crate) fn contains_key(&self, key: &K) -> bool {
-        self.position(*key).is_ok()
     }
 
     /// The value of a key.

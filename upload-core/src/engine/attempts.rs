@@ -7,7 +7,7 @@ use syncsphere_protocol::{Checksum, PartNumber};
 use super::Engine;
 use crate::error::UploadError;
 use crate::io::{Action, AttemptId, TaskId, TransferFailure};
-use crate::part::{Part, Verification};
+use crate::part::{Kind, Part, Verification};
 use crate::stall_detector::BUFFERED;
 use crate::time::Moment;
 use crate::upload::{Attempt, Purpose};
@@ -233,18 +233,12 @@ impl Engine {
     /// Ends all waits of parts: the network is back.
     pub(super) fn end_all_backoffs(&mut self) {
         let now = self.now;
-        for task in self.active.clone() {
-            let Some(upload) = self.uploads.get_mut(&task) else {
-                continue;
-            };
+        let mut at = 0;
+        while let Some((_, upload)) = self.uploads.active_at_mut(at) {
+            at += 1;
             upload.openings.end_rest();
             upload.disagreements.end_rest();
-            let waiting: Vec<PartNumber> = upload
-                .parts
-                .open()
-                .filter(|(_, part)| matches!(part, Part::BackingOff { .. }))
-                .map(|(number, _)| number)
-                .collect();
+            let waiting: Vec<PartNumber> = upload.parts.of_kind(Kind::BackingOff).collect();
             for number in waiting {
                 if let Some(Part::BackingOff { checksum, lease, .. }) = upload.parts.get(number).cloned() {
                     upload.parts.set(

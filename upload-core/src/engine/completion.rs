@@ -28,14 +28,12 @@ impl Engine {
     /// together with others that end at about the same time.
     pub(super) fn complete(&mut self) {
         let mut small = Vec::new();
-        for task in self.active.clone() {
-            let Some(upload) = self
-                .uploads
-                .get_mut(&task)
-                .filter(|upload| upload.parts.all_done())
-            else {
+        let mut at = 0;
+        while let Some((task, upload)) = self.uploads.active_at_mut(at) {
+            at += 1;
+            if !upload.parts.all_done() {
                 continue;
-            };
+            }
             match upload.transferring().map(|session| session.kind) {
                 Some(UploadKind::Single) => small.push(task),
                 Some(UploadKind::Multipart) => {

@@ -63,7 +63,7 @@ impl Engine {
             .uploads
             .iter()
             .filter(|(_, upload)| is_hopeless(upload))
-            .map(|(task, _)| *task)
+            .map(|(task, _)| task)
             .collect();
         for task in hopeless {
             self.fail(task, UploadError::storage_unreachable(reason));

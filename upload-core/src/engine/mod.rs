@@ -47,6 +47,7 @@ use crate::queue::Queue;
 use crate::stall_detector::StallDetector;
 use crate::time::Moment;
 use crate::upload::{Attempt, IdGenerator, Phase, Purpose, Upload};
+use crate::uploads::Uploads;
 use crate::vec_map::VecMap;
 use crate::window::{Window, window};
 
@@ -90,11 +91,9 @@ pub struct Engine {
     ids: IdGenerator,
     now: Moment,
     online: bool,
-    uploads: VecMap<TaskId, Upload>,
+    uploads: Uploads,
     /// Uploads that wait for their turn.
     queue: Queue,
-    /// Uploads under way, in the order in which they began.
-    active: Vec<TaskId>,
     attempts: VecMap<AttemptId, Attempt>,
     calls: PendingCalls,
     window: Box<dyn Window>,
@@ -142,9 +141,8 @@ impl Engine {
             ids: IdGenerator::default(),
             now: Moment::default(),
             online: true,
-            uploads: VecMap::new(),
+            uploads: Uploads::default(),
             queue: Queue::default(),
-            active: Vec::new(),
             attempts: VecMap::new(),
             calls: PendingCalls::default(),
             origins: Origins::default(),
@@ -201,7 +199,7 @@ impl Engine {
 
     /// When to feed [`Input::Timeout`], and why. Changes with every input.
     pub fn poll_timeout(&self) -> Option<(Moment, TimerReason)> {
-        self.timers().min()
+        self.next_timer()
     }
 
     fn add(&mut self, task: TaskId, file: FileDescription) {
@@ -248,7 +246,7 @@ impl Engine {
             call: None,
         };
         self.uploads.insert(task, Upload::new(file, plan, phase));
-        self.active.push(task);
+        self.uploads.begin(task);
     }
 
     fn pause(&mut self, task: TaskId) {
@@ -329,11 +327,15 @@ impl Engine {
     /// Forgets a task: its attempts are cancelled and answers to its calls will be ignored.
     fn remove(&mut self, task: TaskId) {
         self.cancel_attempts(task);
-        if let Some(call) = self.uploads.remove(&task).and_then(|upload| upload.own_call()) {
+        let Some(upload) = self.uploads.remove(task) else {
+            return;
+        };
+        if let Some(call) = upload.own_call() {
             self.calls.drop_own(call, task);
         }
-        self.queue.remove(task);
-        self.active.retain(|active| *active != task);
+        if matches!(upload.phase, Phase::Queued) {
+            self.queue.remove(task);
+        }
     }
 
     /// Asks the coordinator, as soon as it may be asked.

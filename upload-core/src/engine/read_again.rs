@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::queue::Class;
-use crate::upload::{Phase, Upload};
+use crate::upload::Phase;
 
 impl Engine {
     /// Has files whose parts are all stored read once more.
@@ -14,13 +14,13 @@ impl Engine {
         if !(self.config.read_again && self.config.integrity) {
             return;
         }
-        for task in &self.active {
-            let is_due = |upload: &&mut Upload| {
-                upload.class() != Class::Single
-                    && matches!(upload.phase, Phase::Transferring(_))
-                    && upload.parts.all_done()
-            };
-            if let Some(upload) = self.uploads.get_mut(task).filter(is_due) {
+        let mut at = 0;
+        while let Some((_, upload)) = self.uploads.active_at_mut(at) {
+            at += 1;
+            let is_due = upload.class() != Class::Single
+                && matches!(upload.phase, Phase::Transferring(_))
+                && upload.parts.all_done();
+            if is_due {
                 upload.parts.read_again();
             }
         }

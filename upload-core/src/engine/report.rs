@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Engine, TimerReason};
+use super::Engine;
 use crate::io::{Action, Notice, TaskId};
 use crate::time::Moment;
-use crate::upload::Purpose;
+use crate::upload::{Purpose, Upload};
 use crate::vec_map::VecMap;
 
 /// Shortest time between two progress notices of one task.
@@ -17,30 +17,33 @@ const CHECKPOINT_EVERY: Duration = Duration::from_millis(1000);
 impl Engine {
     /// Tells and keeps what has changed since the last time.
     pub(super) fn report(&mut self) {
-        for task in self.active.clone() {
-            self.measure(task);
-            self.report_state(task);
-            if self.progress_due(task).is_some_and(|at| at <= self.now) {
+        let in_flight = self.bytes_in_flight();
+        let (now, outage) = (self.now, self.is_held_up());
+        let mut at = 0;
+        while let Some((task, upload)) = self.uploads.active_at_mut(at) {
+            at += 1;
+            if !upload.paused {
+                let of_task = in_flight.iter().filter(|(of, _)| *of == task);
+                let in_flight: u64 = of_task.map(|(_, bytes)| bytes).sum();
+                upload.rate.update(upload.parts.stored_bytes() + in_flight, now);
+            }
+            let state = upload.state(outage);
+            let progress = progress_due(upload, now).is_some_and(|at| at <= now);
+            let checkpoint = checkpoint_due(upload, now).is_some_and(|at| at <= now);
+            if upload.reported.state != Some(state) {
+                self.report_state(task);
+            }
+            if progress {
                 self.report_progress(task);
             }
-            if self.checkpoint_due(task).is_some_and(|at| at <= self.now) {
+            if checkpoint {
                 self.save(task);
             }
         }
     }
 
-    /// When something that is held back comes due.
-    pub(super) fn report_timers(&self) -> impl Iterator<Item = (Moment, TimerReason)> {
-        self.active.iter().flat_map(|task| {
-            let progress = self.progress_due(*task).map(|at| (at, TimerReason::Progress));
-            let checkpoint = self.checkpoint_due(*task).map(|at| (at, TimerReason::Checkpoint));
-            progress.into_iter().chain(checkpoint)
-        })
-    }
-
     pub(super) fn report_state(&mut self, task: TaskId) {
-        let outage =
-            !self.online || self.outage.is_down() || self.calls.is_failing() || self.waits_for_answers();
+        let outage = self.is_held_up();
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };
@@ -49,6 +52,11 @@ impl Engine {
             upload.reported.state = Some(state);
             self.notify(task, Notice::State(state));
         }
+    }
+
+    /// Whether neither this page nor a file is to blame for a standstill.
+    fn is_held_up(&self) -> bool {
+        !self.online || self.outage.is_down() || self.calls.is_failing() || self.waits_for_answers()
     }
 
     pub(super) fn report_progress(&mut self, task: TaskId) {
@@ -62,45 +70,20 @@ impl Engine {
         self.notify(task, Notice::Progress(progress));
     }
 
-    /// Counts a task's bytes: what storage holds, and of each part in flight what its furthest
-    /// request has handed to the network.
-    fn measure(&mut self, task: TaskId) {
-        let Some(upload) = self.uploads.get_mut(&task) else {
-            return;
-        };
-        let mut in_flight = VecMap::new();
+    /// What is on its way: of each part the bytes that its furthest request has handed to the network.
+    fn bytes_in_flight(&self) -> Vec<(TaskId, u64)> {
+        let mut parts = VecMap::new();
         for attempt in self.attempts.values() {
-            if attempt.task == task && attempt.purpose == Purpose::Send {
+            if attempt.purpose == Purpose::Send
+                && let Some(upload) = self.uploads.get(&attempt.task)
+            {
                 let most = upload.parts.range(attempt.part).length;
-                let furthest = in_flight.get(&attempt.part).copied().unwrap_or(0_u64);
-                in_flight.insert(attempt.part, attempt.loaded.min(most).max(furthest));
+                let part = (attempt.task, attempt.part);
+                let furthest = parts.get(&part).copied().unwrap_or(0_u64);
+                parts.insert(part, attempt.loaded.min(most).max(furthest));
             }
         }
-        let loaded = upload.parts.stored_bytes() + in_flight.values().sum::<u64>();
-        if !upload.paused {
-            upload.rate.update(loaded, self.now);
-        }
-    }
-
-    fn progress_due(&self, task: TaskId) -> Option<Moment> {
-        let upload = self.uploads.get(&task)?;
-        let news = upload.rate.progress(upload.file.size);
-        let is_news = upload
-            .reported
-            .progress
-            .is_none_or(|told| told.loaded != news.loaded);
-        is_news.then(|| {
-            upload
-                .reported
-                .progress_at
-                .map_or(self.now, |at| at + PROGRESS_EVERY)
-        })
-    }
-
-    fn checkpoint_due(&self, task: TaskId) -> Option<Moment> {
-        let upload = self.uploads.get(&task)?;
-        let is_known = upload.unsaved && upload.session().is_some();
-        is_known.then(|| upload.saved_at.map_or(self.now, |at| at + CHECKPOINT_EVERY))
+        parts.iter().map(|((task, _), bytes)| (*task, *bytes)).collect()
     }
 
     pub(super) fn save(&mut self, task: TaskId) {
@@ -117,4 +100,18 @@ impl Engine {
             });
         }
     }
+}
+
+/// When progress that is held back comes due.
+pub(super) fn progress_due(upload: &Upload, now: Moment) -> Option<Moment> {
+    let told = upload.reported.progress;
+    let is_news = told.is_none_or(|told| told.loaded != upload.rate.shown());
+    let last = upload.reported.progress_at;
+    is_news.then(|| last.map_or(now, |at| at + PROGRESS_EVERY))
+}
+
+/// When a checkpoint that is held back comes due.
+pub(super) fn checkpoint_due(upload: &Upload, now: Moment) -> Option<Moment> {
+    let is_known = upload.unsaved && upload.session().is_some();
+    is_known.then(|| upload.saved_at.map_or(now, |at| at + CHECKPOINT_EVERY))
 }

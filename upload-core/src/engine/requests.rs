@@ -8,9 +8,9 @@ use syncsphere_protocol::{
 };
 
 use super::Engine;
-use super::schedule::{WINDOWS_AHEAD, count};
+use super::schedule::WINDOWS_AHEAD;
 use crate::io::{Call, TaskId};
-use crate::part::Part;
+use crate::part::{Kind, Part};
 use crate::pending_calls::CallSubject;
 use crate::queue::Class;
 use crate::time::Moment;
@@ -36,12 +36,11 @@ const OPENING_DELAY: Duration = Duration::from_millis(10);
 impl Engine {
     /// Opens, in one request, all uploads whose first part is ready to be signed.
     pub(super) fn initiate(&mut self) {
-        let may_initiate = |task: &&TaskId| {
-            self.uploads
-                .get(task)
-                .is_some_and(|upload| self.may_initiate(upload))
-        };
-        let waiting: Vec<TaskId> = self.active.iter().filter(may_initiate).copied().collect();
+        let ready = self
+            .uploads
+            .active()
+            .filter(|(_, upload)| self.may_initiate(upload));
+        let waiting: Vec<TaskId> = ready.map(|(task, _)| task).collect();
         if waiting.is_empty() {
             return;
         }
@@ -49,7 +48,7 @@ impl Engine {
         let ready: usize = self
             .sending_uploads()
             .filter(|upload| upload.class() == Class::Single)
-            .map(|upload| count(upload, |part| matches!(part, Part::Ready { .. })))
+            .map(|upload| upload.parts.count(Kind::Ready))
             .sum();
         let is_urgent = ready < self.window.limit() * WINDOWS_AHEAD;
         let are_enough = waiting.len() >= MAX_FILES_PER_INITIATE;
@@ -98,37 +97,37 @@ impl Engine {
     /// Whether a file can be opened: its first part is hashed, and so are as many as can be sent at
     /// once, or it has waited for them long enough.
     fn may_initiate(&self, upload: &Upload) -> bool {
-        let wanted = self
-            .window
-            .limit()
-            .min(usize::from(upload.parts.plan().part_count()));
-        let hashed = hashed(upload);
+        let hashed = upload.parts.count(Kind::Hashed);
+        let are_enough = || {
+            let wanted = self.window.limit();
+            hashed >= wanted.min(usize::from(upload.parts.plan().part_count()))
+        };
         is_opening(upload)
             && upload.openings.rests_until(self.now).is_none()
             && hashed > 0
-            && (hashed >= wanted || self.now.since(upload.began) >= OPENING_DELAY)
+            && (are_enough() || self.now.since(upload.began) >= OPENING_DELAY)
     }
 
     /// When a file has waited long enough for more of its parts to be hashed.
-    pub(super) fn next_opening(&self) -> Option<Moment> {
-        let waiting = self
-            .active_uploads()
-            .filter(|upload| is_opening(upload) && hashed(upload) > 0);
-        let ends = waiting.map(|upload| {
-            let rest = upload.openings.rests_until(self.now).unwrap_or(self.now);
-            rest.max(upload.began + OPENING_DELAY)
-        });
-        ends.filter(|at| *at > self.now).min()
+    pub(super) fn next_opening(&self, upload: &Upload) -> Option<Moment> {
+        if !is_opening(upload) || upload.parts.count(Kind::Hashed) == 0 {
+            return None;
+        }
+        let rest = upload.openings.rests_until(self.now).unwrap_or(self.now);
+        let end = rest.max(upload.began + OPENING_DELAY);
+        (end > self.now).then_some(end)
     }
 
     /// Asks how uploads stand that an earlier page left, or that storage and engine see differently.
     pub(super) fn request_status(&mut self) {
         let is_asked = |upload: &&Upload| matches!(upload.phase, Phase::Restoring { call: Some(_), .. });
         let mut asked = self.active_uploads().filter(is_asked).count();
-        for task in self.active.clone() {
-            let Some(upload) = self.uploads.get(&task).filter(|upload| !upload.paused) else {
+        let mut at = 0;
+        while let Some((task, upload)) = self.uploads.active_at(at) {
+            at += 1;
+            if upload.paused {
                 continue;
-            };
+            }
             let is_waiting = match upload.phase {
                 Phase::Restoring { call: None, .. } => asked < STATES_AT_ONCE,
                 Phase::Resyncing(_, None) => upload.disagreements.rests_until(self.now).is_none(),
@@ -153,12 +152,11 @@ impl Engine {
     /// Asks for URLs, for all hashed parts of an upload at once, before the ready ones run out.
     pub(super) fn sign(&mut self) {
         let limit = self.window.limit();
-        for task in self.active.clone() {
-            let Some(upload) = self.uploads.get_mut(&task) else {
-                continue;
-            };
-            let ready = count(upload, |part| matches!(part, Part::Ready { .. }));
-            let hashed = hashed(upload);
+        let mut at = 0;
+        while let Some((task, upload)) = self.uploads.active_at_mut(at) {
+            at += 1;
+            let ready = upload.parts.count(Kind::Ready);
+            let hashed = upload.parts.count(Kind::Hashed);
             let is_urgent = ready < limit || hashed >= limit * WINDOWS_AHEAD;
             let Some(session) = upload.transferring() else {
                 continue;
@@ -179,10 +177,6 @@ impl Engine {
 
 fn is_opening(upload: &Upload) -> bool {
     !upload.paused && matches!(upload.phase, Phase::Opening)
-}
-
-fn hashed(upload: &Upload) -> usize {
-    count(upload, |part| matches!(part, Part::Hashed { .. }))
 }
 
 /// Moves up to `most` hashed parts to signing; gives what to ask for.

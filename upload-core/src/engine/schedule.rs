@@ -6,10 +6,11 @@
 
 use syncsphere_protocol::{Checksum, MAX_FILES_PER_INITIATE, PartNumber};
 
+use super::report::{checkpoint_due, progress_due};
 use super::{Engine, TimerReason};
 use crate::error::UploadError;
 use crate::io::{Action, TaskId};
-use crate::part::{Part, Verification};
+use crate::part::{Kind, Part, Verification};
 use crate::queue::Class;
 use crate::time::Moment;
 use crate::upload::{Attempt, Phase, Purpose, Upload};
@@ -48,24 +49,7 @@ impl Engine {
     }
 
     /// When to look again, and why.
-    pub(super) fn timers(&self) -> impl Iterator<Item = (Moment, TimerReason)> {
-        let retries = self
-            .active_uploads()
-            .flat_map(|upload| upload.parts.open())
-            .filter_map(|(_, part)| match part {
-                Part::BackingOff { until, .. } => Some((*until, TimerReason::RetryPart)),
-                _ => None,
-            });
-        let pauses = self.active_uploads().flat_map(|upload| {
-            let reads = upload.reads.rests_until(self.now);
-            let reads = reads.map(|until| (until, TimerReason::ReadFile));
-            let is_resyncing = matches!(upload.phase, Phase::Resyncing(_, None)) && !upload.paused;
-            let resync = upload.disagreements.rests_until(self.now);
-            let resync = resync
-                .filter(|_| is_resyncing)
-                .map(|until| (until, TimerReason::Resync));
-            reads.into_iter().chain(resync)
-        });
+    pub(super) fn next_timer(&self) -> Option<(Moment, TimerReason)> {
         let stalls = self
             .attempts
             .values()
@@ -74,37 +58,47 @@ impl Engine {
         let stalls = stalls.map(|at| (at, TimerReason::Stalled));
         // Without a network, calls wait for its return, not for a time.
         let calls = self.calls.next_send(self.now).filter(|_| self.online);
-        let calls = calls.map(|at| (at, TimerReason::RetryCall));
-        let probe = self
-            .outage
-            .next_probe(self.now)
-            .map(|at| (at, TimerReason::ProbeStorage));
-        let hedge = self.next_hedge_check().map(|at| (at, TimerReason::Hedge));
-        let opening = self.next_opening().map(|at| (at, TimerReason::Initiate));
-        let batch = self.next_batch().map(|at| (at, TimerReason::Complete));
-        retries
-            .chain(pauses)
-            .chain(stalls)
-            .chain(calls)
-            .chain(probe)
-            .chain(hedge)
-            .chain(batch)
-            .chain(opening)
-            .chain(self.report_timers())
+        let probe = self.outage.next_probe(self.now);
+        let others = [
+            (calls, TimerReason::RetryCall),
+            (probe, TimerReason::ProbeStorage),
+            (self.next_hedge_check(), TimerReason::Hedge),
+            (self.next_batch(), TimerReason::Complete),
+        ];
+        let others = others.into_iter().filter_map(|(at, why)| Some((at?, why)));
+        let uploads = self.active_uploads().filter_map(|upload| self.next_of(upload));
+        stalls.chain(others).chain(uploads).min()
+    }
+
+    /// When to look at an upload again, and why.
+    fn next_of(&self, upload: &Upload) -> Option<(Moment, TimerReason)> {
+        let retries = upload.parts.of_kind(Kind::BackingOff);
+        let retries = retries.filter_map(|number| match upload.parts.get(number) {
+            Some(Part::BackingOff { until, .. }) => Some(*until),
+            _ => None,
+        });
+        let is_resyncing = matches!(upload.phase, Phase::Resyncing(_, None)) && !upload.paused;
+        let resync = upload.disagreements.rests_until(self.now);
+        let moments = [
+            (retries.min(), TimerReason::RetryPart),
+            (upload.reads.rests_until(self.now), TimerReason::ReadFile),
+            (resync.filter(|_| is_resyncing), TimerReason::Resync),
+            (self.next_opening(upload), TimerReason::Initiate),
+            (progress_due(upload, self.now), TimerReason::Progress),
+            (checkpoint_due(upload, self.now), TimerReason::Checkpoint),
+        ];
+        let moments = moments.into_iter().filter_map(|(at, why)| Some((at?, why)));
+        moments.min()
     }
 
     /// Whether a part could be sent at once if the window allowed it.
     pub(super) fn has_part_ready(&self) -> bool {
-        self.sending_uploads().any(|upload| {
-            upload
-                .parts
-                .open()
-                .any(|(_, part)| matches!(part, Part::Ready { .. }))
-        })
+        let mut uploads = self.sending_uploads();
+        uploads.any(|upload| upload.parts.count(Kind::Ready) > 0)
     }
 
     pub(super) fn active_uploads(&self) -> impl Iterator<Item = &Upload> {
-        self.active.iter().filter_map(|task| self.uploads.get(task))
+        self.uploads.active().map(|(_, upload)| upload)
     }
 
     /// Uploads under way that are not paused. Parts that wait in a paused one feed no connection, so
@@ -128,10 +122,12 @@ impl Engine {
     fn end_due_backoffs(&mut self) {
         let (now, integrity, policy) = (self.now, self.config.integrity, self.config.retry);
         let mut wasting = Vec::new();
-        for task in &self.active {
-            let Some(upload) = self.uploads.get_mut(task) else {
+        let mut at = 0;
+        while let Some((task, upload)) = self.uploads.active_at_mut(at) {
+            at += 1;
+            if upload.parts.count(Kind::BackingOff) + upload.parts.count(Kind::Ready) == 0 {
                 continue;
-            };
+            }
             let mut unused = Vec::new();
             let due: Vec<(PartNumber, Part)> = upload
                 .parts
@@ -172,7 +168,7 @@ impl Engine {
             for number in unused {
                 let failures = upload.parts.count_failure(number, now);
                 if failures >= policy.max_attempts {
-                    wasting.push(*task);
+                    wasting.push(task);
                 }
                 let (checksum, lease) = (upload.parts.get(number).and_then(Part::checksum), None);
                 let until = now + policy.delay(failures, None, &mut self.random);
@@ -194,20 +190,17 @@ impl Engine {
 
     /// Takes files from the queue while the network could run dry.
     fn begin_uploads(&mut self) {
-        let mut waiting_parts = 0;
-        let mut waiting_bytes = 0;
+        let (mut waiting_parts, mut waiting_bytes) = (0, 0);
+        let (mut under_way, mut short) = (0, 0);
         for upload in self.sending_uploads() {
             let plan = upload.parts.plan();
             let left = plan.size().saturating_sub(upload.parts.stored_bytes());
             waiting_bytes += left;
             waiting_parts += left.div_ceil(plan.part_size()).max(1);
+            under_way += 1;
+            short += usize::from(upload.class() != Class::Long);
         }
         let enough_parts = (self.window.limit() * (WINDOWS_AHEAD + 1)) as u64;
-        let mut short = self
-            .sending_uploads()
-            .filter(|upload| upload.class() != Class::Long)
-            .count();
-        let mut under_way = self.sending_uploads().count();
         while under_way < MAX_ACTIVE {
             let may_run_dry = waiting_parts < enough_parts || waiting_bytes < BYTES_AHEAD;
             let uploads = &self.uploads;
@@ -219,7 +212,8 @@ impl Engine {
             } else {
                 None
             };
-            let Some(upload) = task.and_then(|task| self.uploads.get_mut(&task)) else {
+            let Some(task) = task else { return };
+            let Some(upload) = self.uploads.get_mut(&task) else {
                 return;
             };
             upload.phase = Phase::Opening;
@@ -228,7 +222,7 @@ impl Engine {
             waiting_parts += u64::from(upload.parts.plan().part_count());
             short += usize::from(upload.class() != Class::Long);
             under_way += 1;
-            self.active.extend(task);
+            self.uploads.begin(task);
         }
     }
 
@@ -236,7 +230,12 @@ impl Engine {
     /// those that an earlier page has stored.
     fn start_hashing(&mut self) {
         // What is prepared of small files feeds no large one's share of the requests, nor the reverse.
-        let mut ahead = Class::ALL.map(|class| (class, self.ahead(class)));
+        let mut ahead = Class::ALL.map(|class| (class, 0));
+        for upload in self.sending_uploads() {
+            if let Some((_, ahead)) = ahead.iter_mut().find(|(of, _)| *of == upload.class()) {
+                *ahead += upload.parts.ahead();
+            }
+        }
         let mut hashing = self
             .attempts
             .values()
@@ -248,10 +247,12 @@ impl Engine {
             false => HASHES_AT_ONCE,
         };
         let most_ahead = self.window.limit() * WINDOWS_AHEAD;
-        for task in self.active.clone() {
-            let Some(upload) = self.uploads.get(&task).filter(|upload| upload.may_hash(self.now)) else {
+        let mut at = 0;
+        while let Some((task, upload)) = self.uploads.active_at(at) {
+            at += 1;
+            if !upload.may_hash(self.now) {
                 continue;
-            };
+            }
             let class = upload.class();
             let Some((_, ahead)) = ahead.iter_mut().find(|(of, _)| *of == class) else {
                 continue;
@@ -281,29 +282,19 @@ impl Engine {
                 may_have = *ahead < most_ahead;
             }
         }
-        for task in self.active.clone() {
-            while hashing < most_hashing
-                && let Some(upload) = self.uploads.get(&task).filter(|upload| upload.may_hash(self.now))
-                && let Some(part) = first(upload, |part| {
-                    matches!(
-                        part,
-                        Part::Stored {
-                            verification: Verification::Due,
-                            ..
-                        }
-                    )
-                })
-            {
-                hashing += 1;
-                self.start(task, part, Purpose::Verify);
+        let mut at = 0;
+        while hashing < most_hashing
+            && let Some((task, upload)) = self.uploads.active_at(at)
+        {
+            let due = upload.parts.first(Kind::Due);
+            match due.filter(|_| upload.may_hash(self.now)) {
+                Some(part) => {
+                    hashing += 1;
+                    self.start(task, part, Purpose::Verify);
+                }
+                None => at += 1,
             }
         }
-    }
-
-    /// Parts of one class of files that are hashed, or being hashed, and not sent yet.
-    fn ahead(&self, class: Class) -> usize {
-        let of_class = self.sending_uploads().filter(|upload| upload.class() == class);
-        of_class.map(|upload| upload.parts.ahead()).sum()
     }
 
     /// Begins an attempt to hash a part.
@@ -335,12 +326,4 @@ impl Engine {
 
 pub(super) fn count(upload: &Upload, is: impl Fn(&Part) -> bool) -> usize {
     upload.parts.open().filter(|(_, part)| is(part)).count()
-}
-
-pub(super) fn first(upload: &Upload, is: impl Fn(&Part) -> bool) -> Option<PartNumber> {
-    upload
-        .parts
-        .open()
-        .find(|(_, part)| is(part))
-        .map(|(number, _)| number)
 }

@@ -5,9 +5,8 @@ use std::time::Duration;
 use syncsphere_protocol::PartNumber;
 
 use super::Engine;
-use super::schedule::first;
 use crate::io::{Action, TaskId};
-use crate::part::Part;
+use crate::part::{Kind, Part};
 use crate::queue::Class;
 use crate::upload::{Attempt, Purpose, Upload};
 
@@ -52,9 +51,7 @@ impl Engine {
     /// is taken back. It costs a long file part of one connection at the most, however many short ones come.
     fn make_room(&mut self) {
         let is_ready = |upload: &Upload| {
-            upload.class() != Class::Long
-                && upload.may_send(self.now)
-                && first(upload, |part| matches!(part, Part::Ready { .. })).is_some()
+            upload.class() != Class::Long && upload.may_send(self.now) && upload.parts.count(Kind::Ready) > 0
         };
         let are_all_long = self.in_flight_of(Class::Long) == self.in_flight();
         if !are_all_long || !self.sending_uploads().any(is_ready) {
@@ -103,20 +100,28 @@ impl Engine {
     /// Sends what is ready, in the order of the files.
     fn send_up_to(&mut self, most: usize, of: impl Fn(&Upload) -> bool) {
         let mut sent = 0;
-        for task in self.active.clone() {
-            while sent < most
-                && let Some(upload) = self.uploads.get(&task).filter(|upload| of(upload))
-                && upload.may_send(self.now)
-                && let Some(part) = first(
-                    upload,
-                    |part| matches!(part, Part::Ready { lease, .. } if self.has_room(lease.origin)),
-                )
-                && self.may_hold(upload.parts.range(part).length)
-            {
-                self.start_sending(task, part);
-                sent += 1;
+        let mut at = 0;
+        while sent < most
+            && let Some((task, upload)) = self.uploads.active_at(at)
+        {
+            let part = (upload.parts.count(Kind::Ready) > 0 && of(upload) && upload.may_send(self.now))
+                .then(|| self.first_with_room(upload))
+                .flatten();
+            match part {
+                Some(part) if self.may_hold(upload.parts.range(part).length) => {
+                    self.start_sending(task, part);
+                    sent += 1;
+                }
+                _ => at += 1,
             }
         }
+    }
+
+    /// The first part that is ready and whose address can carry one more.
+    fn first_with_room(&self, upload: &Upload) -> Option<PartNumber> {
+        let has_room = |part: &Part| matches!(part, Part::Ready { lease, .. } if self.has_room(lease.origin));
+        let mut ready = upload.parts.open().filter(|(_, part)| has_room(part));
+        ready.next().map(|(number, _)| number)
     }
 
     /// Whether the shell may hold so many more bytes in flight.

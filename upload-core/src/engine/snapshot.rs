@@ -1,9 +1,8 @@
 //! What the engine does at the moment, for display. Asking changes nothing.
 
 use super::Engine;
-use super::schedule::count;
 use crate::io::TaskId;
-use crate::part::Part;
+use crate::part::{Kind, Part};
 
 /// What the engine does at the moment, over all uploads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,11 +45,13 @@ pub enum PartState {
 impl Engine {
     /// What the engine does at the moment. Costs grow with the files under way.
     pub fn activity(&self) -> Activity {
-        let ready = |part: &Part| matches!(part, Part::Ready { .. });
         Activity {
             window: self.outage.cap(self.window.limit(), self.now),
             in_flight: self.in_flight(),
-            waiting: self.sending_uploads().map(|upload| count(upload, ready)).sum(),
+            waiting: self
+                .sending_uploads()
+                .map(|upload| upload.parts.count(Kind::Ready))
+                .sum(),
             retries: self.retries,
             hedges: self.hedges,
         }
