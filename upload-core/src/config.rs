@@ -16,6 +16,8 @@ pub struct Config {
     /// Most bytes in flight, over all files, though one part always goes: the shell holds each part in memory while it is
     /// sent. `None` where it does not.
     pub max_in_flight_bytes: Option<u64>,
+    /// Most bytes a second, over all files, see [`crate::Input::MaxRate`]; `None` for as many as the network carries.
+    pub max_rate: Option<u64>,
 }
 
 /// How many requests to storage may be in flight.
@@ -54,6 +56,7 @@ impl Default for Config {
             retry: RetryPolicy::default(),
             read_again: false,
             max_in_flight_bytes: None,
+            max_rate: None,
         }
     }
 }

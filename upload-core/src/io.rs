@@ -74,6 +74,10 @@ pub enum Input {
     /// otherwise than it did ends the upload with `file_changed`. For browsers that let a file change after the page got it
     /// and go on reading, so that the parts may never have been one file. Needs checksums; costs one reading of the file.
     ReadAgain(bool),
+    /// Most bytes a second, over all files, from now on; `None` for as many as the network carries. A request cannot be
+    /// slowed down, so the next one begins later: over any time, what is sent differs from the limit by a part or so. Parts
+    /// of files that begin under a limit are small for that reason (5 MiB where the limit is below 20 MiB a second).
+    MaxRate(Option<u64>),
     /// The shell has seen how its requests reach storage. Before, HTTP/1.1 is assumed.
     Storage(Connections),
     /// A part's checksum is known.

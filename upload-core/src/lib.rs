@@ -161,6 +161,7 @@ mod failure;
 mod io;
 mod origins;
 mod outage;
+mod pacer;
 mod part;
 mod parts;
 #[cfg(test)]

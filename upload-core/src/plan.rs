@@ -33,19 +33,22 @@ const TAIL_SHARE: u64 = 3;
 /// `wished` is the page's own part size, raised where 10,000 parts would not suffice. Otherwise
 /// the size follows from the file and from `connection_rate`, the bytes a second that one connection has
 /// lately carried, and the parts are made so that every round keeps all connections busy: all equal, or, with `tails`, ordinary
-/// ones first and then smaller ones. A file that one request should carry gets a part size no smaller than itself.
+/// ones first and then smaller ones. Where `most` is set, parts are about that large and no larger, as far as storage takes
+/// them. A file that one request should carry gets a part size no smaller than itself.
 pub(crate) fn plan(
     size: u64,
     connections: u16,
     wished: Option<u64>,
     connection_rate: Option<f64>,
+    most: Option<u64>,
     tails: bool,
 ) -> Result<PartPlan, InvalidPlan> {
     let needed = size.div_ceil(MAX_PART_COUNT);
     if let Some(wished) = wished {
         return PartPlan::new(size, wished.max(needed).clamp(MIN_PART_SIZE, MAX_PART_SIZE));
     }
-    if size <= SINGLE_REQUEST_LIMIT {
+    let most = most.map_or(u64::MAX, |most| most.max(MIN_PART_SIZE));
+    if size <= SINGLE_REQUEST_LIMIT.min(most) {
         return PartPlan::new(size, size.max(MIN_PART_SIZE));
     }
     let target = match connection_rate {
@@ -55,6 +58,7 @@ pub(crate) fn plan(
             .min(default_part_size(size).max(SMALLEST_BY_SPEED)),
         None => default_part_size(size),
     };
+    let target = target.min(most);
     let connections = u64::from(connections.max(1));
     if tails && let Some(plan) = tailed(size, target, connections) {
         return Ok(plan);
@@ -117,7 +121,7 @@ mod tests {
     fn small_files_are_one_request() {
         for size in [0, 1, 5 * MIB, SINGLE_REQUEST_LIMIT] {
             assert_eq!(
-                plan(size, 6, None, None, true).map(|plan| plan.part_count()),
+                plan(size, 6, None, None, None, true).map(|plan| plan.part_count()),
                 Ok(1)
             );
         }
@@ -126,7 +130,7 @@ mod tests {
     #[test]
     fn the_last_round_is_as_full_as_the_others() {
         for size in [64 * MIB, 256 * MIB, 300 * MIB, 1024 * MIB] {
-            let plan = plan(size, 6, None, None, false).expect("these sizes are ordinary");
+            let plan = plan(size, 6, None, None, None, false).expect("these sizes are ordinary");
             assert_eq!(plan.part_count() % 6, 0, "{size}");
             let last = plan.part_numbers().next_back().and_then(|part| plan.range(part));
             let shortfall = plan.part_size() - last.map_or(0, |range| range.length);
@@ -142,7 +146,7 @@ mod tests {
             (1024 * MIB, 10),
             (10_240 * MIB, 26),
         ] {
-            let plan = plan(size, 6, None, None, true).expect("these sizes are ordinary");
+            let plan = plan(size, 6, None, None, None, true).expect("these sizes are ordinary");
             let tail = plan.tail().expect("large enough for one");
             assert_eq!(
                 (tail.after, plan.part_count()),
@@ -159,18 +163,31 @@ mod tests {
     #[test]
     fn a_file_too_small_for_a_tail_has_equal_parts() {
         for size in [17 * MIB, 64 * MIB, 96 * MIB] {
-            let [with, without] = [true, false].map(|tails| plan(size, 6, None, None, tails));
+            let [with, without] = [true, false].map(|tails| plan(size, 6, None, None, None, tails));
             assert_eq!(with, without);
         }
     }
 
     #[test]
+    fn parts_are_no_larger_than_a_speed_limit_allows() {
+        for (size, most) in [(16 * MIB, 6 * MIB), (1024 * MIB, 5 * MIB), (1024 * MIB, 7 * MIB)] {
+            let plan = plan(size, 6, None, Some(20e6), Some(most), true).expect("ordinary sizes");
+            assert!(
+                plan.part_count() > 1 && plan.part_size() <= most,
+                "{size} {most} {plan:?}"
+            );
+        }
+        let raised = plan(MAX_OBJECT_SIZE, 6, None, None, Some(0), true).expect("raised to fit");
+        assert!(raised.part_count() > 9_000);
+    }
+
+    #[test]
     fn a_wish_is_kept_where_it_can_be() {
         assert_eq!(
-            plan(100 * MIB, 6, Some(8 * MIB), None, true).map(|plan| plan.part_size()),
+            plan(100 * MIB, 6, Some(8 * MIB), None, None, true).map(|plan| plan.part_size()),
             Ok(8 * MIB)
         );
-        let raised = plan(MAX_OBJECT_SIZE, 6, Some(8 * MIB), None, true).expect("raised to fit");
+        let raised = plan(MAX_OBJECT_SIZE, 6, Some(8 * MIB), None, None, true).expect("raised to fit");
         assert_eq!(raised.part_count(), 10_000);
     }
 
@@ -181,15 +198,16 @@ mod tests {
             connections in 0..64_u16,
             wished in proptest::option::of(any::<u64>()),
             rate in proptest::option::of(any::<f64>()),
+            most in proptest::option::of(any::<u64>()),
             tails: bool,
         ) {
-            let plan = plan(size, connections, wished, rate, tails).expect("within the object limit");
+            let plan = plan(size, connections, wished, rate, most, tails).expect("within the object limit");
             prop_assert_eq!(plan.size(), size);
         }
 
         #[test]
         fn beyond_the_limit_there_is_none(size in MAX_OBJECT_SIZE + 1..) {
-            prop_assert_eq!(plan(size, 6, None, None, true), Err(InvalidPlan::FileTooLarge));
+            prop_assert_eq!(plan(size, 6, None, None, None, true), Err(InvalidPlan::FileTooLarge));
         }
     }
 }

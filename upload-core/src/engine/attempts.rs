@@ -137,7 +137,7 @@ impl Engine {
         upload.unsaved = true;
         upload.reads.reset();
         for duplicate in duplicates.into_iter().filter(|duplicate| *duplicate != id) {
-            self.attempts.remove(&duplicate);
+            self.end_attempt(duplicate);
             self.push(Action::Cancel { attempt: duplicate });
         }
 
@@ -154,7 +154,7 @@ impl Engine {
         self.stored_at = Some(self.now);
         self.outage.reset();
         self.diagnosis(is_form).on_answer();
-        let limited = self.has_part_ready();
+        let limited = self.has_part_ready() && self.pacer.next_start(self.now).is_none();
         self.window.on_stored(length, in_flight, limited, self.now);
     }
 
@@ -263,7 +263,7 @@ impl Engine {
             .map(|(id, _)| *id)
             .collect();
         for id in ids {
-            let Some(attempt) = self.attempts.remove(&id) else {
+            let Some(attempt) = self.end_attempt(id) else {
                 continue;
             };
             self.push(Action::Cancel { attempt: id });

@@ -41,7 +41,7 @@ impl Engine {
             self.stored(id);
             return;
         }
-        let Some(attempt) = self.attempts.remove(&id) else {
+        let Some(attempt) = self.end_attempt(id) else {
             return;
         };
         if attempt.purpose == Purpose::Send {

@@ -21,6 +21,8 @@ pub(super) struct Harness {
     pub sending: Vec<AttemptId>,
     /// Where in their file the bytes of all requests so far begin.
     pub offsets: Vec<(AttemptId, u64)>,
+    /// When they began, and of how many bytes they are.
+    pub requests: Vec<(Moment, AttemptId, u64)>,
     /// Checksums that are being computed, and how many were answered.
     pub hashing: Vec<AttemptId>,
     pub hashed: u32,
@@ -48,6 +50,7 @@ impl Harness {
             now: Moment::from_millis(1),
             sending: Vec::new(),
             offsets: Vec::new(),
+            requests: Vec::new(),
             hashing: Vec::new(),
             hashed: 0,
             told: Vec::new(),
@@ -112,6 +115,7 @@ impl Harness {
         match action {
             Action::Send { attempt, range, .. } => {
                 self.sending.push(attempt);
+                self.requests.push((self.now, attempt, range.length));
                 self.offsets.push((attempt, range.offset));
             }
             Action::Hash { attempt, range, .. } => {

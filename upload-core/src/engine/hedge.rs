@@ -27,6 +27,7 @@ impl Engine {
             && self.online
             && !self.outage.is_down()
             && self.window.limit() > self.in_flight()
+            && self.pacer.next_start(self.now).is_none()
         {
             let Attempt { task, part, .. } = attempt;
             let Some(upload) = self.uploads.get(&task) else {

@@ -18,6 +18,8 @@ mod failures;
 mod harness;
 mod hedge;
 #[cfg(test)]
+mod pacing_tests;
+#[cfg(test)]
 mod proof_tests;
 mod read_again;
 #[cfg(test)]
@@ -41,6 +43,7 @@ use crate::error::{Fate, UploadError, UploadErrorCode};
 use crate::io::{Action, AttemptId, Call, CallId, FileDescription, Input, Notice, TaskId, TaskState};
 use crate::origins::{Origin, Origins};
 use crate::outage::Outage;
+use crate::pacer::Pacer;
 use crate::pending_calls::{CallSubject, PendingCalls};
 use crate::plan::plan;
 use crate::queue::Queue;
@@ -72,6 +75,8 @@ pub enum TimerReason {
     Resync,
     /// A file has waited long enough for more of its first parts to be hashed.
     Initiate,
+    /// The speed limit lets the next request begin.
+    Pace,
     /// Small files have waited long enough to be finalized together.
     Complete,
     /// Progress that has been held back is due.
@@ -97,6 +102,7 @@ pub struct Engine {
     attempts: VecMap<AttemptId, Attempt>,
     calls: PendingCalls,
     window: Box<dyn Window>,
+    pacer: Pacer,
     origins: Origins,
     outage: Outage,
     /// Of requests without a form, and with one.
@@ -136,6 +142,7 @@ impl Engine {
     pub fn new(config: Config, seed: u64) -> Self {
         Self {
             window: window(config.concurrency),
+            pacer: Pacer::new(config.max_rate),
             config,
             random: fastrand::Rng::with_seed(seed),
             ids: IdGenerator::default(),
@@ -179,6 +186,7 @@ impl Engine {
             Input::Discard(upload_id) => self.free(upload_id),
             Input::Network { online } => self.network(online),
             Input::ReadAgain(wanted) => self.config.read_again = wanted,
+            Input::MaxRate(rate) => self.pacer.set_rate(rate, self.now),
             Input::Storage(connections) => self.window.set_connections(connections),
             Input::Hashed { attempt, checksum } => self.hashed(attempt, checksum),
             Input::Sent { attempt, loaded } => self.sent(attempt, loaded),
@@ -206,14 +214,7 @@ impl Engine {
         if self.uploads.contains_key(&task) {
             return;
         }
-        let wished = self.config.part_size;
-        match plan(
-            file.size,
-            self.expected_connections(),
-            wished,
-            self.connection_rate,
-            self.tails,
-        ) {
+        match self.plan(file.size) {
             Ok(plan) => {
                 let upload = Upload::new(file, plan, Phase::Queued);
                 self.queue.push(task, upload.class());
@@ -222,6 +223,20 @@ impl Engine {
             }
             Err(error) => self.notify(task, Notice::Failed(Box::new(no_plan_error(error)))),
         }
+    }
+
+    /// How a file that begins now is cut into parts.
+    pub(super) fn plan(&self, size: u64) -> Result<PartPlan, InvalidPlan> {
+        let Config { part_size, .. } = self.config;
+        let (rate, most) = (self.connection_rate, self.pacer.largest_part());
+        plan(
+            size,
+            self.expected_connections(),
+            part_size,
+            rate,
+            most,
+            self.tails,
+        )
     }
 
     fn restore(&mut self, task: TaskId, file: FileDescription, checkpoint: Checkpoint) {
@@ -349,6 +364,18 @@ impl Engine {
         let id = self.ids.attempt();
         self.attempts.insert(id, attempt);
         id
+    }
+
+    /// Ends an attempt; what it has not sent is left of the speed limit.
+    fn end_attempt(&mut self, id: AttemptId) -> Option<Attempt> {
+        let attempt = self.attempts.remove(&id)?;
+        if attempt.purpose == Purpose::Send
+            && let Some(upload) = self.uploads.get(&attempt.task)
+        {
+            let length = upload.parts.range(attempt.part).length;
+            self.pacer.on_unsent(length.saturating_sub(attempt.loaded));
+        }
+        Some(attempt)
     }
 
     fn push(&mut self, action: Action) {

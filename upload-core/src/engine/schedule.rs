@@ -11,6 +11,7 @@ use super::{Engine, TimerReason};
 use crate::error::UploadError;
 use crate::io::{Action, TaskId};
 use crate::part::{Kind, Part, Verification};
+use crate::parts::Parts;
 use crate::queue::Class;
 use crate::time::Moment;
 use crate::upload::{Attempt, Phase, Purpose, Upload};
@@ -59,11 +60,13 @@ impl Engine {
         // Without a network, calls wait for its return, not for a time.
         let calls = self.calls.next_send(self.now).filter(|_| self.online);
         let probe = self.outage.next_probe(self.now);
+        let paced = self.pacer.next_start(self.now);
         let others = [
             (calls, TimerReason::RetryCall),
             (probe, TimerReason::ProbeStorage),
             (self.next_hedge_check(), TimerReason::Hedge),
             (self.next_batch(), TimerReason::Complete),
+            (paced.filter(|_| self.has_part_ready()), TimerReason::Pace),
         ];
         let others = others.into_iter().filter_map(|(at, why)| Some((at?, why)));
         let uploads = self.active_uploads().filter_map(|upload| self.next_of(upload));
@@ -213,9 +216,16 @@ impl Engine {
                 None
             };
             let Some(task) = task else { return };
+            let planned = self.uploads.get(&task).map(|upload| self.plan(upload.file.size));
             let Some(upload) = self.uploads.get_mut(&task) else {
                 return;
             };
+            // More is known of network and storage by now than when the page came with the file.
+            if let Some(Ok(plan)) = planned
+                && plan != upload.parts.plan()
+            {
+                upload.parts = Parts::new(plan);
+            }
             upload.phase = Phase::Opening;
             upload.began = self.now;
             waiting_bytes += upload.parts.plan().size();

@@ -17,7 +17,7 @@ const LONGEST_WAIT_OF_SHORT: Duration = Duration::from_millis(1000);
 impl Engine {
     /// Sends what is ready, as far as the window allows.
     pub(super) fn send(&mut self) {
-        if !self.online {
+        if !self.online || self.pacer.next_start(self.now).is_some() {
             return;
         }
         let limit = self.outage.cap(self.window.limit(), self.now);
@@ -69,7 +69,7 @@ impl Engine {
         let Some((id, attempt)) = loses_least.filter(|_| !ends_soon) else {
             return;
         };
-        self.attempts.remove(&id);
+        self.end_attempt(id);
         self.push(Action::Cancel { attempt: id });
         if let Some(upload) = self.uploads.get_mut(&attempt.task) {
             upload.parts.set_back(attempt.part);
@@ -102,6 +102,7 @@ impl Engine {
         let mut sent = 0;
         let mut at = 0;
         while sent < most
+            && self.pacer.next_start(self.now).is_none()
             && let Some((task, upload)) = self.uploads.active_at(at)
         {
             let part = (upload.parts.count(Kind::Ready) > 0 && of(upload) && upload.may_send(self.now))
@@ -161,6 +162,7 @@ impl Engine {
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };
+        self.pacer.on_start(range.length, self.now);
         upload.parts.count_request(part);
         attempts.push(id);
         let request = lease.request.clone();
