@@ -36,6 +36,8 @@ pub struct FileDescription {
     pub path: Option<Redacted<String>>,
     /// Anything the page wants kept with the file.
     pub metadata: Option<Redacted<StringMap>>,
+    /// Files with more of it go first, see [`Input::Prioritize`]; 0 is ordinary.
+    pub priority: i32,
 }
 
 /// Something that happened outside.
@@ -61,6 +63,9 @@ pub enum Input {
     Pause(TaskId),
     /// Go on after a pause.
     Resume(TaskId),
+    /// From now on, this file goes before all of a lower priority, and after all of a higher one: except that one request
+    /// in eight is of the file that came first. What is in flight is not taken back.
+    Prioritize(TaskId, i32),
     /// Give the upload up and free what storage holds of it.
     Abort(TaskId),
     /// Free what storage holds of an upload that an earlier page left and nobody wants any more.

@@ -1,5 +1,6 @@
 //! Files that wait for their turn.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use syncsphere_protocol::PartPlan;
@@ -10,6 +11,11 @@ use crate::io::TaskId;
 ///
 /// Source: own choice; on a line of 10 MB/s it is done in seconds.
 const LARGEST_SHORT: u64 = 64 * 1024 * 1024;
+
+/// One turn in so many is that of the file which came first, whatever its priority.
+///
+/// Source: own choice; what is important loses an eighth at the most, and nothing waits for ever.
+pub(crate) const TURNS: u32 = 8;
 
 /// How long a file takes: what decides whose turn it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,49 +42,94 @@ impl Class {
     }
 }
 
-/// Files that wait for their turn, in the order in which they came.
+/// Files that wait for their turn: by priority, then in the order in which they came.
 ///
 /// A person who adds a note to a film that is on its way expects the note to arrive now: so each class has a line of its
 /// own, and files that are done in seconds can be taken before long ones that came earlier.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     /// As [`Class::ALL`].
-    lines: [Fifo; Class::ALL.len()],
+    lines: [VecDeque<Place>; Class::ALL.len()],
     /// Files that ever came.
     came: u64,
+    /// Files that were taken since one was for having come first.
+    taken: u32,
 }
 
-/// Files with their place in the order of arrival.
-type Fifo = VecDeque<(u64, TaskId)>;
+/// A file's place in a line.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    priority: i32,
+    /// Its place in the order of arrival.
+    came: u64,
+    task: TaskId,
+}
+
+impl Place {
+    fn order(&self) -> (Reverse<i32>, u64) {
+        (Reverse(self.priority), self.came)
+    }
+}
 
 impl Queue {
-    pub(crate) fn push(&mut self, task: TaskId, class: Class) {
+    pub(crate) fn push(&mut self, task: TaskId, class: Class, priority: i32) {
         self.came += 1;
-        let place = (self.came, task);
+        let came = self.came;
         for (line, of) in self.lines.iter_mut().zip(Class::ALL) {
             if of == class {
-                line.push_back(place);
+                insert(line, Place { priority, came, task });
             }
         }
     }
 
-    /// Takes the file that came first of those that `may_begin`, of these classes.
+    /// Gives a file that waits another priority.
+    pub(crate) fn set_priority(&mut self, task: TaskId, priority: i32) {
+        for line in &mut self.lines {
+            let at = line.iter().position(|place| place.task == task);
+            if let Some(place) = at.and_then(|at| line.remove(at)) {
+                insert(line, Place { priority, ..place });
+            }
+        }
+    }
+
+    /// The highest priority of those that `may_begin`.
+    pub(crate) fn highest(&self, may_begin: impl Fn(TaskId) -> bool) -> Option<i32> {
+        let firsts = self
+            .lines
+            .iter()
+            .filter_map(|line| line.iter().find(|place| may_begin(place.task)));
+        firsts.map(|place| place.priority).max()
+    }
+
+    /// Takes the first file of those that `may_begin`, of these classes.
     pub(crate) fn take(
         &mut self,
         classes: impl Fn(Class) -> bool,
         may_begin: impl Fn(TaskId) -> bool,
     ) -> Option<TaskId> {
+        let is_eldests_turn = self.taken + 1 >= TURNS;
         let lines = self.lines.iter_mut().zip(Class::ALL);
         let firsts = lines
             .filter(|(_, class)| classes(*class))
-            .filter_map(|(line, _)| first(line, &may_begin).map(|(at, came)| (came, at, line)));
-        let (_, at, line) = firsts.min_by_key(|(came, ..)| *came)?;
-        line.remove(at).map(|(_, task)| task)
+            .filter_map(|(line, _)| {
+                let mut places = line.iter().enumerate().filter(|(_, place)| may_begin(place.task));
+                let (at, place) = match is_eldests_turn && !is_of_one_priority(line) {
+                    true => places.min_by_key(|(_, place)| place.came)?,
+                    false => places.next()?,
+                };
+                Some((*place, at, line))
+            });
+        let (_, at, line) = match is_eldests_turn {
+            true => firsts.min_by_key(|(place, ..)| place.came)?,
+            false => firsts.min_by_key(|(place, ..)| place.order())?,
+        };
+        self.taken = if is_eldests_turn { 0 } else { self.taken + 1 };
+        line.remove(at).map(|place| place.task)
     }
 
     pub(crate) fn remove(&mut self, task: TaskId) {
         for line in &mut self.lines {
-            line.retain(|(_, queued)| *queued != task);
+            line.retain(|place| place.task != task);
         }
     }
 
@@ -87,8 +138,53 @@ impl Queue {
     }
 }
 
-/// Where the first file of a line that `may_begin` stands, and when it came.
-fn first(fifo: &Fifo, may_begin: impl Fn(TaskId) -> bool) -> Option<(usize, u64)> {
-    let (at, (came, _)) = fifo.iter().enumerate().find(|(_, (_, task))| may_begin(*task))?;
-    Some((at, *came))
+fn insert(line: &mut VecDeque<Place>, place: Place) {
+    let at = line.partition_point(|before| before.order() < place.order());
+    line.insert(at, place);
+}
+
+fn is_of_one_priority(line: &VecDeque<Place>) -> bool {
+    line.front().map(|place| place.priority) == line.back().map(|place| place.priority)
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    /// In which order files of these priorities are taken.
+    fn order(priorities: &[i32]) -> Vec<u32> {
+        let mut queue = Queue::default();
+        for (task, priority) in (0..).zip(priorities) {
+            queue.push(TaskId(task), Class::Single, *priority);
+        }
+        std::iter::from_fn(|| queue.take(|_| true, |_| true))
+            .map(|task| task.0)
+            .collect()
+    }
+
+    #[test]
+    fn the_more_important_are_taken_first_and_equals_in_turn() {
+        assert_eq!(order(&[0, 1, 0, 2, 1, -1]), [3, 1, 4, 0, 2, 5]);
+    }
+
+    #[test]
+    fn what_came_first_is_taken_in_the_end_however_many_are_more_important() {
+        let mut priorities = [1; 20];
+        priorities[0] = 0;
+        assert_eq!(order(&priorities).iter().position(|task| *task == 0), Some(7));
+    }
+
+    #[test]
+    fn a_priority_is_changed_while_a_file_waits() {
+        let mut queue = Queue::default();
+        (0..3).for_each(|task| queue.push(TaskId(task), Class::Long, 0));
+        queue.set_priority(TaskId(2), 1);
+        queue.set_priority(TaskId(0), -1);
+        assert_eq!(queue.highest(|_| true), Some(1));
+        let order = std::iter::from_fn(|| queue.take(|_| true, |_| true));
+        assert!(order.eq([2, 1, 0].map(TaskId)));
+    }
 }

@@ -3,7 +3,7 @@
 use crate::io::TaskId;
 use crate::upload::Upload;
 
-/// Uploads by their tasks, and those under way in the order in which they began.
+/// Uploads by their tasks, and those under way by priority, then in the order in which they began.
 ///
 /// After every input all that are under way are looked at, several times: so they are reached by their place, without a
 /// search. Those that only wait may be many thousands; they come in the order of their tasks.
@@ -40,8 +40,29 @@ impl Uploads {
 
     /// An upload that is known gets under way.
     pub(crate) fn begin(&mut self, task: TaskId) {
-        if let Some(slot) = self.slot(task) {
-            self.active.push((task, slot));
+        let (Some(slot), Some(upload)) = (self.slot(task), self.get(&task)) else {
+            return;
+        };
+        let priority = upload.file.priority;
+        let goes_before = |place: &Place| {
+            self.of(place)
+                .is_some_and(|(_, other)| other.file.priority >= priority)
+        };
+        let at = self.active.partition_point(goes_before);
+        self.active.insert(at, (task, slot));
+    }
+
+    /// Gives an upload another priority.
+    pub(crate) fn set_priority(&mut self, task: TaskId, priority: i32) {
+        let was_active = self.active.iter().position(|(active, _)| *active == task);
+        if let Some(at) = was_active {
+            self.active.remove(at);
+        }
+        if let Some(upload) = self.get_mut(&task) {
+            upload.file.priority = priority;
+        }
+        if was_active.is_some() {
+            self.begin(task);
         }
     }
 
@@ -76,7 +97,7 @@ impl Uploads {
         self.places.iter().filter_map(|place| self.of(place))
     }
 
-    /// Those under way, in the order in which they began.
+    /// Those under way, by priority, then in the order in which they began.
     pub(crate) fn active(&self) -> impl Iterator<Item = (TaskId, &Upload)> {
         self.active.iter().filter_map(|place| self.of(place))
     }

@@ -19,6 +19,9 @@ mod harness;
 mod hedge;
 #[cfg(test)]
 mod pacing_tests;
+mod planning;
+#[cfg(test)]
+mod priority_tests;
 #[cfg(test)]
 mod proof_tests;
 mod read_again;
@@ -34,7 +37,7 @@ mod snapshot;
 use std::collections::VecDeque;
 use std::fmt;
 
-use syncsphere_protocol::{Integrity, InvalidPlan, PartPlan, UploadGrant, UploadId};
+use syncsphere_protocol::{Integrity, UploadId};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
@@ -45,7 +48,6 @@ use crate::origins::{Origin, Origins};
 use crate::outage::Outage;
 use crate::pacer::Pacer;
 use crate::pending_calls::{CallSubject, PendingCalls};
-use crate::plan::plan;
 use crate::queue::Queue;
 use crate::stall_detector::StallDetector;
 use crate::time::Moment;
@@ -118,6 +120,8 @@ pub struct Engine {
     checksums: Integrity,
     /// Since when small files wait to be finalized together.
     batching_since: Option<Moment>,
+    /// Requests begun since one was for a file that others go before.
+    turns: u32,
     /// Bytes sent, and of those the bytes sent a second time to overtake a slow request.
     sent_bytes: u64,
     hedged_bytes: u64,
@@ -161,6 +165,7 @@ impl Engine {
             tails: true,
             checksums: Integrity::Crc64Nvme,
             batching_since: None,
+            turns: 0,
             sent_bytes: 0,
             hedged_bytes: 0,
             retries: 0,
@@ -182,6 +187,10 @@ impl Engine {
             } => self.restore(task, file, checkpoint),
             Input::Pause(task) => self.pause(task),
             Input::Resume(task) => self.resume(task),
+            Input::Prioritize(task, priority) => {
+                self.queue.set_priority(task, priority);
+                self.uploads.set_priority(task, priority);
+            }
             Input::Abort(task) => self.abort(task),
             Input::Discard(upload_id) => self.free(upload_id),
             Input::Network { online } => self.network(online),
@@ -217,26 +226,12 @@ impl Engine {
         match self.plan(file.size) {
             Ok(plan) => {
                 let upload = Upload::new(file, plan, Phase::Queued);
-                self.queue.push(task, upload.class());
+                self.queue.push(task, upload.class(), upload.file.priority);
                 self.uploads.insert(task, upload);
                 self.report_state(task);
             }
-            Err(error) => self.notify(task, Notice::Failed(Box::new(no_plan_error(error)))),
+            Err(error) => self.notify(task, Notice::Failed(Box::new(planning::no_plan_error(error)))),
         }
-    }
-
-    /// How a file that begins now is cut into parts.
-    pub(super) fn plan(&self, size: u64) -> Result<PartPlan, InvalidPlan> {
-        let Config { part_size, .. } = self.config;
-        let (rate, most) = (self.connection_rate, self.pacer.largest_part());
-        plan(
-            size,
-            self.expected_connections(),
-            part_size,
-            rate,
-            most,
-            self.tails,
-        )
     }
 
     fn restore(&mut self, task: TaskId, file: FileDescription, checkpoint: Checkpoint) {
@@ -403,21 +398,4 @@ impl Engine {
             .filter(|attempt| attempt.purpose == Purpose::Send && attempt.origin == origin);
         there.count() < self.window.limit_for_each_origin()
     }
-
-    /// Requests that will carry a new file's parts at a time, as far as can be told.
-    fn expected_connections(&self) -> u16 {
-        u16::try_from(self.window.limit()).unwrap_or(u16::MAX)
-    }
-}
-
-fn no_plan_error(error: InvalidPlan) -> UploadError {
-    use syncsphere_protocol::ErrorCode;
-    let code = UploadErrorCode::Coordinator(ErrorCode::FileTooLarge);
-    UploadError::new(code, false, error.as_str())
-}
-
-/// The plan that the coordinator granted, where it is not the one asked for.
-fn granted_plan(size: u64, grant: &UploadGrant) -> Option<PartPlan> {
-    let plan = PartPlan::of(size, grant.part_size, grant.tail).ok()?;
-    (plan.part_count() == grant.part_count).then_some(plan)
 }

@@ -7,8 +7,9 @@ use syncsphere_protocol::{
     SignPartsReply, UploadGrant, UploadKind, UploadStatus,
 };
 
+use super::Engine;
+use super::planning::granted_plan;
 use super::requests::client_ref as name_of;
-use super::{Engine, granted_plan};
 use crate::checkpoint::Checkpoint;
 use crate::error::{UploadError, UploadErrorCode};
 use crate::io::{Call, CallFailure, CallId, Reply, TaskId};

@@ -12,7 +12,7 @@ use crate::error::UploadError;
 use crate::io::{Action, TaskId};
 use crate::part::{Kind, Part, Verification};
 use crate::parts::Parts;
-use crate::queue::Class;
+use crate::queue::{Class, TURNS};
 use crate::time::Moment;
 use crate::upload::{Attempt, Phase, Purpose, Upload};
 
@@ -193,14 +193,23 @@ impl Engine {
 
     /// Takes files from the queue while the network could run dry.
     fn begin_uploads(&mut self) {
+        let uploads = &self.uploads;
+        let may_begin = |task| uploads.get(&task).is_some_and(|upload| !upload.paused);
+        let Some(highest) = self.queue.highest(may_begin) else {
+            return;
+        };
         let (mut waiting_parts, mut waiting_bytes) = (0, 0);
         let (mut under_way, mut short) = (0, 0);
         for upload in self.sending_uploads() {
+            under_way += 1;
+            // What would go after them keeps no files waiting.
+            if upload.file.priority < highest {
+                continue;
+            }
             let plan = upload.parts.plan();
             let left = plan.size().saturating_sub(upload.parts.stored_bytes());
             waiting_bytes += left;
             waiting_parts += left.div_ceil(plan.part_size()).max(1);
-            under_way += 1;
             short += usize::from(upload.class() != Class::Long);
         }
         let enough_parts = (self.window.limit() * (WINDOWS_AHEAD + 1)) as u64;
@@ -241,11 +250,7 @@ impl Engine {
     fn start_hashing(&mut self) {
         // What is prepared of small files feeds no large one's share of the requests, nor the reverse.
         let mut ahead = Class::ALL.map(|class| (class, 0));
-        for upload in self.sending_uploads() {
-            if let Some((_, ahead)) = ahead.iter_mut().find(|(of, _)| *of == upload.class()) {
-                *ahead += upload.parts.ahead();
-            }
-        }
+        let mut priority = None;
         let mut hashing = self
             .attempts
             .values()
@@ -257,8 +262,17 @@ impl Engine {
             false => HASHES_AT_ONCE,
         };
         let most_ahead = self.window.limit() * WINDOWS_AHEAD;
+        if let Some((task, part)) = self.part_out_of_turn().filter(|_| hashing < most_hashing) {
+            hashing += 1;
+            self.start(task, part, Purpose::Hash);
+        }
         let mut at = 0;
         while let Some((task, upload)) = self.uploads.active_at(at) {
+            // Nor does what is prepared of less important files count for more important ones.
+            if priority != Some(upload.file.priority) {
+                priority = Some(upload.file.priority);
+                self.count_ahead(at, &mut ahead);
+            }
             at += 1;
             if !upload.may_hash(self.now) {
                 continue;
@@ -305,6 +319,46 @@ impl Engine {
                 None => at += 1,
             }
         }
+    }
+
+    /// Counts, for each class, the parts that are prepared of the uploads from here on that have the same priority.
+    fn count_ahead(&self, from: usize, ahead: &mut [(Class, usize)]) {
+        let mut uploads = (from..).map_while(|at| self.uploads.active_at(at)).peekable();
+        let priority = uploads.peek().map(|(_, upload)| upload.file.priority);
+        let of_priority = uploads.take_while(|(_, upload)| Some(upload.file.priority) == priority);
+        for (_, upload) in of_priority.filter(|(_, upload)| !upload.paused) {
+            if let Some((_, ahead)) = ahead.iter_mut().find(|(of, _)| *of == upload.class()) {
+                *ahead += upload.parts.ahead();
+            }
+        }
+    }
+
+    /// The part to be hashed next though others go before, where it is the turn of such a file and none of its parts is
+    /// prepared.
+    fn part_out_of_turn(&self) -> Option<(TaskId, PartNumber)> {
+        let (task, upload) = self.out_of_turn()?;
+        let may_hash = self.config.integrity && upload.may_hash(self.now) && upload.parts.ahead() == 0;
+        Some((task, upload.parts.next_waiting().filter(|_| may_hash)?))
+    }
+
+    /// The upload whose turn it is though others go before it: the one that began first of those with parts to send.
+    pub(super) fn out_of_turn(&self) -> Option<(TaskId, &Upload)> {
+        if self.turns + 1 < TURNS {
+            return None;
+        }
+        let highest = self.highest_priority()?;
+        let wants_to_send = |upload: &Upload| {
+            !upload.paused
+                && upload.file.priority < highest
+                && (upload.parts.ahead() > 0 || upload.parts.next_waiting().is_some())
+        };
+        let others = self.uploads.active().filter(|(_, upload)| wants_to_send(upload));
+        others.min_by_key(|(_, upload)| upload.began)
+    }
+
+    /// The highest priority under way.
+    pub(super) fn highest_priority(&self) -> Option<i32> {
+        self.sending_uploads().next().map(|upload| upload.file.priority)
     }
 
     /// Begins an attempt to hash a part.

@@ -24,13 +24,23 @@ impl Engine {
         if self.in_flight() >= limit && limit > 0 {
             self.make_room();
         }
-        // Half of the requests are for whole small files first, half of the others for short ones; then all are for all.
+        let highest = self.highest_priority();
+        if self.in_flight() < limit
+            && let Some((task, upload)) = self.out_of_turn()
+            && upload.may_send(self.now)
+            && let Some(part) = self.first_with_room(upload)
+            && self.may_hold(upload.parts.range(part).length)
+        {
+            self.start_sending(task, part);
+        }
+        // Of the most important, half of the requests are for whole small files first, half of the others for short ones; then all are for all.
         let mut left = limit;
         for class in [Class::Single, Class::Short] {
             let share = left.div_ceil(2);
             let free = limit.saturating_sub(self.in_flight());
             let most = share.saturating_sub(self.in_flight_of(class)).min(free);
-            self.send_up_to(most, |upload| upload.class() == class);
+            let is_first = |upload: &Upload| upload.class() == class && Some(upload.file.priority) == highest;
+            self.send_up_to(most, is_first);
             left = left.saturating_sub(self.in_flight_of(class));
         }
         self.send_up_to(limit.saturating_sub(self.in_flight()), |_| true);
@@ -51,7 +61,10 @@ impl Engine {
     /// is taken back. It costs a long file part of one connection at the most, however many short ones come.
     fn make_room(&mut self) {
         let is_ready = |upload: &Upload| {
-            upload.class() != Class::Long && upload.may_send(self.now) && upload.parts.count(Kind::Ready) > 0
+            upload.class() != Class::Long
+                && Some(upload.file.priority) == self.highest_priority()
+                && upload.may_send(self.now)
+                && upload.parts.count(Kind::Ready) > 0
         };
         let are_all_long = self.in_flight_of(Class::Long) == self.in_flight();
         if !are_all_long || !self.sending_uploads().any(is_ready) {
@@ -159,10 +172,18 @@ impl Engine {
             is_form: lease.request.is_form(),
             ..Attempt::new(task, part, Purpose::Send, self.now)
         });
+        let highest = self.highest_priority();
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };
         self.pacer.on_start(range.length, self.now);
+        // Where all are of one priority it counts up and is of no effect.
+        let goes_after = Some(upload.file.priority) < highest;
+        self.turns = if goes_after {
+            0
+        } else {
+            self.turns.saturating_add(1)
+        };
         upload.parts.count_request(part);
         attempts.push(id);
         let request = lease.request.clone();
