@@ -154,7 +154,7 @@ impl Engine {
         self.stored_at = Some(self.now);
         self.outage.reset();
         self.diagnosis(is_form).on_answer();
-        let limited = self.has_part_ready() && self.pacer.next_start(self.now).is_none();
+        let limited = self.has_part_ready();
         self.window.on_stored(length, in_flight, limited, self.now);
     }
 

@@ -23,6 +23,8 @@ pub(super) struct Harness {
     pub offsets: Vec<(AttemptId, u64)>,
     /// When they began, and of how many bytes they are.
     pub requests: Vec<(Moment, AttemptId, u64)>,
+    /// Whether storage takes parts of two sizes.
+    pub takes_tails: bool,
     /// Checksums that are being computed, and how many were answered.
     pub hashing: Vec<AttemptId>,
     pub hashed: u32,
@@ -51,6 +53,7 @@ impl Harness {
             sending: Vec::new(),
             offsets: Vec::new(),
             requests: Vec::new(),
+            takes_tails: true,
             hashing: Vec::new(),
             hashed: 0,
             told: Vec::new(),
@@ -135,14 +138,15 @@ impl Harness {
                             .iter()
                             .map(|file| {
                                 let part_size = file.part_size.unwrap_or(PART);
+                                let tail = file.tail.filter(|_| self.takes_tails);
                                 InitiateResult::Granted(Box::new(UploadGrant {
                                     client_ref: file.client_ref.clone(),
                                     upload_id: format!("u{}", file.client_ref).parse().expect("an id"),
                                     file_id: format!("f{}", file.client_ref).parse().expect("an id"),
                                     kind: UploadKind::Multipart,
                                     part_size,
-                                    tail: file.tail,
-                                    part_count: PartPlan::of(file.size, part_size, file.tail)
+                                    tail,
+                                    part_count: PartPlan::of(file.size, part_size, tail)
                                         .expect("the engine's own plan")
                                         .part_count(),
                                     ticket: "ticket".to_owned().into(),

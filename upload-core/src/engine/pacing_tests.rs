@@ -137,19 +137,3 @@ fn a_line_slower_than_the_limit_is_used_to_the_full() {
     let begun = harness.requests.len();
     assert!(begun >= 9 * limit, "{begun} requests by {limit}");
 }
-
-#[test]
-fn a_file_is_planned_when_it_begins() {
-    let mut harness = Harness::with(Config {
-        integrity: false,
-        ..Config::default()
-    });
-    harness.add(1, 2_000 * MB);
-    harness.add(2, 2_000 * MB);
-    let planned = |harness: &Harness| harness.engine.parts(TaskId(2)).map(|parts| parts.part_size);
-    let before = planned(&harness);
-    // 20 MB and less a part, each in 60 s.
-    go_on(&mut harness, Duration::from_secs(20), 1_000);
-    let began = planned(&harness);
-    assert!(began.is_some() && began < before, "{began:?} after {before:?}");
-}

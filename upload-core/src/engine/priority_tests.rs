@@ -64,6 +64,19 @@ fn a_more_important_file_goes_before_one_that_is_under_way_and_does_not_starve_i
 }
 
 #[test]
+fn what_is_prepared_of_less_important_files_holds_nothing_up() {
+    let mut harness = Harness::with(Config {
+        concurrency: Concurrency::Fixed(6),
+        part_size: Some(PART),
+        ..Config::default()
+    });
+    add(&mut harness, 1, 0, PARTS);
+    add(&mut harness, 2, 1, PARTS);
+    let [important] = store(&mut harness, 18, [2]);
+    assert!(important >= 10, "{important} of 18, six were in flight before");
+}
+
+#[test]
 fn a_priority_is_changed_while_files_travel() {
     let mut harness = two_at_a_time();
     add(&mut harness, 1, 0, PARTS);

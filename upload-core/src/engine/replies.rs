@@ -153,25 +153,18 @@ impl Engine {
         upload.phase = Phase::Transferring(Session::granted(&grant));
         upload.unsaved = true;
         self.checksums = grant.checksum;
-        if given == Some(asked) {
-            self.hash_anew(task);
-            self.take_leases(task, grant.urls, asked_at);
-            return;
-        }
         // Some storage takes parts of one size only; what is planned from now on is granted as it is.
         self.tails &= asked.tail().is_none() || grant.tail.is_some();
-        // The coordinator has another plan: what was hashed and signed under ours is void.
-        self.cancel_attempts(task);
-        let Some(upload) = self.uploads.get_mut(&task) else {
+        let Some(given) = given else {
+            let text = "the coordinator's plan does not fit the file";
+            self.fail(task, UploadError::protocol(text));
             return;
         };
-        match given {
-            Some(plan) => upload.parts = Parts::new(plan),
-            None => self.fail(
-                task,
-                UploadError::protocol("the coordinator's plan does not fit the file"),
-            ),
+        if given != asked {
+            self.plan_anew(task, given);
         }
+        self.hash_anew(task);
+        self.take_leases(task, grant.urls, asked_at);
     }
 
     /// Parts with checksums that storage does not prove are read again, for those that it does.
