@@ -8,6 +8,7 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 import test from "node:test";
 
 import { UploadError, UploadTask, Uploader } from "../../uploader-wasm/npm/dist/index.js";
+import { FakeWorkers } from "./fake-workers.mjs";
 
 const endpoint = "https://files.example.com/";
 const token = "a.b.c";
@@ -27,6 +28,8 @@ test("options that cannot be used are refused by name", () => {
     [{ endpoint, token, concurrency: 1.5 }, RangeError, /concurrency/],
     [{ endpoint, token, partSize: 1024 }, RangeError, /partSize/],
     [{ endpoint, token, workers: 17 }, RangeError, /workers/],
+    [{ endpoint, token, maxRate: 0 }, RangeError, /maxRate/],
+    [{ endpoint, token, maxRate: 1.5 }, RangeError, /maxRate/],
     [{ endpoint, token, retry: { maxAttempts: 0 } }, RangeError, /retry\.maxAttempts/],
     [{ endpoint, token, retry: { maxDelay: -1 } }, RangeError, /retry\.maxDelay/],
   ];
@@ -46,6 +49,7 @@ test("every documented option is taken", () => {
     partSize: 5 * 1024 * 1024,
     integrity: "none",
     retry: { maxAttempts: 3, baseDelay: 100, maxDelay: 1000, outagePatience: 0 },
+    maxRate: 1_000_000,
     persist: false,
     wakeLock: true,
     workers: 2,
@@ -152,6 +156,43 @@ test("orders wait until a file handle has been opened", async () => {
   assert.deepEqual(orders, ["pause"]);
 });
 
+test("a speed limit is told to the conductor, at the start and when it changes", async (t) => {
+  const workers = new FakeWorkers(t);
+  const uploader = new Uploader({ endpoint, token, ...workers.options, maxRate: 1000 });
+  assert.equal(uploader.maxRate, 1000);
+  uploader.upload(new Blob(["a"]));
+  await workers.messages("add", 1);
+  assert.equal(workers.start.options.maxRate, 1000);
+  uploader.maxRate = 2000;
+  uploader.maxRate = undefined;
+  const told = await workers.messages("maxRate", 2);
+  assert.deepEqual(
+    told.map(({ rate }) => rate),
+    [2000, undefined],
+  );
+  assert.throws(() => (uploader.maxRate = -1), RangeError);
+  assert.equal(uploader.maxRate, undefined);
+});
+
+test("a priority is told to the conductor, at the start and when it changes", async (t) => {
+  const workers = new FakeWorkers(t);
+  const uploader = new Uploader({ endpoint, token, ...workers.options });
+  const [first, second] = [{ priority: 7 }, {}].map((options) => uploader.upload(new Blob(["a"]), options));
+  assert.deepEqual([first.priority, second.priority], [7, 0]);
+  const added = await workers.messages("add", 2);
+  assert.deepEqual(
+    added.map(({ description }) => description.priority),
+    [7, undefined],
+  );
+  second.priority = -7;
+  const [{ task, priority }] = await workers.messages("prioritize", 1);
+  assert.deepEqual([task, priority, second.priority], [added[1].task, -7, -7]);
+  assert.throws(() => (second.priority = 0.5), RangeError);
+  await assert.rejects(uploader.upload(new Blob(["a"]), { priority: 1001 }).done, {
+    code: "invalid_request",
+  });
+});
+
 test("a page loads no more than it was promised", async () => {
   const [page, ...others] = await Promise.all(["index.js", "worker.js", "uploader.wasm"].map(built));
   const gzip = gzipSync(page, { level: 9 }).length;
@@ -169,7 +210,7 @@ async function budget(name) {
 
 function newTask(size, signal) {
   const orders = [];
-  return { task: new UploadTask("name", size, signal, (order) => orders.push(order)), orders };
+  return { task: new UploadTask("name", size, { signal }, (order) => orders.push(order)), orders };
 }
 
 function built(file) {

@@ -82,6 +82,17 @@ impl Conductor {
         self.0.feed(Input::Abort(TaskId(task)));
     }
 
+    /// Has a file go before all of a lower priority.
+    pub fn prioritize(&self, task: u32, priority: i32) {
+        self.0.feed(Input::Prioritize(TaskId(task), priority));
+    }
+
+    /// Most bytes a second from now on; `undefined` for no limit.
+    #[wasm_bindgen(js_name = maxRate)]
+    pub fn max_rate(&self, rate: Option<f64>) {
+        self.0.feed(Input::MaxRate(rate.map(|rate| rate as u64)));
+    }
+
     /// The browser says that there is a network, or none.
     pub fn network(&self, online: bool) {
         self.0.feed(Input::Network { online });

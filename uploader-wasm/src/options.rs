@@ -43,6 +43,7 @@ impl Options {
                     Some("memory") => Some(MAX_MEMORY_BODIES),
                     _ => None,
                 },
+                max_rate: json.optional("maxRate", Json::whole)?,
             },
         })
     }

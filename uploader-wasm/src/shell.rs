@@ -249,6 +249,7 @@ fn read_description(json: Json, size: u64) -> Result<FileDescription, Malformed>
         last_modified: json.optional("lastModified", Json::integer)?,
         path: json.optional("path", Json::text)?.map(Redacted),
         metadata: json.optional("metadata", Json::string_map)?.map(Redacted),
+        priority: json.optional("priority", Json::integer)?.unwrap_or_default() as i32,
     })
 }
 

@@ -114,6 +114,10 @@ pub enum Incident {
     Sleep(u64, bool),
     /// A file is paused, and resumed after this long.
     Pause(usize, u64),
+    /// A file gets another priority.
+    Prioritize(usize, i32),
+    /// The speed limit changes, in bytes a second.
+    Limit(Option<u64>),
     /// A file is given up.
     Abort(usize),
     /// A file's content changes on disk.
@@ -237,7 +241,7 @@ impl Scenario {
             // Without checksums nobody can tell.
             faults.part_damaged = 0.0;
         }
-        Self {
+        let mut scenario = Self {
             seed,
             files,
             link: random.choice(LINKS).unwrap_or(LINKS[1]),
@@ -256,6 +260,19 @@ impl Scenario {
                 .unwrap_or(&Connections::Http1),
             addresses: random.u8(1..=3),
             one_is_dead: random.u8(0..8) == 0,
+        };
+        if random.u8(0..8) == 0 {
+            let limit = random.u64(1_000_000..50_000_000);
+            scenario.config.max_rate = Some(limit);
+            let next = random.bool().then_some(limit / 2);
+            let change = (random.u64(0..60_000), Incident::Limit(next));
+            scenario.incidents.push(change);
         }
+        if random.u8(0..4) == 0 {
+            let file = random.usize(0..scenario.files.len());
+            let incident = Incident::Prioritize(file, random.i32(-1..=1));
+            scenario.incidents.push((random.u64(0..60_000), incident));
+        }
+        scenario
     }
 }

@@ -360,6 +360,10 @@ impl Simulation {
                     self.lag += span;
                 }
             }
+            Incident::Prioritize(file, priority) => {
+                self.feed_task(file, |task| Input::Prioritize(task, priority));
+            }
+            Incident::Limit(rate) => self.feed(Input::MaxRate(rate)),
             Incident::Pause(file, span) => {
                 self.count("paused");
                 self.feed_task(file, Input::Pause);

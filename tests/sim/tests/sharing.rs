@@ -47,6 +47,49 @@ fn a_large_file_does_not_wait_for_small_ones() {
 }
 
 #[test]
+fn a_speed_limit_is_kept_and_used_to_the_full() {
+    for limit in [5_000_000_u64, 25_000_000] {
+        let sizes = vec![200 * MIB, 100 * MIB, 64 * 1024, 64 * 1024];
+        let size: u64 = sizes.iter().sum();
+        let outcome = Simulation::run(Scenario {
+            config: Config {
+                max_rate: Some(limit),
+                ..Config::default()
+            },
+            ..Scenario::calm(23, sizes)
+        });
+        all_available(&outcome);
+        let share = size as f64 * 1000.0 / limit as f64 / outcome.took as f64;
+        assert!((0.95..=1.05).contains(&share), "{share} of {limit}: {outcome:?}");
+    }
+}
+
+#[test]
+fn the_more_important_file_arrives_first_though_it_came_last() {
+    let run = |priority| {
+        let outcome = Simulation::run(Scenario {
+            incidents: vec![(100, Incident::Prioritize(2, priority))],
+            ..Scenario::calm(24, vec![200 * MIB; 3])
+        });
+        all_available(&outcome);
+        let ended: Vec<u64> = outcome.ended_at.iter().flatten().copied().collect();
+        let took = outcome.took;
+        (ended, took)
+    };
+    let (in_turn, took) = run(0);
+    assert!(in_turn.is_sorted(), "{in_turn:?}");
+    let (important, took_too) = run(1);
+    assert!(
+        important[2] < important[0] && important[2] < important[1],
+        "{important:?}"
+    );
+    assert!(
+        took_too * 100 < took * 105,
+        "and all together take no longer: {took_too} of {took}"
+    );
+}
+
+#[test]
 fn a_link_is_used_to_the_full() {
     for link in LINKS.iter().filter(|link| link.resets == 0.0) {
         let size = (link.rate_total * 20_000.0) as u64;

@@ -1,31 +1,33 @@
 import { mediaType } from "./media-type.js";
-import type { FileDescription, ReopenedUpload } from "./messages.js";
+import type { FileDescription } from "./messages.js";
+import { checkPriority } from "./options.js";
 import type { UploadOptions } from "./types.js";
 
 /** The options of an upload as far as they describe its file. */
-export type Choices = Pick<ReopenedUpload, "path" | "metadata" | "chosenType" | "renamed">;
+export type Choices = Pick<FileDescription, "path" | "metadata" | "chosenType" | "renamed" | "priority">;
 
 /**
  * A copy of what the page chose, which no later change of its objects reaches, and which can be posted to a worker. Throws
- * a `TypeError` that names what is no text.
+ * a `TypeError` that names what is no text, or a `RangeError`.
  */
-export function checkChoices({ name, path, metadata, contentType }: UploadOptions): Choices {
+export function checkChoices({ name, path, metadata, contentType, priority }: UploadOptions): Choices {
   checkText("name", name);
   checkText("path", path);
   checkText("contentType", contentType);
+  checkPriority(priority);
   if (metadata != null && typeof metadata !== "object") throw new TypeError("metadata must be an object");
   const copy = metadata == null ? undefined : { ...metadata };
   for (const key in copy) checkText(`metadata.${key}`, copy[key]);
   const chosenType = contentType && mediaType(contentType);
-  return { path, metadata: copy, chosenType: chosenType || undefined, renamed: name !== undefined };
+  return { path, metadata: copy, chosenType: chosenType || undefined, renamed: name !== undefined, priority };
 }
 
 /** What is told to the conductor about a file. */
 export function describeFile(content: Blob, name: string, choices: Choices): FileDescription {
   const lastModified = "lastModified" in content ? (content.lastModified as number) : undefined;
-  const { path, metadata, chosenType, renamed } = choices;
+  const { path, metadata, chosenType, renamed, priority } = choices;
   const contentType = chosenType ?? mediaType(content.type);
-  return { name, contentType, lastModified, path, metadata, chosenType, renamed };
+  return { name, contentType, lastModified, path, metadata, chosenType, renamed, priority };
 }
 
 function checkText(name: string, value: unknown): void {

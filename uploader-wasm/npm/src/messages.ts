@@ -44,6 +44,7 @@ export interface ConductorOptions {
   partSize?: number;
   integrity?: "crc64nvme" | "none";
   retry?: RetryOptions;
+  maxRate?: number;
   persist: boolean;
   /** What lanes send; set when the workers start. */
   bodies?: BodySource;
@@ -64,6 +65,7 @@ export interface FileDescription {
   chosenType?: string;
   /** Whether `name` is the page's choice and not the file's own. */
   renamed: boolean;
+  priority?: number;
 }
 
 export type ToConductor =
@@ -72,6 +74,8 @@ export type ToConductor =
   | { type: "pause" | "resume" | "abort"; task: number }
   /** To hear `parts` of a task, or of task 0, which is none, `activity`; and not to hear it any more. */
   | { type: "watch" | "unwatch"; task: number }
+  | { type: "prioritize"; task: number; priority: number }
+  | { type: "maxRate"; rate: number | undefined }
   | { type: "network"; online: boolean }
   | { type: "token"; id: number; answer: TokenAnswer }
   /** Answers `fetch`; without a reply where it failed. */

@@ -5,7 +5,17 @@ const MIB = 1024 * 1024;
 
 /** What the conductor needs of the options. Throws a `TypeError` or `RangeError` on unusable ones. */
 export function checkOptions(options: UploaderOptions): ConductorOptions {
-  const { endpoint, token, concurrency, partSize, integrity, retry, workers, persist = true } = options;
+  const {
+    endpoint,
+    token,
+    concurrency,
+    partSize,
+    integrity,
+    retry,
+    workers,
+    maxRate,
+    persist = true,
+  } = options;
   checkToken(token);
   if (integrity !== undefined && integrity !== "crc64nvme" && integrity !== "none") {
     throw new TypeError('integrity must be "crc64nvme" or "none"');
@@ -14,6 +24,7 @@ export function checkOptions(options: UploaderOptions): ConductorOptions {
   checkInteger("concurrency", fixed, 1, 64);
   checkInteger("partSize", partSize, 5 * MIB, 5 * 1024 * MIB);
   checkInteger("workers", workers, 1, 16);
+  checkMaxRate(maxRate);
   checkInteger("retry.maxAttempts", retry?.maxAttempts, 1, 1000);
   for (const name of ["baseDelay", "maxDelay", "outagePatience"] as const) {
     checkInteger(`retry.${name}`, retry?.[name], 0, Number.MAX_SAFE_INTEGER);
@@ -24,6 +35,7 @@ export function checkOptions(options: UploaderOptions): ConductorOptions {
     partSize,
     integrity,
     retry,
+    maxRate,
     persist,
     ...checkTransport(options),
     ownFetch: options.fetch !== undefined,
@@ -60,6 +72,16 @@ export async function callTokenSource(source: UploaderOptions["token"]): Promise
   if (typeof token !== "string")
     throw Object.assign(new Error("token() gave no string"), { retryable: false });
   return token;
+}
+
+/** Throws a `RangeError` on what is no limit in bytes a second. */
+export function checkMaxRate(rate: number | undefined): void {
+  checkInteger("maxRate", rate, 1, Number.MAX_SAFE_INTEGER);
+}
+
+/** Throws a `RangeError` on what is no priority. */
+export function checkPriority(priority: number | undefined): void {
+  checkInteger("priority", priority, -1000, 1000);
 }
 
 function checkInteger(name: string, value: number | undefined, least: number, most: number): void {

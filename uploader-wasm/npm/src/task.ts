@@ -1,11 +1,19 @@
 import { UploadError } from "./errors.js";
 import { onListenersChange } from "./listener-count.js";
 import type { ToTask } from "./messages.js";
+import { checkPriority } from "./options.js";
 import { isFinal } from "./task-state.js";
 import { TypedEventTarget } from "./typed-event-target.js";
-import type { FileRecord, PartStates, Progress, TaskState, UploadTaskEventMap } from "./types.js";
+import type {
+  FileRecord,
+  PartStates,
+  Progress,
+  TaskState,
+  UploadOptions,
+  UploadTaskEventMap,
+} from "./types.js";
 
-type TaskCommand = (type: "pause" | "resume" | "abort" | "watch" | "unwatch") => void;
+type TaskCommand = (type: "pause" | "resume" | "abort" | "watch" | "unwatch" | "prioritize") => void;
 
 /** One file on its way. Made by `Uploader.upload`, `uploadAll` and `continue`. */
 export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
@@ -22,6 +30,7 @@ export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
   #progress: Progress;
   /** As last told. */
   #parts: PartStates | undefined;
+  #priority: number;
   #send: TaskCommand;
   /** Orders wait until the file has been opened and the task has been handed over. */
   #opened: Promise<void> | undefined;
@@ -32,9 +41,15 @@ export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
   #onSignal = () => void this.abort(this.#signal?.reason);
 
   /** @internal */
-  constructor(name: string, size: number, signal: AbortSignal | undefined, send: TaskCommand) {
+  constructor(
+    name: string,
+    size: number,
+    { signal, priority = 0 }: Pick<UploadOptions, "signal" | "priority">,
+    send: TaskCommand,
+  ) {
     super();
     this.name = name;
+    this.#priority = priority;
     this.#progress = { loaded: 0, total: size, rate: 0, etaSeconds: null };
     this.#send = send;
     this.done = new Promise((resolve, reject) => {
@@ -60,6 +75,20 @@ export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
   /** How far it is, as of the last `progress`. */
   get progress(): Progress {
     return this.#progress;
+  }
+
+  /**
+   * Its place among the files of this uploader, as in `UploadOptions`. A new one holds for requests that begin from now on.
+   * Throws a `RangeError` on what is no whole number from -1000 to 1000.
+   */
+  get priority(): number {
+    return this.#priority;
+  }
+
+  set priority(priority: number) {
+    checkPriority(priority);
+    this.#priority = priority;
+    this.#command("prioritize");
   }
 
   /** Stops sending. Parts that storage holds are kept. Does nothing after the end. */

@@ -60,6 +60,15 @@ export interface UploaderOptions {
   retry?: RetryOptions;
 
   /**
+   * Most bytes a second, over all files of this uploader: a whole number. `Uploader.maxRate` changes it later. No browser
+   * sends a request slower than it can, so the next one is begun later: over any time, what is sent differs from the
+   * limit by about one request. A request carries 5 MiB or, if that is more, what the limit lets through in 250 ms, and
+   * whole files below: from 20 MB/s on, and for small files, that is within 5 % of the limit over 5 s; at 2 MB/s over a
+   * minute. Bytes of failed requests count. Default: as many as the network carries.
+   */
+  maxRate?: number;
+
+  /**
    * Whether unfinished uploads are remembered in IndexedDB, so that a later page can `continue`
    * them. Only state is kept, never content. Default: `true`.
    */
@@ -142,6 +151,11 @@ export interface UploadOptions {
    * what is no media type at all is stored as `application/octet-stream`.
    */
   contentType?: string;
+  /**
+   * A whole number from -1000 to 1000: files of a higher one go first, those of the same in turn, as `UploadTask.priority`
+   * changes it later. So that nothing waits for ever, one request in eight is of the file that came first. Default: 0.
+   */
+  priority?: number;
   /** Aborts the upload; `done` then rejects with the signal's reason as `cause`. */
   signal?: AbortSignal;
 }

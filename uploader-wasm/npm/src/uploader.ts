@@ -13,7 +13,7 @@ import {
   UNSUPPORTED,
   WORKER_FAILED,
 } from "./failures.js";
-import { callTokenSource, checkOptions } from "./options.js";
+import { callTokenSource, checkMaxRate, checkOptions } from "./options.js";
 import { reopenHandle } from "./file-handle.js";
 import { FolderUpload } from "./folder-upload.js";
 import { isSystemFile, joinPaths, pickedFolder } from "./relative-path.js";
@@ -83,6 +83,20 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
   }
 
   /**
+   * Most bytes a second, over all files, as in `UploaderOptions`; `undefined` for no limit. A new one holds at once, but
+   * for requests that are under way. Throws a `RangeError` on what is no whole number from 1 on.
+   */
+  get maxRate(): number | undefined {
+    return this.#conductorOptions.maxRate;
+  }
+
+  set maxRate(rate: number | undefined) {
+    checkMaxRate(rate);
+    this.#conductorOptions.maxRate = rate;
+    this.#pool?.post({ type: "maxRate", rate });
+  }
+
+  /**
    * Starts an upload and returns at once. Files above the single-request limit go as parts, several at
    * a time; whatever fails on the way is tried again as `retry` says. Throws after `close`, and a
    * `TypeError` on what is no file.
@@ -94,7 +108,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     if (!isContent && !("getFile" in file))
       throw new TypeError("a File, a Blob or a FileSystemFileHandle is needed");
     const name = String(options.name ?? ("name" in file ? file.name : "blob"));
-    const { task, number } = this.#newTask(name, isContent ? file.size : 0, signal);
+    const { task, number } = this.#newTask(name, isContent ? file.size : 0, options);
     let choices: Choices;
     try {
       choices = checkChoices(options);
@@ -266,11 +280,11 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     if (this.#elsewhere.length > 0) this.#setElsewhere([]);
   }
 
-  #newTask(name: string, size: number, signal?: AbortSignal): { task: UploadTask; number: number } {
+  #newTask(name: string, size: number, options: UploadOptions = {}): { task: UploadTask; number: number } {
     this.#checkOpen();
     const number = ++this.#lastNumber;
-    const task = new UploadTask(name, size, signal, (type) => {
-      if (this.#tasks.has(number)) this.#post({ type, task: number });
+    const task: UploadTask = new UploadTask(name, size, options, (type) => {
+      if (this.#tasks.has(number)) this.#post({ type, task: number, priority: task.priority });
     });
     this.#tasks.set(number, task);
     this.#updateTotals(number, task);

@@ -158,6 +158,11 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
     }
   };
 
+  const order = (task: number, give: () => void) => {
+    const waiting = restoring.get(task);
+    return waiting ? void waiting.push(give) : give();
+  };
+
   onmessage = ({ data: message }: MessageEvent<ToConductor>) => {
     switch (message.type) {
       case "add":
@@ -168,14 +173,16 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
       case "resume":
       case "abort": {
         const { type, task } = message;
-        const order = () => conductor[type](task);
-        const waiting = restoring.get(task);
-        return waiting ? void waiting.push(order) : order();
+        return order(task, () => conductor[type](task));
       }
       case "watch":
         return poller.start(message.task);
       case "unwatch":
         return poller.stop(message.task);
+      case "prioritize":
+        return order(message.task, () => conductor.prioritize(message.task, message.priority));
+      case "maxRate":
+        return conductor.maxRate(message.rate);
       case "network":
         return setOnline(message.online);
       case "token":
