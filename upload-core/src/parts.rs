@@ -155,22 +155,26 @@ impl Parts {
     /// one would end last, alone.
     pub(crate) fn would_overtake(&self, part: PartNumber) -> bool {
         let length = self.range(part).length;
-        self.of_kind(Kind::Hashing)
-            .any(|number| self.range(number).length > length)
+        let hashing = self.of_kind(Kind::Hashing);
+        hashing.iter().any(|number| self.range(*number).length > length)
     }
 
     /// The first part of a kind.
     pub(crate) fn first(&self, kind: Kind) -> Option<PartNumber> {
-        self.of_kind(kind).next()
+        self.of_kind(kind).first().copied()
     }
 
     /// The parts of a kind, in order; where there are none, none are looked at.
-    pub(crate) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = PartNumber> {
-        let some = (self.count(kind) > 0).then(|| self.open());
-        some.into_iter()
-            .flatten()
-            .filter(move |(_, part)| part.kind() == Some(kind))
-            .map(|(number, _)| number)
+    pub(crate) fn of_kind(&self, kind: Kind) -> Vec<PartNumber> {
+        let mut found = Vec::new();
+        if self.count(kind) > 0 {
+            for (number, part) in self.open() {
+                if part.kind() == Some(kind) {
+                    found.push(number);
+                }
+            }
+        }
+        found
     }
 
     /// The parts that are neither untouched nor done for good, in order. Short, since parts are

@@ -101,7 +101,7 @@ proptest! {
                 let of_kind = numbered.filter(|(_, part)| part.kind() == Some(kind));
                 let of_kind: Vec<PartNumber> = of_kind.map(|(number, _)| number).collect();
                 prop_assert_eq!(parts.count(kind), of_kind.len(), "{:?}", kind);
-                prop_assert!(parts.of_kind(kind).eq(of_kind), "{:?}", kind);
+                prop_assert_eq!(parts.of_kind(kind), of_kind, "{:?}", kind);
             }
         }
     }

@@ -93,38 +93,51 @@ impl Queue {
     }
 
     /// The highest priority of those that `may_begin`.
-    pub(crate) fn highest(&self, may_begin: impl Fn(TaskId) -> bool) -> Option<i32> {
-        let firsts = self
-            .lines
-            .iter()
-            .filter_map(|line| line.iter().find(|place| may_begin(place.task)));
-        firsts.map(|place| place.priority).max()
+    pub(crate) fn highest(&self, may_begin: &dyn Fn(TaskId) -> bool) -> Option<i32> {
+        let (place, ..) = self.first(&Class::ALL, may_begin, false)?;
+        Some(place.priority)
     }
 
     /// Takes the first file of those that `may_begin`, of these classes.
-    pub(crate) fn take(
-        &mut self,
-        classes: impl Fn(Class) -> bool,
-        may_begin: impl Fn(TaskId) -> bool,
-    ) -> Option<TaskId> {
+    pub(crate) fn take(&mut self, classes: &[Class], may_begin: &dyn Fn(TaskId) -> bool) -> Option<TaskId> {
         let is_eldests_turn = self.taken + 1 >= TURNS;
-        let lines = self.lines.iter_mut().zip(Class::ALL);
-        let firsts = lines
-            .filter(|(_, class)| classes(*class))
-            .filter_map(|(line, _)| {
-                let mut places = line.iter().enumerate().filter(|(_, place)| may_begin(place.task));
-                let (at, place) = match is_eldests_turn && !is_of_one_priority(line) {
-                    true => places.min_by_key(|(_, place)| place.came)?,
-                    false => places.next()?,
-                };
-                Some((*place, at, line))
-            });
-        let (_, at, line) = match is_eldests_turn {
-            true => firsts.min_by_key(|(place, ..)| place.came)?,
-            false => firsts.min_by_key(|(place, ..)| place.order())?,
-        };
+        let (place, line, at) = self.first(classes, may_begin, is_eldests_turn)?;
         self.taken = if is_eldests_turn { 0 } else { self.taken + 1 };
-        line.remove(at).map(|place| place.task)
+        self.lines.get_mut(line)?.remove(at);
+        Some(place.task)
+    }
+
+    /// The first file, or the one that came first of all, with its line and where it stands there.
+    fn first(
+        &self,
+        classes: &[Class],
+        may_begin: &dyn Fn(TaskId) -> bool,
+        is_eldests_turn: bool,
+    ) -> Option<(Place, usize, usize)> {
+        let mut first: Option<(Place, usize, usize)> = None;
+        for (number, line) in self.lines.iter().enumerate() {
+            if !Class::ALL
+                .get(number)
+                .is_some_and(|class| classes.contains(class))
+            {
+                continue;
+            }
+            let last = line.back().map(|place| place.priority);
+            for (at, place) in line.iter().enumerate().filter(|(_, place)| may_begin(place.task)) {
+                let goes_before = |other: &Place| match is_eldests_turn {
+                    true => place.came < other.came,
+                    false => place.order() < other.order(),
+                };
+                if first.is_none_or(|(other, ..)| goes_before(&other)) {
+                    first = Some((*place, number, at));
+                }
+                // The rest of the line came later.
+                if !is_eldests_turn || Some(place.priority) == last {
+                    break;
+                }
+            }
+        }
+        first
     }
 
     pub(crate) fn remove(&mut self, task: TaskId) {
@@ -138,13 +151,18 @@ impl Queue {
     }
 }
 
+/// Most come last: there they need no search.
 fn insert(line: &mut VecDeque<Place>, place: Place) {
-    let at = line.partition_point(|before| before.order() < place.order());
-    line.insert(at, place);
-}
-
-fn is_of_one_priority(line: &VecDeque<Place>) -> bool {
-    line.front().map(|place| place.priority) == line.back().map(|place| place.priority)
+    let mut at = line.len();
+    line.push_back(place);
+    while at > 0
+        && line
+            .get(at - 1)
+            .is_some_and(|before| before.order() > place.order())
+    {
+        line.swap(at - 1, at);
+        at -= 1;
+    }
 }
 
 #[cfg(test)]
@@ -160,7 +178,7 @@ mod tests {
         for (task, priority) in (0..).zip(priorities) {
             queue.push(TaskId(task), Class::Single, *priority);
         }
-        std::iter::from_fn(|| queue.take(|_| true, |_| true))
+        std::iter::from_fn(|| queue.take(&Class::ALL, &|_| true))
             .map(|task| task.0)
             .collect()
     }
@@ -183,8 +201,8 @@ mod tests {
         (0..3).for_each(|task| queue.push(TaskId(task), Class::Long, 0));
         queue.set_priority(TaskId(2), 1);
         queue.set_priority(TaskId(0), -1);
-        assert_eq!(queue.highest(|_| true), Some(1));
-        let order = std::iter::from_fn(|| queue.take(|_| true, |_| true));
+        assert_eq!(queue.highest(&|_| true), Some(1));
+        let order = std::iter::from_fn(|| queue.take(&Class::ALL, &|_| true));
         assert!(order.eq([2, 1, 0].map(TaskId)));
     }
 }

@@ -216,6 +216,8 @@ pub(crate) enum Purpose {
 pub(crate) struct Attempt {
     pub task: TaskId,
     pub part: PartNumber,
+    /// Bytes of the part.
+    pub length: u64,
     pub purpose: Purpose,
     /// Where a request goes; of no meaning to other purposes.
     pub origin: Origin,
@@ -233,10 +235,11 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    pub(crate) fn new(task: TaskId, part: PartNumber, purpose: Purpose, now: Moment) -> Self {
+    pub(crate) fn new(task: TaskId, part: PartNumber, length: u64, purpose: Purpose, now: Moment) -> Self {
         Self {
             task,
             part,
+            length,
             purpose,
             origin: Origin::default(),
             is_form: false,

@@ -44,12 +44,15 @@ impl Uploads {
             return;
         };
         let priority = upload.file.priority;
-        let goes_before = |place: &Place| {
-            self.of(place)
-                .is_some_and(|(_, other)| other.file.priority >= priority)
-        };
-        let at = self.active.partition_point(goes_before);
-        self.active.insert(at, (task, slot));
+        let mut at = self.active.len();
+        self.active.push((task, slot));
+        while at > 0
+            && let Some((_, before)) = self.active_at(at - 1)
+            && before.file.priority < priority
+        {
+            self.active.swap(at - 1, at);
+            at -= 1;
+        }
     }
 
     /// Gives an upload another priority.

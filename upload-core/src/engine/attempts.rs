@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use syncsphere_protocol::{Checksum, PartNumber};
+use syncsphere_protocol::Checksum;
 
 use super::Engine;
 use crate::error::UploadError;
@@ -88,12 +88,8 @@ impl Engine {
         else {
             return;
         };
-        let Some(upload) = self.uploads.get(&attempt.task) else {
-            return;
-        };
-        let length = upload.parts.range(attempt.part).length;
         attempt.loaded = loaded;
-        attempt.handed_over = loaded >= length;
+        attempt.handed_over = loaded >= attempt.length;
         attempt.longest_silence = attempt.longest_silence.max(now.since(attempt.last_progress_at));
         attempt.last_progress_at = now;
         if !attempt.handed_over {
@@ -115,6 +111,7 @@ impl Engine {
             started,
             loaded,
             longest_silence,
+            length,
             is_form,
             ..
         } = attempt;
@@ -126,7 +123,6 @@ impl Engine {
             Some(Part::Sending { attempts, .. }) => attempts.clone(),
             _ => Vec::new(),
         };
-        let length = upload.parts.range(part).length;
         upload.parts.set(
             part,
             Part::Stored {
@@ -199,8 +195,7 @@ impl Engine {
         if attempt.purpose != Purpose::Send {
             return None;
         }
-        let upload = self.uploads.get(&attempt.task)?;
-        let length = upload.parts.range(attempt.part).length;
+        let length = attempt.length;
         let timeout = match (attempt.loaded, attempt.handed_over) {
             (_, true) => self.stalls.answer_timeout(length, self.connection_rate),
             (0, false) => self.stalls.first_timeout(length, self.connection_rate),
@@ -238,8 +233,7 @@ impl Engine {
             at += 1;
             upload.openings.end_rest();
             upload.disagreements.end_rest();
-            let waiting: Vec<PartNumber> = upload.parts.of_kind(Kind::BackingOff).collect();
-            for number in waiting {
+            for number in upload.parts.of_kind(Kind::BackingOff) {
                 if let Some(Part::BackingOff { checksum, lease, .. }) = upload.parts.get(number).cloned() {
                     upload.parts.set(
                         number,

@@ -29,11 +29,13 @@ impl Engine {
             && self.window.limit() > self.in_flight()
             && self.pacer.next_start(self.now).is_none()
         {
-            let Attempt { task, part, .. } = attempt;
+            let Attempt {
+                task, part, length, ..
+            } = attempt;
             let Some(upload) = self.uploads.get(&task) else {
                 return;
             };
-            let length = upload.parts.range(part).length;
+
             let within_share = self.hedged_bytes + length <= self.sent_bytes / 100 * HEDGE_PERCENT;
             let usable = matches!(upload.parts.get(part), Some(Part::Sending { lease, .. }) if lease.is_usable(self.now) && self.has_room(lease.origin));
             if !usable || !(within_share || lateness >= ALWAYS_HEDGE_FACTOR) {
@@ -68,7 +70,7 @@ impl Engine {
             if !alone || attempt.purpose != Purpose::Send || age < HEDGE_GRACE {
                 return None;
             }
-            let length = upload.parts.range(attempt.part).length as f64;
+            let length = attempt.length as f64;
             let speed = attempt.loaded as f64 / age.as_secs_f64();
             let left = if speed > 1.0 {
                 (length - attempt.loaded as f64) / speed

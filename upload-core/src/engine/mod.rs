@@ -364,11 +364,9 @@ impl Engine {
     /// Ends an attempt; what it has not sent is left of the speed limit.
     fn end_attempt(&mut self, id: AttemptId) -> Option<Attempt> {
         let attempt = self.attempts.remove(&id)?;
-        if attempt.purpose == Purpose::Send
-            && let Some(upload) = self.uploads.get(&attempt.task)
-        {
-            let length = upload.parts.range(attempt.part).length;
-            self.pacer.on_unsent(length.saturating_sub(attempt.loaded));
+        if attempt.purpose == Purpose::Send {
+            self.pacer
+                .on_unsent(attempt.length.saturating_sub(attempt.loaded));
         }
         Some(attempt)
     }

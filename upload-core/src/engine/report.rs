@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use syncsphere_protocol::PartNumber;
+
 use super::Engine;
 use crate::io::{Action, Notice, TaskId};
 use crate::time::Moment;
 use crate::upload::{Purpose, Upload};
-use crate::vec_map::VecMap;
 
 /// Shortest time between two progress notices of one task.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -23,9 +24,11 @@ impl Engine {
         while let Some((task, upload)) = self.uploads.active_at_mut(at) {
             at += 1;
             if !upload.paused {
-                let of_task = in_flight.iter().filter(|(of, _)| *of == task);
-                let in_flight: u64 = of_task.map(|(_, bytes)| bytes).sum();
-                upload.rate.update(upload.parts.stored_bytes() + in_flight, now);
+                let mut loaded = upload.parts.stored_bytes();
+                for (_, _, bytes) in in_flight.iter().filter(|(of, ..)| *of == task) {
+                    loaded += bytes;
+                }
+                upload.rate.update(loaded, now);
             }
             let state = upload.state(outage);
             let progress = progress_due(upload, now).is_some_and(|at| at <= now);
@@ -71,19 +74,22 @@ impl Engine {
     }
 
     /// What is on its way: of each part the bytes that its furthest request has handed to the network.
-    fn bytes_in_flight(&self) -> Vec<(TaskId, u64)> {
-        let mut parts = VecMap::new();
+    fn bytes_in_flight(&self) -> Vec<(TaskId, PartNumber, u64)> {
+        let mut parts: Vec<(TaskId, PartNumber, u64)> = Vec::new();
         for attempt in self.attempts.values() {
-            if attempt.purpose == Purpose::Send
-                && let Some(upload) = self.uploads.get(&attempt.task)
-            {
-                let most = upload.parts.range(attempt.part).length;
-                let part = (attempt.task, attempt.part);
-                let furthest = parts.get(&part).copied().unwrap_or(0_u64);
-                parts.insert(part, attempt.loaded.min(most).max(furthest));
+            if attempt.purpose != Purpose::Send {
+                continue;
+            }
+            let loaded = attempt.loaded.min(attempt.length);
+            let is_it = |(task, part, _): &&mut (TaskId, PartNumber, u64)| {
+                (*task, *part) == (attempt.task, attempt.part)
+            };
+            match parts.iter_mut().find(is_it) {
+                Some((_, _, furthest)) => *furthest = loaded.max(*furthest),
+                None => parts.push((attempt.task, attempt.part, loaded)),
             }
         }
-        parts.iter().map(|((task, _), bytes)| (*task, *bytes)).collect()
+        parts
     }
 
     pub(super) fn save(&mut self, task: TaskId) {

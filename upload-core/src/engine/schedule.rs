@@ -51,47 +51,51 @@ impl Engine {
 
     /// When to look again, and why.
     pub(super) fn next_timer(&self) -> Option<(Moment, TimerReason)> {
-        let stalls = self
-            .attempts
-            .values()
-            .filter_map(|attempt| self.stalls_at(attempt));
-        let stalls = stalls.chain(self.next_overdue_answer());
-        let stalls = stalls.map(|at| (at, TimerReason::Stalled));
+        let mut timer = None;
+        for attempt in self.attempts.values() {
+            sooner(&mut timer, self.stalls_at(attempt), TimerReason::Stalled);
+        }
+        sooner(&mut timer, self.next_overdue_answer(), TimerReason::Stalled);
         // Without a network, calls wait for its return, not for a time.
         let calls = self.calls.next_send(self.now).filter(|_| self.online);
-        let probe = self.outage.next_probe(self.now);
+        sooner(&mut timer, calls, TimerReason::RetryCall);
+        sooner(
+            &mut timer,
+            self.outage.next_probe(self.now),
+            TimerReason::ProbeStorage,
+        );
+        sooner(&mut timer, self.next_hedge_check(), TimerReason::Hedge);
+        sooner(&mut timer, self.next_batch(), TimerReason::Complete);
         let paced = self.pacer.next_start(self.now);
-        let others = [
-            (calls, TimerReason::RetryCall),
-            (probe, TimerReason::ProbeStorage),
-            (self.next_hedge_check(), TimerReason::Hedge),
-            (self.next_batch(), TimerReason::Complete),
-            (paced.filter(|_| self.has_part_ready()), TimerReason::Pace),
-        ];
-        let others = others.into_iter().filter_map(|(at, why)| Some((at?, why)));
-        let uploads = self.active_uploads().filter_map(|upload| self.next_of(upload));
-        stalls.chain(others).chain(uploads).min()
-    }
-
-    /// When to look at an upload again, and why.
-    fn next_of(&self, upload: &Upload) -> Option<(Moment, TimerReason)> {
-        let retries = upload.parts.of_kind(Kind::BackingOff);
-        let retries = retries.filter_map(|number| match upload.parts.get(number) {
-            Some(Part::BackingOff { until, .. }) => Some(*until),
-            _ => None,
-        });
-        let is_resyncing = matches!(upload.phase, Phase::Resyncing(_, None)) && !upload.paused;
-        let resync = upload.disagreements.rests_until(self.now);
-        let moments = [
-            (retries.min(), TimerReason::RetryPart),
-            (upload.reads.rests_until(self.now), TimerReason::ReadFile),
-            (resync.filter(|_| is_resyncing), TimerReason::Resync),
-            (self.next_opening(upload), TimerReason::Initiate),
-            (progress_due(upload, self.now), TimerReason::Progress),
-            (checkpoint_due(upload, self.now), TimerReason::Checkpoint),
-        ];
-        let moments = moments.into_iter().filter_map(|(at, why)| Some((at?, why)));
-        moments.min()
+        sooner(
+            &mut timer,
+            paced.filter(|_| self.has_part_ready()),
+            TimerReason::Pace,
+        );
+        for upload in self.active_uploads() {
+            for part in upload.parts.of_kind(Kind::BackingOff) {
+                if let Some(Part::BackingOff { until, .. }) = upload.parts.get(part) {
+                    sooner(&mut timer, Some(*until), TimerReason::RetryPart);
+                }
+            }
+            sooner(
+                &mut timer,
+                upload.reads.rests_until(self.now),
+                TimerReason::ReadFile,
+            );
+            if matches!(upload.phase, Phase::Resyncing(_, None)) && !upload.paused {
+                let rests = upload.disagreements.rests_until(self.now);
+                sooner(&mut timer, rests, TimerReason::Resync);
+            }
+            sooner(&mut timer, self.next_opening(upload), TimerReason::Initiate);
+            sooner(&mut timer, progress_due(upload, self.now), TimerReason::Progress);
+            sooner(
+                &mut timer,
+                checkpoint_due(upload, self.now),
+                TimerReason::Checkpoint,
+            );
+        }
+        timer
     }
 
     /// Whether a part could be sent at once if the window allowed it.
@@ -195,7 +199,7 @@ impl Engine {
     fn begin_uploads(&mut self) {
         let uploads = &self.uploads;
         let may_begin = |task| uploads.get(&task).is_some_and(|upload| !upload.paused);
-        let Some(highest) = self.queue.highest(may_begin) else {
+        let Some(highest) = self.queue.highest(&may_begin) else {
             return;
         };
         let (mut waiting_parts, mut waiting_bytes) = (0, 0);
@@ -218,9 +222,9 @@ impl Engine {
             let uploads = &self.uploads;
             let may_begin = |task| uploads.get(&task).is_some_and(|upload| !upload.paused);
             let task = if may_run_dry {
-                self.queue.take(|_| true, may_begin)
+                self.queue.take(&Class::ALL, &may_begin)
             } else if short < MAX_FILES_PER_INITIATE {
-                self.queue.take(|class| class != Class::Long, may_begin)
+                self.queue.take(&[Class::Single, Class::Short], &may_begin)
             } else {
                 None
             };
@@ -269,9 +273,10 @@ impl Engine {
         let mut at = 0;
         while let Some((task, upload)) = self.uploads.active_at(at) {
             // Nor does what is prepared of less important files count for more important ones.
-            if priority != Some(upload.file.priority) {
-                priority = Some(upload.file.priority);
-                self.count_ahead(at, &mut ahead);
+            let its_priority = upload.file.priority;
+            if priority != Some(its_priority) {
+                priority = Some(its_priority);
+                self.count_ahead(at, its_priority, &mut ahead);
             }
             at += 1;
             if !upload.may_hash(self.now) {
@@ -322,13 +327,15 @@ impl Engine {
     }
 
     /// Counts, for each class, the parts that are prepared of the uploads from here on that have the same priority.
-    fn count_ahead(&self, from: usize, ahead: &mut [(Class, usize)]) {
-        let mut uploads = (from..).map_while(|at| self.uploads.active_at(at)).peekable();
-        let priority = uploads.peek().map(|(_, upload)| upload.file.priority);
-        let of_priority = uploads.take_while(|(_, upload)| Some(upload.file.priority) == priority);
-        for (_, upload) in of_priority.filter(|(_, upload)| !upload.paused) {
-            if let Some((_, ahead)) = ahead.iter_mut().find(|(of, _)| *of == upload.class()) {
-                *ahead += upload.parts.ahead();
+    fn count_ahead(&self, mut at: usize, priority: i32, ahead: &mut [(Class, usize)]) {
+        while let Some((_, upload)) = self.uploads.active_at(at)
+            && upload.file.priority == priority
+        {
+            at += 1;
+            for (class, ahead) in &mut *ahead {
+                if *class == upload.class() && !upload.paused {
+                    *ahead += upload.parts.ahead();
+                }
             }
         }
     }
@@ -347,13 +354,16 @@ impl Engine {
             return None;
         }
         let highest = self.highest_priority()?;
-        let wants_to_send = |upload: &Upload| {
-            !upload.paused
+        let mut eldest: Option<(TaskId, &Upload)> = None;
+        for (task, upload) in self.uploads.active() {
+            let wants_to_send = !upload.paused
                 && upload.file.priority < highest
-                && (upload.parts.ahead() > 0 || upload.parts.next_waiting().is_some())
-        };
-        let others = self.uploads.active().filter(|(_, upload)| wants_to_send(upload));
-        others.min_by_key(|(_, upload)| upload.began)
+                && (upload.parts.ahead() > 0 || upload.parts.next_waiting().is_some());
+            if wants_to_send && eldest.is_none_or(|(_, eldest)| upload.began < eldest.began) {
+                eldest = Some((task, upload));
+            }
+        }
+        eldest
     }
 
     /// The highest priority under way.
@@ -363,11 +373,14 @@ impl Engine {
 
     /// Begins an attempt to hash a part.
     fn start(&mut self, task: TaskId, part: PartNumber, purpose: Purpose) {
-        let attempt = self.attempt(Attempt::new(task, part, purpose, self.now));
-        let Some(upload) = self.uploads.get_mut(&task) else {
+        let Some(upload) = self.uploads.get(&task) else {
             return;
         };
         let range = upload.parts.range(part);
+        let attempt = self.attempt(Attempt::new(task, part, range.length, purpose, self.now));
+        let Some(upload) = self.uploads.get_mut(&task) else {
+            return;
+        };
         // What is stored is verified by what was computed before it was.
         let known = upload.parts.get(part).and_then(Part::checksum);
         let by = known.map_or(self.checksums, Checksum::integrity);
@@ -385,6 +398,15 @@ impl Engine {
             range,
             by,
         });
+    }
+}
+
+/// An alarm is set to the earliest moment.
+fn sooner(timer: &mut Option<(Moment, TimerReason)>, at: Option<Moment>, why: TimerReason) {
+    if let Some(at) = at
+        && timer.is_none_or(|set| (at, why) < set)
+    {
+        *timer = Some((at, why));
     }
 }
 

@@ -91,14 +91,7 @@ impl Engine {
 
     /// Whether a request will be through by then, at the speed that it has had.
     fn ends_within(&self, attempt: &Attempt, span: Duration) -> bool {
-        let Some(upload) = self.uploads.get(&attempt.task) else {
-            return false;
-        };
-        let left = upload
-            .parts
-            .range(attempt.part)
-            .length
-            .saturating_sub(attempt.loaded) as f64;
+        let left = attempt.length.saturating_sub(attempt.loaded) as f64;
         let age = self.now.since(attempt.started).as_secs_f64();
         left * age <= attempt.loaded as f64 * span.as_secs_f64()
     }
@@ -147,9 +140,7 @@ impl Engine {
             .attempts
             .values()
             .filter(|attempt| attempt.purpose == Purpose::Send);
-        let held: u64 = held
-            .filter_map(|attempt| Some(self.uploads.get(&attempt.task)?.parts.range(attempt.part).length))
-            .sum();
+        let held: u64 = held.map(|attempt| attempt.length).sum();
         held == 0 || held.saturating_add(length) <= most
     }
 
@@ -170,7 +161,7 @@ impl Engine {
         let id = self.attempt(Attempt {
             origin: lease.origin,
             is_form: lease.request.is_form(),
-            ..Attempt::new(task, part, Purpose::Send, self.now)
+            ..Attempt::new(task, part, range.length, Purpose::Send, self.now)
         });
         let highest = self.highest_priority();
         let Some(upload) = self.uploads.get_mut(&task) else {
