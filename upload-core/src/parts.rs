@@ -201,14 +201,6 @@ impl Parts {
             })
     }
 
-    /// The parts that a URL has been asked for, with their checksums.
-    pub(crate) fn signing(&self) -> impl Iterator<Item = (PartNumber, Option<Checksum>)> {
-        self.open().filter_map(|(number, part)| match part {
-            Part::Signing { checksum } => Some((number, *checksum)),
-            _ => None,
-        })
-    }
-
     /// Parts that are hashed or about to be, but not on their way yet.
     pub(crate) fn ahead(&self) -> usize {
         let kinds = [Kind::Hashing, Kind::Hashed, Kind::Signing, Kind::Ready];

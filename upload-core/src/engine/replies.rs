@@ -13,7 +13,7 @@ use super::requests::client_ref as name_of;
 use crate::checkpoint::Checkpoint;
 use crate::error::{UploadError, UploadErrorCode};
 use crate::io::{Call, CallFailure, CallId, Reply, TaskId};
-use crate::part::{Lease, Part, Verification};
+use crate::part::{Kind, Lease, Part, Verification};
 use crate::parts::Parts;
 use crate::pending_calls::{AfterFailure, CallSubject, PendingCall};
 use crate::time::Moment;
@@ -137,8 +137,8 @@ impl Engine {
         upload
             .openings
             .count(&self.config.retry, asked, &mut self.random, now);
-        let signing: Vec<(PartNumber, Option<Checksum>)> = upload.parts.signing().collect();
-        for (number, checksum) in signing {
+        for number in upload.parts.of_kind(Kind::Signing) {
+            let checksum = upload.parts.get(number).and_then(Part::checksum);
             upload.parts.set(number, Part::Hashed { checksum });
         }
         upload.phase = Phase::Opening;
@@ -209,9 +209,9 @@ impl Engine {
             }
         }
         self.window.set_origins(self.origins.count());
-        let left_out: Vec<(PartNumber, Option<Checksum>)> = upload.parts.signing().collect();
         let mut given_up = false;
-        for (number, checksum) in left_out {
+        for number in upload.parts.of_kind(Kind::Signing) {
+            let checksum = upload.parts.get(number).and_then(Part::checksum);
             let failures = upload.parts.count_failure(number, self.now);
             given_up |= failures >= self.config.retry.max_attempts;
             let until = self.now + self.config.retry.delay(failures, None, &mut self.random);

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use syncsphere_protocol::{
-    Checksum, InitiateRequest, MAX_FILES_PER_INITIATE, MAX_PARTS_PER_SIGNING, NewFile, PartNumber,
-    PartToSign, SignPartsRequest,
+    InitiateRequest, MAX_FILES_PER_INITIATE, MAX_PARTS_PER_SIGNING, NewFile, PartToSign, SignPartsRequest,
 };
 
 use super::Engine;
@@ -181,22 +180,13 @@ fn is_opening(upload: &Upload) -> bool {
 
 /// Moves up to `most` hashed parts to signing; gives what to ask for.
 fn take_hashed(upload: &mut Upload, most: usize) -> Vec<PartToSign> {
-    let parts: Vec<(PartNumber, Option<Checksum>)> = upload
-        .parts
-        .open()
-        .filter_map(|(part_number, part)| match part {
-            Part::Hashed { checksum } => Some((part_number, *checksum)),
-            _ => None,
-        })
-        .take(most)
-        .collect();
-    for (number, checksum) in &parts {
-        upload.parts.set(*number, Part::Signing { checksum: *checksum });
+    let mut asked = Vec::new();
+    for number in upload.parts.of_kind(Kind::Hashed).into_iter().take(most) {
+        let checksum = upload.parts.get(number).and_then(Part::checksum);
+        upload.parts.set(number, Part::Signing { checksum });
+        asked.push(PartToSign::new(number, checksum));
     }
-    let asked = parts.into_iter();
     asked
-        .map(|(number, checksum)| PartToSign::new(number, checksum))
-        .collect()
 }
 
 /// What the description of a file takes in a request, at the most: a character may be written as an escape.

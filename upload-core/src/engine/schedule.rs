@@ -135,58 +135,51 @@ impl Engine {
             if upload.parts.count(Kind::BackingOff) + upload.parts.count(Kind::Ready) == 0 {
                 continue;
             }
-            let mut unused = Vec::new();
-            let due: Vec<(PartNumber, Part)> = upload
-                .parts
-                .open()
-                .filter_map(|(number, part)| match part {
-                    Part::BackingOff {
-                        checksum,
-                        lease: Some(lease),
-                        until,
-                    } if *until <= now && lease.is_usable(now) => Some((
-                        number,
-                        Part::Ready {
-                            checksum: *checksum,
-                            lease: lease.clone(),
-                        },
-                    )),
-                    Part::BackingOff {
-                        checksum: None,
-                        until,
-                        ..
-                    } if *until <= now && integrity => Some((number, Part::Waiting)),
-                    Part::BackingOff { checksum, until, .. } if *until <= now => {
-                        Some((number, Part::Hashed { checksum: *checksum }))
-                    }
-                    Part::Ready { checksum, lease } if !lease.is_usable(now) => {
-                        if lease.is_short() {
-                            unused.push(number);
-                        }
-                        Some((number, Part::Hashed { checksum: *checksum }))
-                    }
-                    _ => None,
-                })
-                .collect();
-            for (number, part) in due {
-                upload.parts.set(number, part);
-            }
-            // URLs that are over before a connection is free would be asked for again and again.
-            for number in unused {
-                let failures = upload.parts.count_failure(number, now);
-                if failures >= policy.max_attempts {
-                    wasting.push(task);
+            for number in upload.parts.of_kind(Kind::BackingOff) {
+                let Some(Part::BackingOff {
+                    checksum,
+                    lease,
+                    until,
+                }) = upload.parts.get(number).cloned()
+                else {
+                    continue;
+                };
+                if until > now {
+                    continue;
                 }
-                let (checksum, lease) = (upload.parts.get(number).and_then(Part::checksum), None);
-                let until = now + policy.delay(failures, None, &mut self.random);
-                upload.parts.set(
-                    number,
-                    Part::BackingOff {
-                        checksum,
-                        lease,
-                        until,
-                    },
-                );
+                let again = match lease.filter(|lease| lease.is_usable(now)) {
+                    Some(lease) => Part::Ready { checksum, lease },
+                    None if checksum.is_none() && integrity => Part::Waiting,
+                    None => Part::Hashed { checksum },
+                };
+                upload.parts.set(number, again);
+            }
+            for number in upload.parts.of_kind(Kind::Ready) {
+                let Some(Part::Ready { checksum, lease }) = upload.parts.get(number) else {
+                    continue;
+                };
+                if lease.is_usable(now) {
+                    continue;
+                }
+                let (checksum, is_short) = (*checksum, lease.is_short());
+                upload.parts.set(number, Part::Hashed { checksum });
+                // URLs that are over before a connection is free would be asked for again and again.
+                if is_short {
+                    let failures = upload.parts.count_failure(number, now);
+                    if failures >= policy.max_attempts {
+                        wasting.push(task);
+                    }
+                    let until = now + policy.delay(failures, None, &mut self.random);
+                    let lease = None;
+                    upload.parts.set(
+                        number,
+                        Part::BackingOff {
+                            checksum,
+                            lease,
+                            until,
+                        },
+                    );
+                }
             }
         }
         for task in wasting {
