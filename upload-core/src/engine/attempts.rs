@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use syncsphere_protocol::Checksum;
+use syncsphere_protocol::{Checksum, PartNumber};
 
 use super::Engine;
 use crate::error::UploadError;
@@ -175,19 +175,16 @@ impl Engine {
 
     /// Whether everything that was sent has been taken, and nothing is answered: the page should say so, though nothing is cut.
     pub(super) fn waits_for_answers(&self) -> bool {
-        let mut sends = self
-            .attempts
-            .values()
-            .filter(|attempt| attempt.purpose == Purpose::Send)
-            .peekable();
-        sends.peek().is_some()
-            && sends.all(|attempt| answer_overdue_at(attempt).is_some_and(|at| self.now >= at))
-    }
-
-    /// When the next request will have waited so long for its answer that this is worth showing.
-    pub(super) fn next_overdue_answer(&self) -> Option<Moment> {
-        let overdue = self.attempts.values().filter_map(answer_overdue_at);
-        overdue.filter(|at| *at > self.now).min()
+        let mut are_any = false;
+        for attempt in self.attempts.values() {
+            if attempt.purpose == Purpose::Send {
+                are_any = true;
+                if answer_overdue_at(attempt).is_none_or(|at| self.now < at) {
+                    return false;
+                }
+            }
+        }
+        are_any
     }
 
     /// When a request will have shown no progress for so long that it is cut.
@@ -250,12 +247,17 @@ impl Engine {
 
     /// Cancels whatever a task has under way; its parts go back to where they can start again.
     pub(super) fn cancel_attempts(&mut self, task: TaskId) {
-        let ids: Vec<AttemptId> = self
-            .attempts
-            .iter()
-            .filter(|(_, attempt)| attempt.task == task)
-            .map(|(id, _)| *id)
-            .collect();
+        self.cancel_unless(task, &|_| false);
+    }
+
+    /// The same, but for attempts at parts that are kept.
+    pub(super) fn cancel_unless(&mut self, task: TaskId, is_kept: &dyn Fn(PartNumber) -> bool) {
+        let mut ids = Vec::new();
+        for (id, attempt) in self.attempts.iter() {
+            if attempt.task == task && !is_kept(attempt.part) {
+                ids.push(*id);
+            }
+        }
         for id in ids {
             let Some(attempt) = self.end_attempt(id) else {
                 continue;
@@ -268,6 +270,7 @@ impl Engine {
     }
 }
 
-fn answer_overdue_at(attempt: &Attempt) -> Option<Moment> {
+/// When a request will have waited so long for its answer that the page is told.
+pub(super) fn answer_overdue_at(attempt: &Attempt) -> Option<Moment> {
     attempt.handed_over.then(|| attempt.last_progress_at + UNANSWERED)
 }

@@ -63,12 +63,11 @@ impl Engine {
         if !tail {
             return None;
         }
-        let lateness = |attempt: &Attempt| {
-            let upload = self.uploads.get(&attempt.task)?;
-            let alone = matches!(upload.parts.get(attempt.part), Some(Part::Sending { attempts, .. }) if attempts.len() == 1);
+        let mut latest: Option<(f64, Attempt)> = None;
+        for attempt in self.attempts.values() {
             let age = self.now.since(attempt.started);
-            if !alone || attempt.purpose != Purpose::Send || age < HEDGE_GRACE {
-                return None;
+            if attempt.purpose != Purpose::Send || age < HEDGE_GRACE || !self.is_alone(attempt) {
+                continue;
             }
             let length = attempt.length as f64;
             let speed = attempt.loaded as f64 / age.as_secs_f64();
@@ -80,12 +79,11 @@ impl Engine {
             let silent = self.now.since(attempt.last_progress_at).as_secs_f64();
             let fresh = length / rate.max(1.0);
             let lateness = left.max(silent) / fresh.max(0.001);
-            (lateness >= HEDGE_FACTOR).then_some(lateness)
-        };
-        self.attempts
-            .values()
-            .filter_map(|attempt| Some((lateness(attempt)?, *attempt)))
-            .max_by(|(a, _), (b, _)| a.total_cmp(b))
+            if lateness >= latest.map_or(HEDGE_FACTOR, |(latest, _)| latest) {
+                latest = Some((lateness, *attempt));
+            }
+        }
+        latest
     }
 
     /// While slots are free and requests are in flight, lateness is looked at each second.

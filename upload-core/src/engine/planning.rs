@@ -5,10 +5,9 @@ use syncsphere_protocol::{ErrorCode, InvalidPlan, PartPlan, UploadGrant};
 use super::Engine;
 use crate::config::Config;
 use crate::error::{UploadError, UploadErrorCode};
-use crate::io::{Action, AttemptId, TaskId};
+use crate::io::TaskId;
 use crate::parts::Parts;
 use crate::plan::plan;
-use crate::upload::Attempt;
 
 impl Engine {
     /// How a file that begins now is cut into parts.
@@ -33,24 +32,20 @@ impl Engine {
     /// An upload of which nothing has been sent is cut otherwise. Parts that are the same in both plans keep what is known
     /// of them, and their attempts.
     pub(super) fn plan_anew(&mut self, task: TaskId, plan: PartPlan) {
+        let Some(upload) = self.uploads.get(&task) else {
+            return;
+        };
+        let before = upload.parts.plan();
+        let is_same = |part| plan.range(part) == before.range(part);
+        self.cancel_unless(task, &is_same);
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };
         let before = std::mem::replace(&mut upload.parts, Parts::new(plan));
-        let same = before
-            .open()
-            .filter(|(number, _)| plan.range(*number) == Some(before.range(*number)));
-        for (number, part) in same {
-            upload.parts.set(number, part.clone());
-        }
-        let is_void = |attempt: &Attempt| {
-            attempt.task == task && plan.range(attempt.part) != Some(before.range(attempt.part))
-        };
-        let void = self.attempts.iter().filter(|(_, attempt)| is_void(attempt));
-        let void: Vec<AttemptId> = void.map(|(id, _)| *id).collect();
-        for attempt in void {
-            self.attempts.remove(&attempt);
-            self.push(Action::Cancel { attempt });
+        for (number, part) in before.open() {
+            if is_same(number) {
+                upload.parts.set(number, part.clone());
+            }
         }
     }
 }

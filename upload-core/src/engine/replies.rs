@@ -173,9 +173,12 @@ impl Engine {
         let Some(upload) = self.uploads.get_mut(&task) else {
             return;
         };
-        let is_other = |part: &Part| part.checksum().is_some_and(|known| known.integrity() != by);
-        let others = upload.parts.open().filter(|(_, part)| is_other(part));
-        let others: Vec<PartNumber> = others.map(|(number, _)| number).collect();
+        let mut others = Vec::new();
+        for (number, part) in upload.parts.open() {
+            if part.checksum().is_some_and(|known| known.integrity() != by) {
+                others.push(number);
+            }
+        }
         for number in others {
             upload.parts.set(number, Part::Waiting);
         }

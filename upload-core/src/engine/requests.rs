@@ -51,7 +51,7 @@ impl Engine {
             .sum();
         let is_urgent = ready < self.window.limit() * WINDOWS_AHEAD;
         let are_enough = waiting.len() >= MAX_FILES_PER_INITIATE;
-        let mut waiting = waiting.into_iter().peekable();
+        let mut next = 0;
         // While enough is ready to be sent, files are gathered so that they share a request.
         while self.online && self.calls.initiations() < INITIATIONS_AT_ONCE && (is_urgent || are_enough) {
             let mut tasks = Vec::new();
@@ -60,17 +60,14 @@ impl Engine {
             let mut bytes = 0;
             while tasks.len() < MAX_FILES_PER_INITIATE
                 && room > 0
-                && let Some(task) = waiting.peek().copied()
+                && let Some(task) = waiting.get(next).copied()
+                && let Some(upload) = self.uploads.get_mut(&task)
             {
-                let Some(upload) = self.uploads.get_mut(&task) else {
-                    waiting.next();
-                    continue;
-                };
                 bytes += described_bytes(upload);
                 if bytes > MOST_INITIATE_BYTES && !tasks.is_empty() {
                     break;
                 }
-                waiting.next();
+                next += 1;
                 let parts = take_hashed(upload, room);
                 room -= parts.len();
                 tasks.push(task);

@@ -6,6 +6,7 @@
 
 use syncsphere_protocol::{Checksum, MAX_FILES_PER_INITIATE, PartNumber};
 
+use super::attempts::answer_overdue_at;
 use super::report::{checkpoint_due, progress_due};
 use super::{Engine, TimerReason};
 use crate::error::UploadError;
@@ -54,8 +55,10 @@ impl Engine {
         let mut timer = None;
         for attempt in self.attempts.values() {
             sooner(&mut timer, self.stalls_at(attempt), TimerReason::Stalled);
+            // Once it has waited so long for its answer, that is worth showing.
+            let overdue = answer_overdue_at(attempt).filter(|at| *at > self.now);
+            sooner(&mut timer, overdue, TimerReason::Stalled);
         }
-        sooner(&mut timer, self.next_overdue_answer(), TimerReason::Stalled);
         // Without a network, calls wait for its return, not for a time.
         let calls = self.calls.next_send(self.now).filter(|_| self.online);
         sooner(&mut timer, calls, TimerReason::RetryCall);
@@ -248,11 +251,7 @@ impl Engine {
         // What is prepared of small files feeds no large one's share of the requests, nor the reverse.
         let mut ahead = Class::ALL.map(|class| (class, 0));
         let mut priority = None;
-        let mut hashing = self
-            .attempts
-            .values()
-            .filter(|attempt| attempt.purpose != Purpose::Send)
-            .count();
+        let mut hashing = self.attempts.len() - self.in_flight();
         let is_opening = |upload: &Upload| matches!(upload.phase, Phase::Opening);
         let most_hashing = match self.active_uploads().all(is_opening) {
             true => FIRST_HASHES_AT_ONCE,

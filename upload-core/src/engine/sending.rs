@@ -5,7 +5,7 @@ use std::time::Duration;
 use syncsphere_protocol::PartNumber;
 
 use super::Engine;
-use crate::io::{Action, TaskId};
+use crate::io::{Action, AttemptId, TaskId};
 use crate::part::{Kind, Part};
 use crate::queue::Class;
 use crate::upload::{Attempt, Purpose, Upload};
@@ -66,20 +66,23 @@ impl Engine {
                 && upload.may_send(self.now)
                 && upload.parts.count(Kind::Ready) > 0
         };
-        let are_all_long = self.in_flight_of(Class::Long) == self.in_flight();
-        if !are_all_long || !self.sending_uploads().any(is_ready) {
+        if !self.sending_uploads().any(is_ready) {
             return;
         }
-        let sends = || {
-            let attempts = self.attempts.iter();
-            attempts.filter(|(_, attempt)| attempt.purpose == Purpose::Send)
-        };
-        let ends_soon = sends().any(|(_, attempt)| self.ends_within(attempt, LONGEST_WAIT_OF_SHORT));
-        let loses_least = sends()
-            .filter(|(_, attempt)| !attempt.handed_over && self.is_alone(attempt))
-            .min_by_key(|(_, attempt)| attempt.loaded)
-            .map(|(id, attempt)| (*id, *attempt));
-        let Some((id, attempt)) = loses_least.filter(|_| !ends_soon) else {
+        let mut loses_least: Option<(AttemptId, Attempt)> = None;
+        for (id, attempt) in self.attempts.iter() {
+            if attempt.purpose != Purpose::Send {
+                continue;
+            }
+            if !self.is_of(attempt, Class::Long) || self.ends_within(attempt, LONGEST_WAIT_OF_SHORT) {
+                return;
+            }
+            let loses_less = loses_least.is_none_or(|(_, other)| attempt.loaded < other.loaded);
+            if loses_less && !attempt.handed_over && self.is_alone(attempt) {
+                loses_least = Some((*id, *attempt));
+            }
+        }
+        let Some((id, attempt)) = loses_least else {
             return;
         };
         self.end_attempt(id);
@@ -97,7 +100,7 @@ impl Engine {
     }
 
     /// Whether no other request carries the same part.
-    fn is_alone(&self, attempt: &Attempt) -> bool {
+    pub(super) fn is_alone(&self, attempt: &Attempt) -> bool {
         let upload = self.uploads.get(&attempt.task);
         let part = upload.and_then(|upload| upload.parts.get(attempt.part));
         matches!(part, Some(Part::Sending { attempts, .. }) if attempts.len() == 1)
