@@ -49,6 +49,33 @@ test("small files of every odd size arrive, with the checksum of their bytes", a
   );
 });
 
+test("a speed limit and a priority reach the engine, at the start and while files travel", async (t) => {
+  const page = await openPackage(stack, t);
+  const [limited, lifted, order] = await page.evaluate(async () => {
+    const limit = 10_000_000;
+    const uploader = await makeUploader({ maxRate: limit });
+    const file = (name) => new File([new Uint8Array(20 * 1024 * 1024)], name);
+    const begun = performance.now();
+    await uploader.upload(file("limited.bin")).done;
+    const limited = performance.now() - begun;
+    uploader.maxRate = undefined;
+    const again = performance.now();
+    await uploader.upload(file("lifted.bin")).done;
+    const lifted = performance.now() - again;
+    uploader.maxRate = limit;
+    const order = [];
+    const tasks = ["first", "second", "third"].map((name) => uploader.upload(file(name), { priority: -1 }));
+    tasks[2].priority = 1;
+    await Promise.all(tasks.map((task) => task.done.then(({ name }) => order.push(name))));
+    await uploader.close();
+    return [limited, lifted, order];
+  });
+  // Four parts: the last begins when the three before it are paid for, but for 250 ms.
+  assert.ok(limited > 1_200, `${limited} ms`);
+  assert.ok(lifted < 1_200, `${lifted} ms`);
+  assert.equal(order[0], "third");
+});
+
 test("many small files share their preflights", async (t) => {
   const page = await openPackage(stack, t);
   const states = await page.evaluate(async () => {

@@ -2,7 +2,7 @@ const PREFIX = "syncsphere-upload:";
 
 /**
  * Which tab an upload belongs to. It is a Web Lock, so that it is free again when a tab closes or
- * crashes. Where there are no locks, or they are refused, every upload counts as free.
+ * crashes. Where there are no locks (`http://` pages), or they are refused, a tab knows of its own uploads only.
  */
 export class UploadLocks {
   #releases = new Map<string, () => void>();
@@ -20,7 +20,10 @@ export class UploadLocks {
       };
       const request = async () => navigator.locks.request(PREFIX + uploadId, { ifAvailable: true }, hold);
       void request()
-        .catch(() => resolve(true))
+        .catch(() => {
+          this.#releases.set(uploadId, () => this.#own.delete(uploadId));
+          resolve(true);
+        })
         .then(() => this.#releases.has(uploadId) || this.#own.delete(uploadId));
     });
   }
@@ -42,6 +45,6 @@ export class UploadLocks {
     const names = (await query().catch(() => []))
       .map((lock) => lock.name ?? "")
       .filter((name) => name.startsWith(PREFIX));
-    return new Set(names.map((name) => name.slice(PREFIX.length)));
+    return new Set([...names.map((name) => name.slice(PREFIX.length)), ...this.#releases.keys()]);
   }
 }
