@@ -105,11 +105,11 @@ fn what_waits_begins_by_priority() {
     let mut harness = two_at_a_time();
     (1..6).for_each(|task| add(&mut harness, task, 0, PARTS));
     let is_queued = |harness: &Harness, task| {
-        let states = harness.told.iter().filter_map(|(of, notice)| match notice {
+        let mut states = harness.told.iter().filter_map(|(of, notice)| match notice {
             Notice::State(state) if *of == TaskId(task) => Some(*state),
             _ => None,
         });
-        states.last() == Some(TaskState::Queued)
+        states.next_back() == Some(TaskState::Queued)
     };
     assert!(is_queued(&harness, 2) && is_queued(&harness, 5));
     prioritize(&mut harness, 5, 1);
