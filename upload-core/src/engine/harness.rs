@@ -9,7 +9,7 @@ use syncsphere_protocol::{
 
 use super::Engine;
 use crate::config::{Concurrency, Config};
-use crate::io::{Action, AttemptId, Call, FileDescription, Input, Notice, Reply, TaskId};
+use crate::io::{Action, AttemptId, Call, CallId, FileDescription, Input, Notice, Reply, TaskId};
 use crate::time::Moment;
 
 pub(super) const PART: u64 = 5 * 1024 * 1024;
@@ -33,6 +33,8 @@ pub(super) struct Harness {
     pub examinations: u32,
     /// Requests to finalize a file.
     pub completions: u32,
+    /// Calls that the test answers: how an upload stands, and that one is given up.
+    pub unanswered: Vec<CallId>,
 }
 
 impl Harness {
@@ -59,6 +61,7 @@ impl Harness {
             told: Vec::new(),
             examinations: 0,
             completions: 0,
+            unanswered: Vec::new(),
         }
     }
 
@@ -163,6 +166,10 @@ impl Harness {
                     }),
                     Call::Complete { .. } => {
                         self.completions += 1;
+                        return;
+                    }
+                    Call::Status { .. } | Call::Abort { .. } => {
+                        self.unanswered.push(call);
                         return;
                     }
                     _ => return,

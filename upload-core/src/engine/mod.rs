@@ -29,6 +29,8 @@ mod read_again;
 mod repeated_answers;
 mod replies;
 mod report;
+#[cfg(test)]
+mod report_tests;
 mod requests;
 mod schedule;
 mod sending;
@@ -268,7 +270,6 @@ impl Engine {
             return;
         }
         upload.paused = true;
-        upload.rate.interrupt();
         self.cancel_attempts(task);
         self.report_state(task);
     }
