@@ -138,7 +138,9 @@ impl Shell {
                 }
             }
             Action::Cancel { attempt } => self.dispatcher.borrow_mut().cancel(attempt),
-            Action::Examine { request } => self.host.examine(&request.method, &request.url),
+            Action::Examine { request, length } => {
+                self.host.examine(&request.method, &request.url, length as f64);
+            }
             Action::Call { call, request } => {
                 let asked = request.request();
                 self.asked.borrow_mut().push((call, request));

@@ -25,6 +25,8 @@ pub(super) struct Harness {
     pub requests: Vec<(Moment, AttemptId, u64)>,
     /// Whether storage takes parts of two sizes.
     pub takes_tails: bool,
+    /// Requests for URLs after those that came with an upload.
+    pub signed: u32,
     /// Checksums that are being computed, and how many were answered.
     pub hashing: Vec<AttemptId>,
     pub hashed: u32,
@@ -56,6 +58,7 @@ impl Harness {
             offsets: Vec::new(),
             requests: Vec::new(),
             takes_tails: true,
+            signed: 0,
             hashing: Vec::new(),
             hashed: 0,
             told: Vec::new(),
@@ -94,6 +97,12 @@ impl Harness {
             });
             self.pass(Duration::from_millis(100));
         }
+    }
+
+    /// Bytes of a request to storage.
+    pub(super) fn length_of(&self, attempt: AttemptId) -> u64 {
+        let sent = self.requests.iter().find(|(_, known, _)| *known == attempt);
+        sent.map_or(0, |(.., length)| *length)
     }
 
     /// Time passes, and the engine is woken as it asks.
@@ -161,9 +170,12 @@ impl Harness {
                             })
                             .collect(),
                     }),
-                    Call::SignParts { body, .. } => Reply::Signed(SignPartsReply {
-                        urls: signed(&body.parts),
-                    }),
+                    Call::SignParts { body, .. } => {
+                        self.signed += 1;
+                        Reply::Signed(SignPartsReply {
+                            urls: signed(&body.parts),
+                        })
+                    }
                     Call::Complete { .. } => {
                         self.completions += 1;
                         return;
