@@ -148,7 +148,7 @@ test("a limit to bodies on the way is named with what passes, ends what cannot g
   assert.ok(large.ms < SOON, `after ${large.ms} ms`);
   assert.match(
     large.lines,
-    /^storage: body_too_large: 5242880 bytes do not pass, 655360 do, see docs\/errors\.md#/m,
+    /^storage: body_too_large, 5242880 bytes do not pass, 655360 do, see docs\/errors\.md#/m,
   );
   for (const { status } of small) assert.equal(status, "available");
 });

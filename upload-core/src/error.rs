@@ -162,8 +162,7 @@ impl UploadError {
         let text = match reason {
             Some(Reason::CorsMissing) => "storage answers, but its CORS rules do not let this page read it",
             Some(Reason::CspBlocked) => "a Content Security Policy keeps this page from storage",
-            Some(Reason::BodyTooLarge { .. }) => "something before storage takes no body of this size",
-            Some(Reason::ClockSkewed) => "storage takes no URL that has just been signed",
+            Some(Reason::BodyTooLarge { .. }) => "no body of this size gets through to storage",
             _ => "storage cannot be reached",
         };
         Self {

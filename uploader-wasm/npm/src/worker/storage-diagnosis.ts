@@ -18,8 +18,8 @@ const CRC64NVME_OF_NOTHING = "AAAAAAAAAAA=";
 /** The smallest part of a multipart upload, in bytes: whether that passes decides what can be done. Source: S3. */
 const SMALLEST_PART = 5 * 1024 * 1024;
 
-/** How often it is halved to find what passes. Source: own choice; nobody's limit is below 20 KiB. */
-const HALVINGS = 8;
+/** Nobody limits bodies to so few bytes. Source: own choice. */
+const NO_LIMIT = 16_384;
 
 /** Longest wait for the end of a large body, in ms. Source: own choice; slower lines are not judged. */
 const BODY_TIMEOUT = 60_000;
@@ -65,7 +65,7 @@ export class StorageDiagnosis {
     // Twice the same: that is worth a word, long before the outage is given up on.
     if (reason && reason === this.#lastReason && !this.#reported.has(reason)) {
       this.#reported.add(reason);
-      const limit = passes ? `: ${length} bytes do not pass, ${passes} do` : "";
+      const limit = passes ? `, ${length} bytes do not pass, ${passes} do` : "";
       this.#warn(`storage: ${reason}${limit}, see docs/errors.md#${reason}`);
     }
     this.#lastReason = reason;
@@ -135,18 +135,15 @@ async function findLimit(
   send: (size: number) => Promise<ProbeOutcome>,
   length: number,
 ): Promise<Finding | undefined> {
-  const sizes: number[] = [];
-  for (let size = SMALLEST_PART / 2 ** HALVINGS; size < length; size *= 2) sizes.push(size);
-  if (sizes.length === 0) return undefined;
-  let [passing, failing] = [0, sizes.length];
-  for (let at = failing; ; at = (passing + failing) >> 1) {
-    const outcome = await send(sizes[at] ?? length);
+  for (let passes = length; passes > NO_LIMIT;) {
+    const outcome = await send(passes);
     // A slow line says nothing, and what is as large as the part and passes was stopped by something else.
-    if (outcome === "late" || (outcome === "answered" && at === sizes.length)) return undefined;
-    if (outcome === "answered") passing = at + 1;
-    else failing = at;
-    if (passing >= failing) return { reason: "body_too_large", passes: sizes[passing - 1] ?? 1 };
+    if (outcome === "late" || (outcome === "answered" && passes === length)) break;
+    if (outcome === "answered") return { reason: "body_too_large", passes };
+    const half = Math.floor(passes / 2);
+    passes = passes > SMALLEST_PART ? Math.max(half, SMALLEST_PART) : half;
   }
+  return undefined;
 }
 
 type ProbeOutcome =
