@@ -33,12 +33,14 @@ export async function startProxy({ target, port = 0, keys }) {
  * What a fault rule may answer:
  * - `answer`: this status instead of storage's, after `afterBytes` of the body (default 0). With `cors: false` the
  *   browser may not see it, as where a load balancer answers in S3's place.
+ * - `too-large`: 413 without CORS headers before any of the body is read, and the connection is closed, as by nginx whose
+ *   `client_max_body_size` is passed.
  * - `reset`: the connection breaks after `afterBytes` of the body.
  * - `lose-answer`: storage gets the whole request, the client a broken connection.
  * - `hide`: it passes, and the answer comes without these headers, as through a proxy that drops them.
  * - `hold`: nothing moves until the promise is fulfilled, then it passes.
  * @typedef {{kind: "answer", status: number, code?: string, afterBytes?: number, headers?: Record<string, string>, cors?: boolean}
- *   | {kind: "reset", afterBytes?: number} | {kind: "lose-answer"} | {kind: "hide", headers: string[]} | {kind: "hold", until: Promise<unknown>}} Fault
+ *   | {kind: "reset", afterBytes?: number} | {kind: "too-large"} | {kind: "lose-answer"} | {kind: "hide", headers: string[]} | {kind: "hold", until: Promise<unknown>}} Fault
  */
 class FaultProxy {
   /** Bytes of request bodies read from clients so far. */
@@ -157,6 +159,10 @@ class FaultProxy {
         // Node reads and drops what is left of the body, so that the client gets to see the answer.
         res.writeHead(fault.status, { ...(fault.cors === false ? {} : CORS), ...fault.headers });
         res.end(errorBody(fault.code ?? "ServiceUnavailable"));
+        return;
+      case "too-large":
+        res.writeHead(413, { connection: "close" });
+        res.end("<html><body><h1>413 Request Entity Too Large</h1></body></html>");
         return;
       case "reset":
         await swallow(body, fault.afterBytes ?? 0);

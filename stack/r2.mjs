@@ -19,13 +19,16 @@ import { ListPartsCommand } from "@aws-sdk/client-s3";
  * checksums is SeaweedFS's manner, and the less of the two that R2 can have.
  *
  * @param {{endpoint: string, client: import("@aws-sdk/client-s3").S3Client, bucket: string}} s3 what `startSeaweed` gives
- * @returns the same for R2, to be given to `startCoordinator`; `requests` and `refused` tell what it was asked
+ * @returns the same for R2, to be given to `startCoordinator`; `requests` and `refused` tell what it was asked,
+ *   `setClock(ms)` sets how far its clock is ahead of ours, `endUrls()` has all run out that were signed before this second
  */
 export async function startR2(s3) {
   const r2 = new R2(s3);
   await r2.listen();
   return {
     ...s3,
+    setClock: (ahead) => (r2.clockAhead = ahead),
+    endUrls: () => (r2.urlsEnded = Date.now()),
     endpoint: r2.endpoint,
     region: "auto",
     provider: "r2",
@@ -37,6 +40,10 @@ export async function startR2(s3) {
 class R2 {
   /** Codes of what was refused here, in order. */
   refused = [];
+  /** How far its clock is ahead of ours, in ms. */
+  clockAhead = 0;
+  /** What was signed before has run out. */
+  urlsEnded = 0;
 
   #s3;
   #target;
@@ -68,7 +75,7 @@ class R2 {
     for (const stream of [req, res]) stream.on("error", () => {}); // clients hang up
     try {
       const url = new URL(req.url, this.#target);
-      const refusal = refusalOf(req, url);
+      const refusal = refusalOf(req, url, Date.now() + this.clockAhead, this.urlsEnded);
       if (refusal) return this.#refuse(res, refusal);
       if (req.method === "GET" && url.searchParams.has("uploadId"))
         return await this.#listParts(req, url, res);
@@ -195,10 +202,10 @@ class R2 {
 const PARTS_PER_PAGE = 1000;
 
 /** Why R2 would not even look at a request, if so. */
-function refusalOf(req, url) {
+function refusalOf(req, url, now, urlsEnded) {
   const { searchParams: query } = url;
   const { method, headers } = req;
-  if (query.has("X-Amz-Date") && Date.now() > expiryOf(query)) {
+  if (query.has("X-Amz-Date") && (now > expiryOf(query) || signedAt(query) + 1000 < urlsEnded)) {
     return { status: 403, code: "ExpiredRequest", message: "Request has expired" };
   }
   if (method === "POST" && (headers["content-type"] ?? "").startsWith("multipart/form-data")) {
@@ -232,9 +239,13 @@ function notImplemented(message) {
 
 /** When a URL runs out, in milliseconds since 1970. */
 function expiryOf(query) {
+  return signedAt(query) + Number(query.get("X-Amz-Expires")) * 1000;
+}
+
+function signedAt(query) {
   const [, ...parts] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(query.get("X-Amz-Date"));
   const [year, month, day, hours, minutes, seconds] = parts.map(Number);
-  return Date.UTC(year, month - 1, day, hours, minutes, seconds) + Number(query.get("X-Amz-Expires")) * 1000;
+  return Date.UTC(year, month - 1, day, hours, minutes, seconds);
 }
 
 function escaped(text) {

@@ -139,6 +139,36 @@ test("a load balancer that answers for a storage that is down is an outage, and 
   assert.ok(!end.lines.includes("storage: "), end.lines);
 });
 
+test("a limit to bodies on the way is named with what passes, ends what cannot get through, and nothing else", async (t) => {
+  const page = await openPage(t);
+  limitBodies(2 ** 20);
+  const sizes = [11 * 2 ** 20, 100_000, 3];
+  const [large, ...small] = await page.evaluate((sizes) => ends({ sizes, retry: PATIENT }), sizes);
+  assert.deepEqual(large.error, ["storage_unreachable", "body_too_large", true]);
+  assert.ok(large.ms < SOON, `after ${large.ms} ms`);
+  assert.match(
+    large.lines,
+    /^storage: body_too_large, 5242880 bytes do not pass, 655360 do, see docs\/errors\.md#/m,
+  );
+  for (const { status } of small) assert.equal(status, "available");
+});
+
+test("where a limit to bodies lets smaller parts pass, files go in such", async (t) => {
+  const page = await openPage(t);
+  limitBodies(8 * 2 ** 20);
+  const sizes = [15 * 2 ** 20, 14 * 2 ** 20];
+  const partSize = 10 * 2 ** 20;
+  const both = await page.evaluate((options) => ends({ ...options, retry: PATIENT }), { sizes, partSize });
+  assert.deepEqual(
+    both.map(({ status, error }) => status ?? error),
+    ["available", "available"],
+  );
+  assert.ok(both[0].ms < SOON, `after ${both[0].ms} ms`);
+  assert.ok(
+    stack.proxy.requests.some(({ contentLength, status }) => contentLength > 8 * 2 ** 20 && status !== 200),
+  );
+});
+
 for (const [status, code, reason] of [
   [400, "AuthorizationHeaderMalformed", "wrong_region"],
   [301, "PermanentRedirect", "wrong_region"],
@@ -192,6 +222,7 @@ async function openPage(t, { url = stack.url, policy, header = "content-security
   await page.goto(`${site}/?workspace=${stack.workspace()}`);
   await equip(page);
   await page.evaluate(() => {
+    globalThis.PATIENT = { outagePatience: 3_600_000 };
     globalThis.ends = async ({ sizes, lines = [], retry, ...options }) => {
       const keep = (line) => lines.push(line);
       const logger = { debug: keep, warn: keep };
@@ -219,6 +250,11 @@ async function openPage(t, { url = stack.url, policy, header = "content-security
     };
   });
   return page;
+}
+
+/** As an ingress does. */
+function limitBodies(bytes) {
+  stack.proxy.interfere(({ contentLength }) => (contentLength > bytes ? { kind: "too-large" } : undefined));
 }
 
 async function anotherCoordinator(t, vars) {

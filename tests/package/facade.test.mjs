@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import test from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 
 import { UploadError, UploadTask, Uploader } from "../../uploader-wasm/npm/dist/index.js";
 import { FakeWorkers } from "./fake-workers.mjs";
@@ -79,6 +80,37 @@ test("workers that cannot be made fail the upload, not the page", async () => {
   const task = uploader.upload(new Blob(["a"]));
   await assert.rejects(task.done, (error) => error.code === "worker_failed" && error.retryable);
   assert.equal(task.state, "failed");
+});
+
+test("what an earlier page stored is no speed of all uploads together", async (t) => {
+  const workers = new FakeWorkers(t);
+  const uploader = new Uploader({ endpoint, token, ...workers.options });
+  const megabytes = (count) => count * 2 ** 20;
+  const tell = (task, loaded) =>
+    workers.say({
+      type: "progress",
+      task,
+      progress: { loaded, total: megabytes(300), rate: 0, etaSeconds: null },
+    });
+  const running = uploader.upload(new File(["a"], "running.bin"));
+  const [{ task: first }] = await workers.messages("add", 1);
+  workers.say({ type: "state", task: first, state: "uploading" });
+
+  const continued = uploader.continue("u1", new File(["b"], "kept.bin"));
+  const [{ id }] = await workers.messages("reopen", 1);
+  const kept = { name: "kept.bin", size: megabytes(300), loaded: megabytes(262), renamed: false };
+  workers.say({ type: "answer", id, value: kept });
+  const task = await continued;
+  assert.equal(task.progress.loaded, megabytes(262));
+  const [{ task: second }] = await workers.messages("restore", 1);
+  workers.say({ type: "state", task: second, state: "uploading" });
+  await delay(400);
+  tell(second, megabytes(262) + 1000);
+  tell(first, 1000);
+  const { rate } = uploader.progress;
+  assert.ok(rate > 0 && rate < 10_000, `${rate} bytes a second`);
+  for (const { done } of [running, task]) done.catch(() => {});
+  await uploader.close();
 });
 
 test("a task tells its states and progress, and ends with the record", async () => {

@@ -20,8 +20,12 @@ const AGREEING: u32 = 2;
 /// forms need other permissions than those that do not, so each kind has one.
 #[derive(Debug, Default)]
 pub(crate) struct Diagnosis {
-    /// Whether storage has ever answered one, if only with an error of its own: then the set-up is right.
+    /// Whether storage has ever answered one, if only with an error of its own: then the set-up is right, but for a limit
+    /// to bodies.
     answered: bool,
+    /// The largest part that storage took, and that of the last examination, in bytes.
+    taken: u64,
+    examined: u64,
     /// When the last examination was asked for, and whether its finding is still awaited.
     asked_at: Option<Moment>,
     awaited: bool,
@@ -31,18 +35,22 @@ pub(crate) struct Diagnosis {
 }
 
 impl Diagnosis {
-    /// Storage answered.
-    pub(crate) fn on_answer(&mut self) {
-        *self = Self {
-            answered: true,
-            ..Self::default()
-        };
+    /// Storage answered, and took a part of so many bytes, or none.
+    pub(crate) fn on_answer(&mut self, taken: u64) {
+        if !self.answered || taken >= self.examined {
+            *self = Self {
+                answered: true,
+                taken: taken.max(self.taken),
+                ..Self::default()
+            };
+        }
     }
 
     /// The network is back: what was found without one means nothing.
     pub(crate) fn reset(&mut self) {
         *self = Self {
             answered: self.answered,
+            taken: self.taken,
             ..Self::default()
         };
     }
@@ -51,13 +59,15 @@ impl Diagnosis {
         self.answered
     }
 
-    /// Whether an examination should begin now; then it counts as begun.
-    pub(crate) fn begins(&mut self, now: Moment) -> bool {
+    /// Whether an examination of a part of so many bytes should begin now; then it counts as begun.
+    pub(crate) fn begins(&mut self, length: u64, now: Moment) -> bool {
         let wait = FIRST_WAIT * (1 << self.examinations.saturating_sub(1).min(MOST_DOUBLINGS));
         let is_due = self.asked_at.is_none_or(|at| now.since(at) >= wait);
-        if self.answered || self.awaited || !is_due {
+        let is_known = self.answered && length <= self.taken;
+        if is_known || self.awaited || !is_due {
             return false;
         }
+        self.examined = length;
         self.asked_at = Some(now);
         self.awaited = true;
         self.examinations = self.examinations.saturating_add(1);
@@ -75,6 +85,7 @@ impl Diagnosis {
             return;
         }
         self.awaited = false;
+        let found = found.filter(|reason| !self.answered || matches!(reason, Reason::BodyTooLarge { .. }));
         self.agreeing = match found == self.found {
             true => self.agreeing.saturating_add(1),
             false => 1,
@@ -82,9 +93,12 @@ impl Diagnosis {
         self.found = found;
     }
 
-    /// What keeps this page from storage and does not go away by itself, once that is certain.
-    pub(crate) fn verdict(&self) -> Option<Reason> {
-        let is_lasting = |reason: &Reason| matches!(reason, Reason::CorsMissing | Reason::CspBlocked);
+    /// What keeps parts of so many bytes from storage and does not go away by itself, once that is certain.
+    pub(crate) fn verdict(&self, length: u64) -> Option<Reason> {
+        let is_lasting = |reason: &Reason| match reason {
+            Reason::BodyTooLarge { passes } => length > *passes,
+            reason => *reason != Reason::Unreachable,
+        };
         self.found
             .filter(|reason| is_lasting(reason) && self.agreeing >= AGREEING)
     }
@@ -102,7 +116,10 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn examine(diagnosis: &mut Diagnosis, at: u64, found: Option<Reason>) {
-        assert!(diagnosis.begins(Moment::from_millis(at)), "none begins at {at}");
+        assert!(
+            diagnosis.begins(1, Moment::from_millis(at)),
+            "none begins at {at}"
+        );
         diagnosis.ends(found);
     }
 
@@ -110,20 +127,20 @@ mod tests {
     fn two_that_agree_are_believed_and_one_that_differs_begins_anew() {
         let mut diagnosis = Diagnosis::default();
         examine(&mut diagnosis, 0, Some(Reason::CorsMissing));
-        assert_eq!(diagnosis.verdict(), None);
+        assert_eq!(diagnosis.verdict(1), None);
         examine(&mut diagnosis, 2_000, None);
         examine(&mut diagnosis, 6_000, Some(Reason::CorsMissing));
-        assert_eq!(diagnosis.verdict(), None);
+        assert_eq!(diagnosis.verdict(1), None);
         examine(&mut diagnosis, 14_000, Some(Reason::CorsMissing));
-        assert_eq!(diagnosis.verdict(), Some(Reason::CorsMissing));
+        assert_eq!(diagnosis.verdict(1), Some(Reason::CorsMissing));
     }
 
     #[test]
     fn an_answer_is_remembered_for_good() {
         let mut diagnosis = Diagnosis::default();
-        diagnosis.on_answer();
+        diagnosis.on_answer(1);
         diagnosis.reset();
-        assert!(!diagnosis.begins(Moment::from_millis(0)));
+        assert!(!diagnosis.begins(1, Moment::from_millis(0)));
     }
 
     #[test]
@@ -132,7 +149,7 @@ mod tests {
         for round in 0..20_u64 {
             examine(&mut diagnosis, round * 100_000, Some(Reason::Unreachable));
         }
-        assert_eq!(diagnosis.verdict(), None);
+        assert_eq!(diagnosis.verdict(1), None);
         assert_eq!(diagnosis.found(), Some(Reason::Unreachable));
     }
 
@@ -140,13 +157,13 @@ mod tests {
     fn examinations_come_one_at_a_time_and_less_and_less_often() {
         let mut diagnosis = Diagnosis::default();
         let at = Moment::from_millis;
-        assert!(diagnosis.begins(at(0)));
-        assert!(!diagnosis.begins(at(50_000)), "the first has not ended");
+        assert!(diagnosis.begins(1, at(0)));
+        assert!(!diagnosis.begins(1, at(50_000)), "the first has not ended");
         diagnosis.ends(None);
         diagnosis.ends(Some(Reason::CorsMissing));
         assert_eq!(diagnosis.found(), None, "nobody had asked");
         let begun = (1..3600).filter(|second| {
-            let begins = diagnosis.begins(at(50_000 + second * 1000));
+            let begins = diagnosis.begins(1, at(50_000 + second * 1000));
             diagnosis.ends(None);
             begins
         });

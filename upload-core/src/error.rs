@@ -49,6 +49,11 @@ pub enum Reason {
     /// Nobody answers at the address that signed URLs have, while the coordinator finds storage in
     /// order.
     Unreachable,
+    /// Something on the way takes no body as large as a part, such as a load balancer with a limit.
+    BodyTooLarge {
+        /// The largest body that was seen to pass, in bytes; 0 where none was tried.
+        passes: u64,
+    },
     /// The coordinator signs for another region than the bucket's.
     WrongRegion,
     /// The coordinator's clock is off: what it signs is over, or not yet valid, at once.
@@ -64,15 +69,13 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// All that a shell can find out where storage gives no answer that can be read.
-    const OF_NO_ANSWER: [Self; 3] = [Self::CorsMissing, Self::CspBlocked, Self::Unreachable];
-
     /// The reason as the page's API writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::CorsMissing => "cors_missing",
             Self::CspBlocked => "csp_blocked",
             Self::Unreachable => "unreachable",
+            Self::BodyTooLarge { .. } => "body_too_large",
             Self::WrongRegion => "wrong_region",
             Self::ClockSkewed => "clock_skewed",
             Self::SignatureMismatch => "signature_mismatch",
@@ -82,11 +85,16 @@ impl Reason {
         }
     }
 
-    /// What an examination found, in the API's word.
-    pub fn of_no_answer(word: &str) -> Option<Self> {
-        Self::OF_NO_ANSWER
-            .into_iter()
-            .find(|reason| reason.as_str() == word)
+    /// What an examination found, in the API's word; `passes` goes with `body_too_large`.
+    pub fn of_no_answer(word: &str, passes: u64) -> Option<Self> {
+        let all = [
+            Self::CorsMissing,
+            Self::CspBlocked,
+            Self::Unreachable,
+            Self::BodyTooLarge { passes },
+            Self::ClockSkewed,
+        ];
+        all.into_iter().find(|reason| reason.as_str() == word)
     }
 }
 
@@ -154,6 +162,7 @@ impl UploadError {
         let text = match reason {
             Some(Reason::CorsMissing) => "storage answers, but its CORS rules do not let this page read it",
             Some(Reason::CspBlocked) => "a Content Security Policy keeps this page from storage",
+            Some(Reason::BodyTooLarge { .. }) => "no body of this size gets through to storage",
             _ => "storage cannot be reached",
         };
         Self {

@@ -102,9 +102,12 @@ impl TransferFailure {
     ///
     /// Source: S3's error codes, as for [`Self::class`]; `InvalidRegionName` is R2's.
     fn reason(&self) -> Option<Reason> {
-        let Self::Refused { body, .. } = self else {
+        let Self::Refused { status, body, .. } = self else {
             return None;
         };
+        if *status == 413 {
+            return Some(Reason::BodyTooLarge { passes: 0 });
+        }
         let is_out_of_time = ["expired", "not yet valid", "not valid yet"]
             .iter()
             .any(|words| after(body, words).is_some());
@@ -242,7 +245,7 @@ mod tests {
             (403, "AccessDenied", Some(Reason::AccessDenied)),
             (404, "NoSuchBucket", Some(Reason::BucketMissing)),
             (403, "InvalidAccessKeyId", Some(Reason::KeyUnknown)),
-            (413, "EntityTooLarge", None),
+            (413, "EntityTooLarge", Some(Reason::BodyTooLarge { passes: 0 })),
         ] {
             assert_eq!(reason(status, &coded(code)), expected, "{code}");
         }

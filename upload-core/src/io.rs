@@ -187,11 +187,13 @@ pub enum Action {
         attempt: AttemptId,
     },
     /// Find out why storage gives this page no answer that can be read; one at a time, answered by
-    /// [`Input::Examined`] with one of [`Reason::CorsMissing`], [`Reason::CspBlocked`], [`Reason::Unreachable`], or
-    /// none of them.
+    /// [`Input::Examined`] with one of [`Reason::CorsMissing`], [`Reason::CspBlocked`], [`Reason::Unreachable`],
+    /// [`Reason::BodyTooLarge`], [`Reason::ClockSkewed`], or none of them.
     Examine {
         /// A request that was not answered.
         request: PartRequest,
+        /// Bytes that its part has.
+        length: u64,
     },
     /// Ask the coordinator.
     Call {

@@ -142,9 +142,10 @@ impl Conductor {
         self.0.replied(call, |_| Err(failure));
     }
 
-    /// What keeps this page from storage, in the word of `UploadError.reason`; `undefined` where nothing was found.
-    pub fn examined(&self, reason: Option<String>) {
-        let reason = reason.and_then(|word| Reason::of_no_answer(&word));
+    /// What keeps this page from storage, in the word of `UploadError.reason`; `undefined` where nothing was found. `passes` is the
+    /// largest body that was seen to pass, in bytes.
+    pub fn examined(&self, reason: Option<String>, passes: f64) {
+        let reason = reason.and_then(|word| Reason::of_no_answer(&word, passes as u64));
         self.0.feed(Input::Examined(reason));
     }
 

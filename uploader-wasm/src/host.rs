@@ -15,7 +15,7 @@ export interface ConductorHost {
   /** To call `awake` after so many ms, or not at all; only the last wish counts. */
   wake(after: number | undefined): void;
   /** Asks why storage does not answer a request in a way that can be read; answered by `examined`. */
-  examine(method: string, url: string): void;
+  examine(method: string, url: string, length: number): void;
   save(task: number, uploadId: string, checkpoint: string): void;
   forget(task: number): void;
   state(task: number, state: string): void;
@@ -61,7 +61,7 @@ extern "C" {
     pub(crate) fn wake(this: &ConductorHost, after: Option<u32>);
 
     #[wasm_bindgen(method)]
-    pub(crate) fn examine(this: &ConductorHost, method: &str, url: &str);
+    pub(crate) fn examine(this: &ConductorHost, method: &str, url: &str, length: f64);
 
     #[wasm_bindgen(method)]
     pub(crate) fn save(this: &ConductorHost, task: u32, upload_id: &str, checkpoint: &str);

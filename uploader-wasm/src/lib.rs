@@ -8,6 +8,7 @@
 //! handle, and each lane reads its own slices.
 
 mod checksum;
+mod clock;
 mod conductor;
 mod dispatcher;
 mod host;

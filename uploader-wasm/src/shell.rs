@@ -10,8 +10,9 @@ use syncsphere_upload_core::{
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;
 
+use crate::clock::Clock;
 use crate::dispatcher::Dispatcher;
-use crate::host::{ConductorHost, LaneLink, performance};
+use crate::host::{ConductorHost, LaneLink};
 use crate::json;
 use crate::options::Options;
 
@@ -26,6 +27,7 @@ pub(crate) struct Shell {
     asked: RefCell<Vec<(CallId, Box<Call>)>>,
     host: ConductorHost,
     storage: Cell<Connections>,
+    clock: Clock,
     /// When the host is to wake the engine.
     alarm: Cell<Option<Moment>>,
 }
@@ -41,6 +43,7 @@ impl Shell {
             asked: RefCell::default(),
             host,
             storage: Cell::default(),
+            clock: Clock::default(),
             alarm: Cell::default(),
         }
     }
@@ -71,7 +74,7 @@ impl Shell {
 
     /// One mutation, then drain.
     pub(crate) fn feed(&self, input: Input) {
-        self.engine.borrow_mut().handle_input(input, now());
+        self.engine.borrow_mut().handle_input(input, self.clock.now());
         loop {
             // Bound first, so that the engine is free again while the action is performed.
             let action = self.engine.borrow_mut().poll_action();
@@ -138,7 +141,9 @@ impl Shell {
                 }
             }
             Action::Cancel { attempt } => self.dispatcher.borrow_mut().cancel(attempt),
-            Action::Examine { request } => self.host.examine(&request.method, &request.url),
+            Action::Examine { request, length } => {
+                self.host.examine(&request.method, &request.url, length as f64);
+            }
             Action::Call { call, request } => {
                 let asked = request.request();
                 self.asked.borrow_mut().push((call, request));
@@ -227,7 +232,7 @@ impl Shell {
     fn set_alarm(&self) {
         let wanted = self.engine.borrow().poll_timeout().map(|(at, _why)| at);
         if self.alarm.replace(wanted) != wanted {
-            self.host.wake(wanted.map(millis_until));
+            self.host.wake(wanted.map(|at| self.clock.millis_until(at)));
         }
     }
 }
@@ -251,15 +256,4 @@ fn read_description(json: Json, size: u64) -> Result<FileDescription, Malformed>
         metadata: json.optional("metadata", Json::string_map)?.map(Redacted),
         priority: json.optional("priority", Json::integer)?.unwrap_or_default() as i32,
     })
-}
-
-/// The worker's monotonic clock.
-fn now() -> Moment {
-    Moment::from_millis(performance().now() as u64)
-}
-
-/// Rounded up, so that the moment has come when the timer rings; at most what a browser's timer takes.
-fn millis_until(at: Moment) -> u32 {
-    let millis = (at.as_millis() as f64 - performance().now()).ceil();
-    (millis as u32).min(i32::MAX as u32)
 }

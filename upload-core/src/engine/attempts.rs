@@ -149,7 +149,7 @@ impl Engine {
         }
         self.stored_at = Some(self.now);
         self.outage.reset();
-        self.diagnosis(is_form).on_answer();
+        self.diagnosis(is_form).on_answer(length);
         let limited = self.has_part_ready();
         self.window.on_stored(length, in_flight, limited, self.now);
     }
@@ -222,8 +222,8 @@ impl Engine {
         self.calls.discount(overslept);
     }
 
-    /// Ends all waits of parts: the network is back.
-    pub(super) fn end_all_backoffs(&mut self) {
+    /// Ends all waits of parts: the network is back, or, without `keeps_urls`, their URLs are of no use.
+    pub(super) fn end_all_backoffs(&mut self, keeps_urls: bool) {
         let now = self.now;
         let mut at = 0;
         while let Some((_, upload)) = self.uploads.active_at_mut(at) {
@@ -236,7 +236,7 @@ impl Engine {
                         number,
                         Part::BackingOff {
                             checksum,
-                            lease,
+                            lease: lease.filter(|_| keeps_urls),
                             until: now,
                         },
                     );

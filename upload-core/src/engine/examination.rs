@@ -1,13 +1,13 @@
 //! Examining a storage that never answered: what the shell is asked, and what ends for what it finds.
 
-use syncsphere_protocol::PartNumber;
+use syncsphere_protocol::{MIN_PART_SIZE, PartNumber};
 
 use super::Engine;
-use super::schedule::count;
 use crate::diagnosis::Diagnosis;
 use crate::error::{Reason, UploadError};
 use crate::io::{Action, TaskId};
 use crate::part::Part;
+use crate::parts::Parts;
 use crate::upload::{Phase, Upload};
 
 impl Engine {
@@ -17,22 +17,26 @@ impl Engine {
         if is_form { form } else { plain }
     }
 
-    /// Has storage examined by way of a part that it did not take, once it counts as down, unless it
-    /// has answered such a request before or has just been examined.
-    pub(super) fn examine(&mut self, task: TaskId, part: PartNumber) {
-        let part = self.uploads.get(&task).and_then(|upload| upload.parts.get(part));
+    /// Has storage examined by way of a part that it did not take, once it counts as down or the part `fails_alone`, unless
+    /// it has taken one as large before or has just been examined.
+    pub(super) fn examine(&mut self, task: TaskId, part: PartNumber, fails_alone: bool) {
+        let Some(upload) = self.uploads.get(&task) else {
+            return;
+        };
         let Some(Part::BackingOff {
             lease: Some(lease), ..
-        }) = part
+        }) = upload.parts.get(part)
         else {
             return;
         };
+        let length = upload.parts.range(part).length;
         let request = lease.request.clone();
         let now = self.now;
-        let is_due =
-            self.online && self.outage.is_down() && !self.diagnoses.iter().any(Diagnosis::is_awaited);
-        if is_due && self.diagnosis(request.is_form()).begins(now) {
-            self.push(Action::Examine { request });
+        let is_due = self.online
+            && (fails_alone || self.outage.is_down())
+            && !self.diagnoses.iter().any(Diagnosis::is_awaited);
+        if is_due && self.diagnosis(request.is_form()).begins(length, now) {
+            self.push(Action::Examine { request, length });
         }
     }
 
@@ -45,19 +49,28 @@ impl Engine {
         let is_form = kind == 1;
         let diagnosis = self.diagnosis(is_form);
         diagnosis.ends(found);
-        let reason = diagnosis.verdict();
+        let reason = diagnosis.verdict(u64::MAX);
+        if found == Some(Reason::ClockSkewed) && reason.is_none() {
+            // Perhaps they have only become old: the next look is at new ones.
+            self.end_all_backoffs(false);
+        }
         if reason.is_none() || !self.online {
             return;
         }
-        let never_answered = !self.diagnoses.iter().any(Diagnosis::was_answered);
+        let passes = match reason {
+            Some(Reason::BodyTooLarge { passes }) => Some(passes),
+            _ => None,
+        };
+        let ends_all = passes.is_none() && !self.diagnoses.iter().any(Diagnosis::was_answered);
         let is_hopeless = |upload: &Upload| {
-            let is_stuck = |part: &Part| {
+            let is_stuck = |(number, part): (PartNumber, &Part)| {
+                let length = upload.parts.range(number).length;
                 matches!(part, Part::BackingOff { lease: Some(lease), .. }
-                    if lease.request.is_form() == is_form)
+                    if lease.request.is_form() == is_form && passes.is_none_or(|passes| length > passes))
             };
             !upload.paused
                 && !matches!(upload.phase, Phase::Completing(..))
-                && (never_answered || count(upload, is_stuck) > 0)
+                && (ends_all || upload.parts.open().any(is_stuck))
         };
         let hopeless: Vec<TaskId> = self
             .uploads
@@ -66,8 +79,36 @@ impl Engine {
             .map(|(task, _)| task)
             .collect();
         for task in hopeless {
-            self.fail(task, UploadError::storage_unreachable(reason));
+            self.cannot_get_through(task, reason);
         }
+    }
+
+    /// Waiting helps this upload nothing. Where smaller parts do and less than half is stored, it is opened anew with such: an
+    /// open upload cannot change its plan.
+    pub(super) fn cannot_get_through(&mut self, task: TaskId, reason: Option<Reason>) {
+        if let Some(Reason::BodyTooLarge { passes }) = reason {
+            self.largest_body = Some(passes);
+            let upload = self.uploads.get(&task);
+            let is_early = |upload: &&Upload| {
+                matches!(upload.phase, Phase::Transferring(_))
+                    && upload.parts.stored_bytes() < upload.file.size / 2
+            };
+            if passes >= MIN_PART_SIZE
+                && let Some(upload) = upload.filter(is_early)
+                && let Ok(plan) = self.plan(upload.file.size)
+            {
+                let (upload_id, call) = (upload.upload_id().cloned(), upload.own_call());
+                self.cancel_attempts(task);
+                upload_id.into_iter().for_each(|upload_id| self.free(upload_id));
+                call.into_iter().for_each(|call| self.calls.drop_own(call, task));
+                if let Some(upload) = self.uploads.get_mut(&task) {
+                    upload.parts = Parts::new(plan);
+                    upload.phase = Phase::Opening;
+                }
+                return;
+            }
+        }
+        self.fail(task, UploadError::storage_unreachable(reason));
     }
 }
 
@@ -79,6 +120,7 @@ mod tests {
 
     use super::super::harness::{Harness, PART};
     use super::*;
+    use crate::config::{Concurrency, Config};
     use crate::error::UploadErrorCode;
     use crate::io::{Input, Notice, TaskState, TransferFailure};
 
@@ -202,5 +244,93 @@ mod tests {
         silence(&mut harness, 60 * SECOND, Some(Reason::CorsMissing));
         assert_eq!(harness.examinations, 0);
         assert_eq!(last_state(&harness, 1), Some(TaskState::Offline));
+    }
+
+    /// Bodies above `limit` get no readable answer, others are stored; examinations find it.
+    fn limited(harness: &mut Harness, span: Duration, limit: u64, passes: u64) {
+        let until = harness.now + span;
+        while harness.now < until {
+            let examinations = harness.examinations;
+            for attempt in harness.sending.clone() {
+                let failure = TransferFailure::Network;
+                let passes = harness.length_of(attempt) <= limit;
+                harness.feed(match passes {
+                    true => Input::Stored { attempt },
+                    false => Input::AttemptFailed { attempt, failure },
+                });
+            }
+            if harness.examinations > examinations {
+                harness.feed(Input::Examined(Some(Reason::BodyTooLarge { passes })));
+            }
+            harness.pass(SECOND);
+        }
+    }
+
+    #[test]
+    fn a_limit_to_bodies_ends_what_is_larger_and_nothing_else() {
+        let mut harness = Harness::new();
+        harness.add(1, 3 * PART);
+        for task in 2..60 {
+            harness.add(task, 1000);
+        }
+        limited(&mut harness, 60 * SECOND, 100_000, 80_000);
+        let reason = Some(Reason::BodyTooLarge { passes: 80_000 });
+        assert_eq!(ends(&harness), [(1, UploadErrorCode::StorageUnreachable, reason)]);
+        assert!((2..60).all(|task| last_state(&harness, task) == Some(TaskState::Completing)));
+
+        harness.add(60, 2 * PART);
+        limited(&mut harness, 30 * SECOND, 100_000, 80_000);
+        assert_eq!(ends(&harness).len(), 2, "what comes later ends soon");
+        harness.add(61, 2 * PART);
+        recover(&mut harness, 10 * SECOND);
+        assert_eq!(
+            last_state(&harness, 61),
+            Some(TaskState::Completing),
+            "somebody lifts the limit"
+        );
+    }
+
+    #[test]
+    fn where_smaller_parts_pass_a_file_is_opened_anew_with_such() {
+        let mut harness = Harness::with(Config {
+            concurrency: Concurrency::Fixed(2),
+            integrity: false,
+            ..Config::default()
+        });
+        for task in 1..=3 {
+            harness.add(task, 14 << 20);
+        }
+        limited(&mut harness, 30 * SECOND, 8 << 20, PART);
+        assert_eq!(ends(&harness), []);
+        for task in 1..=3 {
+            assert_eq!(last_state(&harness, task), Some(TaskState::Completing));
+        }
+        assert!(
+            !harness.unanswered.is_empty(),
+            "what was opened for large parts is freed"
+        );
+        harness.offsets.clear();
+        harness.add(4, 14 << 20);
+        assert_eq!(
+            harness.length_of(harness.sending[0]),
+            PART,
+            "a new file begins with such"
+        );
+    }
+
+    #[test]
+    fn urls_that_storage_does_not_take_are_renewed_once_and_then_the_clock_is_blamed() {
+        let mut harness = Harness::new();
+        harness.add(1, PART);
+        let signed = harness.signed;
+        let found = Some(Reason::ClockSkewed);
+        while harness.examinations < 1 {
+            silence(&mut harness, SECOND, found);
+        }
+        silence(&mut harness, SECOND / 2, found);
+        assert!(harness.signed > signed, "there is a new URL");
+        assert_eq!(ends(&harness), []);
+        silence(&mut harness, 10 * SECOND, found);
+        assert_eq!(ends(&harness), [(1, UploadErrorCode::StorageUnreachable, found)]);
     }
 }

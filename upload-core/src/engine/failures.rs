@@ -20,6 +20,9 @@ const MAX_DENIALS: u32 = 3;
 /// Source: own choice; on a line where every tenth connection breaks, no part of a million gets there.
 const SILENT_SHARE: u32 = 2;
 
+/// So many failures of a part while storage takes others are worth a look. Source: own choice; one is bad luck.
+const FAILURES_TO_LOOK_AT: u32 = 2;
+
 /// Of a part that was never taken.
 const REFUSED_AGAIN: &str = "storage refused the same part again and again";
 
@@ -46,7 +49,7 @@ impl Engine {
         };
         if attempt.purpose == Purpose::Send {
             if !matches!(failure, TransferFailure::Network) {
-                self.diagnosis(attempt.is_form).on_answer();
+                self.diagnosis(attempt.is_form).on_answer(0);
             }
             if self.has_duplicate(&attempt, id) && !matches!(failure.class(), FailureClass::Fatal(_)) {
                 // The other request for the same part is still on its way.
@@ -161,9 +164,17 @@ impl Engine {
             self.now,
         );
         let timeout = self.config.retry.outage_timeout;
+        let length = self
+            .uploads
+            .get(&task)
+            .map_or(0, |upload| upload.parts.range(part).length);
         let diagnosis = self.diagnosis(is_form);
-        let (found, verdict) = (diagnosis.found(), diagnosis.verdict());
-        if self.online && (verdict.is_some() || self.outage.duration(self.now) > timeout) {
+        let (found, verdict) = (diagnosis.found(), diagnosis.verdict(length));
+        if self.online && verdict.is_some() {
+            self.cannot_get_through(task, found);
+            return;
+        }
+        if self.online && self.outage.duration(self.now) > timeout {
             self.fail(task, UploadError::storage_unreachable(found));
             return;
         }
@@ -180,10 +191,11 @@ impl Engine {
             true => policy.max_attempts,
             false => policy.max_attempts.saturating_mul(SILENT_SHARE),
         };
-        if upload.parts.count_outage(part, self.stored_at, self.now) >= most {
+        let own_failures = upload.parts.count_outage(part, self.stored_at, self.now);
+        if own_failures >= most {
             let error = match is_answered {
                 true => failure.refused(REFUSED_AGAIN, true),
-                false => UploadError::storage_unreachable(None),
+                false => UploadError::storage_unreachable(found),
             };
             self.fail(task, error);
             return;
@@ -197,7 +209,7 @@ impl Engine {
             _ => return,
         };
         upload.parts.set(part, rested);
-        self.examine(task, part);
+        self.examine(task, part, own_failures >= FAILURES_TO_LOOK_AT);
     }
 
     /// Storage or coordinator contradicts what the engine knows of an upload: after a pause the coordinator says how it

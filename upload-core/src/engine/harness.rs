@@ -9,7 +9,7 @@ use syncsphere_protocol::{
 
 use super::Engine;
 use crate::config::{Concurrency, Config};
-use crate::io::{Action, AttemptId, Call, FileDescription, Input, Notice, Reply, TaskId};
+use crate::io::{Action, AttemptId, Call, CallId, FileDescription, Input, Notice, Reply, TaskId};
 use crate::time::Moment;
 
 pub(super) const PART: u64 = 5 * 1024 * 1024;
@@ -25,6 +25,8 @@ pub(super) struct Harness {
     pub requests: Vec<(Moment, AttemptId, u64)>,
     /// Whether storage takes parts of two sizes.
     pub takes_tails: bool,
+    /// Requests for URLs after those that came with an upload.
+    pub signed: u32,
     /// Checksums that are being computed, and how many were answered.
     pub hashing: Vec<AttemptId>,
     pub hashed: u32,
@@ -33,6 +35,8 @@ pub(super) struct Harness {
     pub examinations: u32,
     /// Requests to finalize a file.
     pub completions: u32,
+    /// Calls that the test answers: how an upload stands, and that one is given up.
+    pub unanswered: Vec<CallId>,
 }
 
 impl Harness {
@@ -54,11 +58,13 @@ impl Harness {
             offsets: Vec::new(),
             requests: Vec::new(),
             takes_tails: true,
+            signed: 0,
             hashing: Vec::new(),
             hashed: 0,
             told: Vec::new(),
             examinations: 0,
             completions: 0,
+            unanswered: Vec::new(),
         }
     }
 
@@ -91,6 +97,12 @@ impl Harness {
             });
             self.pass(Duration::from_millis(100));
         }
+    }
+
+    /// Bytes of a request to storage.
+    pub(super) fn length_of(&self, attempt: AttemptId) -> u64 {
+        let sent = self.requests.iter().find(|(_, known, _)| *known == attempt);
+        sent.map_or(0, |(.., length)| *length)
     }
 
     /// Time passes, and the engine is woken as it asks.
@@ -158,11 +170,18 @@ impl Harness {
                             })
                             .collect(),
                     }),
-                    Call::SignParts { body, .. } => Reply::Signed(SignPartsReply {
-                        urls: signed(&body.parts),
-                    }),
+                    Call::SignParts { body, .. } => {
+                        self.signed += 1;
+                        Reply::Signed(SignPartsReply {
+                            urls: signed(&body.parts),
+                        })
+                    }
                     Call::Complete { .. } => {
                         self.completions += 1;
+                        return;
+                    }
+                    Call::Status { .. } | Call::Abort { .. } => {
+                        self.unanswered.push(call);
                         return;
                     }
                     _ => return,

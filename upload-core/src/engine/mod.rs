@@ -29,6 +29,8 @@ mod read_again;
 mod repeated_answers;
 mod replies;
 mod report;
+#[cfg(test)]
+mod report_tests;
 mod requests;
 mod schedule;
 mod sending;
@@ -116,6 +118,8 @@ pub struct Engine {
     connection_rate: Option<f64>,
     /// Whether files may end in smaller parts: true until storage turns out to take parts of one size only.
     tails: bool,
+    /// The largest body that something on the way to storage lets through, in bytes, where there is a limit.
+    largest_body: Option<u64>,
     /// By which checksums storage proves content: CRC64NVME until a grant says otherwise.
     checksums: Integrity,
     /// Since when small files wait to be finalized together.
@@ -163,6 +167,7 @@ impl Engine {
             stored_at: None,
             connection_rate: None,
             tails: true,
+            largest_body: None,
             checksums: Integrity::Crc64Nvme,
             batching_since: None,
             turns: 0,
@@ -268,7 +273,6 @@ impl Engine {
             return;
         }
         upload.paused = true;
-        upload.rate.interrupt();
         self.cancel_attempts(task);
         self.report_state(task);
     }
@@ -301,7 +305,7 @@ impl Engine {
             self.outage.reset();
             self.diagnoses.iter_mut().for_each(Diagnosis::reset);
             self.calls.on_network(self.now);
-            self.end_all_backoffs();
+            self.end_all_backoffs(true);
         }
     }
 

@@ -3,7 +3,6 @@
 use syncsphere_protocol::{ErrorCode, InvalidPlan, PartPlan, UploadGrant};
 
 use super::Engine;
-use crate::config::Config;
 use crate::error::{UploadError, UploadErrorCode};
 use crate::io::TaskId;
 use crate::parts::Parts;
@@ -12,16 +11,9 @@ use crate::plan::plan;
 impl Engine {
     /// How a file that begins now is cut into parts.
     pub(super) fn plan(&self, size: u64) -> Result<PartPlan, InvalidPlan> {
-        let Config { part_size, .. } = self.config;
+        let wished = self.config.part_size.into_iter().chain(self.largest_body).min();
         let (rate, most) = (self.connection_rate, self.pacer.largest_part());
-        plan(
-            size,
-            self.expected_connections(),
-            part_size,
-            rate,
-            most,
-            self.tails,
-        )
+        plan(size, self.expected_connections(), wished, rate, most, self.tails)
     }
 
     /// Requests that will carry a new file's parts at a time, as far as can be told.

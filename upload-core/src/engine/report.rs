@@ -5,9 +5,9 @@ use std::time::Duration;
 use syncsphere_protocol::PartNumber;
 
 use super::Engine;
-use crate::io::{Action, Notice, TaskId};
+use crate::io::{Action, Notice, TaskId, TaskState};
 use crate::time::Moment;
-use crate::upload::{Purpose, Upload};
+use crate::upload::{Phase, Purpose, Upload};
 
 /// Shortest time between two progress notices of one task.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -23,7 +23,7 @@ impl Engine {
         let mut at = 0;
         while let Some((task, upload)) = self.uploads.active_at_mut(at) {
             at += 1;
-            if !upload.paused {
+            if !upload.paused && !is_restoring(upload) {
                 let mut loaded = upload.parts.stored_bytes();
                 for (_, _, bytes) in in_flight.iter().filter(|(of, ..)| *of == task) {
                     loaded += bytes;
@@ -53,6 +53,11 @@ impl Engine {
         let state = upload.state(outage);
         if upload.reported.state != Some(state) {
             upload.reported.state = Some(state);
+            if matches!(state, TaskState::Paused | TaskState::Offline) {
+                // The last speed must not stay on show.
+                upload.rate.interrupt();
+                upload.reported.progress = None;
+            }
             self.notify(task, Notice::State(state));
         }
     }
@@ -113,11 +118,16 @@ pub(super) fn progress_due(upload: &Upload, now: Moment) -> Option<Moment> {
     let told = upload.reported.progress;
     let is_news = told.is_none_or(|told| told.loaded != upload.rate.shown());
     let last = upload.reported.progress_at;
-    is_news.then(|| last.map_or(now, |at| at + PROGRESS_EVERY))
+    (is_news && !is_restoring(upload)).then(|| last.map_or(now, |at| at + PROGRESS_EVERY))
 }
 
 /// When a checkpoint that is held back comes due.
 pub(super) fn checkpoint_due(upload: &Upload, now: Moment) -> Option<Moment> {
     let is_known = upload.unsaved && upload.session().is_some();
     is_known.then(|| upload.saved_at.map_or(now, |at| at + CHECKPOINT_EVERY))
+}
+
+/// Whether nobody has said yet what an earlier page stored: that is no speed, and no progress that could be told.
+fn is_restoring(upload: &Upload) -> bool {
+    matches!(upload.phase, Phase::Restoring { .. })
 }

@@ -401,7 +401,3 @@ fn sooner(timer: &mut Option<(Moment, TimerReason)>, at: Option<Moment>, why: Ti
         *timer = Some((at, why));
     }
 }
-
-pub(super) fn count(upload: &Upload, is: impl Fn(&Part) -> bool) -> usize {
-    upload.parts.open().filter(|(_, part)| is(part)).count()
-}

@@ -129,6 +129,8 @@ export type FromConductor = ToPage | { type: "closed" };
 export interface ReopenedUpload {
   name: string;
   size: number;
+  /** Bytes that storage held when it was last kept. */
+  loaded: number;
   handle?: FileSystemFileHandle;
   path?: string;
   metadata?: Record<string, string>;

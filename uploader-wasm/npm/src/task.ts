@@ -44,13 +44,13 @@ export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
   constructor(
     name: string,
     size: number,
-    { signal, priority = 0 }: Pick<UploadOptions, "signal" | "priority">,
+    { signal, priority = 0, loaded = 0 }: Pick<UploadOptions, "signal" | "priority"> & { loaded?: number },
     send: TaskCommand,
   ) {
     super();
     this.name = name;
     this.#priority = priority;
-    this.#progress = { loaded: 0, total: size, rate: 0, etaSeconds: null };
+    this.#progress = { loaded, total: size, rate: 0, etaSeconds: null };
     this.#send = send;
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;

@@ -59,7 +59,10 @@ export class TotalProgress {
     }
     const { loaded, total } = progress;
     const ended = isFinal(state);
-    this.#add(this.#shares.get(number) ?? ZERO, -1);
+    const before = this.#shares.get(number);
+    // What it brings with it from an earlier page is no speed.
+    if (!before) this.#rate.skip(loaded);
+    this.#add(before ?? ZERO, -1);
     const share: TaskShare = {
       loaded,
       total: ended ? loaded : total,
@@ -94,6 +97,11 @@ class SmoothedRate {
 
   get value(): number {
     return this.#weight > 0 ? this.#weighted / this.#weight : 0;
+  }
+
+  /** So many of the bytes that are counted from now on did not move. */
+  skip(bytes: number): void {
+    if (this.#last) this.#last.loaded += bytes;
   }
 
   sample(loaded: number, at: number): void {

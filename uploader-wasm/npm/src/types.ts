@@ -445,10 +445,12 @@ export type UploadErrorReason =
   | "csp_blocked"
   /** Nobody answers at the address that signed URLs have, while the coordinator finds storage in order. */
   | "unreachable"
+  /** Something on the way, such as a load balancer, takes no body as large as a part. */
+  | "body_too_large"
   // Behind `storage_refused`
   /** The coordinator signs for another region than the bucket's. */
   | "wrong_region"
-  /** The coordinator's clock is off: what it signs is over, or not valid yet, at once. */
+  /** The coordinator's clock is off: what it signs is over, or not valid yet, at once. Behind `storage_unreachable` too. */
   | "clock_skewed"
   /** Storage computes another signature: the secret is wrong, or something on the way changes requests. */
   | "signature_mismatch"

@@ -197,7 +197,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     const found = (await this.#call({ type: "reopen", uploadId })) as ReopenedUpload | undefined;
     if (!found) throw new UploadError(NOT_INTERRUPTED);
     const content = file ?? (await reopenHandle(found.handle));
-    const { task, number } = this.#newTask(found.name, found.size);
+    const { task, number } = this.#newTask(found.name, found.size, found);
     const name = "name" in content && !found.renamed ? (content.name as string) : found.name;
     this.#post({
       type: "restore",
@@ -280,7 +280,11 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     if (this.#elsewhere.length > 0) this.#setElsewhere([]);
   }
 
-  #newTask(name: string, size: number, options: UploadOptions = {}): { task: UploadTask; number: number } {
+  #newTask(
+    name: string,
+    size: number,
+    options: UploadOptions & { loaded?: number } = {},
+  ): { task: UploadTask; number: number } {
     this.#checkOpen();
     const number = ++this.#lastNumber;
     const task: UploadTask = new UploadTask(name, size, options, (type) => {

@@ -56,8 +56,10 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
         clearTimeout(alarm);
         if (after !== undefined) alarm = setTimeout(() => conductor.awake(), after);
       },
-      examine: (method, url) =>
-        void diagnosis.examine(method, url).then((reason) => conductor.examined(reason)),
+      examine: (method, url, length) =>
+        void diagnosis
+          .examine(method, url, length)
+          .then((found) => conductor.examined(found?.reason, found?.passes ?? 0)),
       save: (task, uploadId, checkpoint) => interrupted.save(task, uploadId, checkpoint),
       forget: (task) => interrupted.forget(task),
       state: (task, word) => {

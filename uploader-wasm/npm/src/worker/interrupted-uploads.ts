@@ -109,7 +109,8 @@ export class InterruptedUploads {
     const kept = record && record.endpoint === this.#endpoint && describe(record);
     if (!kept || owned.has(uploadId)) return undefined;
     const { path, metadata, chosenType, renamed } = record.description;
-    return { name: kept.name, size: kept.size, handle: record.handle, path, metadata, chosenType, renamed };
+    const { name, size, loaded } = kept;
+    return { name, size, loaded, handle: record.handle, path, metadata, chosenType, renamed };
   }
 
   async restore(conductor: Conductor, order: Extract<ToConductor, { type: "restore" }>): Promise<void> {

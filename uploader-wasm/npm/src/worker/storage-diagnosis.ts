@@ -15,7 +15,24 @@ const VIOLATION_EVENT_DELAY = 100;
 /** The CRC64NVME of no bytes, which is not that of the byte sent. */
 const CRC64NVME_OF_NOTHING = "AAAAAAAAAAA=";
 
-type UnreachableReason = Extract<UploadErrorReason, "cors_missing" | "csp_blocked" | "unreachable">;
+/** The smallest part of a multipart upload, in bytes: whether that passes decides what can be done. Source: S3. */
+const SMALLEST_PART = 5 * 1024 * 1024;
+
+/** Nobody limits bodies to so few bytes. Source: own choice. */
+const NO_LIMIT = 16_384;
+
+/** Longest wait for the end of a large body, in ms. Source: own choice; slower lines are not judged. */
+const BODY_TIMEOUT = 60_000;
+
+/** What keeps the page from storage. */
+export interface Finding {
+  reason: Extract<
+    UploadErrorReason,
+    "cors_missing" | "csp_blocked" | "unreachable" | "body_too_large" | "clock_skewed"
+  >;
+  /** With `body_too_large`: the largest body that passed, in bytes. */
+  passes?: number;
+}
 
 /**
  * Finds out why storage gives no answer that can be read. Browsers do not tell: a refusal by CORS, by a policy and
@@ -27,7 +44,7 @@ export class StorageDiagnosis {
   #post: (message: ToPage) => void;
   /** Addresses that a policy stopped requests to. */
   #blockedUrls: string[] = [];
-  #lastFinding: UnreachableReason | undefined;
+  #lastReason: string | undefined;
   /** Findings and codes that a warning was given of. */
   #reported = new Set<string>();
 
@@ -41,15 +58,17 @@ export class StorageDiagnosis {
     });
   }
 
-  /** Why a request of this method to this presigned URL is not answered; `undefined` where nothing is wrong. */
-  async examine(method: string, url: string): Promise<UnreachableReason | undefined> {
-    const found = await this.#probe(method, url);
+  /** Why a request of this method to this presigned URL, with so many bytes, is not answered; `undefined` where nothing is wrong. */
+  async examine(method: string, url: string, length: number): Promise<Finding | undefined> {
+    const found = await this.#probe(method, url, length);
+    const { reason, passes } = found ?? {};
     // Twice the same: that is worth a word, long before the outage is given up on.
-    if (found && found === this.#lastFinding && !this.#reported.has(found)) {
-      this.#reported.add(found);
-      this.#warn(`storage: ${found}, see docs/errors.md#${found}`);
+    if (reason && reason === this.#lastReason && !this.#reported.has(reason)) {
+      this.#reported.add(reason);
+      const limit = passes ? `, ${length} bytes do not pass, ${passes} do` : "";
+      this.#warn(`storage: ${reason}${limit}, see docs/errors.md#${reason}`);
     }
-    this.#lastFinding = found;
+    this.#lastReason = reason;
     return found;
   }
 
@@ -90,39 +109,70 @@ export class StorageDiagnosis {
     this.#post({ type: "log", level: "warn", message });
   }
 
-  async #probe(method: string, url: string): Promise<UnreachableReason | undefined> {
-    const { integrity } = this.#options;
-    const [reached, readable, health] = await Promise.all([
+  async #probe(method: string, url: string, length: number): Promise<Finding | undefined> {
+    const withChecksum = this.#options.integrity !== "none" && method === "PUT";
+    const send = (size: number, to = url) => sendBytes(method, to, withChecksum, size);
+    const [reached, probe, unsigned, health] = await Promise.all([
       isReached(url),
-      isReadable(method, url, integrity !== "none" && method === "PUT"),
+      send(1),
+      send(1, url.split("?", 1)[0]),
       this.#health(),
     ]);
-    if (readable) return undefined;
+    if (probe === "answered") return findLimit(send, length);
     if (!reached) await new Promise((resolve) => setTimeout(resolve, VIOLATION_EVENT_DELAY));
     const origin = url.split("/", 3).join("/");
-    if (this.#blockedUrls.some((address) => address.startsWith(origin))) return "csp_blocked";
+    if (this.#blockedUrls.some((address) => address.startsWith(origin))) return { reason: "csp_blocked" };
     // Storage that is down is nobody's wrong set-up, and who answers in its place knows no CORS rules.
     if (health?.status !== 200) return undefined;
-    return reached ? "cors_missing" : "unreachable";
+    if (!reached) return { reason: "unreachable" };
+    // R2 judges URLs when a browser asks for permission, and gives no reason that may be read.
+    return { reason: probe === "refused" && unsigned === "sent" ? "clock_skewed" : "cors_missing" };
   }
 }
 
+/** Whether a body of `length` bytes does not get through though one byte does, and how much of it would. */
+async function findLimit(
+  send: (size: number) => Promise<ProbeOutcome>,
+  length: number,
+): Promise<Finding | undefined> {
+  for (let passes = length; passes > NO_LIMIT;) {
+    const outcome = await send(passes);
+    // A slow line says nothing, and what is as large as the part and passes was stopped by something else.
+    if (outcome === "late" || (outcome === "answered" && passes === length)) break;
+    if (outcome === "answered") return { reason: "body_too_large", passes };
+    const half = Math.floor(passes / 2);
+    passes = passes > SMALLEST_PART ? Math.max(half, SMALLEST_PART) : half;
+  }
+  return undefined;
+}
+
+type ProbeOutcome =
+  /** Readably, if only with an error. */
+  | "answered"
+  /** The browser got permission to send it, and no answer that may be read. */
+  | "sent"
+  | "refused"
+  | "late";
+
 /**
- * Whether a request that needs the same permissions as a part's is answered readably. Its content is one byte, which
- * neither a signature nor a checksum fits, or a form without a policy.
+ * What becomes of a request that needs the same permissions as a part's. Its content are zeros, which neither a signature
+ * nor a checksum fits, or a form without a policy.
  */
-function isReadable(method: string, url: string, withChecksum: boolean): Promise<boolean> {
+function sendBytes(method: string, url: string, withChecksum: boolean, size: number): Promise<ProbeOutcome> {
   const request = new XMLHttpRequest();
+  let outcome: ProbeOutcome = "refused";
   // Somebody who listens to the upload makes the browser ask for permission first, for forms too, if there is content.
-  request.upload.onprogress = () => {};
+  request.upload.onprogress = () => (outcome = "sent");
+  request.ontimeout = () => (outcome = "late");
   return new Promise((resolve) => {
-    request.onloadend = () => resolve(request.status > 0);
+    request.onloadend = () => resolve(request.status > 0 ? "answered" : outcome);
     request.open(method, url);
-    request.timeout = PROBE_TIMEOUT;
+    request.timeout = size > 1 ? BODY_TIMEOUT : PROBE_TIMEOUT;
     if (withChecksum) request.setRequestHeader("x-amz-checksum-crc64nvme", CRC64NVME_OF_NOTHING);
+    const body = new Blob([new Uint8Array(size)]);
     const form = new FormData();
-    form.append("file", "");
-    request.send(method === "POST" ? form : new Blob([" "]));
+    form.append("file", body);
+    request.send(method === "POST" ? form : body);
   });
 }
 
