@@ -169,6 +169,25 @@ test("what an earlier page left unfinished is offered again", async (t) => {
   assert.equal((await workspace.file(fileId)).size, film.size);
 });
 
+test("an upload that is tried again goes on where it was", async (t) => {
+  const page = await openElement(t, { expected: (text) => text.includes("Failed to load resource") });
+  const file = await stack.file("again.bin", 40 * MIB);
+  stack.proxy.interfere(({ partNumber }) =>
+    partNumber === 3 ? { kind: "answer", status: 403, code: "AccessDenied" } : undefined,
+  );
+  const sent = () =>
+    stack.proxy.requests.filter(({ status }) => status === 200).map(({ partNumber }) => partNumber);
+  await pick(page, "Choose files", file.path);
+  await row(page, file.name).getByText("Failed").waitFor();
+  const before = sent();
+  stack.proxy.behave();
+  await row(page, file.name).getByRole("button", { name: "Try again" }).click();
+  await row(page, file.name).getByText("Uploaded").waitFor();
+  const parts = [...before, ...sent()].filter(Boolean).sort((a, b) => a - b);
+  assert.ok(before.length > 0 && !before.includes(3) && parts.includes(3), `${before}; ${parts}`);
+  assert.equal(new Set(parts).size, parts.length, `nothing is sent twice: ${parts}`);
+});
+
 test("it speaks the page's language, and any other by an attribute", async (t) => {
   const page = await openElement(t);
   const element = page.locator("syncsphere-upload");
@@ -188,7 +207,7 @@ test("it speaks the page's language, and any other by an attribute", async (t) =
   assert.equal(await pickText(), "Choose files");
 });
 
-async function openElement(t) {
+async function openElement(t, options) {
   if (!outDir) {
     outDir = join(published.folder, "element-built");
     process.env.VITE_ENDPOINT = stack.coordinator.url;
@@ -209,7 +228,7 @@ async function openElement(t) {
     "worker-src 'self'",
     `connect-src ${coordinator} ${coordinator.replace("http", "ws")} ${stack.proxy.endpoint} 'self'`,
   ]);
-  return openWatched(t, stack.browser, published.address, { locale: "en-US" });
+  return openWatched(t, stack.browser, published.address, { locale: "en-US", ...options });
 }
 
 async function guestToken() {

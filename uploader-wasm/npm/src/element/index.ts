@@ -1,21 +1,22 @@
 /** `@syncsphere/uploader/element`: the class of `<syncsphere-upload>`, and what makes it known to the page. */
-import type { UploadTask } from "../index.js";
+import type { UploadError, UploadTask } from "../index.js";
 import { Uploader } from "../index.js";
 import { isSystemFile, joinPaths, pickedFolder } from "../relative-path.js";
 import type { FileRecord, Uploadable, UploaderOptions } from "../types.js";
-import { isAccepted } from "./accept.js";
-import { UploadElementAttributes } from "./attributes.js";
+import { FormControl } from "./form-control.js";
 import { button, make } from "./dom.js";
 import { offer } from "./interrupted.js";
 import { format, parseTexts, type UploadElementTexts } from "./labels.js";
 import type { UploadElementEventMap, UploadRefusal } from "./events.js";
-import { formatSize, labelsIn, languageOf, numberFormat } from "./languages.js";
+import { labelsIn, languageOf } from "./languages.js";
+import { refusalOf, refusalText } from "./limits.js";
 import { parseRecords } from "./form-state.js";
 import { applyStyles } from "./styles.js";
 import { takeTransfer } from "./transfer.js";
 import { UploadList } from "./upload-list.js";
 
 export type { UploadElementAttributes } from "./attributes.js";
+export type { FormControl } from "./form-control.js";
 export type { UploadElementEventMap, UploadRefusal } from "./events.js";
 export type { UploadElementTexts } from "./labels.js";
 
@@ -60,10 +61,7 @@ const UPGRADED_PROPERTIES = [
  * It uploads through `uploader`, else through an `Uploader` of its own made from `endpoint` and `token`, which ends
  * when the element leaves the page.
  */
-export class SyncSphereUpload extends UploadElementAttributes {
-  static readonly formAssociated = true;
-
-  #internals: ElementInternals;
+export class SyncSphereUpload extends FormControl {
   #uploader: Uploader | undefined;
   #ownUploader: Uploader | undefined;
   #token: UploaderOptions["token"] | undefined;
@@ -71,9 +69,8 @@ export class SyncSphereUpload extends UploadElementAttributes {
   #ownTexts: Partial<UploadElementTexts> = {};
   #texts = labelsIn(undefined);
   #disabled = false;
-  /** Ends when nobody wants the files any more that are still looked for in folders. */
-  #walks = new AbortController();
-  #walking = 0;
+  /** What still looks for files in folders; each ends when nobody wants them any more. */
+  #walks = new Set<AbortController>();
   /** Whose interrupted uploads are on the list. */
   #offered: Uploader | undefined;
   #onLeave = (event: Event) => event.preventDefault();
@@ -96,8 +93,7 @@ export class SyncSphereUpload extends UploadElementAttributes {
 
   constructor() {
     super();
-    this.#internals = this.attachInternals();
-    this.#internals.role = "group";
+    this.internals.role = "group";
     const root = this.attachShadow({ mode: "open", delegatesFocus: true });
     applyStyles(root);
     this.#input.type = "file";
@@ -172,30 +168,6 @@ export class SyncSphereUpload extends UploadElementAttributes {
     }
   }
 
-  get form(): HTMLFormElement | null {
-    return this.#internals.form;
-  }
-
-  get validity(): ValidityState {
-    return this.#internals.validity;
-  }
-
-  get validationMessage(): string {
-    return this.#internals.validationMessage;
-  }
-
-  get willValidate(): boolean {
-    return this.#internals.willValidate;
-  }
-
-  checkValidity(): boolean {
-    return this.#internals.checkValidity();
-  }
-
-  reportValidity(): boolean {
-    return this.#internals.reportValidity();
-  }
-
   /** @internal */
   connectedCallback(): void {
     for (const name of UPGRADED_PROPERTIES) this.#upgrade(name);
@@ -208,7 +180,7 @@ export class SyncSphereUpload extends UploadElementAttributes {
     // An element that only moves is connected again by then.
     queueMicrotask(() => {
       if (this.isConnected) return;
-      this.#walks.abort();
+      for (const walk of this.#walks) walk.abort();
       this.#closeOwnUploader();
       this.#askBeforeLeaving();
     });
@@ -232,7 +204,7 @@ export class SyncSphereUpload extends UploadElementAttributes {
 
   /** @internal Whatever is on the list goes; what is under way is aborted. */
   formResetCallback(): void {
-    this.#walks.abort();
+    for (const walk of this.#walks) walk.abort();
     this.#tell("");
     this.#list.clear();
   }
@@ -254,8 +226,8 @@ export class SyncSphereUpload extends UploadElementAttributes {
     this.#input.multiple = this.#takesSeveral;
     this.#input.webkitdirectory = this.directory;
     this.#input.accept = this.accept;
-    this.#input.toggleAttribute("capture", this.hasAttribute("capture"));
-    if (this.capture) this.#input.setAttribute("capture", this.capture);
+    if (this.hasAttribute("capture")) this.#input.setAttribute("capture", this.capture);
+    else this.#input.removeAttribute("capture");
     this.#pick.textContent = this.directory ? chooseFolder : this.multiple ? chooseFiles : chooseFile;
     this.#hint.textContent = this.#takesSeveral ? dropFiles : dropFile;
     this.#list.render();
@@ -267,19 +239,19 @@ export class SyncSphereUpload extends UploadElementAttributes {
     const { name, files } = this;
     const value = new FormData();
     if (name) for (const { fileId } of files) value.append(name, fileId);
-    this.#internals.setFormValue(name ? value : null, JSON.stringify(files));
+    this.internals.setFormValue(name ? value : null, JSON.stringify(files));
     if (this.#isUnderWay) {
-      this.#internals.setValidity({ customError: true }, this.#texts.underWay, this.#pick);
+      this.internals.setValidity({ customError: true }, this.#texts.underWay, this.#pick);
     } else if (this.required && files.length === 0) {
-      this.#internals.setValidity({ valueMissing: true }, this.#texts.missing, this.#pick);
+      this.internals.setValidity({ valueMissing: true }, this.#texts.missing, this.#pick);
     } else {
-      this.#internals.setValidity({});
+      this.internals.setValidity({});
     }
     this.#askBeforeLeaving();
   }
 
   get #isUnderWay(): boolean {
-    return this.#list.isUnderWay || this.#walking > 0;
+    return this.#list.isUnderWay || this.#walks.size > 0;
   }
 
   /** Only while there is something to lose: a page that listens all the time cannot be kept for the way back. */
@@ -320,42 +292,50 @@ export class SyncSphereUpload extends UploadElementAttributes {
   async #takeAll(source: DataTransfer): Promise<void> {
     this.#tell("");
     this.#requireUploader();
-    if (this.#walks.signal.aborted) this.#walks = new AbortController();
-    const walks = this.#walks;
+    const walk = new AbortController();
     const take = (file: File, content: Uploadable, folder: string | undefined) => {
       const taken = this.#take(file, content, folder);
       const isTask = typeof taken === "object";
-      if (taken === "count" || (isTask && !this.#takesSeveral)) walks.abort();
+      if (taken === "count" || (isTask && !this.#takesSeveral)) walk.abort();
       return isTask ? taken : undefined;
     };
-    this.#walking += 1;
+    this.#walks.add(walk);
     this.#updateForm();
     try {
-      const { unreadable, empty } = await takeTransfer(source, walks.signal, take);
+      const { unreadable, empty } = await takeTransfer(source, walk.signal, take);
       if (unreadable) this.#tell(format(this.#texts.unreadable, { name: unreadable }));
       else if (empty) this.#tell(format(this.#texts.emptyFolder, { name: empty }));
     } finally {
-      this.#walking -= 1;
+      this.#walks.delete(walk);
       this.#updateForm();
     }
   }
 
   /** Begins a file's upload, or says why it is not taken. `content` may be a handle to it, by which a later page can go on. */
   #take(file: File, content: Uploadable, folder: string | undefined): UploadTask | UploadRefusal | undefined {
-    const reason = this.#refusalOf(file);
+    const reason = refusalOf(file, this, this.#takesSeveral ? this.#list.count : 0);
     if (reason) {
       this.#refuse(file, reason);
       return reason;
     }
     this.#requireUploader();
     if (!this.#takesSeveral) this.#list.clear();
-    const tell = (task: UploadTask) => {
-      this.#dispatch("uploadstart", { task });
-      return task;
+    const begin = () => this.#told(this.#upload(content, folder));
+    const goOn = async (uploadId: string) => {
+      try {
+        return this.#told(await this.#requireUploader().continue(uploadId, file));
+      } catch (error) {
+        if ((error as UploadError).code !== "not_interrupted") throw error;
+        return begin();
+      }
     };
-    const goOn = async (uploadId: string) => tell(await this.#requireUploader().continue(uploadId, file));
-    const start = (uploadId?: string) => (uploadId ? goOn(uploadId) : tell(this.#upload(content, folder)));
+    const start = (uploadId?: string) => (uploadId ? goOn(uploadId) : begin());
     return this.#list.add({ name: file.name, file, start }).task;
+  }
+
+  #told(task: UploadTask): UploadTask {
+    this.#dispatch("uploadstart", { task });
+    return task;
   }
 
   #upload(content: Uploadable, folder: string | undefined): UploadTask {
@@ -363,20 +343,8 @@ export class SyncSphereUpload extends UploadElementAttributes {
     return this.#requireUploader().upload(content, { path: joinPaths(path, folder), metadata });
   }
 
-  #refusalOf(file: File): UploadRefusal | undefined {
-    const { accept, maxSize = Infinity, maxFiles = Infinity } = this;
-    if (!isAccepted(file, accept)) return "type";
-    if (file.size > maxSize) return "size";
-    return this.#takesSeveral && this.#list.count >= maxFiles ? "count" : undefined;
-  }
-
   #refuse(file: File, reason: UploadRefusal): void {
-    const language = languageOf(this);
-    const { notAccepted, tooLarge, tooMany } = this.#texts;
-    const text = { type: notAccepted, size: tooLarge, count: tooMany }[reason];
-    const limit = formatSize(this.maxSize ?? 0, language);
-    const count = numberFormat(language, {}).format(this.maxFiles ?? 0);
-    this.#tell(format(text, { name: file.name, limit, count }));
+    this.#tell(refusalText(file, reason, this, this.#texts));
     this.#dispatch("uploadrefuse", { file, reason });
   }
 
@@ -399,7 +367,7 @@ export class SyncSphereUpload extends UploadElementAttributes {
       const source = offer(upload, uploader, root, {
         begin: (file) => this.#upload(file, ""),
         goesOn: (task) => {
-          this.#dispatch("uploadstart", { task });
+          this.#told(task);
           if (!this.#takesSeveral) this.#list.clear(row);
         },
       });
