@@ -4,8 +4,10 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { createServer } from "node:http";
+import { extname, join } from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -69,6 +71,52 @@ test("webpack builds it", async (t) => {
   await uploads(t, outDir);
 });
 
+for (const [tool, build] of [
+  [
+    "webpack",
+    async (outDir, assets) =>
+      promisify(webpack)({
+        mode: "production",
+        context: await project(),
+        entry: "./main.js",
+        output: { path: outDir, filename: "main.js", publicPath: assets },
+        performance: { hints: false },
+      }),
+  ],
+  [
+    "Vite",
+    async (outDir, assets) =>
+      viteBuild({
+        root: await project(),
+        base: assets,
+        logLevel: "warn",
+        configFile: false,
+        build: { outDir, emptyOutDir: true },
+      }),
+  ],
+]) {
+  test(`${tool} builds it with its files on another host, where a policy knows blob: workers, and else says what to do`, async (t) => {
+    const outDir = join(published.folder, `${tool}-elsewhere`);
+    const host = await serveElsewhere(t, outDir);
+    await build(outDir, `${host}/`);
+    if (tool === "webpack") await cp(join(await project(), "index.html"), join(outDir, "index.html"));
+    const [script, connect] = [host, host];
+    await uploads(t, outDir, { script, connect, worker: `blob: ${host}` });
+
+    const output = await uploadIn(t, outDir, {
+      script,
+      connect,
+      worker: "'self'",
+      expected: (text) => /Content Security Policy/.test(text),
+    });
+    assert.equal(await output.textContent(), "worker_failed");
+    const told = await output.getAttribute("title");
+    assert.match(told, new RegExp(`^worker\\.js is at ${host}: `));
+    for (const cure of ["createWorker", "workerUrl", "blob:", "/inline"])
+      assert.ok(told.includes(cure), told);
+  });
+}
+
 test("esbuild builds it, with worker and module copied beside the bundle", async (t) => {
   const outDir = join(published.folder, "esbuild");
   await bundle("main.js", outDir);
@@ -129,25 +177,59 @@ async function bundle(entry, outDir) {
 }
 
 /** The built app in `outDir`, under a policy that allows what the package says that it needs. */
-async function uploads(t, outDir, { script = "", worker = "'self'" } = {}) {
+async function uploads(t, outDir, allowed) {
+  const output = await uploadIn(t, outDir, allowed);
+  assert.match(await output.textContent(), /^available [A-Za-z0-9+/]{11}=$/);
+}
+
+async function uploadsAt(t, address) {
+  const output = await uploadAt(t, address);
+  assert.match(await output.textContent(), /^available [A-Za-z0-9+/]{11}=$/);
+}
+
+/** What the built app says of an upload, under a policy. */
+async function uploadIn(t, outDir, { script = "", connect = "", worker = "'self'", ...options } = {}) {
   published.serve(outDir, [
     "default-src 'none'",
     `script-src 'self' 'wasm-unsafe-eval' ${script}`,
     `worker-src ${worker}`,
-    `connect-src 'self' ${stack.coordinator.url} ${stack.s3.endpoint}`,
+    `connect-src 'self' ${stack.coordinator.url} ${stack.s3.endpoint} ${connect}`,
   ]);
-  await uploadsAt(t, published.address);
+  return uploadAt(t, published.address, options);
 }
 
-async function uploadsAt(t, address) {
+async function uploadAt(t, address, options) {
   const page = await openWatched(
     t,
     stack.browser,
     `${address}?endpoint=${encodeURIComponent(stack.coordinator.url)}`,
+    options,
   );
   file ??= await stack.file("bundled.bin", 17 * 2 ** 20);
   await page.locator("input").setInputFiles(file.path);
   const output = page.locator("output");
   await output.filter({ hasText: /./ }).waitFor({ timeout: 60_000 });
-  assert.match(await output.textContent(), /^available [A-Za-z0-9+/]{11}=$/);
+  return output;
+}
+
+/** A host of files alone, as a content delivery network is, for every page to read. */
+async function serveElsewhere(t, folder) {
+  const server = createServer(async ({ url }, response) => {
+    const path = new URL(url, "http://host").pathname;
+    const type = { ".js": "text/javascript", ".wasm": "application/wasm" }[extname(path)];
+    try {
+      const body = await readFile(join(folder, path));
+      response.writeHead(200, { "content-type": type ?? "text/plain", "access-control-allow-origin": "*" });
+      response.end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return `http://127.0.0.1:${server.address().port}`;
 }

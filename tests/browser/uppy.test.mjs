@@ -220,6 +220,97 @@ for (const version of ["uppy5", "uppy6"]) {
   });
 }
 
+test("what Uppy says of a file is stored with it: its type, and meta of several lines", async (t) => {
+  const page = await openUppy(stack, t, "uppy6");
+  const records = await page.evaluate(async () => {
+    const uppy = makeUppy().use(SyncSphere, pluginOptions());
+    const data = new File(["x"], "a.mkv", { type: "" });
+    uppy.addFile({ name: "a.mkv", type: "video/x-matroska-3d", data, meta: { note: "two\nlines" } });
+    uppy.addFile({ name: "b.mkv", data: new File(["y"], "b.mkv", { type: "" }) });
+    uppy.addFile({ name: "c.heic", type: "application/octet-stream", data: new File(["z"], "c.heic") });
+    const { successful } = await uppy.upload();
+    return Promise.all(successful.map(({ response }) => lookUp(`/${response.body.fileId}`)));
+  });
+  assert.deepEqual(records.map(({ name, contentType }) => [name, contentType]).sort(), [
+    ["a.mkv", "video/x-matroska-3d"],
+    ["b.mkv", "video/x-matroska"],
+    ["c.heic", "image/heic"],
+  ]);
+  assert.equal(records.find(({ name }) => name === "a.mkv").metadata.note, "two\nlines");
+});
+
+test("a retried file goes on where it was, as does one of Golden Retriever's; one that is removed is freed", async (t) => {
+  const page = await openUppy(stack, t, "uppy6");
+  const refuse = ({ partNumber }) =>
+    partNumber === 3 ? { kind: "answer", status: 403, code: "AccessDenied" } : undefined;
+  const states = (name) =>
+    page.evaluate(
+      async (name) => (await lookUp(`?name=${name}&status=uploading,available,aborted`)).files,
+      name,
+    );
+  const sentParts = () =>
+    stack.proxy.requests.filter(({ status }) => status === 200).map((one) => one.partNumber);
+  await page.evaluate(async () => {
+    globalThis.made = await makeFile("film.bin", 20 * 1024 * 1024);
+    globalThis.uppy = makeUppy().use(SyncSphere, pluginOptions({ concurrency: 1 }));
+    globalThis.add = (more) => uppy.addFile({ name: "film.bin", data: made.file, ...more });
+  });
+  const end = () =>
+    page.evaluate(() => uppy.upload().then(({ failed, successful }) => [failed.length, successful.length]));
+
+  stack.proxy.interfere(refuse);
+  await page.evaluate(() => void add());
+  assert.deepEqual(await end(), [1, 0]);
+  const before = sentParts();
+  assert.ok(before.length > 0 && !before.includes(3), `${before}`);
+  stack.proxy.behave();
+  await page.evaluate(() => uppy.retryAll());
+  await until(
+    async () => (await page.evaluate(() => uppy.getFiles()[0].progress.uploadComplete)) === true,
+    "it is retried",
+  );
+  assert.deepEqual([...before, ...sentParts()].sort(), [1, 2, 3, 4], "nothing is sent twice");
+  const [done, ...others] = await states("film.bin");
+  assert.equal(others.length, 0);
+  assert.equal(
+    await page.evaluate((id) => contentHash(id), done.fileId),
+    await page.evaluate(() => made.sha256),
+  );
+
+  // As Golden Retriever brings it back: another Uppy, another page in effect.
+  stack.proxy.behave();
+  stack.proxy.interfere(refuse);
+  await page.evaluate(async () => {
+    uppy.cancelAll();
+    made = await makeFile("restored.bin", 20 * 1024 * 1024);
+    uppy.addFile({ name: "restored.bin", data: made.file });
+    await uppy.upload();
+    const [file] = uppy.getFiles();
+    globalThis.first = uppy;
+    globalThis.uppy = makeUppy().use(SyncSphere, pluginOptions({ concurrency: 1 }));
+    uppy.setState({
+      files: { [file.id]: { ...file, error: null, isRestored: true } },
+      currentUploads: { restored: { fileIDs: [file.id], step: 0, result: {} } },
+    });
+  });
+  const earlier = sentParts();
+  stack.proxy.behave();
+  const { successful } = await page.evaluate(() => uppy.restore("restored"));
+  assert.equal(successful.length, 1);
+  assert.deepEqual([...earlier, ...sentParts()].sort(), [1, 2, 3, 4], "nothing is sent twice");
+  assert.equal((await states("restored.bin")).length, 1);
+
+  stack.proxy.interfere(refuse);
+  await page.evaluate(async () => {
+    uppy.cancelAll();
+    made = await makeFile("removed.bin", 20 * 1024 * 1024);
+    uppy.addFile({ name: "removed.bin", data: made.file });
+    await uppy.upload();
+    uppy.removeFile(uppy.getFiles()[0].id);
+  });
+  await until(async () => (await states("removed.bin"))[0]?.status === "aborted", "storage is freed");
+});
+
 test("Uppy 5's own uploader works with the callbacks", async (t) => {
   const page = await openUppy(stack, t, "uppy5");
   const signings = countRequests(page, "/parts");

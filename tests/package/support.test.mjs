@@ -59,7 +59,11 @@ test("a page in place of worker.js is named, and a script that fails is not blam
     postMessage() {}
     terminate() {}
   };
-  t.after(() => delete globalThis.Worker);
+  globalThis.location = new URL(address);
+  t.after(() => {
+    delete globalThis.Worker;
+    delete globalThis.location;
+  });
   const wasmModule = new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]));
   for (const [path, message] of [
     ["/worker.js", `worker.js is not at ${address}/worker.js: the answer was HTTP 200, text/html`],

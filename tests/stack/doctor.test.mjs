@@ -140,6 +140,12 @@ describe("a coordinator that is set up wrongly", () => {
     "unknown key": [{ s3: { accessKeyId: "unknown" } }, "credentials", /S3_ACCESS_KEY_ID/],
     "wrong bucket": [{ s3: { bucket: "another" } }, "health", /S3_BUCKET/],
     "missing variable": [{ s3: { endpoint: undefined } }, "health", /S3_ENDPOINT/],
+    "wrong origin": [
+      { vars: { ALLOWED_ORIGINS: `${APP}, b.example` } },
+      "health",
+      /ALLOWED_ORIGINS/,
+      /entry 2:/,
+    ],
     "wrong address of storage": [{ s3: { endpoint: "http://127.0.0.1:9" } }, "health", /S3_ENDPOINT/],
     "wrong public address": [
       { s3: { publicEndpoint: "http://127.0.0.1:9" } },
@@ -148,7 +154,7 @@ describe("a coordinator that is set up wrongly", () => {
     ],
     "no guests and no token": [{ vars: { AUTH_GUEST: "off" } }, "token", /--token/],
   };
-  for (const [name, [options, check, cure]] of Object.entries(CASES)) {
+  for (const [name, [options, check, cure, told = /./]] of Object.entries(CASES)) {
     test(`${name}: ${check}`, async () => {
       await withCoordinator(options, async (url) => {
         const { code, findings } = await doctor("--endpoint", url);
@@ -156,6 +162,7 @@ describe("a coordinator that is set up wrongly", () => {
         const failure = findings.find((finding) => finding.check === check);
         assert.equal(failure?.verdict, "failure", JSON.stringify(findings));
         assert.match(failure.cure, cure);
+        assert.match(failure.detail, told);
       });
     });
   }

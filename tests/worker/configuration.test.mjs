@@ -38,7 +38,7 @@ describe("a variable that is missing or wrong", () => {
     STRAY_UPLOADS: ["delete"],
     STRAY_AGE_SECONDS: ["0"],
     MAX_FILE_SIZE: ["1e9"],
-    ALLOWED_ORIGINS: ["*", "https://a.test/", "a.test"],
+    ALLOWED_ORIGINS: ["*", "https://a.test/", "a.test", "https://*.test"],
     AUTH_SIGNING_KEY: [undefined, "short", `${SECRET},short`],
     AUTH_TOKEN_TTL_SECONDS: ["0"],
     AUTH_GUEST: ["yes"],
@@ -103,10 +103,18 @@ describe("a bucket that is not there", () => {
 });
 
 describe("pages of other origins", () => {
-  const stack = useStack({ vars: { ALLOWED_ORIGINS: "https://app.test, https://other.test:8443" } });
+  const allowed =
+    "https://APP.test:443, https://other.test:8443,capacitor://localhost,tauri://localhost,https://*.preview.test";
+  const stack = useStack({ vars: { ALLOWED_ORIGINS: allowed } });
 
   test("that are allowed may ask and read", async () => {
-    for (const origin of ["https://app.test", "https://other.test:8443"]) {
+    for (const origin of [
+      "https://app.test",
+      "https://other.test:8443",
+      "capacitor://localhost",
+      "tauri://localhost",
+      "https://branch-7.preview.test",
+    ]) {
       const preflight = await fetch(`${stack.url}/v1/uploads`, {
         method: "OPTIONS",
         headers: {
@@ -136,6 +144,9 @@ describe("pages of other origins", () => {
       "https://evil.test",
       "http://app.test",
       "https://app.test.evil.test",
+      "https://preview.test",
+      "https://evilpreview.test",
+      "http://branch-7.preview.test",
       "https://app.test:443",
       "https://APP.test",
       "null",

@@ -1,13 +1,13 @@
 //! The coordinator's configuration, parsed once from named text values.
 
 mod buckets;
+mod origins;
 mod storage;
 mod variables;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::str::FromStr;
 use std::time::Duration;
 
 use syncsphere_protocol::{MAX_OBJECT_SIZE, WorkspaceId};
@@ -15,11 +15,12 @@ use syncsphere_protocol::{MAX_OBJECT_SIZE, WorkspaceId};
 use crate::auth::{AuthConfig, Clients, ExternalIssuers, InvalidIssuers, SigningKeys};
 use crate::model::BucketName;
 use crate::policy::{self, KeyTemplate};
-use crate::s3::{Bucket, Endpoint};
+use crate::s3::Bucket;
 
 use variables::Vars;
 
 pub use buckets::BucketPatterns;
+pub use origins::AllowedOrigins;
 pub use variables::ConfigError;
 
 /// Every variable that [`Config::from_vars`] knows; shells read these and [`Config::further_variables`].
@@ -148,7 +149,7 @@ pub struct Config {
     /// Largest file that is taken, in bytes.
     pub max_file_size: u64,
     /// Origins, besides its own, whose pages may call the API.
-    pub allowed_origins: Vec<String>,
+    pub allowed_origins: AllowedOrigins,
     /// The cookie that may hold an access token for the endpoints that answer as Companion does.
     pub companion_cookie: Option<String>,
     /// How tokens are issued and checked.
@@ -236,13 +237,14 @@ impl Config {
                 0..=MAX_OBJECT_SIZE,
                 MAX_OBJECT_SIZE,
             )?,
-            allowed_origins: origins(vars.optional("ALLOWED_ORIGINS").unwrap_or_default())?,
+            allowed_origins: AllowedOrigins::parse(vars.optional("ALLOWED_ORIGINS").unwrap_or_default())?,
             companion_cookie: vars.optional("COMPANION_COOKIE").map(cookie_name).transpose()?,
             auth: AuthConfig {
-                keys: SigningKeys::parse(vars.required("AUTH_SIGNING_KEY")?).ok_or(ConfigError {
+                keys: SigningKeys::parse(vars.required("AUTH_SIGNING_KEY")?).ok_or_else(|| ConfigError {
                     variable: "AUTH_SIGNING_KEY",
                     reason: "has to be an Ed25519 key as PKCS#8 PEM or as base64 of its 32 byte seed, \
-                        or several of them with commas between",
+                        or several of them with commas between"
+                        .into(),
                 })?,
                 issuer: issuer.to_owned(),
                 audience: vars.optional("AUTH_AUDIENCE").unwrap_or("syncsphere").to_owned(),
@@ -257,12 +259,12 @@ impl Config {
                     "has to be on or off",
                     &[("off", false), ("on", true)],
                 )?,
-                clients: Clients::parse(vars.optional("AUTH_CLIENTS").unwrap_or("[]")).ok_or(
+                clients: Clients::parse(vars.optional("AUTH_CLIENTS").unwrap_or("[]")).ok_or_else(|| {
                     ConfigError {
                         variable: "AUTH_CLIENTS",
-                        reason: "has to be a JSON list of clients as docs/coordinator.md describes it",
-                    },
-                )?,
+                        reason: "has to be a JSON list of clients as docs/coordinator.md describes it".into(),
+                    }
+                })?,
                 external_issuers: ExternalIssuers::parse(vars.optional(ISSUERS).unwrap_or("[]"), all, issuer)
                     .map_err(|wrong| ConfigError {
                         variable: ISSUERS,
@@ -273,7 +275,8 @@ impl Config {
                             InvalidIssuers::Secret => {
                                 "names a secret that is missing or has less than 32 bytes"
                             }
-                        },
+                        }
+                        .into(),
                     })?,
             },
         })
@@ -287,7 +290,8 @@ impl Config {
             true => Err(ConfigError {
                 variable: "AUTH_SIGNING_KEY",
                 reason: "is the public key of development, which is taken at localhost alone: \
-                    set a secret one, as docs/guides/cloudflare-r2.md says",
+                    set a secret one, as docs/guides/cloudflare-r2.md says"
+                    .into(),
             }),
             false => Ok(()),
         }
@@ -363,23 +367,9 @@ fn cookie_name(name: &str) -> Result<String, ConfigError> {
         true => Ok(name.to_owned()),
         false => Err(ConfigError {
             variable: "COMPANION_COOKIE",
-            reason: "is no cookie's name",
+            reason: "is no cookie's name".into(),
         }),
     }
-}
-
-fn origins(list: &str) -> Result<Vec<String>, ConfigError> {
-    list.split(',')
-        .map(str::trim)
-        .filter(|origin| !origin.is_empty())
-        .map(|origin| match Endpoint::from_str(origin) {
-            Ok(endpoint) if !endpoint.has_path() && !origin.ends_with('/') => Ok(origin.to_owned()),
-            _ => Err(ConfigError {
-                variable: "ALLOWED_ORIGINS",
-                reason: "has to be a list of origins such as https://app.example, with commas between",
-            }),
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -99,5 +99,8 @@ fn session_token(token: &str) -> Result<Redacted<String>, ConfigError> {
 }
 
 pub(super) fn wrong_variable(variable: &'static str, reason: &'static str) -> ConfigError {
-    ConfigError { variable, reason }
+    ConfigError {
+        variable,
+        reason: reason.into(),
+    }
 }

@@ -1,5 +1,6 @@
 //! Reading one variable: its form, its limits, and how it is complained of.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ pub struct ConfigError {
     /// Which variable.
     pub variable: &'static str,
     /// What is wrong with it.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
 }
 
 /// The variables as they were given; an absent one and an empty one are the same.
@@ -33,9 +34,9 @@ impl<'a> Vars<'a> {
     }
 
     pub(super) fn required(&self, variable: &'static str) -> Result<&'a str, ConfigError> {
-        self.optional(variable).ok_or(ConfigError {
+        self.optional(variable).ok_or_else(|| ConfigError {
             variable,
-            reason: "is missing",
+            reason: "is missing".into(),
         })
     }
 
@@ -50,9 +51,10 @@ impl<'a> Vars<'a> {
             None => choices.first(),
             Some(value) => choices.iter().find(|(name, _)| *name == value),
         };
-        chosen
-            .map(|(_, choice)| *choice)
-            .ok_or(ConfigError { variable, reason })
+        chosen.map(|(_, choice)| *choice).ok_or_else(|| ConfigError {
+            variable,
+            reason: reason.into(),
+        })
     }
 
     pub(super) fn number(
@@ -68,7 +70,10 @@ impl<'a> Vars<'a> {
                 .parse()
                 .ok()
                 .filter(|number| range.contains(number))
-                .ok_or(ConfigError { variable, reason }),
+                .ok_or_else(|| ConfigError {
+                    variable,
+                    reason: reason.into(),
+                }),
         }
     }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 use syncsphere_protocol::{ErrorCode, Problem, WorkspaceId};
 
 use crate::api_error::{ApiError, internal, invalid};
-use crate::config::ConfigError;
+use crate::config::{AllowedOrigins, ConfigError};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -141,14 +141,14 @@ pub(crate) fn preflight(route: &str, methods: &str) -> Response<Vec<u8>> {
 }
 
 /// The request's origin, if pages from there may read replies. The comparison is exact.
-pub(crate) fn allowed_origin(headers: &HeaderMap, allowed: &[String]) -> Option<String> {
+pub(crate) fn allowed_origin(headers: &HeaderMap, allowed: &AllowedOrigins) -> Option<String> {
     let origin = headers.get(ORIGIN)?.to_str().ok()?;
-    allowed.iter().find(|allowed| *allowed == origin).cloned()
+    allowed.contains(origin).then(|| origin.to_owned())
 }
 
 /// Whether a page may open a WebSocket here: our own site's may, and those of the allowed origins.
 /// Who names no origin is no browser.
-pub(crate) fn may_connect<B>(request: &Request<B>, allowed: &[String]) -> bool {
+pub(crate) fn may_connect<B>(request: &Request<B>, allowed: &AllowedOrigins) -> bool {
     match request.headers().get(ORIGIN) {
         None => true,
         Some(origin) => is_ours(origin, request.uri(), request.headers(), allowed),
@@ -168,7 +168,7 @@ pub(crate) enum Caller {
 /// by `Sec-Fetch-Site`.
 ///
 /// Source: <https://www.w3.org/TR/fetch-metadata/>
-pub(crate) fn caller(head: &Parts, allowed: &[String]) -> Caller {
+pub(crate) fn caller(head: &Parts, allowed: &AllowedOrigins) -> Caller {
     let is_ours = match head.headers.get(ORIGIN) {
         Some(origin) => is_ours(origin, &head.uri, &head.headers, allowed),
         None => head
@@ -182,7 +182,7 @@ pub(crate) fn caller(head: &Parts, allowed: &[String]) -> Caller {
     }
 }
 
-fn is_ours(origin: &HeaderValue, uri: &Uri, headers: &HeaderMap, allowed: &[String]) -> bool {
+fn is_ours(origin: &HeaderValue, uri: &Uri, headers: &HeaderMap, allowed: &AllowedOrigins) -> bool {
     let own = uri.authority().map(Authority::as_str);
     let own = own.or(headers.get(HOST).and_then(|host| host.to_str().ok()));
     // Of our own origin the host counts: what ends TLS may stand before the worker.

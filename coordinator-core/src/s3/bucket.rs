@@ -199,13 +199,6 @@ impl FromStr for Endpoint {
     }
 }
 
-impl Endpoint {
-    /// Whether it is scheme, host and port alone.
-    pub(crate) fn has_path(&self) -> bool {
-        !self.path.is_empty()
-    }
-}
-
 impl Bucket {
     /// Another bucket of the same storage, opened by the same key.
     pub(crate) fn beside(&self, name: BucketName) -> Self {

@@ -12,6 +12,8 @@ export class UploadError extends Error {
   readonly retryable: boolean;
   /** Whether what storage holds is kept: `uploader.continue(uploadId)` goes on from there, in this page or a later one. */
   readonly resumable: boolean;
+  /** The upload that is kept, where it is `resumable` and uploads are remembered (`persist`). */
+  readonly uploadId: string | undefined;
   /** Names the request in the coordinator's log, where one was concerned. */
   readonly requestId: string | undefined;
   /** HTTP status of the reply concerned. */
@@ -23,6 +25,7 @@ export class UploadError extends Error {
     this.reason = failure.reason;
     this.retryable = failure.retryable;
     this.resumable = failure.resumable ?? false;
+    this.uploadId = failure.uploadId;
     this.requestId = failure.requestId;
     this.status = failure.status;
   }

@@ -10,7 +10,7 @@ export const WORKER_FAILED: Failure = {
 };
 export const UNSUPPORTED: Failure = {
   code: "unsupported",
-  message: "this browser has no WebAssembly or no workers, or they are switched off",
+  message: "no WebAssembly or no workers here",
   retryable: false,
 };
 export const UNREADABLE: Failure = {
@@ -20,13 +20,12 @@ export const UNREADABLE: Failure = {
 };
 export const NOT_INTERRUPTED: Failure = {
   code: "not_interrupted",
-  message: "there is no such interrupted upload here",
+  message: "no such upload here",
   retryable: false,
 };
 
 export function invalidRequest(cause: unknown): Failure {
-  const message =
-    cause instanceof TypeError ? cause.message : "the file, or an option, cannot be copied to a worker";
+  const message = cause instanceof TypeError ? cause.message : "the file or an option cannot be copied";
   return { code: "invalid_request", message, retryable: false };
 }
 

@@ -22,7 +22,7 @@ export class FolderUpload implements AsyncIterable<UploadTask>, PromiseLike<Uplo
   /** Files and folders that the browser cannot read, as far as they are found. */
   readonly unreadable: string[] = [];
   #tasks: UploadTask[] = [];
-  #start: (file: Uploadable, path: string | undefined) => UploadTask;
+  #start: StartUpload;
   #options: UploadAllOptions;
   #all: Promise<UploadTask[]>;
   #ended = false;
@@ -35,7 +35,7 @@ export class FolderUpload implements AsyncIterable<UploadTask>, PromiseLike<Uplo
   constructor(
     source: DataTransfer | FileSystemDirectoryHandle,
     options: UploadAllOptions,
-    start: (file: Uploadable, path: string | undefined) => UploadTask,
+    start: StartUpload,
   ) {
     this.#options = options;
     this.#start = start;
@@ -110,7 +110,8 @@ export class FolderUpload implements AsyncIterable<UploadTask>, PromiseLike<Uplo
     } catch {
       return void this.unreadable.push(joinPaths(path, file.name) ?? "");
     }
-    const task = this.#start(content, joinPaths(this.#options.path, path));
+    const task = await this.#start(content, joinPaths(this.#options.path, path));
+    if (!task) return;
     this.#tasks.push(task);
     this.#open += 1;
     const ended = () => {
@@ -138,6 +139,12 @@ export class FolderUpload implements AsyncIterable<UploadTask>, PromiseLike<Uplo
     for (const wake of this.#waiting.splice(0)) wake();
   }
 }
+
+/** Starts the upload of a file that was found, or leaves it out. */
+type StartUpload = (
+  file: Uploadable,
+  path: string | undefined,
+) => UploadTask | Promise<UploadTask | undefined>;
 
 type Folder = FileSystemDirectoryHandle | FileSystemDirectoryEntry;
 

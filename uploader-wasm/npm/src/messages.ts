@@ -97,6 +97,7 @@ export interface Failure {
   message: string;
   retryable: boolean;
   resumable?: boolean;
+  uploadId?: string;
   requestId?: string;
   status?: number;
 }

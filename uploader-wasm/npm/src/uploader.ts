@@ -1,4 +1,5 @@
-import { LoadFailure, startWorkerPool, type WorkerPool } from "./worker-pool.js";
+import { startWorkerPool, type WorkerPool } from "./worker-pool.js";
+import { LoadFailure } from "./worker-script.js";
 import { UploadError } from "./errors.js";
 import { ChangeQueue } from "./change-queue.js";
 import { checkChoices, describeFile, type Choices } from "./describe-file.js";

@@ -2,6 +2,7 @@
 import { bodySource } from "./body-source.js";
 import type { ConductorOptions, FromConductor, StartMessage, ToConductor, ToPage } from "./messages.js";
 import type { UploaderOptions } from "./types.js";
+import { createWorker, notThere, whyNotLoaded } from "./worker-script.js";
 
 /** Longest wait for the conductor to write what is to be kept, in ms. Source: own choice. */
 const CLOSE_TIMEOUT = 1000;
@@ -113,17 +114,10 @@ export function startWorkerPool(
   };
 }
 
-function createWorker({ createWorker, workerUrl }: UploaderOptions): Worker {
-  if (createWorker) return createWorker();
-  if (workerUrl) return new Worker(workerUrl, { type: "module" });
-  // Bundlers look for exactly this expression.
-  return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-}
-
 async function compile({ wasmModule, wasmUrl }: UploaderOptions): Promise<WebAssembly.Module> {
   if (wasmModule) return wasmModule;
   const response = await fetch(wasmUrl ?? new URL("./uploader.wasm", import.meta.url));
-  if (!response.ok) throw new LoadFailure("the .wasm file", response);
+  if (!response.ok) throw notThere("the .wasm file", response);
   // Streaming needs the right media type, which not every server sends.
   const copy = response.clone();
   try {
@@ -131,28 +125,9 @@ async function compile({ wasmModule, wasmUrl }: UploaderOptions): Promise<WebAss
   } catch {
     const bytes = await copy.arrayBuffer();
     return WebAssembly.compile(bytes).catch((cause) => {
-      throw new LoadFailure("the .wasm file", response, { cause });
+      throw notThere("the .wasm file", response, { cause });
     });
   }
-}
-
-/** A server gave something else in place of a file, often a page of the site. */
-export class LoadFailure extends Error {
-  constructor(what: string, { url, status, headers }: Response, options?: ErrorOptions) {
-    const type = headers.get("content-type") ?? "no content type";
-    super(`${what} is not at ${url.split(/[?#]/)[0]}: the answer was HTTP ${status}, ${type}`, options);
-  }
-}
-
-/** What is at the place of the worker's script, if that is the reason. */
-async function whyNotLoaded({ createWorker, workerUrl }: UploaderOptions): Promise<LoadFailure | undefined> {
-  // Bundlers give the script another name, which the error does not tell.
-  const [beside] = /^.*\/(?=index\.js$)/.exec(import.meta.url) ?? [];
-  const url = workerUrl ?? (beside && `${beside}worker.js`);
-  if (createWorker || !url) return undefined;
-  const response = await fetch(url).catch(() => undefined);
-  const isScript = response?.ok && /javascript|ecmascript/.test(response.headers.get("content-type") ?? "");
-  return response && !isScript ? new LoadFailure("worker.js", response) : undefined;
 }
 
 /** Source: `docs/client.md`, measured with 1 to 6 lanes. */

@@ -1,25 +1,24 @@
 /** `@syncsphere/uploader/element`: the class of `<syncsphere-upload>`, and what makes it known to the page. */
 import type { UploadError, UploadTask } from "../index.js";
 import { Uploader } from "../index.js";
-import type { FileRecord, UploaderOptions } from "../types.js";
-import { isAccepted } from "./accept.js";
-import { button, make } from "./dom.js";
 import { isSystemFile, joinPaths, pickedFolder } from "../relative-path.js";
+import type { FileRecord, Uploadable, UploaderOptions } from "../types.js";
+import { FormControl } from "./form-control.js";
+import { button, make } from "./dom.js";
+import { offer } from "./interrupted.js";
+import { format, parseTexts, type UploadElementTexts } from "./labels.js";
+import type { UploadElementEventMap, UploadRefusal } from "./events.js";
+import { labelsIn, languageOf } from "./languages.js";
+import { refusalOf, refusalText } from "./limits.js";
+import { parseRecords } from "./form-state.js";
 import { applyStyles } from "./styles.js";
+import { takeTransfer } from "./transfer.js";
 import { UploadList } from "./upload-list.js";
-import { ENGLISH_LABELS, format, type UploadElementTexts } from "./labels.js";
 
+export type { UploadElementAttributes } from "./attributes.js";
+export type { FormControl } from "./form-control.js";
+export type { UploadElementEventMap, UploadRefusal } from "./events.js";
 export type { UploadElementTexts } from "./labels.js";
-
-/** The element's own events; all of them bubble and leave shadow trees. Besides: `change`, as form controls have it. */
-export interface UploadElementEventMap {
-  /** An upload has begun, or was tried again. */
-  uploadstart: CustomEvent<{ task: UploadTask }>;
-  /** A file is uploaded; its id is part of the form from now on. */
-  uploadend: CustomEvent<{ file: FileRecord }>;
-  /** An upload has failed; not where it was aborted. */
-  uploaderror: CustomEvent<{ name: string; error: UploadError }>;
-}
 
 declare global {
   interface HTMLElementEventMap extends UploadElementEventMap {}
@@ -35,9 +34,6 @@ export function defineUploadElement(name = "syncsphere-upload"): void {
   }
 }
 
-/** So that the class can be imported where there is no page; nobody can make one there. */
-const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
-
 /** Properties that a page may have set before the element was known. */
 const UPGRADED_PROPERTIES = [
   "uploader",
@@ -48,38 +44,41 @@ const UPGRADED_PROPERTIES = [
   "endpoint",
   "path",
   "accept",
+  "capture",
+  "multiple",
+  "directory",
+  "required",
+  "disabled",
+  "maxSize",
+  "maxFiles",
+  "confirmLeave",
 ] as const;
 
 /**
- * A form control that uploads files: picker, drop zone, progress, buttons. A form sends the ids of the uploaded files
+ * A form control that uploads files: picker, drop zone, paste, progress, buttons. A form sends the ids of the uploaded files
  * under its `name`. It is invalid while uploads are under way, and, where it is `required`, without a file.
  *
  * It uploads through `uploader`, else through an `Uploader` of its own made from `endpoint` and `token`, which ends
  * when the element leaves the page.
  */
-export class SyncSphereUpload extends Base {
-  static readonly formAssociated = true;
-  static readonly observedAttributes = [
-    "endpoint",
-    "name",
-    "multiple",
-    "required",
-    "accept",
-    "confirm-leave",
-  ];
-
-  #internals: ElementInternals;
+export class SyncSphereUpload extends FormControl {
   #uploader: Uploader | undefined;
   #ownUploader: Uploader | undefined;
   #token: UploaderOptions["token"] | undefined;
   #metadata: Record<string, string> | undefined;
-  #texts = ENGLISH_LABELS;
+  #ownTexts: Partial<UploadElementTexts> = {};
+  #texts = labelsIn(undefined);
   #disabled = false;
+  /** What still looks for files in folders; each ends when nobody wants them any more. */
+  #walks = new Set<AbortController>();
+  /** Whose interrupted uploads are on the list. */
+  #offered: Uploader | undefined;
   #onLeave = (event: Event) => event.preventDefault();
   #zone = make("div", "zone");
   #input = document.createElement("input");
   #pick = button("pick", () => this.#input.click());
   #hint = make("span", "hint");
+  #problem = make("p", "problem");
   #list = new UploadList({
     texts: () => this.#texts,
     changed: () => this.#updateForm(),
@@ -88,23 +87,25 @@ export class SyncSphereUpload extends Base {
       if ("file" in end) this.#dispatch("uploadend", end);
       else this.#dispatch("uploaderror", { name, error: end.error });
     },
+    notContinued: (name) => this.#tell(format(this.#texts.notUploaded, { name })),
     focus: () => this.#pick.focus(),
   });
 
   constructor() {
     super();
-    this.#internals = this.attachInternals();
-    this.#internals.role = "group";
+    this.internals.role = "group";
     const root = this.attachShadow({ mode: "open", delegatesFocus: true });
     applyStyles(root);
     this.#input.type = "file";
     this.#input.hidden = true;
     this.#input.addEventListener("change", () => this.#onPicked());
     this.#zone.append(this.#input, this.#pick, this.#hint);
-    root.append(this.#zone, this.#list.element, this.#list.status);
+    this.#problem.setAttribute("role", "alert");
+    root.append(this.#zone, this.#problem, this.#list.element, this.#list.status);
     this.addEventListener("dragover", (event) => this.#onDragOver(event));
     this.addEventListener("dragleave", () => this.#setDragOver(false));
     this.addEventListener("drop", (event) => this.#onDrop(event));
+    this.addEventListener("paste", (event) => this.#onPaste(event));
     this.#render();
   }
 
@@ -115,6 +116,7 @@ export class SyncSphereUpload extends Base {
 
   set uploader(uploader: Uploader | undefined) {
     this.#uploader = uploader;
+    this.#startEarly();
   }
 
   /** As `UploaderOptions.token`, where there is no `uploader`. */
@@ -137,13 +139,13 @@ export class SyncSphereUpload extends Base {
     this.#metadata = metadata;
   }
 
-  /** What the element says. Set some to have those in another language; the others stay. */
+  /** What the element says, in the language of `lang`. Set some to have those in another one; the others stay. */
   get texts(): UploadElementTexts {
     return this.#texts;
   }
 
   set texts(texts: Partial<UploadElementTexts>) {
-    this.#texts = { ...this.#texts, ...texts };
+    this.#ownTexts = { ...this.#ownTexts, ...texts };
     this.#render();
   }
 
@@ -152,123 +154,18 @@ export class SyncSphereUpload extends Base {
     return this.#list.files;
   }
 
-  /** Uploads files as if a person had picked them: only the first one where `multiple` is not set. */
+  /**
+   * Uploads files as if a person had picked them: those that `accept`, `max-size` and `max-files` allow, and only the
+   * first of them where neither `multiple` nor `directory` is set.
+   */
   add(files: Iterable<File> | ArrayLike<File>): void {
-    const isChosen = (file: File) => !pickedFolder(file) || !isSystemFile(file.name);
-    const chosen = Array.from(files)
-      .filter(isChosen)
-      .slice(0, this.multiple ? undefined : 1);
-    if (chosen.length === 0) return;
-    this.#requireUploader();
-    if (!this.multiple) this.#list.clear();
-    for (const file of chosen) {
-      const start = () => {
-        const { path, metadata } = this;
-        const task = this.#requireUploader().upload(file, {
-          path: joinPaths(path, pickedFolder(file)),
-          metadata,
-        });
-        this.#dispatch("uploadstart", { task });
-        return task;
-      };
-      this.#list.add({ name: file.name, start });
+    this.#tell("");
+    for (const file of Array.from(files)) {
+      const folder = pickedFolder(file);
+      if (folder && isSystemFile(file.name)) continue;
+      const taken = this.#take(file, file, folder);
+      if (taken === "count" || (typeof taken === "object" && !this.#takesSeveral)) return;
     }
-  }
-
-  /** Address of the coordinator. Another one ends the uploads of the element's own uploader. */
-  get endpoint(): string {
-    return this.getAttribute("endpoint") ?? "";
-  }
-
-  set endpoint(endpoint: string) {
-    this.setAttribute("endpoint", endpoint);
-  }
-
-  /** Under which name the form sends the file ids. */
-  get name(): string {
-    return this.getAttribute("name") ?? "";
-  }
-
-  set name(name: string) {
-    this.setAttribute("name", name);
-  }
-
-  /** Folder inside the workspace. */
-  get path(): string {
-    return this.getAttribute("path") ?? "";
-  }
-
-  set path(path: string) {
-    this.setAttribute("path", path);
-  }
-
-  /** Which kinds of files may be picked or dropped, as `<input type=file>` has it. */
-  get accept(): string {
-    return this.getAttribute("accept") ?? "";
-  }
-
-  set accept(accept: string) {
-    this.setAttribute("accept", accept);
-  }
-
-  /** Whether it takes several files; otherwise a new one replaces the last. */
-  get multiple(): boolean {
-    return this.hasAttribute("multiple");
-  }
-
-  set multiple(multiple: boolean) {
-    this.toggleAttribute("multiple", multiple);
-  }
-
-  /** Whether the form needs a file. */
-  get required(): boolean {
-    return this.hasAttribute("required");
-  }
-
-  set required(required: boolean) {
-    this.toggleAttribute("required", required);
-  }
-
-  /** Whether the browser asks, in words of its own, whoever leaves the page while uploads are under way. */
-  get confirmLeave(): boolean {
-    return this.hasAttribute("confirm-leave");
-  }
-
-  set confirmLeave(confirmLeave: boolean) {
-    this.toggleAttribute("confirm-leave", confirmLeave);
-  }
-
-  /** Takes no files and offers no buttons; what is under way goes on. The form does not send the control then. */
-  get disabled(): boolean {
-    return this.hasAttribute("disabled");
-  }
-
-  set disabled(disabled: boolean) {
-    this.toggleAttribute("disabled", disabled);
-  }
-
-  get form(): HTMLFormElement | null {
-    return this.#internals.form;
-  }
-
-  get validity(): ValidityState {
-    return this.#internals.validity;
-  }
-
-  get validationMessage(): string {
-    return this.#internals.validationMessage;
-  }
-
-  get willValidate(): boolean {
-    return this.#internals.willValidate;
-  }
-
-  checkValidity(): boolean {
-    return this.#internals.checkValidity();
-  }
-
-  reportValidity(): boolean {
-    return this.#internals.reportValidity();
   }
 
   /** @internal */
@@ -283,6 +180,7 @@ export class SyncSphereUpload extends Base {
     // An element that only moves is connected again by then.
     queueMicrotask(() => {
       if (this.isConnected) return;
+      for (const walk of this.#walks) walk.abort();
       this.#closeOwnUploader();
       this.#askBeforeLeaving();
     });
@@ -306,21 +204,32 @@ export class SyncSphereUpload extends Base {
 
   /** @internal Whatever is on the list goes; what is under way is aborted. */
   formResetCallback(): void {
+    for (const walk of this.#walks) walk.abort();
+    this.#tell("");
     this.#list.clear();
   }
 
   /** @internal After going back in history, or a restored session: what had been uploaded. */
   formStateRestoreCallback(state: unknown): void {
     if (typeof state !== "string" || !this.#list.isEmpty) return;
-    for (const file of parseRecords(state)) this.#list.add({ file });
+    for (const file of parseRecords(state)) this.#list.add({ record: file });
+  }
+
+  get #takesSeveral(): boolean {
+    return this.multiple || this.directory;
   }
 
   #render(): void {
-    const { chooseFile, chooseFiles, dropFile, dropFiles } = this.#texts;
-    this.#input.multiple = this.multiple;
+    const said = parseTexts(this.getAttribute("texts"));
+    this.#texts = { ...labelsIn(languageOf(this)), ...said, ...this.#ownTexts };
+    const { chooseFile, chooseFiles, chooseFolder, dropFile, dropFiles } = this.#texts;
+    this.#input.multiple = this.#takesSeveral;
+    this.#input.webkitdirectory = this.directory;
     this.#input.accept = this.accept;
-    this.#pick.textContent = this.multiple ? chooseFiles : chooseFile;
-    this.#hint.textContent = this.multiple ? dropFiles : dropFile;
+    if (this.hasAttribute("capture")) this.#input.setAttribute("capture", this.capture);
+    else this.#input.removeAttribute("capture");
+    this.#pick.textContent = this.directory ? chooseFolder : this.multiple ? chooseFiles : chooseFile;
+    this.#hint.textContent = this.#takesSeveral ? dropFiles : dropFile;
     this.#list.render();
     this.#updateForm();
   }
@@ -330,20 +239,24 @@ export class SyncSphereUpload extends Base {
     const { name, files } = this;
     const value = new FormData();
     if (name) for (const { fileId } of files) value.append(name, fileId);
-    this.#internals.setFormValue(name ? value : null, JSON.stringify(files));
-    if (this.#list.isUnderWay) {
-      this.#internals.setValidity({ customError: true }, this.#texts.underWay, this.#pick);
+    this.internals.setFormValue(name ? value : null, JSON.stringify(files));
+    if (this.#isUnderWay) {
+      this.internals.setValidity({ customError: true }, this.#texts.underWay, this.#pick);
     } else if (this.required && files.length === 0) {
-      this.#internals.setValidity({ valueMissing: true }, this.#texts.missing, this.#pick);
+      this.internals.setValidity({ valueMissing: true }, this.#texts.missing, this.#pick);
     } else {
-      this.#internals.setValidity({});
+      this.internals.setValidity({});
     }
     this.#askBeforeLeaving();
   }
 
+  get #isUnderWay(): boolean {
+    return this.#list.isUnderWay || this.#walks.size > 0;
+  }
+
   /** Only while there is something to lose: a page that listens all the time cannot be kept for the way back. */
   #askBeforeLeaving(): void {
-    const asks = this.isConnected && this.confirmLeave && this.#list.isUnderWay;
+    const asks = this.isConnected && this.confirmLeave && this.#isUnderWay;
     if (asks) addEventListener("beforeunload", this.#onLeave);
     else removeEventListener("beforeunload", this.#onLeave);
   }
@@ -366,10 +279,100 @@ export class SyncSphereUpload extends Base {
     // Even where it is not taken: the browser would open the file in place of the page.
     event.preventDefault();
     if (this.#disabled) return;
-    const files = [...event.dataTransfer.files];
-    const refused = files.find((file) => !isAccepted(file, this.accept));
-    if (refused) this.#list.status.textContent = format(this.#texts.notAccepted, { name: refused.name });
-    this.add(files.filter((file) => isAccepted(file, this.accept)));
+    void this.#takeAll(event.dataTransfer);
+  }
+
+  #onPaste(event: ClipboardEvent): void {
+    if (this.#disabled || !event.clipboardData?.types.includes("Files")) return;
+    event.preventDefault();
+    void this.#takeAll(event.clipboardData);
+  }
+
+  /** Takes what was dropped or pasted, and all that is in folders there. */
+  async #takeAll(source: DataTransfer): Promise<void> {
+    this.#tell("");
+    this.#requireUploader();
+    const walk = new AbortController();
+    const take = (file: File, content: Uploadable, folder: string | undefined) => {
+      const taken = this.#take(file, content, folder);
+      const isTask = typeof taken === "object";
+      if (taken === "count" || (isTask && !this.#takesSeveral)) walk.abort();
+      return isTask ? taken : undefined;
+    };
+    this.#walks.add(walk);
+    this.#updateForm();
+    try {
+      const { unreadable, empty } = await takeTransfer(source, walk.signal, take);
+      if (unreadable) this.#tell(format(this.#texts.unreadable, { name: unreadable }));
+      else if (empty) this.#tell(format(this.#texts.emptyFolder, { name: empty }));
+    } finally {
+      this.#walks.delete(walk);
+      this.#updateForm();
+    }
+  }
+
+  /** Begins a file's upload, or says why it is not taken. `content` may be a handle to it, by which a later page can go on. */
+  #take(file: File, content: Uploadable, folder: string | undefined): UploadTask | UploadRefusal | undefined {
+    const reason = refusalOf(file, this, this.#takesSeveral ? this.#list.count : 0);
+    if (reason) {
+      this.#refuse(file, reason);
+      return reason;
+    }
+    this.#requireUploader();
+    if (!this.#takesSeveral) this.#list.clear();
+    const begin = () => this.#told(this.#upload(content, folder));
+    const goOn = async (uploadId: string) => {
+      try {
+        return this.#told(await this.#requireUploader().continue(uploadId, file));
+      } catch (error) {
+        if ((error as UploadError).code !== "not_interrupted") throw error;
+        return begin();
+      }
+    };
+    const start = (uploadId?: string) => (uploadId ? goOn(uploadId) : begin());
+    return this.#list.add({ name: file.name, file, start }).task;
+  }
+
+  #told(task: UploadTask): UploadTask {
+    this.#dispatch("uploadstart", { task });
+    return task;
+  }
+
+  #upload(content: Uploadable, folder: string | undefined): UploadTask {
+    const { path, metadata } = this;
+    return this.#requireUploader().upload(content, { path: joinPaths(path, folder), metadata });
+  }
+
+  #refuse(file: File, reason: UploadRefusal): void {
+    this.#tell(refusalText(file, reason, this, this.#texts));
+    this.#dispatch("uploadrefuse", { file, reason });
+  }
+
+  /** Says what is wrong with what was chosen; nothing by an empty text. */
+  #tell(problem: string): void {
+    this.#problem.textContent = problem;
+    this.#problem.hidden = problem === "";
+  }
+
+  /** Puts on the list what earlier pages left unfinished. */
+  async #offerInterrupted(): Promise<void> {
+    const uploader = this.#uploader ?? this.#ownUploader;
+    if (!uploader || !this.isConnected || uploader === this.#offered) return;
+    this.#offered = uploader;
+    this.#list.clearOffers();
+    const found = await uploader.interrupted().catch(() => []); // it was closed, or its workers failed
+    if (this.#offered !== uploader) return;
+    const root = this.#problem.getRootNode() as ShadowRoot;
+    for (const upload of found) {
+      const source = offer(upload, uploader, root, {
+        begin: (file) => this.#upload(file, ""),
+        goesOn: (task) => {
+          this.#told(task);
+          if (!this.#takesSeveral) this.#list.clear(row);
+        },
+      });
+      const row = this.#list.add(source);
+    }
   }
 
   #setDragOver(over: boolean): void {
@@ -381,6 +384,7 @@ export class SyncSphereUpload extends Base {
   #startEarly(): void {
     const isConfigured = !this.#uploader && this.endpoint && this.#token;
     if (this.isConnected && isConfigured && Uploader.isSupported()) this.#requireUploader();
+    void this.#offerInterrupted();
   }
 
   #requireUploader(): Uploader {
@@ -410,19 +414,4 @@ export class SyncSphereUpload extends Base {
     delete early[name];
     early[name] = value;
   }
-}
-
-/** The files of a form state that the browser kept; a version of another day may have written it. */
-function parseRecords(state: string): FileRecord[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(state);
-  } catch {
-    return [];
-  }
-  const isRecord = (one: unknown) => {
-    const { fileId, name } = (one ?? {}) as Partial<FileRecord>;
-    return typeof fileId === "string" && typeof name === "string";
-  };
-  return Array.isArray(value) ? value.filter(isRecord) : [];
 }

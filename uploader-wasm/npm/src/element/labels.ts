@@ -1,12 +1,14 @@
 /**
- * What `<syncsphere-upload>` says, in English unless its property `texts` is given others. `{name}` stands for a
- * file's name, `{percent}` for how far it is.
+ * What `<syncsphere-upload>` says: in English, German or Arabic as `lang` says, or as its property or attribute `texts`
+ * does. `{name}` stands for a file's name, `{percent}` for how far it is.
  */
 export interface UploadElementTexts {
   /** On the button that opens the picker. */
   chooseFile: string;
   /** The same where `multiple` is set. */
   chooseFiles: string;
+  /** The same where `directory` is set. */
+  chooseFolder: string;
   /** Beside that button. */
   dropFile: string;
   /** The same where `multiple` is set. */
@@ -15,12 +17,17 @@ export interface UploadElementTexts {
   resume: string;
   abort: string;
   retry: string;
+  /** On the buttons of an upload that an earlier page left unfinished. */
+  continue: string;
+  discard: string;
   /** On the button that takes a file off the list. */
   remove: string;
   queued: string;
   uploading: string;
   paused: string;
   offline: string;
+  /** Of what an earlier page left. */
+  interrupted: string;
   completing: string;
   available: string;
   failed: string;
@@ -29,8 +36,16 @@ export interface UploadElementTexts {
   notUploaded: string;
   /** `{count}` of `{total}` files. */
   allUploaded: string;
-  /** Where a dropped file does not fit `accept`. */
+  /** Where a file does not fit `accept`. */
   notAccepted: string;
+  /** Where a file is larger than `max-size`, the `{limit}`. */
+  tooLarge: string;
+  /** Where there are `max-files` already, the `{count}`. */
+  tooMany: string;
+  /** Where a dropped folder holds no files. */
+  emptyFolder: string;
+  /** Where the browser cannot read what was dropped. */
+  unreadable: string;
   /** Why the form is not sent: `required`, and no file. */
   missing: string;
   /** Why the form is not sent yet. */
@@ -40,17 +55,21 @@ export interface UploadElementTexts {
 export const ENGLISH_LABELS: UploadElementTexts = {
   chooseFile: "Choose a file",
   chooseFiles: "Choose files",
+  chooseFolder: "Choose a folder",
   dropFile: "or drop it here",
   dropFiles: "or drop them here",
   pause: "Pause",
   resume: "Resume",
   abort: "Cancel",
   retry: "Try again",
+  continue: "Continue",
+  discard: "Discard",
   remove: "Remove",
   queued: "Waiting",
   uploading: "{percent}",
   paused: "Paused at {percent}",
   offline: "Waiting for the network at {percent}",
+  interrupted: "Interrupted at {percent}",
   completing: "Finishing",
   available: "Uploaded",
   failed: "Failed",
@@ -58,9 +77,25 @@ export const ENGLISH_LABELS: UploadElementTexts = {
   notUploaded: "{name} could not be uploaded.",
   allUploaded: "{count} of {total} files are uploaded.",
   notAccepted: "{name} is not of a kind that is accepted.",
+  tooLarge: "{name} is larger than {limit}.",
+  tooMany: "No more files can be added: the limit is {count}.",
+  emptyFolder: "{name} holds no files.",
+  unreadable: "{name} cannot be read.",
   missing: "Please choose a file.",
   underWay: "Please wait until the upload is finished.",
 };
+
+/** Texts of an attribute, which is JSON; without what is none. */
+export function parseTexts(json: string | null): Partial<UploadElementTexts> {
+  let value: unknown;
+  try {
+    value = JSON.parse(json ?? "{}");
+  } catch {
+    return {};
+  }
+  const texts = Object.entries(value ?? {}).filter(([, text]) => typeof text === "string");
+  return Object.fromEntries(texts) as Partial<UploadElementTexts>;
+}
 
 /** A text with its places filled in. */
 export function format(text: string, values: Record<string, string>): string {

@@ -32,10 +32,18 @@ li {
   padding-block: var(--gap);
   border-block-end: 1px solid var(--line);
 }
+li:has(.preview:not([hidden])) { grid-template-columns: auto minmax(0, 1fr) auto; }
+.preview {
+  grid-row: 1 / span 2;
+  inline-size: 3rem;
+  block-size: 3rem;
+  border-radius: calc(var(--radius) / 2);
+}
+.problem { margin: 0; padding-block: var(--gap); color: var(--error); overflow-wrap: anywhere; }
 .name { overflow-wrap: anywhere; }
 .detail { font-size: 0.875em; font-variant-numeric: tabular-nums; }
 .failed .detail { color: var(--error); }
-.controls { display: flex; flex-wrap: wrap; gap: 0.5rem; grid-row: 1 / span 2; grid-column: 2; }
+.controls { display: flex; flex-wrap: wrap; gap: 0.5rem; grid-row: 1 / span 2; grid-column: -2; }
 progress { grid-column: 1 / -1; inline-size: 100%; block-size: 0.5rem; accent-color: var(--accent); }
 button {
   min-block-size: 2rem;

@@ -1,8 +1,9 @@
-import type { UploadError, UploadTask } from "../index.js";
+import type { UploadError } from "../index.js";
 import type { FileRecord } from "../types.js";
 import { make } from "./dom.js";
 import { format, type UploadElementTexts } from "./labels.js";
-import { UploadRow, type RowHost } from "./row.js";
+import { languageOf, numberFormat } from "./languages.js";
+import { UploadRow, type RowHost, type UploadSource } from "./row.js";
 
 /** What the list needs of its element. */
 export interface ListHost {
@@ -12,6 +13,8 @@ export interface ListHost {
   /** A person, or an upload that ended, has changed the files. */
   filesChanged(): void;
   ended(name: string, end: { file: FileRecord } | { error: UploadError }): void;
+  /** An upload of an earlier page could not be taken up. */
+  notContinued(name: string): void;
   /** Takes the keyboard where the row that had it goes away. */
   focus(): void;
 }
@@ -33,8 +36,14 @@ export class UploadList {
     this.element.setAttribute("role", "list"); // which WebKit takes away with `list-style: none`
   }
 
+  /** Whether nothing is there but uploads of earlier pages. */
   get isEmpty(): boolean {
-    return this.#rows.length === 0;
+    return this.#rows.every((row) => row.isOffered);
+  }
+
+  /** How many files there are that are uploaded or on their way. */
+  get count(): number {
+    return this.#rows.filter((row) => row.file || row.isUnderWay).length;
   }
 
   get isUnderWay(): boolean {
@@ -47,17 +56,24 @@ export class UploadList {
   }
 
   /** Adds a row for an upload, or for a file that is there already. */
-  add(from: { name: string; start: () => UploadTask } | { file: FileRecord }): void {
+  add(from: UploadSource | { record: FileRecord }): UploadRow {
     const row = new UploadRow(this.#rowHost, from);
     row.disable(this.#disabled);
     this.#rows.push(row);
     this.element.append(row.element);
+    row.drawPreview();
     this.#host.changed();
+    return row;
   }
 
-  /** Removes all rows; what is under way is aborted. */
-  clear(): void {
-    for (const row of [...this.#rows]) this.#remove(row);
+  /** Removes all rows, but for one; what is under way is aborted. What earlier pages left stays as it is. */
+  clear(but?: UploadRow): void {
+    for (const row of this.#rows.filter((one) => one !== but)) this.#remove(row);
+  }
+
+  /** Removes what earlier pages left from sight. */
+  clearOffers(): void {
+    for (const row of this.#rows.filter(({ isOffered }) => isOffered)) this.#remove(row);
   }
 
   disable(disabled: boolean): void {
@@ -79,6 +95,10 @@ export class UploadList {
       this.#remove(row);
       this.#host.focus();
       this.#host.filesChanged();
+    },
+    notContinued: (row, error) => {
+      this.#host.notContinued(row.name);
+      if (error.code === "not_interrupted") this.#remove(row);
     },
   };
 
@@ -122,10 +142,5 @@ export class UploadList {
 /** In the language of the page around the element. */
 function percentFormat(list: Element): Intl.NumberFormat {
   const { host } = list.getRootNode() as ShadowRoot;
-  const language = host?.closest<HTMLElement>("[lang]")?.lang || undefined;
-  try {
-    return new Intl.NumberFormat(language, { style: "percent" });
-  } catch {
-    return new Intl.NumberFormat(undefined, { style: "percent" }); // `lang` may hold anything
-  }
+  return numberFormat(host && languageOf(host), { style: "percent" });
 }

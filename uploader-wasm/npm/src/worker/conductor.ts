@@ -94,6 +94,7 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
           reason: reason as UploadErrorReason | undefined,
           retryable,
           resumable,
+          uploadId: resumable ? interrupted.uploadOf(task) : undefined,
           message,
           requestId: requestId || undefined,
           status,
