@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join } from "node:path";
-import test from "node:test";
+import test, { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
@@ -30,6 +30,15 @@ const stack = useStack({ direct: true, vars: { ALLOWED_ORIGINS: `${published.sit
 
 const project = () => published.project(APP);
 let file;
+
+/** Until the end: pages that are still open must not miss them. */
+const hosts = [];
+after(() => {
+  for (const host of hosts) {
+    host.close();
+    host.closeAllConnections();
+  }
+});
 
 test("Vite builds it", async (t) => {
   const outDir = join(published.folder, "vite");
@@ -97,7 +106,7 @@ for (const [tool, build] of [
 ]) {
   test(`${tool} builds it with its files on another host, where a policy knows blob: workers, and else says what to do`, async (t) => {
     const outDir = join(published.folder, `${tool}-elsewhere`);
-    const host = await serveElsewhere(t, outDir);
+    const host = await serveElsewhere(outDir);
     await build(outDir, `${host}/`);
     if (tool === "webpack") await cp(join(await project(), "index.html"), join(outDir, "index.html"));
     const [script, connect] = [host, host];
@@ -213,7 +222,7 @@ async function uploadAt(t, address, options) {
 }
 
 /** A host of files alone, as a content delivery network is, for every page to read. */
-async function serveElsewhere(t, folder) {
+async function serveElsewhere(folder) {
   const server = createServer(async ({ url }, response) => {
     const path = new URL(url, "http://host").pathname;
     const type = { ".js": "text/javascript", ".wasm": "application/wasm" }[extname(path)];
@@ -227,9 +236,6 @@ async function serveElsewhere(t, folder) {
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
+  hosts.push(server);
   return `http://127.0.0.1:${server.address().port}`;
 }
