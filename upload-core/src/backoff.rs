@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::RetryPolicy;
-use crate::time::Moment;
+use crate::time::{Moment, seconds};
 
 impl RetryPolicy {
     /// How long to wait after the `failures`th failure in a row, 1 for the first: exponential with
@@ -20,7 +20,7 @@ impl RetryPolicy {
         let doublings = failures.saturating_sub(1).min(16);
         let ceiling = self.base_delay.saturating_mul(1 << doublings).min(self.max_delay);
         // At least a tenth of the ceiling: a wait of zero would be no wait.
-        let jittered = ceiling.mul_f64(0.1 + 0.9 * random.f64());
+        let jittered = seconds(ceiling.as_secs_f64() * (0.1 + 0.9 * random.f64()));
         match server_asks {
             // Jitter on top, so that clients told the same number do not return together.
             Some(asked) => asked.min(LONGEST_SERVER_WISH) + jittered.min(self.base_delay),

@@ -1,6 +1,6 @@
 //! Errors that reach the page.
 
-use syncsphere_protocol::{ErrorCode, Problem};
+use syncsphere_protocol::{ErrorCode, InvalidPlan, Problem};
 
 /// What ended an upload: the coordinator's codes, and the client's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -130,6 +130,12 @@ impl UploadError {
             request_id: String::new(),
             status: None,
         }
+    }
+
+    /// No plan of parts fits the file.
+    pub(crate) fn no_plan(cause: InvalidPlan) -> Self {
+        let code = UploadErrorCode::Coordinator(ErrorCode::FileTooLarge);
+        Self::new(code, false, cause.as_str())
     }
 
     pub(crate) fn file_changed() -> Self {

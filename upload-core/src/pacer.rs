@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::time::Moment;
+use crate::time::{Moment, seconds};
 
 /// How much of the time in which nothing could be sent is made up for, in seconds.
 ///
@@ -41,8 +41,7 @@ impl Pacer {
     /// When a request may begin, where that is still to come.
     pub(crate) fn next_start(&self, now: Moment) -> Option<Moment> {
         let (rate, owed) = (self.rate?, self.owed_by(now));
-        // A century is long enough, and no more than a `Duration` holds.
-        let wait = Duration::from_secs_f64((owed / rate).clamp(0.0, 3e9));
+        let wait = seconds(owed / rate);
         (owed > 0.0).then(|| now + wait + Duration::from_millis(1))
     }
 

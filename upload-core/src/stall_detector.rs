@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::time::seconds;
+
 /// Timeout before anything has been learnt, and the most there ever is.
 ///
 /// Source: own choice. A system may take several megabytes of a part at once and report nothing
@@ -50,8 +52,8 @@ pub(crate) struct StallDetector {
 impl StallDetector {
     /// A request that ended well had been silent this long at the most.
     pub(crate) fn observe(&mut self, silence: Duration) {
-        let faded = self.longest_silence.unwrap_or_default().mul_f64(0.95);
-        self.longest_silence = Some(silence.max(faded));
+        let faded = self.longest_silence.unwrap_or_default().as_secs_f64() * 0.95;
+        self.longest_silence = Some(silence.max(seconds(faded)));
     }
 
     /// A request showed that a part of its bytes is on its way.
@@ -95,7 +97,7 @@ impl StallDetector {
             _ => LONGEST_INSPECTION,
         };
         let slowest = rate.map_or(SLOWEST, |rate| (rate / 4.0).max(1024.0));
-        whole_millis(base + Duration::from_secs_f64(length as f64 / slowest))
+        whole_millis(base + seconds(length as f64 / slowest))
     }
 
     /// A stall was found: wait longer for a while, in case the network has only become slower.

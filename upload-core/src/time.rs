@@ -47,5 +47,12 @@ impl Sub<Duration> for Moment {
 }
 
 fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+    let whole = span.as_secs().saturating_mul(1000);
+    whole.saturating_add(span.subsec_millis().into())
+}
+
+/// So many seconds: none where it is less or no number, at most 584 years. [`Duration::from_secs_f64`] panics there, and
+/// its words for that would be a part of the module that pages load.
+pub(crate) fn seconds(seconds: f64) -> Duration {
+    Duration::from_nanos((seconds * 1e9) as u64)
 }

@@ -235,7 +235,7 @@ impl Engine {
                 self.uploads.insert(task, upload);
                 self.report_state(task);
             }
-            Err(error) => self.notify(task, Notice::Failed(Box::new(planning::no_plan_error(error)))),
+            Err(error) => self.notify(task, Notice::Failed(Box::new(UploadError::no_plan(error)))),
         }
     }
 

@@ -1,9 +1,8 @@
 //! How files are cut into parts, and what becomes of parts when they are cut otherwise.
 
-use syncsphere_protocol::{ErrorCode, InvalidPlan, PartPlan, UploadGrant};
+use syncsphere_protocol::{InvalidPlan, PartPlan, UploadGrant};
 
 use super::Engine;
-use crate::error::{UploadError, UploadErrorCode};
 use crate::io::TaskId;
 use crate::parts::Parts;
 use crate::plan::plan;
@@ -40,11 +39,6 @@ impl Engine {
             }
         }
     }
-}
-
-pub(super) fn no_plan_error(error: InvalidPlan) -> UploadError {
-    let code = UploadErrorCode::Coordinator(ErrorCode::FileTooLarge);
-    UploadError::new(code, false, error.as_str())
 }
 
 /// The plan that the coordinator granted, where it is not the one asked for.
