@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { beforeEach } from "node:test";
-import { arrives, inEachEngine, launchBrowser, upload, useSite, warnings } from "./harness.mjs";
+import { arrives, inEachEngine, launchBrowser, until, upload, useSite, warnings } from "./harness.mjs";
 
 const MIB = 1024 * 1024;
 
@@ -46,6 +46,19 @@ inEachEngine(stack, (engine, test) => {
       await works(await engine.openPage(t, { without }), says);
     });
   }
+
+  test("with no locks, a tab does not offer what it is busy with itself", {}, async (t) => {
+    const page = await engine.openPage(t, { without: ["no locks"] });
+    const file = await stack.file("busy.bin", 20 * MIB);
+    let letGo;
+    const released = new Promise((resolve) => (letGo = resolve));
+    stack.proxy.interfere(({ partNumber }) => partNumber > 2 && { kind: "hold", until: released });
+    await upload(page, file);
+    await until(() => page.evaluate(() => app.kept()), "it is written down");
+    assert.deepEqual(await page.evaluate(() => app.interrupted()), []);
+    letGo();
+    await arrives(stack, page, file.name, file);
+  });
 
   const webkit = "MiniBrowser has no setting that blocks site data";
   test("uploads work where site data are blocked", { cannot: { webkit } }, async (t) => {

@@ -31,10 +31,14 @@ impl Engine {
                 upload.rate.update(loaded, now);
             }
             let state = upload.state(outage);
-            let progress = progress_due(upload, now).is_some_and(|at| at <= now);
+            let mut progress = progress_due(upload, now).is_some_and(|at| at <= now);
             let checkpoint = checkpoint_due(upload, now).is_some_and(|at| at <= now);
             if upload.reported.state != Some(state) {
                 self.report_state(task);
+                // With a state the speed may be news.
+                let upload = self.uploads.get(&task);
+                let due = upload.and_then(|upload| progress_due(upload, now));
+                progress = due.is_some_and(|at| at <= now);
             }
             if progress {
                 self.report_progress(task);
