@@ -18,7 +18,6 @@ mod doctor;
 mod fingerprint;
 mod import_circles;
 mod install;
-mod low_priority;
 mod outcome;
 mod pack;
 mod postgres;

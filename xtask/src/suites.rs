@@ -25,8 +25,6 @@ pub struct Suite {
     pub name: &'static str,
     /// For people.
     pub about: &'static str,
-    /// It compiles and reckons: no clock of the machine and no server is part of it, so that a busy machine does it no harm.
-    pub reckons: bool,
     /// Installs, builds and runs.
     pub run: fn() -> Result<Outcome>,
 }
@@ -36,67 +34,56 @@ pub const SUITES: [Suite; 11] = [
     Suite {
         name: "native",
         about: "unit and property tests of the cores and of xtask",
-        reckons: true,
         run: native,
     },
     Suite {
         name: "sim",
         about: "both cores together on a virtual clock: scenarios, and 10,000 runs made of chance",
-        reckons: true,
         run: sim,
     },
     Suite {
         name: "costs",
         about: "the instructions of what is often done, held against their budgets",
-        reckons: true,
         run: costs::suite,
     },
     Suite {
         name: "wasm",
         about: "the WebAssembly crates in headless Chromium, and the cores on wasm32",
-        reckons: true,
         run: wasm,
     },
     Suite {
         name: "package",
         about: "the npm package as it ships, outside a browser",
-        reckons: false,
         run: package,
     },
     Suite {
         name: "worker",
         about: "the built worker in workerd against SeaweedFS and PostgreSQL",
-        reckons: false,
         run: worker,
     },
     Suite {
         name: "browser",
         about: "the demo page in Chromium",
-        reckons: false,
         run: in_browser,
     },
     Suite {
         name: BROWSERS,
         about: "the package and the demo page in Chromium, Firefox and WebKit",
-        reckons: false,
         run: in_every_browser,
     },
     Suite {
         name: "stack",
         about: "the demo command and the local stack",
-        reckons: false,
         run: stack,
     },
     Suite {
         name: STORAGE,
         about: "uploads to every storage that can be had here: SeaweedFS, Garage, Ceph",
-        reckons: false,
         run: on_every_storage,
     },
     Suite {
         name: SHIPS,
         about: "uploads, listings and panics with the worker as it ships: the other suites use one that is built quickly",
-        reckons: false,
         run: ships,
     },
 ];

@@ -7,12 +7,11 @@ use std::time::Instant;
 
 use anyhow::{Error, Result, bail};
 
-use crate::low_priority::LowPriorityRun;
 use crate::outcome::Outcome;
 use crate::process::guarded;
 use crate::suites::{BROWSERS, SHIPS, STORAGE, SUITES, Suite, in_available_browsers, on_installed_storages};
 
-/// Runs the named suites, or all: those that reckon beside those that wait.
+/// Runs the named suites, or all.
 pub fn run(names: &[String], list: bool) -> Result<ExitCode> {
     if list {
         for suite in SUITES {
@@ -20,35 +19,20 @@ pub fn run(names: &[String], list: bool) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let (reckoning, waiting): (Vec<_>, Vec<_>) = choose(names)?
-        .into_iter()
-        .partition(|suite| names.is_empty() && suite.reckons);
-    let _shipped_worker = waiting
+    let chosen = choose(names)?;
+    let _shipped_worker = chosen
         .iter()
         .any(|suite| suite.name == SHIPS)
         .then(build_shipped_worker_in_background)
         .transpose()?;
-    let beside = (!reckoning.is_empty())
-        .then(|| {
-            let names: Vec<_> = reckoning.iter().map(|suite| suite.name).collect();
-            println!("beside the others, shown at the end: {}", names.join(", "));
-            LowPriorityRun::start(&names)
-        })
-        .transpose()?;
 
     let mut found = Outcome::default();
-    for suite in waiting {
+    for suite in chosen {
         let outcome = run_suite(&suite);
         let of_suite = |name| format!("{}: {name}", suite.name);
         found.passed += outcome.passed;
         found.failed.extend(outcome.failed.into_iter().map(of_suite));
         found.not_run.extend(outcome.not_run.into_iter().map(of_suite));
-    }
-    if let Some(beside) = beside {
-        let outcome = beside.finish().unwrap_or_else(|error| could_not_run(&error));
-        found.passed += outcome.passed;
-        found.failed.extend(outcome.failed);
-        found.not_run.extend(outcome.not_run);
     }
     close(&found);
     Ok(if found.failed.is_empty() && found.passed > 0 {
