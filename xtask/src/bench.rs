@@ -265,7 +265,7 @@ fn measure(name: &str, quick: bool) -> Result<Measured> {
     let mut node = guarded(&install::node()?);
     install::with_tools(&mut node)?
         .env("CHROME_BIN", browser::chromium()?)
-        .env("SYNCSPHERE_XTASK", std::env::current_exe()?)
+        .env("SYNCSPHERE_XTASK", workspace::own_program()?)
         .arg(workspace::path("bench").join(format!("{name}.bench.mjs")))
         .stderr(std::process::Stdio::inherit());
     if quick {

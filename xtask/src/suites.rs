@@ -299,7 +299,7 @@ fn run_node_tests(
     let mut command = guarded(&node);
     install::with_tools(&mut command)?
         .env("CHROME_BIN", browser::chromium()?)
-        .env("SYNCSPHERE_XTASK", std::env::current_exe()?)
+        .env("SYNCSPHERE_XTASK", workspace::own_program()?)
         .args(["--test", "--test-timeout=300000", "--test-force-exit"])
         .arg(format!("--test-concurrency={}", concurrency as u8))
         .args([

@@ -10,6 +10,7 @@ use anyhow::{Error, Result, bail};
 use crate::outcome::Outcome;
 use crate::process::guarded;
 use crate::suites::{BROWSERS, SHIPS, STORAGE, SUITES, Suite, in_available_browsers, on_installed_storages};
+use crate::workspace;
 
 /// Runs the named suites, or all.
 pub fn run(names: &[String], list: bool) -> Result<ExitCode> {
@@ -84,7 +85,7 @@ fn close(found: &Outcome) {
 fn build_shipped_worker_in_background() -> Result<Child> {
     Ok(guarded(Path::new("nice"))
         .args(["-n", "19"])
-        .arg(std::env::current_exe()?)
+        .arg(workspace::own_program()?)
         .args(["build", "worker", "--aside"])
         .stdout(Stdio::null())
         .stderr(Stdio::null())

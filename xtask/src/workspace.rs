@@ -17,6 +17,21 @@ pub fn path(relative: &str) -> PathBuf {
     root().join(relative)
 }
 
+/// The file of this program. `cargo test` may have put the program anew into its place since it began; Linux then names
+/// what is gone.
+pub fn own_program() -> Result<PathBuf> {
+    Ok(in_its_place(std::env::current_exe()?))
+}
+
+/// Source: proc(5), `/proc/pid/exe`.
+fn in_its_place(program: PathBuf) -> PathBuf {
+    let replaced = program
+        .to_str()
+        .and_then(|path| path.strip_suffix(" (deleted)"))
+        .map(PathBuf::from);
+    replaced.filter(|path| path.is_file()).unwrap_or(program)
+}
+
 /// Cargo's target folder.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| path("target"), |dir| root().join(dir))
@@ -50,6 +65,14 @@ mod tests {
 
     const LOCK: &str = "[[package]]\nname = \"worker-macros\"\nversion = \"1.0.0\"\n\n\
                         [[package]]\nname = \"worker\"\nversion = \"0.8.7\"\nsource = \"x\"\n";
+
+    #[test]
+    fn a_program_that_was_built_anew_is_found_in_its_place() {
+        let own = std::env::current_exe().unwrap();
+        let gone = std::path::PathBuf::from(format!("{} (deleted)", own.display()));
+        assert_eq!(super::in_its_place(gone), own);
+        assert_eq!(super::in_its_place(own.clone()), own);
+    }
 
     #[test]
     fn finds_the_locked_version_by_the_whole_name() {
