@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { beforeEach } from "node:test";
 import {
   arrives,
+  heldFile,
   inEachEngine,
   launchBrowser,
   loads,
@@ -30,9 +31,7 @@ const sent = () =>
 
 /** A file whose first two parts are stored, as its page knows, and whose others are held until `letGo`. */
 async function underWay(page, name = "under way.bin") {
-  const file = await stack.file(name, 40 * MIB);
-  const released = new Promise((resolve) => (file.letGo = resolve));
-  stack.proxy.interfere(({ partNumber }) => partNumber > 2 && { kind: "hold", until: released });
+  const file = await heldFile(stack, name, 40 * MIB, 2);
   await upload(page, file);
   const isKnown = async () => (await page.evaluate((name) => app.look(name), file.name)).stored >= 2;
   await until(isKnown, "two parts are stored");

@@ -2,7 +2,16 @@
 
 import assert from "node:assert/strict";
 import { beforeEach } from "node:test";
-import { arrives, inEachEngine, launchBrowser, until, upload, useSite, warnings } from "./harness.mjs";
+import {
+  arrives,
+  heldFile,
+  inEachEngine,
+  launchBrowser,
+  until,
+  upload,
+  useSite,
+  warnings,
+} from "./harness.mjs";
 
 const MIB = 1024 * 1024;
 
@@ -49,14 +58,11 @@ inEachEngine(stack, (engine, test) => {
 
   test("with no locks, a tab does not offer what it is busy with itself", {}, async (t) => {
     const page = await engine.openPage(t, { without: ["no locks"] });
-    const file = await stack.file("busy.bin", 20 * MIB);
-    let letGo;
-    const released = new Promise((resolve) => (letGo = resolve));
-    stack.proxy.interfere(({ partNumber }) => partNumber > 2 && { kind: "hold", until: released });
+    const file = await heldFile(stack, "busy.bin", 20 * MIB, 2);
     await upload(page, file);
     await until(() => page.evaluate(() => app.kept()), "it is written down");
     assert.deepEqual(await page.evaluate(() => app.interrupted()), []);
-    letGo();
+    file.letGo();
     await arrives(stack, page, file.name, file);
   });
 

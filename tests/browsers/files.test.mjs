@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { memoryOf } from "../../stack/browsers/processes.mjs";
-import { arrives, inEachEngine, stored, until, upload, useSite, ARTIFACTS } from "./harness.mjs";
+import { arrives, inEachEngine, openDemo, stored, until, upload, useSite, ARTIFACTS } from "./harness.mjs";
 
 const MIB = 1024 * 1024;
 
@@ -54,13 +54,7 @@ const MADE = {
 
 inEachEngine(stack, (engine, test) => {
   test("the demo page shows its uploads, without errors", {}, async (t) => {
-    const page = await (await engine.browser()).newPage();
-    t.after(() => page.close());
-    await page.goto(`${stack.url}/?workspace=${stack.workspace()}`);
-    await until(
-      () => page.evaluate(() => document.querySelector("#files")?.getAttribute("aria-busy") === "false"),
-      "the list of files is there",
-    );
+    const page = await openDemo(stack, t, await engine.browser());
     const three = await Promise.all([
       file("report.pdf", 700_000),
       file("a byte more than a part.bin", SIZES["a byte more than a part.bin"]),

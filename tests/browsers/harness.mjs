@@ -100,6 +100,24 @@ async function ready(page) {
   }, "the page is ready");
 }
 
+/** The demo page in a tab of this browser, ready, which goes when the test ends. */
+export async function openDemo(stack, t, browser) {
+  const page = await browser.newPage();
+  t.after(() => page.close());
+  await page.goto(`${stack.url}/?workspace=${stack.workspace()}`);
+  const isReady = () => document.querySelector("#files")?.getAttribute("aria-busy") === "false";
+  await until(() => page.evaluate(isReady), "the page is ready");
+  return page;
+}
+
+/** A file of which storage takes the first `parts`; the others are held until its `letGo` is called. */
+export async function heldFile(stack, name, size, parts) {
+  const file = await stack.file(name, size);
+  const released = new Promise((resolve) => (file.letGo = resolve));
+  stack.proxy.interfere(({ partNumber }) => partNumber > parts && { kind: "hold", until: released });
+  return file;
+}
+
 /** Puts files into the page's `<input>` and uploads them. */
 export async function upload(page, ...files) {
   await page.setFiles(

@@ -7,8 +7,10 @@ import { after, beforeEach } from "node:test";
 import {
   ARTIFACTS,
   arrives,
+  heldFile,
   inEachEngine,
   launchBrowser,
+  openDemo,
   reaches,
   until,
   upload,
@@ -20,14 +22,6 @@ const MIB = 1024 * 1024;
 const stack = useSite();
 
 beforeEach(() => stack.proxy.behave());
-
-/** Nothing of the file ends until `letGo` is called. */
-async function heldFile(name) {
-  const file = await stack.file(name, 12 * MIB);
-  const released = new Promise((resolve) => (file.letGo = resolve));
-  stack.proxy.interfere(({ partNumber }) => partNumber > 1 && { kind: "hold", until: released });
-  return file;
-}
 
 /** Has the page keep how many locks of the screen it holds, and how often it asked for one. */
 function countWakeLocks() {
@@ -51,14 +45,11 @@ inEachEngine(stack, (engine, test) => {
   after(async () => (await phone)?.close());
 
   test("the demo page fits a telephone, and pauses and resumes by touch", {}, async (t) => {
-    const page = await (await launched()).newPage();
-    t.after(() => page.close());
+    const page = await openDemo(stack, t, await launched());
     const press = (button) =>
       (page.tap ?? page.click).call(page, `[data-testid="upload"] [data-testid="${button}"]`);
-    await page.goto(`${stack.url}/?workspace=${stack.workspace()}`);
-    const isReady = () => document.querySelector("#files")?.getAttribute("aria-busy") === "false";
-    await until(() => page.evaluate(isReady), "the page is ready");
-    const file = await heldFile("from a phone.bin");
+    // So large that the page sends it in parts.
+    const file = await heldFile(stack, "from a phone.bin", 40 * MIB, 1);
     await page.setFiles('[data-testid="file-input"]', [file.path]);
     const state = () => page.evaluate(() => document.querySelector('[data-testid="upload"]')?.dataset.state);
     // By then all that belongs to an upload is shown, and nothing moves under the finger any more.
@@ -85,7 +76,7 @@ inEachEngine(stack, (engine, test) => {
     const options = engine.name === "webkit" ? { wakeLock: true } : {};
     const page = await engine.openPage(t, { browser: await launched(), options });
     await page.evaluate(countWakeLocks);
-    const file = await heldFile("moving.bin");
+    const file = await heldFile(stack, "moving.bin", 12 * MIB, 1);
     await upload(page, file);
     await until(async () => (await wakeLocks(page)).held === 1, "the screen is held");
     await page.evaluate((name) => app.order(name, "pause"), file.name);

@@ -1,7 +1,7 @@
 // The ways in which files come to a page, in every engine: the web component's, and what the demo page takes.
 
 import assert from "node:assert/strict";
-import { inEachEngine, stored, until, useSite } from "./harness.mjs";
+import { inEachEngine, openDemo, stored, until, useSite } from "./harness.mjs";
 import { createHash } from "node:crypto";
 
 const stack = useSite({ direct: true });
@@ -27,12 +27,7 @@ inEachEngine(stack, (engine, test) => {
   for (const way of ["drop", "paste"]) {
     const firefox = way === "paste" && "in Firefox no script can make a paste event that has files";
     test(`the demo page takes files by ${way}`, { cannot: { firefox } }, async (t) => {
-      const page = await (await engine.browser()).newPage();
-      t.after(() => page.close());
-      const workspace = stack.workspace();
-      await page.goto(`${stack.url}/?workspace=${workspace}`);
-      const isReady = () => document.querySelector("#files")?.getAttribute("aria-busy") === "false";
-      await until(() => page.evaluate(isReady), "the page is ready");
+      const page = await openDemo(stack, t, await engine.browser());
       await page.evaluate((way) => {
         const transfer = new DataTransfer();
         for (const name of ["first.txt", "second.txt"]) transfer.items.add(new File([name], name));
