@@ -8,9 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "common/drafts.rs"]
+#[path = "coordinator/common/drafts.rs"]
 mod drafts;
-#[path = "common/sqlite.rs"]
+#[path = "coordinator/common/sqlite.rs"]
 mod sqlite;
 
 use std::sync::{Mutex, PoisonError};

@@ -4,7 +4,10 @@
 #![allow(missing_docs)]
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use syncsphere_sim::{Scenario, Simulation};
 
@@ -43,25 +46,46 @@ fn every_invariant_holds_whatever_happens() {
             .unwrap_or(default)
     };
     let (from, runs) = (number("SIM_SEED", 0_u64), number("SIM_RUNS", 10_000_u64));
-    let mut counts = BTreeMap::<&str, u64>::new();
-    let mut failed = Vec::new();
-    for seed in from..from + runs {
-        let scenario = Scenario::random(seed);
-        match catch_unwind(AssertUnwindSafe(|| Simulation::run(scenario))) {
-            Ok(outcome) => {
-                for (what, times) in outcome.counts {
-                    *counts.entry(what).or_default() += times;
-                }
+    let next = AtomicU64::new(from);
+    let lane = || {
+        let mut counts = BTreeMap::<&'static str, u64>::new();
+        let mut failed = Vec::new();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= from + runs {
+                return (counts, failed);
             }
-            Err(_) => failed.push(seed),
+            let scenario = Scenario::random(seed);
+            match catch_unwind(AssertUnwindSafe(|| Simulation::run(scenario))) {
+                Ok(outcome) => add(&mut counts, outcome.counts),
+                Err(_) => failed.push(seed),
+            }
         }
-    }
+    };
+    let mut counts = BTreeMap::new();
+    let mut failed = Vec::new();
+    thread::scope(|scope| {
+        let lanes = thread::available_parallelism().map_or(1, NonZero::get);
+        let lanes: Vec<_> = (0..lanes).map(|_| scope.spawn(lane)).collect();
+        for lane in lanes {
+            let (counted, seeds) = lane.join().unwrap();
+            add(&mut counts, counted);
+            failed.extend(seeds);
+        }
+    });
+    failed.sort_unstable();
     assert!(failed.is_empty(), "failing seeds: {failed:?}");
     println!("{counts:#?}");
     if runs >= 10_000 {
         for what in MUST_HAPPEN {
             assert!(counts.contains_key(what), "no run ever reached: {what}");
         }
+    }
+}
+
+fn add(counts: &mut BTreeMap<&'static str, u64>, more: BTreeMap<&'static str, u64>) {
+    for (what, times) in more {
+        *counts.entry(what).or_default() += times;
     }
 }
 

@@ -1,17 +1,7 @@
 //! The outbox against random commands, deliveries that are lost or repeated, and replays: what the
 //! database is given, written as it promises to, becomes what the ledger holds.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-#[path = "common/drafts.rs"]
-mod drafts;
-
+use crate::common::drafts;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;

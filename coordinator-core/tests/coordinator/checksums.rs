@@ -1,17 +1,6 @@
 //! By what storage proves content: what it is asked, what clients are told, and what is not believed.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-#[allow(dead_code, reason = "other tests use the rest")]
-mod common;
-
-use common::{Exchange, Harness, PART, error, xml};
+use crate::common::{Exchange, Harness, PART, error, xml};
 use http::Response;
 use serde_json::{Value, json};
 use syncsphere_protocol::Md5;

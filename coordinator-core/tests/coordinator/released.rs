@@ -1,17 +1,7 @@
 //! What the released version has written into a workspace's database is read, and goes on. `tests/released` holds it as that
 //! version wrote it; its tickets are read in `auth/ticket.rs`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-#[path = "common/sqlite.rs"]
-mod sqlite;
-
-use sqlite::Sqlite;
+use crate::common::sqlite::Sqlite;
 use syncsphere_coordinator_core::ledger::{Call, Command, Listing, Reply, SqlStore, Store, apply};
 use syncsphere_protocol::FileStatus;
 
@@ -29,7 +19,7 @@ fn released() -> Sqlite {
     let released = Sqlite::empty();
     released
         .connection
-        .execute_batch(include_str!("released/ledger-0.1.0.sql"))
+        .execute_batch(include_str!("../released/ledger-0.1.0.sql"))
         .unwrap();
     released
 }

@@ -1,18 +1,7 @@
 //! Completions, aborts and clean-up under faults that no local storage can be made to have: lost
 //! replies, errors under status 200, completions that nobody heard the end of.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-#[allow(dead_code, reason = "other tests use the rest")]
-mod common;
-
-use common::{Exchange, Harness, PART, both_parts, error, object, parts, xml};
+use crate::common::{Exchange, Harness, PART, both_parts, error, object, parts, xml};
 use serde_json::{Value, json};
 use syncsphere_coordinator_core::StorageFailure;
 

@@ -1,21 +1,9 @@
 //! The ledger's rows in a real SQLite: they answer as those in memory do, no statement reads more rows than it
 //! answers, and a database of any earlier version is brought up to date without loss.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-#[path = "common/drafts.rs"]
-mod drafts;
-#[path = "common/sqlite.rs"]
-mod sqlite;
-
+use crate::common::drafts;
+use crate::common::sqlite::Sqlite;
 use proptest::prelude::*;
-use sqlite::Sqlite;
 use syncsphere_coordinator_core::ledger::{
     Applied, Call, Command, FileDraft, Idempotency, ListPosition, Listing, MIGRATIONS, MemoryStore, Opened,
     Reply, Store, UploadDraft, apply,

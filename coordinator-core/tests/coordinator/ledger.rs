@@ -1,20 +1,10 @@
 //! The ledger against random commands: whatever is asked in whatever order, the feed has no gap,
 //! states change only as they may, and repeating a command changes nothing.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-#[path = "common/drafts.rs"]
-mod drafts;
-
+use crate::common::drafts;
 use std::collections::BTreeMap;
 
-use drafts::{file_id, upload_id};
+use crate::common::drafts::{file_id, upload_id};
 use proptest::prelude::*;
 use syncsphere_coordinator_core::ledger::{
     Applied, Call, Command, DeferredLength, Listing, MemoryStore, Opened, Reply, Store, UploadDraft,

@@ -1,17 +1,6 @@
 //! How storage is asked: what is repeated, and which headers each provider is sent.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-#[allow(dead_code, reason = "other tests use the rest")]
-mod common;
-
-use common::{Harness, PART, both_parts, error, object, xml};
+use crate::common::{Harness, PART, both_parts, error, object, xml};
 use serde_json::{Value, json};
 use syncsphere_coordinator_core::StorageFailure;
 
@@ -172,8 +161,8 @@ fn no_request_and_no_alarm_asks_storage_more_often_than_the_plan_allows() {
             "GET" if request.uri().query().unwrap_or_default().contains("prefix") => {
                 xml(200, "<ListMultipartUploadsResult/>")
             }
-            "GET" => common::parts(&[]),
-            "HEAD" => common::nothing(),
+            "GET" => crate::common::parts(&[]),
+            "HEAD" => crate::common::nothing(),
             _ => xml(204, ""),
         });
         assert!(harness.storage.1.borrow().len() <= 26);

@@ -4,22 +4,6 @@
 //! model allows; and in the end, when the workspace's alarm has done its work, nothing is half done: storage holds
 //! exactly what the ledger calls available.
 
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-#[path = "common/bucket.rs"]
-mod bucket;
-#[path = "common/crash_model.rs"]
-mod crash_model;
-#[path = "common/sqlite.rs"]
-mod sqlite;
-
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -27,15 +11,17 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
-use bucket::{Bucket, PART};
-use crash_model::{MINUTE_MS, Models, Op, Reference, START_MS, Step, UPLOAD_LIFE_MS, URL_LIFE_MS};
+use crate::common::bucket::{Bucket, PART};
+use crate::common::crash_model::{
+    MINUTE_MS, Models, Op, Reference, START_MS, Step, UPLOAD_LIFE_MS, URL_LIFE_MS,
+};
+use crate::common::sqlite::Sqlite;
 use futures_executor::block_on;
 use futures_util::FutureExt;
 use http::{Request, Response};
 use proptest::prelude::*;
 use proptest_state_machine::{StateMachineTest, prop_state_machine};
 use serde_json::{Value, json};
-use sqlite::Sqlite;
 use syncsphere_coordinator_core::ledger::{Call, Job, Reply, SqlStore, Store, apply};
 use syncsphere_coordinator_core::{
     Config, Context, Coordinator, NoIdentityProviders, Storage, StorageFailure, WorkspaceFailure, Workspaces,

@@ -1,20 +1,8 @@
 //! A row of a workspace that cannot be read, such as one that another release has written: it is noted and passed over,
 //! and what is behind it goes on.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-#[path = "common/drafts.rs"]
-mod drafts;
-#[path = "common/sqlite.rs"]
-mod sqlite;
-
-use sqlite::Sqlite;
+use crate::common::drafts;
+use crate::common::sqlite::Sqlite;
 use syncsphere_coordinator_core::ledger::{
     Applied, Call, Command, Delivery, Job, Listing, Reply, SqlStore, Store, StoredUpload, UploadDraft, apply,
 };

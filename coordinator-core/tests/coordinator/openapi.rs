@@ -1,17 +1,7 @@
 //! `openapi.json`, which the coordinator serves, made from the wire types. Where it differs from
 //! what is committed the test says how to write it anew.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-#[path = "common/companion_paths.rs"]
-mod companion_paths;
-
+use crate::common::companion_paths;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -41,7 +31,7 @@ fn the_committed_description_is_what_the_types_make() {
 
 #[test]
 fn every_endpoint_of_the_documentation_is_described() {
-    let documentation = include_str!("../../docs/api.md");
+    let documentation = include_str!("../../../docs/api.md");
     let documented: BTreeSet<String> = documentation
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split('`').next())

@@ -1,18 +1,7 @@
 //! Several buckets by workspace: what belongs to a file stays in the bucket that it was begun in, whatever the patterns
 //! say later.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-#[allow(dead_code, reason = "other tests use the rest")]
-mod common;
-
-use common::{Exchange, Harness, PART, both_parts, error, nothing, object, xml};
+use crate::common::{Exchange, Harness, PART, both_parts, error, nothing, object, xml};
 use futures_util::FutureExt;
 use http::Request;
 use serde_json::{Value, json};

@@ -1,13 +1,5 @@
 //! What storage answers, which may be anything: it is another's machine.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
 use std::cell::{Cell, RefCell};
 
 use http::{Request, Response};

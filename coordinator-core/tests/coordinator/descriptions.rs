@@ -1,17 +1,6 @@
 //! How clients describe their files, and what the record makes of it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-#[allow(dead_code, reason = "other tests use the rest")]
-mod common;
-
-use common::Harness;
+use crate::common::Harness;
 use serde_json::{Value, json};
 
 /// Begins a file described like this; gives its result and, where it was taken, its record.

@@ -1,13 +1,5 @@
 //! What clients send that speak to a Companion server, or S3.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
 use proptest::prelude::*;
 use serde_json::Value;
 use syncsphere_fuzz::{PART, Reply, World, foreign, proptest_config, seeds};

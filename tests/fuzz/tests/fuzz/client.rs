@@ -1,13 +1,5 @@
 //! What the engine and its shells read: checkpoints, frames of the feed, replies.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
 use proptest::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -1,6 +1,12 @@
 //! What the integration tests share: a coordinator, a ledger in memory, and a storage that answers
 //! by a script, for the faults that no real server can be made to have.
 
+pub mod bucket;
+pub mod companion_paths;
+pub mod crash_model;
+pub mod drafts;
+pub mod sqlite;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

@@ -1,13 +1,6 @@
 //! What deployed workspaces hold and what travels between worker and Durable Object keeps its names in JSON, whatever its
 //! types are called: each text here is as an earlier version has written it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

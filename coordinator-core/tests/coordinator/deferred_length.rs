@@ -1,17 +1,6 @@
 //! Uploads of unknown size, as Uppy begins them: limits at the end, and objects that nobody tells of.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-#[allow(dead_code, reason = "other tests use the rest")]
-mod common;
-
-use common::{Exchange, Harness, PART, both_parts, error, nothing, object, parts, xml};
+use crate::common::{Exchange, Harness, PART, both_parts, error, nothing, object, parts, xml};
 use http::Request;
 use serde_json::{Value, json};
 

@@ -1,22 +1,11 @@
 //! One bad item stops nothing: it is left out, written down, and what is behind it goes on.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-#[allow(dead_code, reason = "other tests use the rest")]
-mod common;
-#[path = "common/drafts.rs"]
-mod drafts;
+use crate::common::drafts;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use common::{Exchange, Harness, Ledgers, START_MS, error, xml};
+use crate::common::{Exchange, Harness, Ledgers, START_MS, error, xml};
 use futures_util::FutureExt;
 use serde_json::Value;
 use syncsphere_coordinator_core::ledger::{Call, Command, FileSpan, Reply, UploadDraft};

@@ -1,19 +1,8 @@
 //! A body is read once it is known who asks, and no more of it than the endpoint takes.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-#[allow(dead_code, reason = "other tests use the rest")]
-mod common;
-
 use std::cell::Cell;
 
-use common::Harness;
+use crate::common::Harness;
 use futures_util::FutureExt;
 use http::Request;
 use syncsphere_coordinator_core::{Context, NoIdentityProviders, RequestBody, UnreadableBody};

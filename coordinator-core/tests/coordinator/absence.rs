@@ -1,18 +1,7 @@
 //! What storage does not show may still be there: nothing is destroyed for a 404 that is not S3's own, and for one without a
 //! code only after a second look.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-#[allow(dead_code, reason = "other tests use the rest")]
-mod common;
-
-use common::{Exchange, Harness, PART, both_parts, error, nothing, object, xml};
+use crate::common::{Exchange, Harness, PART, both_parts, error, nothing, object, xml};
 use serde_json::{Value, json};
 use syncsphere_coordinator_core::StorageFailure;
 
