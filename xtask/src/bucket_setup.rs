@@ -138,11 +138,28 @@ fn is_origin(text: &str) -> bool {
     let Some((scheme, host)) = text.split_once("://") else {
         return false;
     };
-    let known = matches!(scheme, "http" | "https");
-    let letters = |b: u8| {
-        b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':' | b'*' | b'[' | b']')
+    let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-');
+    let is_letter = |b: u8| match scheme {
+        "http" | "https" => is_name(b) || matches!(b, b':' | b'*' | b'[' | b']'),
+        // What apps have in place of a site: a name, and no port.
+        _ => is_name(b) || b == b'_',
     };
-    known && !host.is_empty() && host.bytes().all(letters) && text.matches('*').count() <= 1
+    is_app_scheme_or_http(scheme)
+        && !host.is_empty()
+        && host.bytes().all(is_letter)
+        && text.matches('*').count() <= 1
+}
+
+/// Schemes of sites, and those that apps and extensions make up; not those that browsers know as something else.
+/// Source: <https://url.spec.whatwg.org/#special-scheme>, and RFC 3986, section 3.1
+pub fn is_app_scheme_or_http(scheme: &str) -> bool {
+    let is_one = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
+    scheme.starts_with(|first: char| first.is_ascii_lowercase())
+        && scheme.bytes().all(is_one)
+        && !matches!(
+            scheme,
+            "ftp" | "file" | "ws" | "wss" | "data" | "blob" | "about" | "javascript"
+        )
 }
 
 #[cfg(test)]
@@ -157,6 +174,8 @@ mod tests {
             "http://localhost:8787",
             "https://*.example.com",
             "http://[::1]:1",
+            "capacitor://localhost",
+            "chrome-extension://abcdefghijklmnop",
         ] {
             assert!(is_origin(good), "{good}");
         }
@@ -167,6 +186,10 @@ mod tests {
             "https://App.example.com",
             "ftp://a.b",
             "https://*.*.c",
+            "file://localhost",
+            "capacitor://*",
+            "capacitor://localhost:80",
+            "://localhost",
         ] {
             assert!(!is_origin(bad), "{bad}");
         }

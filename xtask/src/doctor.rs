@@ -25,6 +25,7 @@ use url::Url;
 use self::browser::Browser;
 use self::coordinator::Coordinator;
 use self::report::Report;
+use crate::bucket_setup::is_app_scheme_or_http;
 
 /// What to examine, and as whom.
 #[derive(Args)]
@@ -52,9 +53,9 @@ pub struct DoctorOptions {
 
 /// Examines, reports, and fails where anything is wrong; warnings alone do not fail.
 pub fn run(options: &DoctorOptions) -> Result<ExitCode> {
-    let endpoint = origin_of(&options.endpoint).context("--endpoint")?;
+    let endpoint = address(&options.endpoint).context("--endpoint")?;
     let origin = match &options.origin {
-        Some(origin) => origin_of(origin).context("--origin")?,
+        Some(origin) => page_origin(origin).context("--origin")?,
         None => endpoint.clone(),
     };
     let mut report = Report::new(options.json);
@@ -89,8 +90,22 @@ fn examine(browser: &Browser, endpoint: &str, origin: &str, token: Option<&str>,
     }
 }
 
+/// The origin of a site's pages, or of an app's or an extension's, such as `capacitor://localhost`.
+fn page_origin(text: &str) -> Result<String> {
+    let app = Url::parse(text)
+        .ok()
+        .filter(|url| is_app_scheme_or_http(url.scheme()) && !matches!(url.scheme(), "http" | "https"));
+    let Some(app) = app else { return address(text) };
+    // To the standard such a scheme has no origin; its browsers send this all the same.
+    let origin = format!("{}://{}", app.scheme(), app.host_str().unwrap_or_default());
+    if !app.has_host() || origin != text.trim_end_matches('/') {
+        bail!("has to be scheme and name alone, such as capacitor://localhost");
+    }
+    Ok(origin)
+}
+
 /// `scheme://host[:port]`, as browsers write it.
-fn origin_of(text: &str) -> Result<String> {
+fn address(text: &str) -> Result<String> {
     let url = Url::parse(text)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
@@ -106,15 +121,12 @@ fn origin_of(text: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::origin_of;
+    use super::{address, page_origin};
 
     #[test]
     fn an_address_is_an_origin_and_nothing_else() {
-        assert_eq!(origin_of("https://A.example:443/").unwrap(), "https://a.example");
-        assert_eq!(
-            origin_of("http://127.0.0.1:8787").unwrap(),
-            "http://127.0.0.1:8787"
-        );
+        assert_eq!(address("https://A.example:443/").unwrap(), "https://a.example");
+        assert_eq!(address("http://127.0.0.1:8787").unwrap(), "http://127.0.0.1:8787");
         for wrong in [
             "",
             "a.example",
@@ -122,7 +134,28 @@ mod tests {
             "https://a.example/path",
             "https://u:p@a.example",
         ] {
-            assert!(origin_of(wrong).is_err(), "{wrong}");
+            assert!(address(wrong).is_err(), "{wrong}");
+        }
+    }
+    #[test]
+    fn pages_may_be_an_app_s() {
+        for good in [
+            "https://a.example",
+            "capacitor://localhost",
+            "tauri://localhost",
+            "chrome-extension://abcdefghijklmnop",
+        ] {
+            assert_eq!(page_origin(good).unwrap(), good);
+        }
+        for wrong in [
+            "capacitor://",
+            "capacitor://localhost/path",
+            "capacitor://localhost:1",
+            "file:///",
+            "file://localhost",
+            "null",
+        ] {
+            assert!(page_origin(wrong).is_err(), "{wrong}");
         }
     }
 }
