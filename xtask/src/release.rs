@@ -116,12 +116,21 @@ const CHANGELOG: &str = "CHANGELOG.md";
 const LOCK: &str = "Cargo.lock";
 
 /// Where else the version stands: file, what is before it, what is behind it.
-const VERSIONS: [(&str, &str, &str); 4] = [
+const VERSIONS: [(&str, &str, &str); 11] = [
     (CARGO, "[workspace.package]\nversion = \"", "\""),
     ("uploader-wasm/npm/package.json", "\n  \"version\": \"", "\""),
     ("coordinator-core/openapi.json", "\n    \"version\": \"", "\""),
     ("examples/README.md", "syncsphere-uploader-", ".tgz"),
+    ("examples/angular/package.json", DEPENDENCY, "\""),
+    ("examples/astro/package.json", DEPENDENCY, "\""),
+    ("examples/nextjs/package.json", DEPENDENCY, "\""),
+    ("examples/nuxt/package.json", DEPENDENCY, "\""),
+    ("examples/react-router/package.json", DEPENDENCY, "\""),
+    ("examples/sveltekit/package.json", DEPENDENCY, "\""),
+    ("examples/vue/package.json", DEPENDENCY, "\""),
 ];
+
+const DEPENDENCY: &str = "\"@syncsphere/uploader\": \"^";
 
 fn git(root: &Path) -> Command {
     let mut git = Command::new("git");

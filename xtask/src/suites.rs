@@ -17,6 +17,9 @@ use crate::{browser, build_products, costs, postgres, storage, workspace};
 /// in it.
 pub const BROWSERS: &str = "browsers";
 
+/// The suite that runs only where it is named: it installs some gigabyte of other people's tools, and builds with all of them.
+pub const FRAMEWORKS: &str = "frameworks";
+
 /// The suite that installs what it needs only where it is named: one of its servers takes minutes to build, another wants apt.
 pub const STORAGE: &str = "storage";
 
@@ -31,7 +34,7 @@ pub struct Suite {
 }
 
 /// All of them, the quick ones first.
-pub const SUITES: [Suite; 11] = [
+pub const SUITES: [Suite; 12] = [
     Suite {
         name: "native",
         about: "unit and property tests of the cores and of xtask",
@@ -81,6 +84,11 @@ pub const SUITES: [Suite; 11] = [
         name: STORAGE,
         about: "uploads to every storage that can be had here: SeaweedFS, Garage, Ceph",
         run: on_every_storage,
+    },
+    Suite {
+        name: FRAMEWORKS,
+        about: "the examples for Next.js, React Router, Vue, Nuxt, SvelteKit, Angular and Astro in Chromium; Bun and Deno",
+        run: in_frameworks,
     },
     Suite {
         name: SHIPS,
@@ -199,6 +207,11 @@ fn on_every_storage() -> Result<Outcome> {
 pub fn on_installed_storages() -> Result<Outcome> {
     build_products::everything(Profile::Thin)?;
     node_test(STORAGE, Concurrency::One)
+}
+
+fn in_frameworks() -> Result<Outcome> {
+    build_products::everything(Profile::Thin)?;
+    node_test(FRAMEWORKS, Concurrency::One)
 }
 
 /// The suite of the worker that ships, which takes minutes to build.

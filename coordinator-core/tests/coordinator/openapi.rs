@@ -25,7 +25,7 @@ fn the_committed_description_is_what_the_types_make() {
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         made == committed,
-        "run `WRITE_OPENAPI=1 cargo test -p syncsphere-coordinator-core --test openapi` and commit the file"
+        "run `WRITE_OPENAPI=1 cargo test -p syncsphere-coordinator-core --test coordinator openapi` and commit the file"
     );
 }
 

@@ -1,0 +1,4 @@
+import { createApp } from "vue";
+import Files from "./Files.vue";
+
+createApp(Files).mount("main");
