@@ -20,6 +20,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
  * `databaseUrl` is the PostgreSQL database behind the worker's Hyperdrive binding. `edge: false` leaves the edges out,
  * for the demo and where something is measured.
  * `workerDir` holds the worker, by default the one that `cargo xtask` put in its place.
+ * `beside` are further workers for Miniflare, such as a queue's consumer.
  * `logs` of the result collects what the worker wrote, `onLog` hears it at once.
  *
  * @param {{
@@ -29,7 +30,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
  *   port?: number, host?: string, vars?: Record<string, string | undefined>, durableDir?: string, databaseUrl?: string,
  *   edge?: boolean, assets?: string | false, environment?: string, configPath?: string, workerDir?: string,
  *   onLog?: (entry: {level: string, message: string}) => void,
- *   adjust?: (workerOptions: object) => object,
+ *   adjust?: (workerOptions: object) => object, beside?: object[],
  * }} [options]
  */
 export async function startCoordinator({
@@ -46,6 +47,7 @@ export async function startCoordinator({
   workerDir = builtWorker(),
   onLog,
   adjust = (workerOptions) => workerOptions,
+  beside = [],
 } = {}) {
   guardWorkerd();
   const { workerOptions, externalWorkers } = readWorkerOptions(configPath, environment);
@@ -74,6 +76,7 @@ export async function startCoordinator({
           hyperdrives: databaseUrl ? { [DATABASE_BINDING]: databaseUrl } : {},
         }),
         ...externalWorkers,
+        ...beside,
       ],
     }),
   );

@@ -43,12 +43,19 @@ async function startStack({ port, s3: external, dataDir, databaseUrl }) {
     edge: false,
     durableDir: dataDir ? join(dataDir, "workspaces") : await temporaryFolder(),
     databaseUrl,
+    vars: webhooks(),
     onLog: ({ level, message }) => {
       if (level === "error" || level === "warn") tell({ type: "log", text: message });
     },
   });
   cleanUps.push(() => coordinator.stop());
   return coordinator.url.replace("127.0.0.1", "localhost");
+}
+
+/** Those that the environment names, which may be on this machine. */
+function webhooks() {
+  const { WEBHOOKS } = process.env;
+  return WEBHOOKS ? { WEBHOOKS, WEBHOOK_LOOPBACK: "on" } : {};
 }
 
 async function setUp(databaseUrl) {

@@ -19,6 +19,15 @@ impl<'a, S> Budgeted<'a, S> {
     }
 }
 
+impl<S> Budgeted<'_, S> {
+    /// Counts one more request of this invocation, to whomever; `false` where it may make none any more.
+    pub fn spend(&self) -> bool {
+        let left = self.left.get().checked_sub(1);
+        self.left.set(left.unwrap_or(0));
+        left.is_some()
+    }
+}
+
 impl<S: Storage> Storage for Budgeted<'_, S> {
     async fn send(
         &self,
@@ -26,10 +35,9 @@ impl<S: Storage> Storage for Budgeted<'_, S> {
         timeout: Duration,
         reply_limit: usize,
     ) -> Result<http::Response<Vec<u8>>, StorageFailure> {
-        let Some(left) = self.left.get().checked_sub(1) else {
+        if !self.spend() {
             return Err(StorageFailure::Spent);
-        };
-        self.left.set(left);
+        }
         self.storage.send(request, timeout, reply_limit).await
     }
 

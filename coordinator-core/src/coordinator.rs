@@ -1,22 +1,26 @@
 use std::cell::OnceCell;
 
-use syncsphere_protocol::{DatabaseStatus, ErrorCode, InvalidId, WorkspaceId};
+use syncsphere_protocol::{DatabaseStatus, DestinationStatus, ErrorCode, InvalidId, WorkspaceId};
 
 use crate::api_error::{ApiError, invalid, rate_limited};
 use crate::auth::{Authenticator, Scope, VerificationCache};
 use crate::budget::Budgeted;
-use crate::config::Config;
+use crate::config::{Config, Webhook};
 use crate::context::Context;
 use crate::http::dispatch::dispatch;
 use crate::http::reply::{self, LogFields};
 use crate::http::{Query, routes, subprotocol_token};
 use crate::ledger::Command;
 use crate::operations::deliver::{self, DeliveryOutcome, DeliveryResult};
+use crate::operations::events::{self, EventOutcome, EventResult};
 use crate::operations::jobs;
 use crate::operations::operation_context::OperationContext;
 use crate::operations::orphans::OrphanReport;
 use crate::operations::storage_health::StorageHealth;
-use crate::ports::{IdentityProviders, MetadataDatabase, RequestBody, Storage, WorkspaceFailure, Workspaces};
+use crate::ports::{
+    EventQueue, IdentityProviders, MetadataDatabase, RequestBody, Storage, WebhookSender, WorkspaceFailure,
+    Workspaces,
+};
 
 /// The WebSocket subprotocol of the change feed. Source: the contract, `docs/api.md`.
 const EVENTS_PROTOCOL: &str = "syncsphere.v1";
@@ -187,6 +191,45 @@ impl Coordinator {
         result: Option<DeliveryResult>,
     ) -> Option<DatabaseStatus> {
         deliver::conclude(&self.operation_context(cx, &(), workspaces), workspace, result).await
+    }
+
+    /// Makes the workspace's next delivery to a webhook, if one is due, and tells the ledger of the one before, whose
+    /// result that is. Meant to be repeated, each time in a fresh context, and ended by [`Self::finish_events`].
+    pub async fn post_events<W: Workspaces, H: WebhookSender>(
+        &self,
+        workspace: &WorkspaceId,
+        cx: &Context,
+        workspaces: &W,
+        webhook: &Webhook,
+        sender: &H,
+        before: Option<EventResult>,
+    ) -> EventOutcome {
+        let op = self.operation_context(cx, &(), workspaces);
+        events::post(&op, workspace, webhook, sender, before).await
+    }
+
+    /// The same for the queue.
+    pub async fn enqueue_events<W: Workspaces, Q: EventQueue>(
+        &self,
+        workspace: &WorkspaceId,
+        cx: &Context,
+        workspaces: &W,
+        queue: &Q,
+        before: Option<EventResult>,
+    ) -> EventOutcome {
+        let op = self.operation_context(cx, &(), workspaces);
+        events::enqueue(&op, workspace, queue, before).await
+    }
+
+    /// Tells the workspace's ledger how the last delivery went. Gives how far the destination is.
+    pub async fn finish_events<W: Workspaces>(
+        &self,
+        workspace: &WorkspaceId,
+        cx: &Context,
+        workspaces: &W,
+        result: EventResult,
+    ) -> Option<DestinationStatus> {
+        events::conclude(&self.operation_context(cx, &(), workspaces), workspace, result).await
     }
 
     fn refused<B>(

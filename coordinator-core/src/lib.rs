@@ -2,8 +2,8 @@
 //! remembers, and what clients are told.
 //!
 //! The crate is pure: no clock, no randomness, no network. The time, a seed and the request's id are arguments
-//! ([`Context`]), and every side effect goes through one of four ports: [`Storage`], [`Workspaces`], [`IdentityProviders`]
-//! and [`MetadataDatabase`]. The worker in `edge-coordinator` and the simulator in `tests/sim` are two shells around the
+//! ([`Context`]), and every side effect goes through one of six ports: [`Storage`], [`Workspaces`], [`IdentityProviders`],
+//! [`MetadataDatabase`], [`WebhookSender`] and [`EventQueue`]. The worker in `edge-coordinator` and the simulator in `tests/sim` are two shells around the
 //! same code.
 //!
 //! # The contract
@@ -105,15 +105,17 @@ mod workspace_pattern;
 pub use crate::http::reply::{Cause, LogFields, misconfigured, unreadable};
 pub use auth::{AuthConfig, Clients, ExternalIssuers, SigningKeys};
 pub use budget::Budgeted;
-pub use config::{BucketPatterns, Config, ConfigError, OrphanUploads, VARIABLES};
+pub use config::{BucketPatterns, Config, ConfigError, OrphanUploads, VARIABLES, Webhook};
 pub use context::Context;
 pub use coordinator::{Coordinator, Listener};
 pub use model::{BucketName, InvalidBucketName};
 pub use operations::deliver::{DeliveryOutcome, DeliveryResult};
+pub use operations::events::{EventOutcome, EventResult};
 pub use operations::orphans::{OrphanReport, OrphanedUpload};
 pub use ports::{
-    DatabaseFailure, IdentityProviders, IssuerFailure, MetadataDatabase, NoIdentityProviders, RequestBody,
-    Storage, StorageFailure, UnreadableBody, WorkspaceFailure, Workspaces,
+    DatabaseFailure, EventQueue, IdentityProviders, IssuerFailure, MetadataDatabase, NoIdentityProviders,
+    QueueFailure, RequestBody, Storage, StorageFailure, UnreadableBody, WebhookFailure, WebhookSender,
+    WorkspaceFailure, Workspaces,
 };
 pub use public_key::{Algorithm, PublicKey};
 pub use s3::{Addressing, Bucket, Endpoint, InvalidEndpoint, Provider, PublicEndpoints};

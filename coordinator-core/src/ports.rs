@@ -166,3 +166,41 @@ pub struct DatabaseFailure {
     /// Whether it refused what it was given: other rows may fare better.
     pub is_about_rows: bool,
 }
+
+/// The way to webhooks.
+pub trait WebhookSender {
+    /// Sends a request and gives the answer's status, within ten seconds. Redirects are not followed, and of the answer's
+    /// body nothing is kept.
+    fn post(
+        &self,
+        request: http::Request<Vec<u8>>,
+    ) -> impl Future<Output = Result<http::StatusCode, WebhookFailure>>;
+}
+
+/// An endpoint gave no answer; whether it has taken the message is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WebhookFailure {
+    /// No connection, or one that broke.
+    #[error("it cannot be reached")]
+    Unreachable,
+    /// No answer in time.
+    #[error("it did not answer in time")]
+    TimedOut,
+    /// It was not asked: this invocation has made all the requests that it may.
+    #[error("the requests that one invocation may make are used up")]
+    Spent,
+}
+
+/// A queue of the platform.
+pub trait EventQueue {
+    /// Adds messages, each JSON, in their order: all or none of them.
+    fn send(&self, messages: Vec<String>) -> impl Future<Output = Result<(), QueueFailure>>;
+}
+
+/// The queue has not taken messages, or nobody knows whether it has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the queue failed: {cause}")]
+pub struct QueueFailure {
+    /// What happened, for the log and for operators.
+    pub cause: String,
+}

@@ -8,6 +8,8 @@ mod database;
 mod deliveries;
 mod entry;
 mod environment;
+mod event_deliveries;
+mod event_destinations;
 mod http_types;
 mod identity_providers;
 mod limits;

@@ -44,6 +44,31 @@ pub(crate) async fn send(
     }
 }
 
+/// Sends a request and gives the answer's status, within `timeout`. Its body is not read.
+pub(crate) async fn status(
+    request: http::Request<Vec<u8>>,
+    timeout: Duration,
+) -> std::result::Result<http::StatusCode, FetchFailure> {
+    let controller = AbortController::default();
+    let signal = controller.signal();
+    let answered = pin!(answered(request, &signal));
+    let outcome = match select(answered, pin!(Delay::from(timeout))).await {
+        Either::Left((answered, _)) => answered.map_err(|_| FetchFailure::Unreachable),
+        Either::Right(((), _)) => Err(FetchFailure::TimedOut),
+    };
+    // Of the answer, too, nothing is waited for any more.
+    controller.abort();
+    outcome
+}
+
+async fn answered(request: http::Request<Vec<u8>>, signal: &AbortSignal) -> Result<http::StatusCode> {
+    let response = Fetch::Request(platform_request(request)?)
+        .send_with_signal(signal)
+        .await?;
+    http::StatusCode::from_u16(response.status_code())
+        .map_err(|error| worker::Error::RustError(error.to_string()))
+}
+
 async fn exchange(
     request: http::Request<Vec<u8>>,
     signal: &AbortSignal,

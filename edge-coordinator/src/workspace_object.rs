@@ -3,8 +3,10 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
-use syncsphere_coordinator_core::ledger::{Applied, Call, Command, Reply, SqlStore, Store, apply};
+use futures_util::future::{Either, join, select};
+use syncsphere_coordinator_core::ledger::{
+    Applied, Call, Command, Destination, Reply, SqlStore, Store, apply,
+};
 use syncsphere_coordinator_core::{Coordinator, Storage, WorkspaceFailure, Workspaces};
 use syncsphere_protocol::WorkspaceId;
 use worker::js_sys::{self, Function, Reflect};
@@ -19,6 +21,8 @@ use crate::call_timings::CallTimings;
 use crate::database::{ObjectDatabase, store_of};
 use crate::deliveries;
 use crate::environment::{self, now_ms};
+use crate::event_deliveries::{self, Company};
+use crate::event_destinations::BoundQueue;
 use crate::listeners::Listeners;
 use crate::metadata_database;
 use crate::orphans;
@@ -54,6 +58,8 @@ pub struct WorkspaceObject {
     alarm: Cell<Option<Option<i64>>>,
     /// Whether the deployment has a metadata database.
     has_metadata_database: bool,
+    /// Where else changes go.
+    destinations: Rc<[Destination]>,
     /// Rows that could not be read and that the log has been told of.
     unreadable_told: Cell<u64>,
 }
@@ -68,6 +74,7 @@ impl DurableObject for WorkspaceObject {
         Self {
             listeners: Listeners::new(Rc::clone(&state)),
             has_metadata_database: metadata_database::is_bound(&env),
+            destinations: destinations(&env),
             state,
             env,
             is_migrated: Cell::new(false),
@@ -167,7 +174,9 @@ impl WorkspaceObject {
     }
 
     fn store(&self) -> SqlStore<ObjectDatabase> {
-        store_of(&self.state).with_metadata_database(self.has_metadata_database)
+        store_of(&self.state)
+            .with_metadata_database(self.has_metadata_database)
+            .with_destinations(Rc::clone(&self.destinations))
     }
 
     /// Runs `work` in a transaction: its writes are kept if it succeeds, and undone if it fails.
@@ -247,7 +256,16 @@ impl WorkspaceObject {
         // One invocation, however often jobs are looked for in it.
         let storage = FetchStorage::new(&timings);
         let storage = coordinator.within_budget(&storage);
-        let mut deliveries = pin!(deliveries::make(&self.env, coordinator, workspace, &workspaces));
+        let company = Company::begin();
+        let to_database =
+            company.work(async || deliveries::make(&self.env, coordinator, workspace, &workspaces).await);
+        let events =
+            event_deliveries::make(&self.env, coordinator, workspace, &workspaces, &storage, &company);
+        let deliveries = async {
+            let (to_database, events) = join(to_database, events).await;
+            to_database.and(events)
+        };
+        let mut deliveries = pin!(deliveries);
         loop {
             let jobs = pin!(self.run_jobs(coordinator, workspace, &storage, &workspaces));
             match select(deliveries.as_mut(), jobs).await {
@@ -312,6 +330,15 @@ impl WorkspaceObject {
             command,
         }
     }
+}
+
+/// Where changes go one by one. A deployment whose variables are wrong answers nothing, so there are none.
+fn destinations(env: &Env) -> Rc<[Destination]> {
+    let has_queue = BoundQueue::of(env).is_some();
+    let coordinator = environment::coordinator(env).ok();
+    coordinator.map_or_else(Rc::default, |coordinator| {
+        coordinator.config().destinations(has_queue).into()
+    })
 }
 
 /// The workspaces as the alarm asks them: its own without leaving the object.

@@ -11,6 +11,7 @@ mod changes;
 mod checksum;
 mod completion;
 mod database;
+mod destinations;
 mod files;
 mod ids;
 mod integrity;
@@ -33,6 +34,9 @@ pub use completion::{
     MAX_UPLOADS_PER_COMPLETION, UploadToComplete,
 };
 pub use database::{DatabaseStatus, ParkedRow, UnreadableRow};
+pub use destinations::{
+    DeadLetter, DeadLetterList, DestinationKind, DestinationList, DestinationStatus, EventData, EventMessage,
+};
 pub use files::{ContentLink, FileChecksum, FileList, FileRecord, FileStatus};
 pub use ids::{FileId, InvalidId, UploadId, WorkspaceId};
 pub use integrity::{Checksum, Integrity};

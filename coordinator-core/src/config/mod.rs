@@ -1,27 +1,32 @@
 //! The coordinator's configuration, parsed once from named text values.
 
 mod buckets;
+mod hosts;
 mod origins;
 mod storage;
 mod variables;
+mod webhooks;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use syncsphere_protocol::{MAX_OBJECT_SIZE, WorkspaceId};
 
 use crate::auth::{AuthConfig, Clients, ExternalIssuers, InvalidIssuers, SigningKeys};
+use crate::ledger::Destination;
 use crate::model::BucketName;
 use crate::policy::{self, KeyTemplate};
 use crate::s3::Bucket;
 
+use hosts::is_this_machine;
 use variables::Vars;
 
 pub use buckets::BucketPatterns;
 pub use origins::AllowedOrigins;
 pub use variables::ConfigError;
+pub(crate) use webhooks::QUEUE;
+pub use webhooks::Webhook;
 
 /// Every variable that [`Config::from_vars`] knows; shells read these and [`Config::further_variables`].
 pub const VARIABLES: &[&str] = &[
@@ -60,6 +65,8 @@ pub const VARIABLES: &[&str] = &[
     "AUTH_GUEST",
     "AUTH_CLIENTS",
     ISSUERS,
+    "WEBHOOKS",
+    "WEBHOOK_LOOPBACK",
 ];
 
 /// Variables that have had another name before: the name and the former one, which counts where the name is not set.
@@ -150,6 +157,8 @@ pub struct Config {
     pub max_file_size: u64,
     /// Origins, besides its own, whose pages may call the API.
     pub allowed_origins: AllowedOrigins,
+    /// Where changes are sent to by HTTP.
+    pub webhooks: Vec<Webhook>,
     /// The cookie that may hold an access token for the endpoints that answer as Companion does.
     pub companion_cookie: Option<String>,
     /// How tokens are issued and checked.
@@ -172,6 +181,12 @@ impl Config {
     /// these too before they call [`Config::from_vars`].
     pub fn further_variables(vars: &BTreeMap<String, String>) -> Vec<String> {
         ExternalIssuers::secret_variables(Vars(vars).optional(ISSUERS).unwrap_or("[]"))
+    }
+
+    /// Where changes are sent to one by one: every webhook, and the queue where one is bound.
+    pub fn destinations(&self, has_queue: bool) -> Vec<Destination> {
+        let webhooks = self.webhooks.iter().map(Webhook::destination);
+        webhooks.chain(has_queue.then(webhooks::queue)).collect()
     }
 
     /// Parses the variables; an absent one and an empty one are the same.
@@ -237,6 +252,7 @@ impl Config {
                 0..=MAX_OBJECT_SIZE,
                 MAX_OBJECT_SIZE,
             )?,
+            webhooks: webhooks::from_vars(&vars)?,
             allowed_origins: AllowedOrigins::parse(vars.optional("ALLOWED_ORIGINS").unwrap_or_default())?,
             companion_cookie: vars.optional("COMPANION_COOKIE").map(cookie_name).transpose()?,
             auth: AuthConfig {
@@ -345,16 +361,6 @@ impl Config {
     pub(crate) fn upload_ttl_ms(&self) -> i64 {
         milliseconds(self.upload_ttl)
     }
-}
-
-/// Source: RFC 6761 section 6.3 for the names, RFC 6890 for the addresses.
-fn is_this_machine(host: &str) -> bool {
-    let host = host
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .to_ascii_lowercase();
-    let is_loopback = host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
-    host == "localhost" || host.ends_with(".localhost") || is_loopback
 }
 
 fn milliseconds(duration: Duration) -> i64 {

@@ -12,7 +12,7 @@ use crate::api_error::{ApiError, invalid};
 use crate::auth::{Principal, grant_token};
 use crate::operations::operation_context::OperationContext;
 use crate::operations::{
-    changes, complete, content, database, files, health, initiate, sign_parts, uploads, uppy,
+    changes, complete, content, database, destinations, files, health, initiate, sign_parts, uploads, uppy,
 };
 use crate::ports::{Storage, Workspaces};
 
@@ -101,6 +101,20 @@ pub(super) async fn scoped<S: Storage, W: Workspaces>(
         }
         Scoped::DatabaseStatus => json(ok, &database::status(op, principal).await?),
         Scoped::RebuildDatabase => json(ok, &database::rebuild(op, principal).await?),
+        Scoped::Destinations => json(ok, &destinations::list(op, principal).await?),
+        Scoped::DeadLetters => {
+            let query = Query::of(&head.uri)?;
+            let since = query.number("since")?.unwrap_or(0);
+            let limit = query.limit()?;
+            json(
+                ok,
+                &destinations::dead_letters(op, principal, id, since, limit).await?,
+            )
+        }
+        Scoped::Resend => {
+            let seq = Query::of(&head.uri)?.number("seq")?;
+            json(ok, &destinations::resend(op, principal, id, seq).await?)
+        }
         Scoped::SignS3 => {
             let idempotency = idempotency(&head.headers, principal, body)?;
             json(

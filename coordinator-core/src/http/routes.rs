@@ -79,6 +79,9 @@ pub(crate) enum Scoped {
     Events,
     DatabaseStatus,
     RebuildDatabase,
+    Destinations,
+    DeadLetters,
+    Resend,
     SignS3,
     CompanionToken,
 }
@@ -134,7 +137,7 @@ const fn companion(method: Method, template: &'static str, body_limit: usize, co
 }
 
 /// Every endpoint. Of two templates that fit a path the first one counts.
-pub(crate) static ROUTES: [Route; 30] = {
+pub(crate) static ROUTES: [Route; 33] = {
     use Method as M;
     const UPLOAD: &str = "/v1/uploads/{uploadId}";
     const FILE: &str = "/v1/files/{fileId}";
@@ -174,6 +177,13 @@ pub(crate) static ROUTES: [Route; 30] = {
         read("/v1/events", Scoped::Events),
         admin(M::GET, "/v1/database", Scoped::DatabaseStatus),
         admin(M::POST, "/v1/database/rebuild", Scoped::RebuildDatabase),
+        admin(M::GET, "/v1/destinations", Scoped::Destinations),
+        admin(
+            M::GET,
+            "/v1/destinations/{destination}/dead-letters",
+            Scoped::DeadLetters,
+        ),
+        admin(M::POST, "/v1/destinations/{destination}/resend", Scoped::Resend),
         write(M::POST, "/v1/s3/sign", MAX_SIGNING, Scoped::SignS3),
         row(M::GET, S3_CALL, NO_BODY, Handler::S3Call),
         row(M::POST, S3_CALL, MAX_BODY_BYTES, Handler::S3Call),

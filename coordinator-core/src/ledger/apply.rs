@@ -3,7 +3,8 @@ use syncsphere_protocol::{Change, ChangeKind, Timestamp};
 use super::calls::{Call, Command, Reply};
 use super::jobs::{Job, JobKind, Sweep};
 use super::states::Ending;
-use super::store::{Store, StoreFailure, StoredFile};
+use super::store::{Store, StoredFile};
+use super::store_failure::StoreFailure;
 
 /// How long whoever started a sweep has for it, in milliseconds, before the alarm repeats it.
 /// Source: own choice, above the timeout of one storage request.
@@ -112,6 +113,20 @@ impl<S: Store> Ledger<'_, S> {
             Command::PutOffDelivery => self.put_off_delivery(),
             Command::Replay => self.replay(),
             Command::Database => self.database_status(),
+            Command::TakeMessages { destination, limit } => self.take_messages(&destination, limit),
+            Command::SettleMessages {
+                destination,
+                through,
+                results,
+            } => self.settle_messages(&destination, through, results),
+            Command::PutOffMessages { destination, cause } => self.put_off_messages(&destination, cause),
+            Command::Destinations => self.destination_list(),
+            Command::DeadLetters {
+                destination,
+                since,
+                limit,
+            } => self.dead_letters(&destination, since, limit),
+            Command::Resend { destination, seq } => self.resend(&destination, seq),
         }
     }
 
@@ -126,7 +141,7 @@ impl<S: Store> Ledger<'_, S> {
 
     /// When a job or a delivery is due next.
     fn wake(&self) -> Result<Option<i64>, S::Error> {
-        let due = [self.store.next_due()?, self.delivery_due()?];
+        let due = [self.store.next_due()?, self.delivery_due()?, self.messages_due()?];
         Ok(due.into_iter().flatten().min())
     }
 
@@ -211,6 +226,7 @@ impl<S: Store> Ledger<'_, S> {
         self.store.put_file(file)?;
         self.store.append(&change)?;
         self.enqueue(change.seq)?;
+        self.notify(change.seq, change.kind)?;
         self.changes.push(change);
         self.compact_later()
     }

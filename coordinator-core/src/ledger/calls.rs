@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{
-    ChangesPage, Crc64Nvme, DatabaseStatus, FileId, FileRecord, Md5, Redacted, Tail, UploadId, UploadKind,
+    ChangesPage, Crc64Nvme, DatabaseStatus, DeadLetterList, DestinationList, DestinationStatus, FileId,
+    FileRecord, Md5, Redacted, Tail, UploadId, UploadKind,
 };
 
+use super::destination_state::{MessageDelivery, MessageResult};
 use super::jobs::{Job, StoredUpload};
 use super::listing::{FilePage, Listing};
 use super::replication::{Delivery, Receipt, RefusedDelivery};
@@ -179,6 +181,47 @@ pub enum Command {
     Replay,
     /// Tell how far the database is.
     Database,
+    /// Lease what a destination is sent next, if that is due: it comes back until it is settled.
+    TakeMessages {
+        /// The destination's name.
+        destination: String,
+        /// At most so many messages.
+        limit: u32,
+    },
+    /// Each message of a delivery was sent, or failed.
+    SettleMessages {
+        /// The destination's name.
+        destination: String,
+        /// Where it stands in the feed after the delivery.
+        through: u64,
+        /// What came of each message.
+        results: Vec<MessageResult>,
+    },
+    /// A destination has taken nothing of a delivery: put the next off, longer each time.
+    PutOffMessages {
+        /// The destination's name.
+        destination: String,
+        /// Why.
+        cause: String,
+    },
+    /// Tell where changes go, and how far each destination is.
+    Destinations,
+    /// List the messages of a destination that are not sent again by themselves.
+    DeadLetters {
+        /// The destination's name.
+        destination: String,
+        /// Those of changes after this one.
+        since: u64,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Send dead letters of a destination again.
+    Resend {
+        /// The destination's name.
+        destination: String,
+        /// That of one change; `None`: all.
+        seq: Option<u64>,
+    },
 }
 
 /// A client's idempotency key and what it was used for.
@@ -303,10 +346,21 @@ pub enum Reply {
     },
     /// How far the metadata database is.
     Database(DatabaseStatus),
+    /// To [`Command::TakeMessages`].
+    Messages {
+        /// What is sent; `None` while nothing is due.
+        delivery: Option<Box<MessageDelivery>>,
+    },
+    /// How far a destination is.
+    Destination(DestinationStatus),
+    /// How far each is.
+    Destinations(DestinationList),
+    /// To [`Command::DeadLetters`].
+    DeadLetters(DeadLetterList),
     /// The command was carried out and there is nothing to tell.
     Done,
     /// To a [`Command::Upload`] among several: there is one, but it cannot be read.
     Unreadable,
-    /// There is no such upload, file, job or database.
+    /// There is no such upload, file, job, database, destination or letter.
     Missing,
 }

@@ -6,7 +6,8 @@ use super::apply::Ledger;
 use super::calls::Reply;
 use super::jobs::Job;
 use super::page_budget::{self, ROWS_AT_ONCE, record_of_change};
-use super::store::{Store, StoreFailure, Usage};
+use super::store::{Store, Usage};
+use super::store_failure::StoreFailure;
 use super::usage;
 
 /// Pages of the feed that one job removes. Source: own choice, some 1,000 changes; what is left over is the next alarm's,
@@ -86,6 +87,7 @@ impl<S: Store> Ledger<'_, S> {
         }
         if place > begin {
             self.forget_undelivered(place)?;
+            self.forget_messages(place)?;
             self.store.remove_changes(place)?;
         }
         let soonest = self.now_ms.saturating_add(self.keep_changes_ms / LATENESS);

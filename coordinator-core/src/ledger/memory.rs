@@ -1,10 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::ops::Bound::{Excluded, Unbounded};
+use std::rc::Rc;
 
 use syncsphere_protocol::{Change, FileId, UnreadableRow, UploadId};
 
+use super::destination_state::{Destination, DestinationState, Letter};
 use super::jobs::Job;
+use super::letters::LetterStore;
 use super::listing::{FileQuery, FileRange};
 use super::replication::ReplicationState;
 use super::states::Upload;
@@ -22,12 +25,20 @@ pub struct MemoryStore {
     has_database: bool,
     replication: Option<ReplicationState>,
     outbox: BTreeSet<u64>,
+    destinations: Rc<[Destination]>,
+    destination_states: BTreeMap<String, DestinationState>,
+    letters: BTreeMap<(String, u64), Letter>,
 }
 
 impl MemoryStore {
     /// Whether there is a metadata database from now on: at first there is none.
     pub fn set_has_database(&mut self, has_database: bool) {
         self.has_database = has_database;
+    }
+
+    /// Where changes are sent to from now on: at first nowhere.
+    pub fn set_destinations(&mut self, destinations: Vec<Destination>) {
+        self.destinations = destinations.into();
     }
 
     /// Every change there has been, in order.
@@ -242,6 +253,105 @@ impl Store for MemoryStore {
     }
 
     fn forget_unreadable(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+impl MemoryStore {
+    fn letters_of(&self, destination: &str) -> impl Iterator<Item = &Letter> {
+        let of_it = self
+            .letters
+            .iter()
+            .filter(move |((name, _), _)| name == destination);
+        of_it.map(|(_, letter)| letter)
+    }
+}
+
+impl LetterStore for MemoryStore {
+    type Failure = Infallible;
+
+    fn destinations(&self) -> Rc<[Destination]> {
+        Rc::clone(&self.destinations)
+    }
+
+    fn destination(&self, name: &str) -> Result<Option<DestinationState>, Infallible> {
+        Ok(self.destination_states.get(name).cloned())
+    }
+
+    fn put_destination(&mut self, name: &str, state: &DestinationState) -> Result<(), Infallible> {
+        self.destination_states.insert(name.to_owned(), state.clone());
+        Ok(())
+    }
+
+    fn letter(&self, destination: &str, seq: u64) -> Result<Option<Letter>, Infallible> {
+        Ok(self.letters.get(&(destination.to_owned(), seq)).cloned())
+    }
+
+    fn put_letter(&mut self, destination: &str, letter: &Letter) -> Result<(), Infallible> {
+        self.letters
+            .insert((destination.to_owned(), letter.seq), letter.clone());
+        Ok(())
+    }
+
+    fn remove_letter(&mut self, destination: &str, seq: u64) -> Result<(), Infallible> {
+        self.letters.remove(&(destination.to_owned(), seq));
+        Ok(())
+    }
+
+    fn ready_letters(&self, destination: &str, by_ms: i64, limit: u32) -> Result<Vec<Letter>, Infallible> {
+        let mut seen = BTreeSet::new();
+        let alive = self
+            .letters_of(destination)
+            .filter(|letter| letter.due_ms.is_some());
+        let first = alive.filter(|letter| seen.insert(letter.file_id.clone()));
+        let ready = first.filter(|letter| letter.due_ms.is_some_and(|due_ms| due_ms <= by_ms));
+        let mut ready: Vec<_> = ready.cloned().collect();
+        ready.sort_by_key(|letter| letter.due_ms);
+        ready.truncate(limit as usize);
+        Ok(ready)
+    }
+
+    fn has_letter_of(&self, destination: &str, file: &FileId) -> Result<bool, Infallible> {
+        let mut alive = self
+            .letters_of(destination)
+            .filter(|letter| letter.due_ms.is_some());
+        Ok(alive.any(|letter| letter.file_id == *file))
+    }
+
+    fn letter_counts(&self, destination: &str) -> Result<(u64, u64), Infallible> {
+        let (alive, dead): (Vec<_>, Vec<_>) = self
+            .letters_of(destination)
+            .partition(|letter| letter.due_ms.is_some());
+        Ok((alive.len() as u64, dead.len() as u64))
+    }
+
+    fn dead_letters(&self, destination: &str, after: u64, limit: u32) -> Result<Vec<Letter>, Infallible> {
+        let dead = self
+            .letters_of(destination)
+            .filter(|letter| letter.due_ms.is_none());
+        let dead = dead.filter(|letter| letter.seq > after);
+        Ok(dead.take(limit as usize).cloned().collect())
+    }
+
+    fn revive_letters(
+        &mut self,
+        destination: &str,
+        seq: Option<u64>,
+        now_ms: i64,
+    ) -> Result<u64, Infallible> {
+        let mut revived = 0;
+        for ((name, of), letter) in &mut self.letters {
+            if name == destination && letter.due_ms.is_none() && seq.is_none_or(|seq| seq == *of) {
+                letter.due_ms = Some(now_ms);
+                letter.first_failed_ms = None;
+                revived += 1;
+            }
+        }
+        Ok(revived)
+    }
+
+    fn remove_letters(&mut self, through: u64) -> Result<(), Infallible> {
+        self.letters.retain(|(_, seq), _| *seq > through);
         Ok(())
     }
 }

@@ -10,29 +10,38 @@
 
 mod apply;
 mod calls;
+mod destination_state;
 mod feed;
 mod file_commands;
 mod jobs;
+mod letters;
 mod list_files;
 mod listing;
 mod memory;
+mod messages;
 mod orphans;
 mod outbox;
 mod page_budget;
 mod replication;
 mod schema;
 mod sql_database;
+mod sql_letters;
 mod sql_rows;
 mod sql_store;
 mod states;
 mod store;
+mod store_failure;
 mod upload_commands;
 mod usage;
 
 pub use crate::model::{DeferredLength, UploadMarker};
 pub use apply::{Applied, apply};
 pub use calls::{Call, Command, Idempotency, Opened, Reply, UploadDraft};
+pub use destination_state::{
+    Destination, DestinationState, Letter, MessageDelivery, MessageOutcome, MessageResult,
+};
 pub use jobs::{Job, JobKind, StoredUpload, Sweep};
+pub use letters::LetterStore;
 pub use listing::{FilePage, FileQuery, FileRange, ListPosition, Listing};
 pub use memory::MemoryStore;
 pub use replication::{Delivery, FileSpan, Receipt, RefusedDelivery, Replay, ReplayStage, ReplicationState};
@@ -40,5 +49,6 @@ pub use schema::MIGRATIONS;
 pub use sql_database::{Database, SqlFailure, SqlValue};
 pub use sql_store::SqlStore;
 pub use states::{Abilities, FileDraft, Upload, UploadPhase};
-pub use store::{IdempotencyRecord, Store, StoreFailure, StoredFile, Usage};
+pub use store::{IdempotencyRecord, Store, StoredFile, Usage};
+pub use store_failure::StoreFailure;
 pub use upload_commands::ABSENCE_PROVEN_MS;

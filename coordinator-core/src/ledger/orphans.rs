@@ -2,7 +2,8 @@ use super::apply::Ledger;
 use super::calls::Reply;
 use super::jobs::{Job, StoredUpload};
 use super::states::{Upload, UploadPhase};
-use super::store::{Store, StoreFailure};
+use super::store::Store;
+use super::store_failure::StoreFailure;
 use crate::model::UploadMarker;
 
 /// Multipart uploads that storage holds and nobody will finish.

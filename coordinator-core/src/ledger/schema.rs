@@ -67,4 +67,11 @@ pub const MIGRATIONS: &[&str] = &[
         '$.replay', json_object('number', json_extract(doc, '$.replays') + 1, 'stage', json_object('name', 'files'))) \
         WHERE EXISTS (SELECT 1 FROM outbox WHERE seq < (SELECT min(seq) FROM changes));
      DELETE FROM outbox WHERE seq < (SELECT min(seq) FROM changes);",
+    // 7: how far each webhook and queue is, and the messages that failed; one that is dead is due never.
+    "CREATE TABLE destinations (name TEXT PRIMARY KEY, doc TEXT NOT NULL) WITHOUT ROWID;
+     CREATE TABLE letters (id INTEGER PRIMARY KEY, destination TEXT NOT NULL, seq INTEGER NOT NULL, doc TEXT NOT NULL, \
+        file_id TEXT GENERATED ALWAYS AS (json_extract(doc, '$.fileId')) VIRTUAL, \
+        due_ms INTEGER GENERATED ALWAYS AS (json_extract(doc, '$.dueMs')) VIRTUAL, UNIQUE (destination, seq));
+     CREATE INDEX letters_by_due ON letters (destination, due_ms);
+     CREATE INDEX letters_by_file ON letters (destination, file_id, seq);",
 ];

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::store::StoreFailure;
+use super::store_failure::StoreFailure;
 
 /// A value that goes into a statement or comes out of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,8 @@
+use std::rc::Rc;
+
 use syncsphere_protocol::{Change, FileId, UnreadableRow, UploadId, WorkspaceId};
 
+use super::destination_state::Destination;
 use super::jobs::Job;
 use super::listing::{FileQuery, FileRange};
 use super::replication::ReplicationState;
@@ -7,23 +10,26 @@ use super::schema::MIGRATIONS;
 use super::sql_database::{Database, SqlFailure, index_value, json, seq_value};
 use super::sql_rows::{Outcome, Page, Rows};
 use super::states::Upload;
-use super::store::{IdempotencyRecord, Store, StoreFailure, StoredFile, Usage};
+use super::store::{IdempotencyRecord, Store, StoredFile, Usage};
+use super::store_failure::StoreFailure;
 
 /// The rows of one workspace in SQLite: each row is its key, what it is searched by, and the record
 /// as JSON.
 #[derive(Debug, Clone)]
 pub struct SqlStore<D> {
-    rows: Rows<D>,
+    pub(super) rows: Rows<D>,
     has_metadata_database: bool,
+    pub(super) destinations: Rc<[Destination]>,
 }
 
 impl<D: Database> SqlStore<D> {
     /// The rows in this database, which [`SqlStore::migrate`] has to prepare. There is no metadata
-    /// database that changes go to.
+    /// database that changes go to, and no other destination.
     pub fn new(database: D) -> Self {
         Self {
             rows: Rows { database },
             has_metadata_database: false,
+            destinations: Rc::default(),
         }
     }
 
@@ -33,6 +39,11 @@ impl<D: Database> SqlStore<D> {
             has_metadata_database,
             ..self
         }
+    }
+
+    /// The same with destinations that changes are sent to.
+    pub fn with_destinations(self, destinations: Rc<[Destination]>) -> Self {
+        Self { destinations, ..self }
     }
 
     /// Brings the schema up to date. Cheap when it is.
@@ -381,7 +392,7 @@ impl<D: Database> Store for SqlStore<D> {
 }
 
 /// `None` for a row that cannot be read, which has been noted.
-fn readable<T>(read: Outcome<Option<T>>) -> Outcome<Option<T>> {
+pub(super) fn readable<T>(read: Outcome<Option<T>>) -> Outcome<Option<T>> {
     match read {
         Err(failure) if failure.is_unreadable_row() => Ok(None),
         other => other,

@@ -1,19 +1,19 @@
-use std::convert::Infallible;
-
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{Change, FileId, FileRecord, Redacted, UnreadableRow, UploadId};
 
 use super::jobs::Job;
+use super::letters::LetterStore;
 use super::listing::FileQuery;
 use super::replication::ReplicationState;
 use super::states::Upload;
+use super::store_failure::StoreFailure;
 use crate::model::BucketName;
 
 /// The rows of one workspace's ledger.
 ///
 /// [`apply`](super::apply) calls these without waiting in between. A store that fails must undo
 /// everything since `apply` began. Rows of a page that cannot be read are noted and passed over.
-pub trait Store {
+pub trait Store: LetterStore<Failure = <Self as Store>::Error> {
     /// What can go wrong while reading or writing rows.
     type Error: StoreFailure;
 
@@ -95,18 +95,6 @@ pub trait Store {
     fn unreadable_files(&self, limit: u32) -> Result<Vec<String>, Self::Error>;
     /// Forgets which rows could not be read: it is tried anew.
     fn forget_unreadable(&mut self) -> Result<(), Self::Error>;
-}
-
-/// What can go wrong in a store.
-pub trait StoreFailure {
-    /// Whether one row cannot be read, and all others may fare better. Nothing has been written then.
-    fn is_unreadable_row(&self) -> bool;
-}
-
-impl StoreFailure for Infallible {
-    fn is_unreadable_row(&self) -> bool {
-        match *self {}
-    }
 }
 
 /// A file as the ledger keeps it.

@@ -76,6 +76,9 @@ pub(crate) fn unexpected_reply(reply: &Reply) -> ApiError {
         Reply::Unreadable => "unreadable",
         Reply::Missing => "missing",
         Reply::Several { .. } => "several",
+        Reply::Messages { .. } => "messages",
+        Reply::Destination(_) | Reply::Destinations(_) => "destinations",
+        Reply::DeadLetters(_) => "dead letters",
     };
     internal(format!("unexpected reply of the ledger: {kind}"))
 }

@@ -17,6 +17,8 @@ mod common;
 mod crashes;
 mod deferred_length;
 mod descriptions;
+#[cfg(not(target_arch = "wasm32"))]
+mod events;
 mod faults;
 mod ledger;
 mod openapi;

@@ -10,9 +10,9 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use syncsphere_protocol::{
     AbortReply, ChangesPage, CompanionToken, CompanionTokenRequest, CompleteBatchReply, CompleteBatchRequest,
-    CompleteRequest, ContentLink, DatabaseStatus, FileList, FileRecord, InitiateReply, InitiateRequest,
-    Problem, S3SignReply, S3SignRequest, SignPartsReply, SignPartsRequest, TokenError, TokenReply,
-    UploadStatus,
+    CompleteRequest, ContentLink, DatabaseStatus, DeadLetterList, DestinationList, DestinationStatus,
+    FileList, FileRecord, InitiateReply, InitiateRequest, Problem, S3SignReply, S3SignRequest,
+    SignPartsReply, SignPartsRequest, TokenError, TokenReply, UploadStatus,
 };
 
 #[test]
@@ -101,6 +101,11 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
         "At most so many",
     );
     let number = json!({ "type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_991_u64 });
+    let destination = json!({
+        "name": "destination", "in": "path", "required": true,
+        "schema": { "type": "string", "pattern": "^[a-z0-9-]{1,32}$" },
+    });
+    let seq = query("seq", number.clone(), "Only the message of this change");
     let since = query("since", number.clone(), "Everything after this sequence number");
     let cursor = query(
         "cursor",
@@ -206,14 +211,22 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
         },
         "/v1/files/{fileId}/content": { "get": content.json(schemas) },
         "/v1/changes": { "get":
-            Operation::new("The change feed, page by page").with(since.clone()).with(limit)
+            Operation::new("The change feed, page by page").with(since.clone()).with(limit.clone())
                 .answers::<ChangesPage>(schemas).json(schemas) },
         "/v1/events": { "get":
-            Operation::new("The change feed, live").with(since).answers_with("101", events).json(schemas) },
+            Operation::new("The change feed, live").with(since.clone()).answers_with("101", events).json(schemas) },
         "/v1/database": { "get": Operation::new("How far the metadata database is with the workspace")
             .answers::<DatabaseStatus>(schemas).json(schemas) },
         "/v1/database/rebuild": { "post": Operation::new("Write everything to the metadata database again")
             .answers::<DatabaseStatus>(schemas).json(schemas) },
+        "/v1/destinations": { "get": Operation::new("Where changes go, and how far each destination is")
+            .answers::<DestinationList>(schemas).json(schemas) },
+        "/v1/destinations/{destination}/dead-letters": { "get":
+            Operation::new("Messages that are not sent again by themselves").with(destination.clone())
+                .with(since).with(limit).answers::<DeadLetterList>(schemas).json(schemas) },
+        "/v1/destinations/{destination}/resend": { "post":
+            Operation::new("Send dead letters again, all or that of one change").with(destination).with(seq)
+                .answers::<DestinationStatus>(schemas).json(schemas) },
         "/.well-known/jwks.json": { "get": Operation::new("The keys that tokens are signed with")
             .answers_with("200", any_object("A JSON Web Key Set, RFC 7517")).open().json(schemas) },
         "/healthz": { "get": Operation::new("Whether storage and a workspace answer")

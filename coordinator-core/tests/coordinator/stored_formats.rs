@@ -5,7 +5,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use syncsphere_coordinator_core::ledger::{
-    Call, Command, Job, JobKind, ListPosition, ReplayStage, ReplicationState, Reply, Upload,
+    Call, Command, DestinationState, Job, JobKind, Letter, ListPosition, ReplayStage, ReplicationState,
+    Reply, Upload,
 };
 
 /// Reads a text and writes it again: nothing may be lost or called otherwise.
@@ -72,6 +73,11 @@ fn calls_and_replies_are_called_as_before() {
         json!({ "do": "strays", "listed": [{ "fileId": "f1", "storageUploadId": "s1" }] }),
         json!({ "do": "several", "commands": [{ "do": "head" }, { "do": "putOffDelivery" }] }),
         json!({ "do": "takeDelivery", "limit": 200 }),
+        json!({ "do": "takeMessages", "destination": "orders", "limit": 16 }),
+        json!({ "do": "settleMessages", "destination": "orders", "through": 4, "results": [
+            { "seq": 3, "fileId": "f1", "outcome": { "name": "sent" } },
+            { "seq": 4, "fileId": "f2", "outcome": { "name": "failed", "cause": "status 500", "isAboutMessage": false } },
+        ] }),
         json!({ "do": "settleDelivery", "receipt": { "name": "outbox", "through": 4 } }),
         json!({ "do": "settleDelivery", "receipt": {
             "name": "replay",
@@ -108,6 +114,16 @@ fn calls_and_replies_are_called_as_before() {
         keeps::<Command>(json!({ "do": "takeChores", "limit": 1 })),
         Command::TakeJobs { limit: 1 }
     ));
+}
+
+#[test]
+fn destinations_and_letters_are_read_as_they_were_written() {
+    keeps::<DestinationState>(
+        json!({ "position": 4, "dueMs": 5, "isLeased": false, "attempts": 1, "cause": "status 500", "lost": 0 }),
+    );
+    keeps::<Letter>(json!({
+        "seq": 3, "fileId": "f1", "attempts": 2, "dueMs": null, "firstFailedMs": 1, "failedMs": 9, "cause": "status 400",
+    }));
 }
 
 #[test]
