@@ -45,15 +45,21 @@ impl<S, W> OperationContext<'_, S, W> {
 impl<S, W: Workspaces> OperationContext<'_, S, W> {
     /// Has the workspace's ledger carry out a command.
     pub(crate) async fn ask(&self, workspace: &WorkspaceId, command: Command) -> Result<Reply, ApiError> {
-        /// Seconds to wait when a workspace is away. Source: own choice; objects move in seconds.
+        /// Seconds to wait when a workspace is away, at least, and how many more than those at random, so that not all who
+        /// were refused come back at once. Source: own choice; objects move in seconds.
         const RETRY_AFTER: u32 = 1;
+        const JITTER: u8 = 3;
+        let [chance, ..] = self.cx.random;
+        let retry_after = RETRY_AFTER.saturating_add(u32::from(chance % JITTER));
         self.workspaces
             .call(workspace, self.call(command))
             .await
             .map_err(|failure| {
                 let problem =
                     Problem::new(ErrorCode::Internal, "the workspace does not answer at the moment");
-                ApiError::from(problem.retry_after(RETRY_AFTER)).because(failure.to_string())
+                ApiError::from(problem.retry_after(retry_after))
+                    .with_status(503)
+                    .because(failure.to_string())
             })
     }
 

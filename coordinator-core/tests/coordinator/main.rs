@@ -23,6 +23,7 @@ mod faults;
 mod ledger;
 mod openapi;
 mod outbox;
+mod overload;
 mod poison;
 mod released;
 mod sql_store;
