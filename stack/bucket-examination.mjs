@@ -7,6 +7,7 @@ import {
   AbortMultipartUploadCommand,
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
+  GetBucketLifecycleConfigurationCommand,
   GetBucketVersioningCommand,
   GetObjectLockConfigurationCommand,
   HeadBucketCommand,
@@ -14,6 +15,7 @@ import {
   S3Client,
   UploadPartCopyCommand,
 } from "@aws-sdk/client-s3";
+import { daysUntilStale } from "./bucket-rules.mjs";
 
 const settings = JSON.parse(await text(process.stdin));
 const { accessKeyId, secretAccessKey, sessionToken } = settings;
@@ -51,7 +53,18 @@ async function seen(Bucket) {
   const isCeph = looksLikeCeph(lastHeaders);
   const versioning = await versioningOf(Bucket);
   const objectLock = await objectLockOf(Bucket);
-  return { versioning, objectLock, partCopy: await partCopyIn(Bucket, isCeph, objectLock) };
+  const staleDays = await staleDaysOf(Bucket);
+  return { versioning, objectLock, staleDays, partCopy: await partCopyIn(Bucket, isCeph, objectLock) };
+}
+
+/** After how many days storage ends multipart uploads by itself; `undefined` where it does not, or does not say. */
+async function staleDaysOf(Bucket) {
+  try {
+    const held = await client.send(new GetBucketLifecycleConfigurationCommand({ Bucket }));
+    return daysUntilStale(held.Rules ?? []);
+  } catch {
+    return undefined;
+  }
 }
 
 /** `Enabled`, `Suspended` or `Off`; storage's code where it does not say. */

@@ -20,7 +20,7 @@ export function corsRule(origins, headers = []) {
 /**
  * Ends multipart uploads that nobody ended. The coordinator does so itself; this is for the day that it cannot.
  *
- * @param {number} days more than `UPLOAD_TTL_SECONDS`
+ * @param {number} days more than `UPLOAD_MAX_LIFETIME_SECONDS`
  */
 export function abortRule(days) {
   return {
@@ -57,6 +57,12 @@ export function withAbortRule(rules, days) {
     return { rules, changed: false };
   }
   return { rules: [...rules.filter(({ ID }) => ID !== ours.ID), ours], changed: true };
+}
+
+/** After how many days a rule for the whole bucket ends stale uploads; `undefined` where none does. */
+export function daysUntilStale(rules) {
+  const days = rules.filter(endsAllStale).map(daysOf);
+  return days.length > 0 ? Math.min(...days) : undefined;
 }
 
 export function daysOf(rule) {

@@ -109,7 +109,7 @@ async function lifecycle(Bucket) {
     if (other && daysOf(other) < days) {
       return tell(
         `WARNING: another lifecycle rule ends multipart uploads after ${daysOf(other)} days already: ` +
-          `set UPLOAD_TTL_SECONDS to less, or uploads that are still open are lost`,
+          `make it longer, or set UPLOAD_MAX_LIFETIME_SECONDS to less, or uploads that are still open are lost`,
       );
     }
     if (!changed) return tell(`as it should be: ${what}`);

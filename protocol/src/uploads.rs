@@ -186,7 +186,7 @@ pub struct UploadGrant {
     pub part_count: u16,
     /// Opaque capability for this upload; send it back with every further call.
     pub ticket: Redacted<String>,
-    /// When the upload is given up if it has not been completed.
+    /// When the upload is given up unless it is completed or, in parts, more of them arrive.
     pub expires_at: Timestamp,
     /// The same as seconds from now.
     pub expires_in: u64,
@@ -241,7 +241,7 @@ pub struct UploadStatus {
     /// A fresh ticket while the upload is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<Redacted<String>>,
-    /// When the upload is given up if it has not been completed.
+    /// When the upload is given up unless it is completed or, in parts, more of them arrive.
     pub expires_at: Timestamp,
     /// The file as the workspace knows it.
     pub file: FileRecord,

@@ -38,7 +38,7 @@ describe("on SeaweedFS", () => {
     assert.deepEqual(others, []);
     assert.deepEqual(rule.AllowedOrigins.toSorted(), ["http://localhost:8787", APP]);
     assert.deepEqual(rule.AllowedHeaders, corsRule([]).AllowedHeaders);
-    assert.deepEqual(await lifecycleOf(Bucket), [7]);
+    assert.deepEqual(await lifecycleOf(Bucket), [61]);
     assert.ok(await preflight(Bucket, APP));
     assert.ok(!(await preflight(Bucket, "https://other.example")));
   });
@@ -49,7 +49,7 @@ describe("on SeaweedFS", () => {
     assert.equal(made.code, 0, made.stderr);
     for (const Bucket of ["several", "several-eu", "several-acme"]) {
       assert.deepEqual((await corsOf(Bucket))[0].AllowedOrigins, [APP], Bucket);
-      assert.deepEqual(await lifecycleOf(Bucket), [7]);
+      assert.deepEqual(await lifecycleOf(Bucket), [61]);
     }
     assert.deepEqual(made.stdout.match(/^created: /gm)?.length, 3, made.stdout);
     const missing = await setUp("several", "--origin", APP, "--buckets", "a=several-none");
@@ -90,6 +90,11 @@ describe("on SeaweedFS", () => {
       [["https://new.example"]],
     );
     assert.deepEqual(await lifecycleOf(Bucket), [9]);
+
+    // By itself it is a day more than the coordinator keeps an upload.
+    const kept = ["--upload-max-lifetime", String(9.5 * 86_400)];
+    await setUp(Bucket, "--origin", "https://new.example", ...kept);
+    assert.deepEqual(await lifecycleOf(Bucket), [11]);
   });
 
   test("keeps the rules of others", async () => {
@@ -115,7 +120,7 @@ describe("on SeaweedFS", () => {
     const { Rules } = await s3.client.send(new GetBucketLifecycleConfigurationCommand({ Bucket }));
     const [kept] = Rules.filter((rule) => rule.ID === "old logs");
     assert.equal(kept?.Expiration?.Days, 90, JSON.stringify(Rules));
-    assert.deepEqual(await lifecycleOf(Bucket), [7]);
+    assert.deepEqual(await lifecycleOf(Bucket), [61]);
   });
 
   test("says what is wrong, and tells no secret", async () => {

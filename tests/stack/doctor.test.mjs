@@ -12,8 +12,10 @@ import {
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   PutBucketCorsCommand,
+  PutBucketLifecycleConfigurationCommand,
   PutBucketVersioningCommand,
 } from "@aws-sdk/client-s3";
+import { abortRule } from "../../stack/bucket-rules.mjs";
 import { startCoordinator } from "../../stack/coordinator.mjs";
 import { startProxy } from "../../stack/proxy.mjs";
 import { startSeaweed } from "../../stack/seaweed.mjs";
@@ -304,9 +306,26 @@ test("a bucket that keeps versions is told, and what fits a storage is said", as
   });
 });
 
+test("storage in a local network is named to whoever has pages elsewhere", async () => {
+  await withCoordinator({}, async (url) => {
+    const warned = async (origin) => {
+      const { findings } = await doctor("--endpoint", url, "--origin", origin);
+      return findings.filter(({ check }) => check === "local-network").map(({ verdict }) => verdict);
+    };
+    assert.deepEqual(await warned("https://203.0.113.7"), ["warning"]);
+    assert.deepEqual(await warned("http://192.168.1.7"), []);
+  });
+});
+
 test("with the key the buckets themselves are looked at, each of them, and nothing is left there", async () => {
   const locked = "locked";
   await s3.client.send(new CreateBucketCommand({ Bucket: locked, ObjectLockEnabledForBucket: true }));
+  await s3.client.send(
+    new PutBucketLifecycleConfigurationCommand({
+      Bucket: locked,
+      LifecycleConfiguration: { Rules: [abortRule(7)] },
+    }),
+  );
   const env = {
     S3_ENDPOINT: s3.endpoint,
     S3_BUCKET: s3.bucket,
@@ -328,6 +347,11 @@ test("with the key the buckets themselves are looked at, each of them, and nothi
         ],
         ["failure", "storage does not show the bucket absent: NotFound 404"],
       ],
+    );
+    const rules = findings.filter(({ check }) => check === "bucket-lifecycle");
+    assert.deepEqual(
+      rules.map(({ verdict, detail }) => [verdict, detail]),
+      [["warning", `locked: storage ends multipart uploads after 7 days, the coordinator after up to 60`]],
     );
     const without = await doctor("--endpoint", url);
     assert.equal(without.code, 0);

@@ -106,7 +106,9 @@ describe("the ticket of a file that goes as one request", () => {
 });
 
 describe("an upload past its time", () => {
-  const stack = useStack({ vars: { UPLOAD_TTL_SECONDS: "8", URL_TTL_SECONDS: "4" } });
+  const stack = useStack({
+    vars: { UPLOAD_TTL_SECONDS: "8", UPLOAD_MAX_LIFETIME_SECONDS: "8", URL_TTL_SECONDS: "4" },
+  });
 
   test("expires by the workspace's alarm, and its storage is freed", async () => {
     const client = await stack.guest();
@@ -164,8 +166,31 @@ describe("an upload past its time", () => {
   });
 });
 
+describe("an upload whose parts arrive", () => {
+  const stack = useStack({ vars: { UPLOAD_TTL_SECONDS: "6" } });
+
+  test("lives on, and expires once they do no longer", async () => {
+    const client = await stack.guest();
+    const bytes = noise(4 * PART);
+    const [active, left] = await Promise.all([0, 1].map(() => client.open(bytes, { partSize: PART })));
+    const statusOf = async ({ fileId }) => (await client.ask("GET", `/v1/files/${fileId}`)).status;
+    await client.sendParts(left, bytes, [1]);
+    for (const part of [1, 2, 3, 4]) {
+      await client.sendParts(active, bytes, [part]);
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+    }
+    // Twice its life after its beginning.
+    assert.deepEqual([await statusOf(active), await statusOf(left)], ["uploading", "expired"]);
+    const { expiresAt } = await client.ask("GET", `/v1/uploads/${active.uploadId}`);
+    assert.ok(Date.parse(expiresAt) > Date.parse(active.expiresAt) + 6000, expiresAt);
+    await eventually(async () => (await statusOf(active)) === "expired", "nothing arrives any more", 30_000);
+  });
+});
+
 describe("completing at the moment of expiry", () => {
-  const stack = useStack({ vars: { UPLOAD_TTL_SECONDS: "12", URL_TTL_SECONDS: "12" } });
+  const stack = useStack({
+    vars: { UPLOAD_TTL_SECONDS: "12", UPLOAD_MAX_LIFETIME_SECONDS: "12", URL_TTL_SECONDS: "12" },
+  });
 
   test("ends one way, for everybody and in storage", async () => {
     // From at once to when the alarm has surely rung, closest around its time.

@@ -49,9 +49,14 @@ pub struct BucketSetupOptions {
     /// Origin of the pages that upload, such as https://app.example.com; may be given several times
     #[arg(long = "origin", value_name = "ORIGIN", required = true)]
     origins: Vec<String>,
-    /// End multipart uploads that nobody ended after so many days; more than UPLOAD_TTL_SECONDS
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
-    days: u32,
+    /// End multipart uploads that nobody ended after so many days (default: a day more than UPLOAD_MAX_LIFETIME_SECONDS)
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    days: Option<u32>,
+    /// How long the coordinator keeps an upload at most
+    #[arg(long, value_name = "SECONDS", env = "UPLOAD_MAX_LIFETIME_SECONDS", default_value_t = DEFAULT_MAX_LIFETIME)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    #[serde(skip)]
+    upload_max_lifetime: u32,
     /// Make the bucket where there is none
     #[arg(long)]
     create: bool,
@@ -75,8 +80,20 @@ enum Addressing {
     Virtual,
 }
 
+/// Default of `UPLOAD_MAX_LIFETIME_SECONDS`. Source: `coordinator-core/src/config/upload_life.rs`.
+pub const DEFAULT_MAX_LIFETIME: u32 = 60 * SECONDS_OF_A_DAY;
+
+const SECONDS_OF_A_DAY: u32 = 86_400;
+
+/// The days, begun ones included, that the coordinator keeps an upload at most.
+pub fn days_kept(upload_max_lifetime: u32) -> u32 {
+    upload_max_lifetime.div_ceil(SECONDS_OF_A_DAY)
+}
+
 /// Sets the rules; may be repeated.
 pub fn run(mut options: BucketSetupOptions) -> Result<ExitCode> {
+    let kept = days_kept(options.upload_max_lifetime);
+    options.days.get_or_insert(kept.saturating_add(1));
     for origin in &options.origins {
         if !is_origin(origin) {
             bail!(

@@ -10,6 +10,7 @@ mod bucket;
 mod clocks;
 mod coordinator;
 mod cors;
+mod local_network;
 mod multipart;
 mod profile;
 mod report;

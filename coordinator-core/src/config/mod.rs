@@ -4,6 +4,7 @@ mod buckets;
 mod hosts;
 mod origins;
 mod storage;
+mod upload_life;
 mod variables;
 mod webhooks;
 
@@ -50,6 +51,7 @@ pub const VARIABLES: &[&str] = &[
     "SUBREQUEST_LIMIT",
     "URL_TTL_SECONDS",
     "UPLOAD_TTL_SECONDS",
+    "UPLOAD_MAX_LIFETIME_SECONDS",
     "CHANGES_TTL_SECONDS",
     ORPHAN_UPLOADS.0,
     ORPHAN_UPLOADS.1,
@@ -91,15 +93,6 @@ const DEFAULT_URL_TTL_SECONDS: u64 = 3_600;
 ///
 /// Source: own choice. A film is watched for hours, by many requests to one link; who asks for so long a life says so.
 const DEFAULT_DOWNLOAD_TTL_SECONDS: u64 = 4 * 3_600;
-
-/// Default life of an open upload, in seconds (6 days).
-///
-/// Source: R2 aborts multipart uploads by itself after 7 days:
-/// <https://developers.cloudflare.com/r2/buckets/object-lifecycles/>. Ours ends a day before.
-const DEFAULT_UPLOAD_TTL_SECONDS: u64 = 6 * 86_400;
-
-/// Longest life of an open upload, in seconds (a year). Source: own choice.
-const MAX_UPLOAD_TTL_SECONDS: u64 = 366 * 86_400;
 
 /// Default time that changes are kept, in seconds (30 days), and the longest (10 years).
 ///
@@ -145,8 +138,10 @@ pub struct Config {
     pub url_ttl: Duration,
     /// Longest life of a download link that a client may ask for.
     pub download_ttl: Duration,
-    /// Life of an open upload.
+    /// Life of an open upload: from its beginning, and of one in parts from when its newest part arrived.
     pub upload_ttl: Duration,
+    /// How long an upload in parts lives at most while they arrive; no less than `upload_ttl`.
+    pub upload_max_lifetime: Duration,
     /// How long changes are kept.
     pub changes_ttl: Duration,
     /// What is done with multipart uploads that no ledger knows.
@@ -195,6 +190,7 @@ impl Config {
         let vars = Vars(vars);
         let issuer = vars.optional("AUTH_ISSUER").unwrap_or("syncsphere");
         let bucket = storage::bucket(&vars)?;
+        let (upload_ttl, upload_max_lifetime) = upload_life::from_vars(&vars)?;
         Ok(Self {
             bucket_patterns: BucketPatterns::from_vars(&vars, &bucket)?,
             bucket,
@@ -219,12 +215,8 @@ impl Config {
                 1..=MAX_URL_TTL_SECONDS,
                 DEFAULT_DOWNLOAD_TTL_SECONDS,
             )?,
-            upload_ttl: vars.seconds(
-                "UPLOAD_TTL_SECONDS",
-                "has to be a whole number from 1 to 31622400",
-                1..=MAX_UPLOAD_TTL_SECONDS,
-                DEFAULT_UPLOAD_TTL_SECONDS,
-            )?,
+            upload_ttl,
+            upload_max_lifetime,
             changes_ttl: vars.seconds(
                 "CHANGES_TTL_SECONDS",
                 "has to be a whole number from 1 to 316224000",
@@ -360,6 +352,11 @@ impl Config {
     /// Life of an open upload in milliseconds.
     pub(crate) fn upload_ttl_ms(&self) -> i64 {
         milliseconds(self.upload_ttl)
+    }
+
+    /// How long an upload in parts lives at most, in milliseconds.
+    pub(crate) fn upload_max_lifetime_ms(&self) -> i64 {
+        milliseconds(self.upload_max_lifetime)
     }
 }
 

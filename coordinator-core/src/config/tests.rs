@@ -197,3 +197,23 @@ fn a_list_that_is_none_is_named() {
     }
     assert!(config(&[("S3_BUCKETS", " , ")]).is_ok());
 }
+
+#[test]
+fn an_upload_lives_at_most_for_what_is_configured_and_no_shorter_than_without_parts() {
+    let lives = |more: &[(&str, &str)]| {
+        let config = config(more)?;
+        Ok::<_, ConfigError>((config.upload_ttl.as_secs(), config.upload_max_lifetime.as_secs()))
+    };
+    assert_eq!(lives(&[]), Ok((6 * 86_400, 60 * 86_400)));
+    let long = ("UPLOAD_TTL_SECONDS", "8640000");
+    assert_eq!(lives(&[long]), Ok((8_640_000, 8_640_000)));
+    let most = "UPLOAD_MAX_LIFETIME_SECONDS";
+    assert_eq!(lives(&[long, (most, "8640001")]), Ok((8_640_000, 8_640_001)));
+    for wrong in ["8639999", "31622401", "-1", "a"] {
+        assert_eq!(
+            lives(&[long, (most, wrong)]).unwrap_err().variable,
+            most,
+            "{wrong}"
+        );
+    }
+}

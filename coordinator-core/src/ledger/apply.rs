@@ -92,6 +92,10 @@ impl<S: Store> Ledger<'_, S> {
                 upload_id,
                 urls_dead_ms,
             } => self.end(&upload_id, Ending::Aborted, Some(urls_dead_ms)),
+            Command::Extend {
+                upload_id,
+                expires_ms,
+            } => self.extend(&upload_id, expires_ms),
             Command::Expire {
                 upload_id,
                 urls_dead_ms,

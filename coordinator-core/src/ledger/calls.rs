@@ -106,6 +106,13 @@ pub enum Command {
         /// When the last URL signed for the upload has died, in milliseconds since 1970.
         urls_dead_ms: i64,
     },
+    /// Parts have arrived lately: put the upload's end off, no further than its latest.
+    Extend {
+        /// Which.
+        upload_id: UploadId,
+        /// When it is given up now, in milliseconds since 1970.
+        expires_ms: i64,
+    },
     /// Give an upload up if its time is over.
     Expire {
         /// Which.
@@ -251,6 +258,9 @@ pub struct UploadDraft {
     pub tail: Option<Tail>,
     /// When the upload is given up, in milliseconds since 1970.
     pub expires_ms: i64,
+    /// As [`Upload::latest_expiry_ms`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest_expiry_ms: Option<i64>,
     /// What else the client said of itself.
     #[serde(default, flatten)]
     pub abilities: Abilities,

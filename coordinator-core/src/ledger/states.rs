@@ -95,6 +95,9 @@ pub struct Upload {
     pub tail: Option<Tail>,
     /// When the upload is given up, in milliseconds since 1970.
     pub expires_ms: i64,
+    /// The latest that `expires_ms` is put off to while parts arrive, in milliseconds since 1970; absent where it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest_expiry_ms: Option<i64>,
     /// What else the client said of itself.
     #[serde(default, flatten)]
     pub abilities: Abilities,

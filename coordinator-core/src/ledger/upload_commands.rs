@@ -103,6 +103,7 @@ impl<S: Store> Ledger<'_, S> {
             part_size: draft.part_size,
             tail: draft.tail,
             expires_ms: draft.expires_ms,
+            latest_expiry_ms: draft.latest_expiry_ms,
             abilities: draft.abilities,
             staging_key: draft.staging_key,
             deferred_length: draft.deferred_length,
@@ -234,6 +235,21 @@ impl<S: Store> Ledger<'_, S> {
             self.store.put_upload(&upload)?;
             let due = self.now_ms.saturating_add(ABSENCE_PROVEN_MS);
             self.store.put_job(&Job::resolve(id, due))?;
+        }
+        self.upload_reply(upload, None)
+    }
+
+    pub(super) fn extend(&mut self, id: &UploadId, expires_ms: i64) -> Result<Reply, S::Error> {
+        let Some(mut upload) = self.store.upload(id)? else {
+            return Ok(Reply::Missing);
+        };
+        let is_open = !matches!(upload.phase, UploadPhase::Starting | UploadPhase::Ended);
+        let latest_ms = upload.latest_expiry_ms.unwrap_or(upload.expires_ms);
+        let expires_ms = expires_ms.min(latest_ms);
+        if is_open && expires_ms > upload.expires_ms {
+            upload.expires_ms = expires_ms;
+            self.store.put_upload(&upload)?;
+            self.store.put_job(&Job::expire(id, expires_ms))?;
         }
         self.upload_reply(upload, None)
     }

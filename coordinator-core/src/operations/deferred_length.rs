@@ -7,6 +7,7 @@ use syncsphere_protocol::{
 
 use super::cleanup::LATE_WRITE_GRACE_MS;
 use super::errors::{gone, outcome, over_quota, upload_and_file};
+use super::expiry::latest_expiry_ms;
 use super::finalize::finalize;
 use super::open_uploads;
 use super::operation_context::OperationContext;
@@ -95,6 +96,7 @@ fn draft<S, W>(
         part_size: MIN_PART_SIZE,
         tail: None,
         expires_ms,
+        latest_expiry_ms: latest_expiry_ms(op, wanted.kind),
         abilities: Abilities::default(),
         // These clients send the headers that they know.
         staging_key: match wanted.kind {

@@ -8,7 +8,7 @@ use crate::api_error::{ApiError, internal};
 use crate::ledger::{Command, Reply};
 use crate::model::BucketName;
 use crate::ports::{Storage, Workspaces};
-use crate::s3::S3Failure;
+use crate::s3::{OTHER_REGION, S3Failure};
 
 /// The workspace that is asked. Nobody's files are in it; a token could name it and do no harm.
 const WORKSPACE: &str = "healthz";
@@ -63,6 +63,10 @@ fn misconfigured(failure: S3Failure, is_main: bool) -> ApiError {
         }
         S3Failure::NotFound | S3Failure::BareNotFound => {
             "the variable S3_BUCKETS names a bucket that storage does not have"
+        }
+        // Pages look for the variable's name: a browser does not show them such an answer.
+        S3Failure::Refused { code, .. } if code == OTHER_REGION => {
+            "the variable S3_REGION, or S3_ENDPOINT, names another region than the bucket's"
         }
         S3Failure::Refused { .. } => {
             "storage refuses the coordinator: its key, the key's permissions or the region are not right"

@@ -4,6 +4,7 @@ use syncsphere_protocol::{
 };
 
 use super::errors::over_quota;
+use super::expiry::latest_expiry_ms;
 use super::open_uploads::{allowed_type, begin, open};
 use super::operation_context::OperationContext;
 use super::sign_parts::{check_parts, is_proven, other_checksums, sign};
@@ -153,6 +154,7 @@ fn draft<S, W>(
         part_size: plan.part_size(),
         tail: plan.tail(),
         expires_ms: op.cx.now_ms.saturating_add(op.config.upload_ttl_ms()),
+        latest_expiry_ms: latest_expiry_ms(op, kind),
         abilities: Abilities {
             forms: file.forms,
             without_checksums: states_none(file),

@@ -4,6 +4,7 @@ use syncsphere_protocol::{ErrorCode, UploadId, UploadKind, WorkspaceId};
 
 use super::absence;
 use super::cleanup::sweep;
+use super::expiry::expire;
 use super::finalize::{finalize, finalize_all};
 use super::operation_context::OperationContext;
 use super::orphans::{self, OrphanReport};
@@ -18,7 +19,8 @@ use crate::s3::S3Failure;
 const JOBS_AT_ONCE: u32 = 20;
 
 /// Requests to storage that one job may take: an upload's parts, its completion, its object and the size of that,
-/// then its abortion, what else there is of it, and its removal. Source: counted in [`expire`].
+/// then its abortion, what else there is of it, and its removal. Source: counted in [`resolve_and_expire`]; lists of parts
+/// may have more pages, and what finds no requests left comes back.
 const REQUESTS_OF_A_JOB: u32 = 8;
 
 /// Carries out what is due; gives what was found of uploads that no ledger knows. A job that fails comes back
@@ -43,7 +45,7 @@ pub(crate) async fn run_due_jobs<S: Storage, W: Workspaces>(
                 let _ = resolve(op, workspace, upload_id).await;
             }
             JobKind::Expire { upload_id } => {
-                let _ = expire(op, workspace, upload_id).await;
+                let _ = resolve_and_expire(op, workspace, upload_id).await;
             }
             JobKind::Orphans { after } => {
                 report = Some(look_for_orphans(op, workspace, job, after.as_ref()).await);
@@ -186,22 +188,15 @@ fn is_watched(upload: &Upload) -> bool {
     upload.kind == UploadKind::Single && upload.deferred_length.is_some() && upload.phase == UploadPhase::Open
 }
 
-async fn expire<S: Storage, W: Workspaces>(
+async fn resolve_and_expire<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     workspace: &WorkspaceId,
     upload_id: &UploadId,
 ) -> Result<(), ApiError> {
     // A completion on its way goes first, so that no finished file is thrown away. Where its end
     // cannot be known yet, this job comes back.
-    if !resolve(op, workspace, upload_id).await? {
-        return Ok(());
+    match resolve(op, workspace, upload_id).await? {
+        true => expire(op, workspace, upload_id).await,
+        false => Ok(()),
     }
-    let command = Command::Expire {
-        upload_id: upload_id.clone(),
-        urls_dead_ms: op.urls_dead_ms(),
-    };
-    if let Reply::Upload { job: Some(job), .. } = op.ask(workspace, command).await? {
-        sweep(op, workspace, &job).await;
-    }
-    Ok(())
 }

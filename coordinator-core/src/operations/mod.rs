@@ -12,6 +12,7 @@ pub(crate) mod deliver;
 pub(crate) mod destinations;
 mod errors;
 pub(crate) mod events;
+mod expiry;
 pub(crate) mod files;
 mod finalize;
 pub(crate) mod health;

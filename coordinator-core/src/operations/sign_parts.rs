@@ -97,7 +97,7 @@ pub(crate) fn sign<S, W>(
     parts: &[PartToSign],
 ) -> Result<Vec<SignedPart>, ApiError> {
     let now_ms = op.cx.now_ms;
-    // A URL never outlives its upload, but storage takes no lifetime below a second.
+    // A URL never outlives what its upload may, but storage takes no lifetime below a second.
     let lifetime_ms = ticket
         .expires_ms
         .saturating_sub(now_ms)

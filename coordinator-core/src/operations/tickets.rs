@@ -21,6 +21,8 @@ pub(crate) fn ticket_for(upload: &Upload, subject: &Redacted<String>) -> Ticket 
         tail: upload.tail,
         deferred_length: upload.deferred_length,
         forms: upload.abilities.forms,
-        expires_ms: upload.expires_ms,
+        // As long as the upload may last at most. A multipart upload that ends sooner makes the URLs signed by it worthless:
+        // storage takes no more parts of it.
+        expires_ms: upload.latest_expiry_ms.unwrap_or(upload.expires_ms),
     }
 }

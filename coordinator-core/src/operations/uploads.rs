@@ -6,6 +6,7 @@ use syncsphere_protocol::{
 use super::cleanup::sweep;
 use super::errors::upload_and_file;
 use super::errors::{no_such_upload, unexpected_reply};
+use super::expiry::expiry_ms;
 use super::finalize::finalize;
 use super::operation_context::OperationContext;
 use super::reported_parts::ReportedParts;
@@ -25,9 +26,13 @@ pub(crate) async fn status<S: Storage, W: Workspaces>(
 ) -> Result<UploadStatus, ApiError> {
     let (upload, mut file) = look_up(op, principal, upload_id).await?;
     let mut parts = Vec::new();
+    let mut expires_ms = upload.expires_ms;
     if file.status == FileStatus::Uploading {
         match stored_parts(op, &upload).await {
-            Ok(stored) => parts = latest(stored),
+            Ok((stored, newest)) => {
+                parts = latest(stored);
+                expires_ms = expiry_ms(op, &upload, newest.as_ref());
+            }
             // Storage has lost the upload or finished it: find out which, and tell that.
             Err(S3Failure::NotFound) => {
                 let reported = ReportedParts::of_completion(upload.phase);
@@ -59,7 +64,7 @@ pub(crate) async fn status<S: Storage, W: Workspaces>(
             true => Some(ticket.seal(&op.config.auth.keys)?),
             false => None,
         },
-        expires_at: Timestamp::from_unix_millis(upload.expires_ms),
+        expires_at: Timestamp::from_unix_millis(expires_ms),
         file,
     })
 }
@@ -110,22 +115,26 @@ pub(crate) fn latest(mut stored: Vec<StoredPart>) -> Vec<StoredPart> {
     stored
 }
 
+/// What storage holds, and when the newest part arrived, where it has parts.
 async fn stored_parts<S: Storage, W>(
     op: &OperationContext<'_, S, W>,
     upload: &Upload,
-) -> Result<Vec<StoredPart>, S3Failure> {
+) -> Result<(Vec<StoredPart>, Option<Timestamp>), S3Failure> {
     let s3 = op.s3(upload.file.bucket.as_ref());
     match (upload.kind, &upload.storage_upload_id) {
-        (UploadKind::Multipart, Some(id)) => s3.parts(&upload.file.key, id).await,
-        (UploadKind::Multipart, None) => Ok(Vec::new()),
+        (UploadKind::Multipart, Some(id)) => s3.parts_and_newest(&upload.file.key, id).await,
+        (UploadKind::Multipart, None) => Ok((Vec::new(), None)),
         (UploadKind::Single, _) => match (s3.head(upload.sent_to()).await, PartNumber::from_index(0)) {
-            (Ok(object), Ok(part_number)) => Ok(vec![StoredPart {
-                part_number,
-                size: object.size,
-                etag: object.etag,
-                crc64nvme: object.crc64nvme,
-            }]),
-            (Err(S3Failure::BareNotFound), _) | (Ok(_), Err(_)) => Ok(Vec::new()),
+            (Ok(object), Ok(part_number)) => {
+                let whole = StoredPart {
+                    part_number,
+                    size: object.size,
+                    etag: object.etag,
+                    crc64nvme: object.crc64nvme,
+                };
+                Ok((vec![whole], None))
+            }
+            (Err(S3Failure::BareNotFound), _) | (Ok(_), Err(_)) => Ok((Vec::new(), None)),
             (Err(failure), _) => Err(failure),
         },
     }

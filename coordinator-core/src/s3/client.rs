@@ -214,7 +214,10 @@ impl<S: Storage> S3<'_, S> {
             return Ok(response);
         }
         if is_head {
-            return Err(S3Failure::from_head(response.status()));
+            return Err(S3Failure::from_head(
+                response.status(),
+                replies::bucket_region(response.headers()).filter(|region| *region != self.bucket.region),
+            ));
         }
         let code = replies::error_code(response.body()).unwrap_or_default();
         Err(S3Failure::from_code(response.status(), code))

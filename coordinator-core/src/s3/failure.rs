@@ -8,6 +8,9 @@ use super::sign::SigningFailure;
 use crate::api_error::{ApiError, internal};
 use crate::ports::StorageFailure;
 
+/// The code by which AWS says that a bucket is in another region.
+pub(crate) const OTHER_REGION: &str = "PermanentRedirect";
+
 /// Why a request to storage did not do what it should.
 #[derive(Debug)]
 pub(crate) enum S3Failure {
@@ -28,10 +31,15 @@ pub(crate) enum S3Failure {
 }
 
 impl S3Failure {
-    /// What an answer to a `HEAD` other than success means.
-    pub(super) fn from_head(status: StatusCode) -> Self {
+    /// What an answer to a `HEAD` other than success means. `other_region` is where storage says that the bucket is, if that
+    /// is not where it was asked for.
+    pub(super) fn from_head(status: StatusCode, other_region: Option<&str>) -> Self {
         match status {
             StatusCode::NOT_FOUND => Self::BareNotFound,
+            // There is no body for the code that other requests get.
+            _ if other_region.is_some() && (status.is_redirection() || status == StatusCode::BAD_REQUEST) => {
+                Self::from_code(status, OTHER_REGION.to_owned())
+            }
             _ => Self::from_code(status, String::new()),
         }
     }
@@ -134,7 +142,7 @@ mod tests {
         assert!(matches!(of(502, ""), S3Failure::Unavailable(_)));
         assert!(matches!(of(404, "NoSuchUpload"), S3Failure::NotFound));
         assert!(matches!(of(404, ""), S3Failure::Unavailable(_)));
-        let head = |status| S3Failure::from_head(StatusCode::from_u16(status).unwrap());
+        let head = |status| S3Failure::from_head(StatusCode::from_u16(status).unwrap(), None);
         assert!(matches!(head(404), S3Failure::BareNotFound));
         assert!(matches!(head(403), S3Failure::Refused { .. }));
         assert!(matches!(head(503), S3Failure::Unavailable(_)));

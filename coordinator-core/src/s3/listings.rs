@@ -1,7 +1,7 @@
 //! What storage lists: parts, multipart uploads, objects.
 
 use http::Request;
-use syncsphere_protocol::{PartNumber, Redacted, StoredPart};
+use syncsphere_protocol::{PartNumber, Redacted, StoredPart, Timestamp};
 
 use super::bucket::query_string;
 use super::client::{REQUEST_TIMEOUT, S3};
@@ -26,6 +26,15 @@ impl<S: Storage> S3<'_, S> {
     /// S3 keeps only what was sent last of a part. Where a storage lists the others too, as
     /// SeaweedFS does, they stand before it.
     pub(crate) async fn parts(&self, key: &str, upload: &str) -> Result<Vec<StoredPart>, S3Failure> {
+        self.parts_and_newest(key, upload).await.map(|(parts, _)| parts)
+    }
+
+    /// The same, and when the newest of them arrived, where storage says so.
+    pub(crate) async fn parts_and_newest(
+        &self,
+        key: &str,
+        upload: &str,
+    ) -> Result<(Vec<StoredPart>, Option<Timestamp>), S3Failure> {
         let mut listed: Vec<ListedPart> = Vec::new();
         let mut marker: Option<PartNumber> = None;
         for _ in 0..MAX_PARTS_PAGES {
@@ -37,7 +46,10 @@ impl<S: Storage> S3<'_, S> {
                         let order = a.part.part_number.cmp(&b.part.part_number);
                         order.then_with(|| a.modified.cmp(&b.modified))
                     });
-                    return Ok(listed.into_iter().map(|listed| listed.part).collect());
+                    let newest = listed.iter().map(|listed| &listed.modified).max();
+                    let newest = newest.and_then(|modified| modified.parse().ok());
+                    let parts = listed.into_iter().map(|listed| listed.part).collect();
+                    return Ok((parts, newest));
                 }
                 Some(next) if marker.is_none_or(|marker| next > marker) => marker = Some(next),
                 Some(_) => return Err(Unreadable("ListPartsResult that goes on").into()),

@@ -16,7 +16,7 @@ mod signing_key_cache;
 
 pub use bucket::{Addressing, Bucket, Endpoint, InvalidEndpoint, Provider, PublicEndpoints};
 pub(crate) use client::{PartToComplete, S3};
-pub(crate) use failure::S3Failure;
+pub(crate) use failure::{OTHER_REGION, S3Failure};
 pub use object_headers::ObjectHeaders;
 pub(crate) use presign::{Download, Length, PartUpload, SingleUpload};
 pub(crate) use replies::{StoredObject, Unreadable, parse};

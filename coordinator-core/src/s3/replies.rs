@@ -250,6 +250,13 @@ pub(crate) fn told_object(headers: &http::HeaderMap) -> Result<ToldObject, Unrea
     })
 }
 
+/// The region that the bucket is in, which AWS tells whoever asks in another one.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html>, `x-amz-bucket-region`
+pub(crate) fn bucket_region(headers: &http::HeaderMap) -> Option<&str> {
+    headers.get("x-amz-bucket-region")?.to_str().ok()
+}
+
 /// Whether an ETag may be a digest of the content: under a key of the customer's or of a key service it is none.
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>, `ETag`

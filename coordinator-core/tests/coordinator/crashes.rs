@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::common::bucket::{Bucket, PART};
 use crate::common::crash_model::{
-    MINUTE_MS, Models, Op, Reference, START_MS, Step, UPLOAD_LIFE_MS, URL_LIFE_MS,
+    MAX_LIFETIME_MS, MINUTE_MS, Models, Op, Reference, START_MS, Step, UPLOAD_LIFE_MS, URL_LIFE_MS,
 };
 use crate::common::sqlite::Sqlite;
 use futures_executor::block_on;
@@ -257,7 +257,11 @@ impl World {
             .upload(&upload_id)
             .unwrap()
             .expect("it was granted");
-        let begun_ms = upload.expires_ms - UPLOAD_LIFE_MS;
+        let begun_ms = match upload.latest_expiry_ms {
+            Some(latest_ms) => latest_ms - MAX_LIFETIME_MS,
+            None => upload.expires_ms - UPLOAD_LIFE_MS,
+        };
+        self.bucket.borrow_mut().now = Timestamp::from_unix_millis(self.now_ms).as_str().to_owned();
         if self.now_ms < begun_ms + URL_LIFE_MS {
             let storage_upload_id = upload.storage_upload_id.as_ref().map(|id| id.0.as_str());
             self.bucket
@@ -373,6 +377,7 @@ fn config() -> Config {
         ("AUTH_GUEST", "on"),
         ("AUTH_TOKEN_TTL_SECONDS", "864000"),
         ("UPLOAD_TTL_SECONDS", "10800"),
+        ("UPLOAD_MAX_LIFETIME_SECONDS", "11400"),
         ("URL_TTL_SECONDS", "1200"),
     ];
     let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));

@@ -255,7 +255,7 @@ fn a_whole_file_beyond_a_limit_is_removed() {
 
 #[test]
 fn a_part_is_signed_without_its_length() {
-    let mut harness = Harness::new();
+    let mut harness = Harness::with(&[("UPLOAD_MAX_LIFETIME_SECONDS", "86400")]);
     let upload = create(&mut harness);
     let (_, reply) = harness.ask("GET", &path(&upload, "/10000"), Value::Null, vec![]);
     assert!(

@@ -26,6 +26,9 @@ fn draft(index: usize, now_ms: i64) -> UploadDraft {
 /// The same, every third of a size that is not known yet.
 fn any_draft(index: usize, now_ms: i64) -> UploadDraft {
     let mut draft = draft(index, now_ms);
+    if index.is_multiple_of(2) {
+        draft.latest_expiry_ms = Some(now_ms + 2 * LIFE_MS);
+    }
     if index.is_multiple_of(3) {
         draft.file.size = 0;
         draft.deferred_length = Some(DeferredLength {
@@ -69,6 +72,10 @@ fn command() -> impl Strategy<Value = fn(usize, i64) -> Command> {
         |index, now_ms| Command::Abort {
             upload_id: upload_id(index),
             urls_dead_ms: now_ms,
+        },
+        |index, now_ms| Command::Extend {
+            upload_id: upload_id(index),
+            expires_ms: now_ms + LIFE_MS,
         },
         |index, now_ms| Command::Expire {
             upload_id: upload_id(index),
@@ -155,6 +162,8 @@ proptest! {
                     }
                     UploadPhase::Starting => prop_assert!(expiry.is_some() && status.is_none()),
                     UploadPhase::Open | UploadPhase::Completing { .. } => {
+                        let latest_ms = upload.latest_expiry_ms.unwrap_or(upload.expires_ms);
+                        prop_assert!(upload.expires_ms <= latest_ms);
                         prop_assert!(expiry.is_some() && status == Some(FileStatus::Uploading));
                     }
                 }

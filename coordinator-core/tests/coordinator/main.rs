@@ -19,6 +19,7 @@ mod deferred_length;
 mod descriptions;
 #[cfg(not(target_arch = "wasm32"))]
 mod events;
+mod expiry;
 mod faults;
 mod ledger;
 mod openapi;

@@ -193,6 +193,25 @@ fn whoever_asks_for_the_health_asks_storage_once_in_five_seconds() {
 }
 
 #[test]
+fn a_bucket_in_another_region_is_named_by_the_health() {
+    let told = |status: u16, region: &str| {
+        let mut harness = Harness::new();
+        let mut answer = xml(status, "").unwrap();
+        answer
+            .headers_mut()
+            .insert("x-amz-bucket-region", region.parse().unwrap());
+        let health = http::Request::get("/healthz").body(Vec::new()).unwrap();
+        harness.send(health, vec![("HEAD", Ok(answer))]).1
+    };
+    for status in [301, 307, 400] {
+        assert!(told(status, "eu-central-1").contains("S3_REGION"), "{status}");
+    }
+    // The region is the one that is asked for, or it is the key that is refused.
+    assert!(!told(400, "us-east-1").contains("S3_REGION"));
+    assert!(!told(403, "eu-central-1").contains("S3_REGION"));
+}
+
+#[test]
 fn what_storage_refuses_to_create_counts_no_longer() {
     let mut harness = Harness::new();
     let file = json!({"clientRef": "f", "name": "f.bin", "size": PART + 1, "partSize": PART});

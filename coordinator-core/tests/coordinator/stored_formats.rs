@@ -57,6 +57,7 @@ fn uploads_are_read_as_they_were_written() {
     }));
     assert_eq!(upload.deferred_length.unwrap().max_size, 7);
     assert_eq!(upload.file.bucket, None);
+    assert_eq!(upload.latest_expiry_ms, None);
     let mut elsewhere = serde_json::to_value(&upload).unwrap();
     elsewhere["file"]["bucket"] = json!("files-eu");
     keeps::<Upload>(elsewhere.clone());

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::report::Report;
 use crate::{bucket_setup, install, process, workspace};
 
-/// The finding's name.
+/// The findings' names.
 const CHECK: &str = "bucket-profile";
+const LIFECYCLE: &str = "bucket-lifecycle";
 
 /// What the script is told.
 #[derive(Serialize)]
@@ -25,6 +26,9 @@ struct Settings {
     secret_access_key: String,
     session_token: Option<String>,
     try_part_copy: bool,
+    /// For how many days the coordinator keeps an upload at most.
+    #[serde(skip)]
+    days_kept: u32,
 }
 
 /// What it has seen of one bucket.
@@ -43,6 +47,8 @@ enum Seen {
         object_lock: String,
         /// `yes`, or why not.
         part_copy: String,
+        /// After how many days a rule of the bucket ends multipart uploads, where one does.
+        stale_days: Option<u32>,
     },
 }
 
@@ -70,7 +76,9 @@ pub fn examine(endpoint: Option<&str>, try_part_copy: bool, report: &mut Report)
     report.keep_secret(&settings.secret_access_key);
     report.keep_secret(settings.session_token.as_deref().unwrap_or_default());
     match look(&settings) {
-        Ok(seen) => seen.iter().for_each(|seen| tell(seen, report)),
+        Ok(seen) => seen
+            .iter()
+            .for_each(|seen| tell(seen, settings.days_kept, report)),
         Err(error) => report.warning(
             CHECK,
             format!("the buckets could not be looked at: {error:#}"),
@@ -104,6 +112,12 @@ fn settings(endpoint: Option<&str>, try_part_copy: bool) -> Result<Option<Settin
         secret_access_key,
         session_token: told("S3_SESSION_TOKEN"),
         try_part_copy,
+        days_kept: bucket_setup::days_kept(match told("UPLOAD_MAX_LIFETIME_SECONDS") {
+            None => bucket_setup::DEFAULT_MAX_LIFETIME,
+            Some(seconds) => seconds
+                .parse()
+                .context("UPLOAD_MAX_LIFETIME_SECONDS has to be a whole number")?,
+        }),
     }))
 }
 
@@ -127,7 +141,7 @@ fn look(settings: &Settings) -> Result<Vec<Seen>> {
         .collect()
 }
 
-fn tell(seen: &Seen, report: &mut Report) {
+fn tell(seen: &Seen, days_kept: u32, report: &mut Report) {
     match seen {
         Seen::Nothing { bucket, error } => report.failure(
             CHECK,
@@ -139,7 +153,17 @@ fn tell(seen: &Seen, report: &mut Report) {
             versioning,
             object_lock,
             part_copy,
+            stale_days,
         } => {
+            if let Some(days) = stale_days.filter(|days| *days < days_kept) {
+                report.warning(
+                    LIFECYCLE,
+                    format!(
+                        "{bucket}: storage ends multipart uploads after {days} days, the coordinator after up to {days_kept}"
+                    ),
+                    "give the bucket a longer rule (`cargo xtask bucket-setup`), or the coordinator a lower UPLOAD_MAX_LIFETIME_SECONDS",
+                );
+            }
             let profile = format!(
                 "{bucket}: UploadPartCopy: {part_copy}; versioning: {versioning}; Object Lock: {object_lock}"
             );

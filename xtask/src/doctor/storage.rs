@@ -13,7 +13,7 @@ use super::report::Report;
 use super::test_upload::{
     checksum, download, finish, preflight, remove, removed, s3_code, send_part, test_content, test_file,
 };
-use super::{clocks, cors};
+use super::{clocks, cors, local_network};
 
 /// Uploads, reads back and removes a small file. Whether it is worth trying a larger one: storage has taken the small one,
 /// whatever came of it.
@@ -124,6 +124,7 @@ fn send_small(
         return false;
     };
     mixed_content(url, origin, report);
+    local_network::examine(&storage_origin(url), origin, report);
     let sees_pages = preflight(coordinator, url, origin, "storage-cors", report);
     let answer = send_part(coordinator, url, content.to_vec());
     let Some(answer) = stored(answer, url, report) else {

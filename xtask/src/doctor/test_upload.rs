@@ -282,7 +282,7 @@ pub fn removed(check: &'static str, outcome: Result<(), CallError>, report: &mut
         Err(error) => report.warning(
             check,
             format!("what the trial made could not be removed: {}", error.message()),
-            "let the key delete and abort (s3:DeleteObject, s3:AbortMultipartUpload); the coordinator ends open uploads by itself after UPLOAD_TTL_SECONDS",
+            "let the key delete and abort (s3:DeleteObject, s3:AbortMultipartUpload); the coordinator ends open uploads by itself once no part has arrived for UPLOAD_TTL_SECONDS",
         ),
     }
 }

@@ -24,6 +24,8 @@ pub struct Multipart {
     begun_at: String,
     /// The parts' sizes.
     parts: Vec<u64>,
+    /// When they were sent last.
+    sent_at: String,
 }
 
 impl Bucket {
@@ -36,6 +38,7 @@ impl Bucket {
             Some(id) => {
                 if let Some(upload) = self.uploads.get_mut(id) {
                     upload.parts = vec![PART, 1];
+                    upload.sent_at.clone_from(&self.now);
                 }
             }
         }
@@ -99,6 +102,7 @@ impl Bucket {
             key,
             begun_at: self.now.clone(),
             parts: Vec::new(),
+            sent_at: String::new(),
         };
         self.uploads.insert(id.clone(), upload);
         let body = format!(
@@ -124,13 +128,16 @@ impl Bucket {
     }
 
     fn list_parts(&self, upload: &str) -> Response<Vec<u8>> {
-        let Some(Multipart { parts, .. }) = self.uploads.get(upload) else {
+        let Some(Multipart { parts, sent_at, .. }) = self.uploads.get(upload) else {
             return no_such_upload();
         };
         let listed: String = (1..)
             .zip(parts)
             .map(|(number, size)| {
-                format!("<Part><PartNumber>{number}</PartNumber><Size>{size}</Size><ETag>\"e\"</ETag></Part>")
+                format!(
+                    "<Part><PartNumber>{number}</PartNumber><LastModified>{sent_at}</LastModified>\
+                     <Size>{size}</Size><ETag>\"e\"</ETag></Part>"
+                )
             })
             .collect();
         let body = format!("<ListPartsResult><IsTruncated>false</IsTruncated>{listed}</ListPartsResult>");

@@ -9,8 +9,9 @@ use syncsphere_protocol::FileStatus;
 pub const FILES: usize = 3;
 pub const START_MS: i64 = 1_795_521_600_000;
 pub const MINUTE_MS: i64 = 60_000;
-/// Source of both: the variables in `tests/crashes.rs`.
+/// Source of all three: the variables in `tests/crashes.rs`.
 pub const UPLOAD_LIFE_MS: i64 = 3 * 60 * MINUTE_MS;
+pub const MAX_LIFETIME_MS: i64 = UPLOAD_LIFE_MS + 10 * MINUTE_MS;
 pub const URL_LIFE_MS: i64 = 20 * MINUTE_MS;
 
 /// A request about one of a few files. Even ones go in parts, odd ones as one request.
@@ -45,6 +46,8 @@ pub struct Model {
     /// Whether the client certainly has URLs, and whether it certainly sent everything.
     pub granted: bool,
     pub sent: bool,
+    /// When it certainly sent parts last.
+    pub parts_sent_ms: Option<i64>,
 }
 
 #[derive(Debug, Clone)]
@@ -101,11 +104,15 @@ impl ReferenceStateMachine for Reference {
             Step::Pass(ms) => state.now_ms += ms,
             Step::Send(file) => {
                 let now_ms = state.now_ms;
+                let in_parts = file.is_multiple_of(2);
                 let file = &mut state.files[*file];
                 let is_taken = file
                     .begun_ms
                     .is_some_and(|begun_ms| now_ms < begun_ms + URL_LIFE_MS);
                 file.sent |= file.granted && is_taken;
+                if file.granted && is_taken && in_parts {
+                    file.parts_sent_ms = Some(now_ms);
+                }
             }
             Step::Run { ops, .. } => match ops.as_slice() {
                 [(op, None)] => state.certainly(*op),
@@ -197,9 +204,12 @@ impl Models {
                     becomes(index, Some(Uploading), Available);
                 }
                 for file in &mut self.files {
-                    let is_over = file
-                        .begun_ms
-                        .is_some_and(|begun_ms| now_ms >= begun_ms + UPLOAD_LIFE_MS);
+                    // Whose parts have arrived later lives as much longer, up to an end.
+                    let is_over = file.begun_ms.is_some_and(|begun_ms| {
+                        let newest_ms = file.parts_sent_ms.unwrap_or(begun_ms);
+                        let extended_ms = (newest_ms + UPLOAD_LIFE_MS).min(begun_ms + MAX_LIFETIME_MS);
+                        now_ms >= extended_ms
+                    });
                     if is_over && file.may_be.contains(&Some(Uploading)) {
                         file.may_be.insert(Some(Expired));
                     }

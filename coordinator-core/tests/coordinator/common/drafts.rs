@@ -24,6 +24,7 @@ pub fn draft(number: usize, expires_ms: i64) -> UploadDraft {
         part_size: 5 * 1024 * 1024,
         tail: None,
         expires_ms,
+        latest_expiry_ms: None,
         abilities: Default::default(),
         deferred_length: None,
         file: FileDraft {
