@@ -150,6 +150,60 @@ test("what is no longer wanted is not read on, and nothing is said of it", async
   assert.equal(await worker.evaluate(() => globalThis.reads), 1);
 });
 
+/** Large files never answer, and waits are a hundredth as long. What lanes warm up with has 4 MiB. */
+const HUNG = `
+  const { stream } = Blob.prototype;
+  Blob.prototype.stream = function () {
+    if (this.size === 4 * 1024 * 1024) return stream.call(this);
+    return new ReadableStream({ type: "bytes", pull: () => new Promise(() => {}) });
+  };`;
+const HASTY = `
+  const wait = setInterval;
+  globalThis.setInterval = (call, ms) => wait(call, ms / 100);`;
+
+test("a file that never answers keeps its lane from no other, and is told as one that cannot be read", async () => {
+  const said = await page.evaluate(async (script) => {
+    const lane = await openLane({ script });
+    const large = noise(3 * 1024 * 1024);
+    for (const attempt of [1n, 2n])
+      lane.say({ type: "hash", attempt, file: large, offset: 0, length: large.size });
+    lane.say({ type: "hash", attempt: 3n, file: noise(10), offset: 0, length: 10 });
+    await Promise.all([1, 2, 3].map((attempt) => lane.answer(attempt)));
+    return lane.said.map(({ attempt, type, failure, error }) => [attempt, type, failure, error]);
+  }, HUNG + HASTY);
+  const unreadable = ["attemptFailed", "file_unreadable", "TimeoutError"];
+  assert.deepEqual(said, [
+    [3n, "hashed", undefined, undefined],
+    [1n, ...unreadable],
+    [2n, ...unreadable],
+  ]);
+});
+
+test("a reading that hangs is over at once for its lane where it is cancelled", async () => {
+  const said = await page.evaluate(async (script) => {
+    const lane = await openLane({ script });
+    const large = noise(3 * 1024 * 1024);
+    lane.say({ type: "hash", attempt: 1n, file: large, offset: 0, length: large.size });
+    lane.say({ type: "hash", attempt: 2n, file: noise(10), offset: 0, length: 10 });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const before = lane.said.length;
+    lane.say({ type: "cancel", attempt: 1n });
+    const late = new Promise((resolve) => setTimeout(resolve, 5000, "late"));
+    return [before, await Promise.race([late, lane.answer(2).then(({ type }) => type)])];
+  }, HUNG);
+  assert.deepEqual(said, [0, "hashed"]);
+});
+
+test("a file that never answers while it is copied is told as one that cannot be read", async () => {
+  const said = await page.evaluate(async (script) => {
+    const lane = await openLane({ bodies: "memory", script });
+    const request = { method: "PUT", url: `${location.origin}/take`, headers: [], fields: [] };
+    lane.say({ type: "send", attempt: 1n, file: noise(10), offset: 0, length: 10, ...request });
+    return (await lane.answer(1)).failure;
+  }, `${HASTY} Blob.prototype.arrayBuffer = () => new Promise(() => {});`);
+  assert.equal(said, "file_unreadable");
+});
+
 test("a file that is shorter than it was, and one that is gone, are told by name", async () => {
   const said = await page.evaluate(async () => {
     const lane = await openLane();

@@ -60,6 +60,11 @@ impl Retries {
         *self = Self::default();
     }
 
+    /// Whether it has not worked since it failed last.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
     /// It need not be left alone any longer, though its failures count.
     pub(crate) fn end_rest(&mut self) {
         self.until = None;

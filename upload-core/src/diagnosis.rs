@@ -97,7 +97,7 @@ impl Diagnosis {
     pub(crate) fn verdict(&self, length: u64) -> Option<Reason> {
         let is_lasting = |reason: &Reason| match reason {
             Reason::BodyTooLarge { passes } => length > *passes,
-            reason => *reason != Reason::Unreachable,
+            reason => !matches!(reason, Reason::Unreachable | Reason::LocalNetworkBlocked),
         };
         self.found
             .filter(|reason| is_lasting(reason) && self.agreeing >= AGREEING)
@@ -146,11 +146,13 @@ mod tests {
     #[test]
     fn what_may_pass_is_told_and_never_a_verdict() {
         let mut diagnosis = Diagnosis::default();
-        for round in 0..20_u64 {
-            examine(&mut diagnosis, round * 100_000, Some(Reason::Unreachable));
+        for (hour, reason) in (0..).zip([Reason::Unreachable, Reason::LocalNetworkBlocked]) {
+            for round in 0..20_u64 {
+                examine(&mut diagnosis, hour * 3_600_000 + round * 100_000, Some(reason));
+            }
+            assert_eq!(diagnosis.verdict(1), None);
+            assert_eq!(diagnosis.found(), Some(reason));
         }
-        assert_eq!(diagnosis.verdict(1), None);
-        assert_eq!(diagnosis.found(), Some(Reason::Unreachable));
     }
 
     #[test]

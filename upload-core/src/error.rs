@@ -49,6 +49,8 @@ pub enum Reason {
     /// Nobody answers at the address that signed URLs have, while the coordinator finds storage in
     /// order.
     Unreachable,
+    /// The same, and the browser does not let this page into the local network that storage may be in.
+    LocalNetworkBlocked,
     /// Something on the way takes no body as large as a part, such as a load balancer with a limit.
     BodyTooLarge {
         /// The largest body that was seen to pass, in bytes; 0 where none was tried.
@@ -75,6 +77,7 @@ impl Reason {
             Self::CorsMissing => "cors_missing",
             Self::CspBlocked => "csp_blocked",
             Self::Unreachable => "unreachable",
+            Self::LocalNetworkBlocked => "local_network_blocked",
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::WrongRegion => "wrong_region",
             Self::ClockSkewed => "clock_skewed",
@@ -91,8 +94,10 @@ impl Reason {
             Self::CorsMissing,
             Self::CspBlocked,
             Self::Unreachable,
+            Self::LocalNetworkBlocked,
             Self::BodyTooLarge { passes },
             Self::ClockSkewed,
+            Self::WrongRegion,
         ];
         all.into_iter().find(|reason| reason.as_str() == word)
     }

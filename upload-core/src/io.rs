@@ -188,7 +188,7 @@ pub enum Action {
     },
     /// Find out why storage gives this page no answer that can be read; one at a time, answered by
     /// [`Input::Examined`] with one of [`Reason::CorsMissing`], [`Reason::CspBlocked`], [`Reason::Unreachable`],
-    /// [`Reason::BodyTooLarge`], [`Reason::ClockSkewed`], or none of them.
+    /// [`Reason::LocalNetworkBlocked`], [`Reason::BodyTooLarge`], [`Reason::ClockSkewed`], [`Reason::WrongRegion`], or none of them.
     Examine {
         /// A request that was not answered.
         request: PartRequest,

@@ -3,7 +3,8 @@
  *
  * In a browser a panic ends in a trap, and what is put together for its message on the way there is never shown. The
  * standard library comes compiled, so the compiler cannot leave it out; with these bodies gone, wasm-opt does. A panic
- * traps as before, only sooner. The names of source files that such messages are to show become zeros, which compress.
+ * traps as before, only sooner. The texts of such messages, and the names of source files that they are to show, become
+ * zeros, which compress.
  */
 import { readFile, writeFile } from "node:fs/promises";
 
@@ -19,6 +20,33 @@ const MESSAGE = /\bfmt::Debug\b.*::fmt|\bPanicPayload\b|\bfmt\b.*\bbuilders\b/;
 /** The path of a source file, as the compiler writes it where code may panic. */
 const SOURCE = /[\w./-]+\/src\/[\w./-]+\.rs/g;
 
+/** What the standard library's panics say, whole, for other texts stand right beside it. */
+const TEXTS = [
+  "slice index starts at ",
+  "range start index ",
+  "range end index ",
+  " out of range for slice of length ",
+  "copy_from_slice: source slice length (",
+  ") does not match destination slice length (",
+  "Attempted to initialize thread-local while it is being dropped",
+  "internal error: entered unreachable code",
+  "overflow in Duration::new",
+  "overflow when multiplying duration by scalar",
+  "overflow when adding durations",
+  "overflow when subtracting durations",
+  "assertion failed: i < self.len()",
+  "assertion failed: j < self.len()",
+  "Tried to shrink to a larger capacity",
+  "Once instance has previously been poisoned",
+  "one-time initialization may not be performed recursively",
+  "LazyCell instance has previously been poisoned",
+  "capacity overflow",
+  "called `Option::unwrap()` on a `None` value",
+  "attempt to divide by zero",
+  "RefCell already mutably borrowed",
+  "RefCell already borrowed",
+];
+
 const [from, to] = process.argv.slice(2);
 // The order of functions follows their names later.
 binaryen.setDebugInfo(true);
@@ -33,6 +61,9 @@ for (let index = 0; index < module.getNumFunctions(); index++) {
 // Names are the compiler's own affair; should it change them all, this is the place that has to follow.
 if (emptied === 0) throw new Error("no function of a panic was found by its name");
 const binary = Buffer.from(module.emitBinary());
-for (const { 0: path, index } of binary.toString("latin1").matchAll(SOURCE))
-  binary.fill(0, index, index + path.length);
+const erase = (text, at) => binary.fill(0, at, at + text.length);
+for (const { 0: path, index } of binary.toString("latin1").matchAll(SOURCE)) erase(path, index);
+for (const text of TEXTS) {
+  for (let at = binary.indexOf(text); at >= 0; at = binary.indexOf(text, at)) erase(text, at);
+}
 await writeFile(to, binary);

@@ -18,6 +18,8 @@ mod failures;
 mod harness;
 mod hedge;
 #[cfg(test)]
+mod hung_reads_tests;
+#[cfg(test)]
 mod pacing_tests;
 mod planning;
 #[cfg(test)]

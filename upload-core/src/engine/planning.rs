@@ -50,6 +50,8 @@ pub(super) fn granted_plan(size: u64, grant: &UploadGrant) -> Option<PartPlan> {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use syncsphere_protocol::Crc64Nvme;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -99,5 +101,47 @@ mod tests {
         }
         let began = planned(&harness);
         assert!(began.is_some() && began < before, "{began:?} after {before:?}");
+    }
+
+    #[test]
+    fn tiny_files_say_nothing_of_the_speed_of_large_ones() {
+        let planned_after = |tiny: u32| {
+            let mut harness = Harness::with(Config {
+                integrity: false,
+                ..Config::default()
+            });
+            for task in 2..2 + tiny {
+                harness.add(task, 100);
+            }
+            while let Some(attempt) = harness.sending.first().copied() {
+                harness.feed(Input::Stored { attempt });
+            }
+            harness.add(1, 2_000 * MB);
+            let parts = harness.engine.parts(TaskId(1)).expect("it has begun");
+            parts.part_size
+        };
+        assert_eq!(planned_after(20), planned_after(0));
+    }
+
+    #[test]
+    fn large_parts_are_not_read_long_before_they_are_sent() {
+        const GIB: u64 = 1024 * 1024 * 1024;
+        let mut harness = Harness::with(Config {
+            part_size: Some(5 * GIB),
+            ..Config::default()
+        });
+        harness.add(1, 500 * GIB);
+        // As many are read as there can be, and none of them is sent to its end.
+        let mut read = 0;
+        while let Some(attempt) = harness.hashing.pop() {
+            read += 1;
+            harness.feed(Input::Hashed {
+                attempt,
+                checksum: Crc64Nvme::from_u64(0).into(),
+            });
+            harness.pass(Duration::from_millis(100));
+        }
+        let ahead = read - harness.sending.len();
+        assert!((1..=3).contains(&ahead), "{ahead} parts of 5 GiB ahead");
     }
 }

@@ -6,7 +6,7 @@
 
 use syncsphere_protocol::{Checksum, MAX_FILES_PER_INITIATE, PartNumber};
 
-use super::attempts::answer_overdue_at;
+use super::attempts::{answer_overdue_at, read_overdue_at};
 use super::report::{checkpoint_due, progress_due};
 use super::{Engine, TimerReason};
 use crate::error::UploadError;
@@ -26,6 +26,11 @@ const BYTES_AHEAD: u64 = 64 * 1024 * 1024;
 
 /// Parts are hashed and signed this many windows ahead of being sent.
 pub(super) const WINDOWS_AHEAD: usize = 2;
+
+/// But no more bytes of a file than this where its parts are large, as long as there is one for each that is hashed at a time.
+///
+/// Source: own choice; what is read so far ahead has left the system's cache when it is sent, and is read from the disk twice.
+const MOST_BYTES_AHEAD: u64 = 1024 * 1024 * 1024;
 
 /// Parts that are hashed at the same time. Source: measured, see `docs/client.md`; a core hashes
 /// faster than any network sends, and more readers only delay the first part.
@@ -58,6 +63,8 @@ impl Engine {
             // Once it has waited so long for its answer, that is worth showing.
             let overdue = answer_overdue_at(attempt).filter(|at| *at > self.now);
             sooner(&mut timer, overdue, TimerReason::Stalled);
+            let overdue = read_overdue_at(attempt).filter(|at| *at > self.now);
+            sooner(&mut timer, overdue, TimerReason::ReadFile);
         }
         // Without a network, calls wait for its return, not for a time.
         let calls = self.calls.next_send(self.now).filter(|_| self.online);
@@ -251,14 +258,17 @@ impl Engine {
         // What is prepared of small files feeds no large one's share of the requests, nor the reverse.
         let mut ahead = Class::ALL.map(|class| (class, 0));
         let mut priority = None;
-        let mut hashing = self.attempts.len() - self.in_flight();
+        let (mut hashing, slow) = self.reading();
         let is_opening = |upload: &Upload| matches!(upload.phase, Phase::Opening);
         let most_hashing = match self.active_uploads().all(is_opening) {
             true => FIRST_HASHES_AT_ONCE,
             false => HASHES_AT_ONCE,
         };
         let most_ahead = self.window.limit() * WINDOWS_AHEAD;
-        if let Some((task, part)) = self.part_out_of_turn().filter(|_| hashing < most_hashing) {
+        if let Some((task, part)) = self
+            .part_out_of_turn()
+            .filter(|(task, _)| hashing < most_hashing && !slow.contains(task))
+        {
             hashing += 1;
             self.start(task, part, Purpose::Hash);
         }
@@ -271,9 +281,12 @@ impl Engine {
                 self.count_ahead(at, its_priority, &mut ahead);
             }
             at += 1;
-            if !upload.may_hash(self.now) {
+            if !upload.may_hash(self.now) || slow.contains(&task) {
                 continue;
             }
+            let one_at_a_time = upload.reads.has_failed();
+            let large_ahead = (MOST_BYTES_AHEAD / upload.parts.plan().part_size().max(1)) as usize;
+            let most_ahead = most_ahead.min(large_ahead.max(HASHES_AT_ONCE));
             let class = upload.class();
             let Some((_, ahead)) = ahead.iter_mut().find(|(of, _)| *of == class) else {
                 continue;
@@ -300,7 +313,7 @@ impl Engine {
                     upload.parts.set(part, Part::Hashed { checksum: None });
                 }
                 *ahead += 1;
-                may_have = *ahead < most_ahead;
+                may_have = *ahead < most_ahead && !one_at_a_time;
             }
         }
         let mut at = 0;
@@ -308,7 +321,7 @@ impl Engine {
             && let Some((task, upload)) = self.uploads.active_at(at)
         {
             let due = upload.parts.first(Kind::Due);
-            match due.filter(|_| upload.may_hash(self.now)) {
+            match due.filter(|_| upload.may_hash(self.now) && !slow.contains(&task)) {
                 Some(part) => {
                     hashing += 1;
                     self.start(task, part, Purpose::Verify);
@@ -316,6 +329,24 @@ impl Engine {
                 None => at += 1,
             }
         }
+    }
+
+    /// How many parts are being read, but for those that may never be read to their end; and the files that no further part
+    /// is read of meanwhile, because of those or because reading them has failed lately.
+    fn reading(&self) -> (usize, Vec<TaskId>) {
+        let (mut reading, mut slow) = (0, Vec::new());
+        for attempt in self.attempts.values() {
+            let Some(overdue_at) = read_overdue_at(attempt) else {
+                continue;
+            };
+            let is_overdue = overdue_at <= self.now;
+            reading += usize::from(!is_overdue);
+            let upload = self.uploads.get(&attempt.task);
+            if is_overdue || upload.is_some_and(|upload| upload.reads.has_failed()) {
+                slow.push(attempt.task);
+            }
+        }
+        (reading, slow)
     }
 
     /// Counts, for each class, the parts that are prepared of the uploads from here on that have the same priority.

@@ -445,6 +445,8 @@ export type UploadErrorReason =
   | "csp_blocked"
   /** Nobody answers at the address that signed URLs have, while the coordinator finds storage in order. */
   | "unreachable"
+  /** The same, and the person has not let this page into the local network that storage may be in (Local Network Access). */
+  | "local_network_blocked"
   /** Something on the way, such as a load balancer, takes no body as large as a part. */
   | "body_too_large"
   // Behind `storage_refused`

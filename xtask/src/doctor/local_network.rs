@@ -16,7 +16,7 @@ pub fn examine(storage: &str, origin: &str, report: &mut Report) {
         report.warning(
             "local-network",
             format!("{storage} is in a local network and pages of {origin} are not: Chromium asks people before it sends anything there"),
-            "have them allow it, and serve the pages by https; or give S3_PUBLIC_ENDPOINT a public address (docs/errors.md#unreachable)",
+            "have them allow it, and serve the pages by https; or give S3_PUBLIC_ENDPOINT a public address (docs/errors.md#local_network_blocked)",
         );
     }
 }

@@ -13,6 +13,15 @@ import { sendSlice } from "./send-slice.js";
 
 type LaneCommand<Type> = Extract<ToLane, { type: Type }>;
 
+/**
+ * A file of which nothing comes for so long lets others of the lane be read, and after `MOST_SILENCES` such times counts as one that cannot be read, in ms.
+ *
+ * Source: own choice; a drive on the network has woken up by then, and what a cloud drive has to fetch first goes on coming
+ * while the engine waits to read it again.
+ */
+const SILENCE = 10_000;
+const MOST_SILENCES = 4;
+
 /** Puts a lane at the other end of the conductor's port. */
 export function startLane(conductor: MessagePort, bodies: BodySource): void {
   const lane = new Lane((message) => conductor.postMessage(message), bodies);
@@ -28,11 +37,13 @@ export function startLane(conductor: MessagePort, bodies: BodySource): void {
   };
 }
 
+type Reading<T> = (slice: Blob, isWanted: () => boolean) => Promise<T>;
+
 class Lane {
   #post: (message: FromLane) => void;
   #bodies: BodySource;
-  /** The attempts that have not been answered, with their requests; nobody waits for any other. */
-  #pending = new Map<bigint, XMLHttpRequest | undefined>();
+  /** The attempts that have not been answered, with what stops them; nobody waits for any other. */
+  #pending = new Map<bigint, { abort(): void }>();
   /** Slices are hashed one at a time: together they would only all end late. */
   #hashing: Promise<void>;
 
@@ -44,8 +55,9 @@ class Lane {
 
   /** Computes the CRC64NVME or the MD5 of a slice; answered by `hashed`, `digested` or `attemptFailed`. */
   hash(command: LaneCommand<"hash">): void {
-    this.#pending.set(command.attempt, undefined);
-    this.#hashing = this.#hashing.then(() => this.#hash(command));
+    // A reading that hangs keeps no other waiting for long, and none once nobody wants it any more.
+    const passed = new Promise<void>((abort) => this.#pending.set(command.attempt, { abort }));
+    this.#hashing = this.#hashing.then(() => Promise.race([this.#hash(command), passed]));
   }
 
   /** Sends a slice; answered by `sent`, any number of times, then `stored` or `attemptFailed`. */
@@ -55,7 +67,7 @@ class Lane {
     this.#pending.set(attempt, xhr);
     const isWanted = () => this.#pending.has(attempt);
     try {
-      const body = this.#bodies === "memory" ? await copyOf(slice, isWanted) : slice;
+      const body = this.#bodies === "memory" ? await this.#read(attempt, copyOf, slice) : slice;
       if (!isWanted()) return;
       const outcome = await sendSlice(xhr, body, command, {
         report: (loaded) => this.#post({ type: "sent", attempt, loaded }),
@@ -76,21 +88,42 @@ class Lane {
 
   /** Stops an attempt. Nothing more is said of it. */
   cancel(attempt: bigint): void {
-    const xhr = this.#pending.get(attempt);
+    const pending = this.#pending.get(attempt);
     this.#pending.delete(attempt);
-    xhr?.abort();
+    pending?.abort();
   }
 
   async #hash(command: LaneCommand<"hash">): Promise<void> {
     const { attempt, slice, length } = command;
-    const isWanted = () => this.#pending.has(attempt);
-    if (!isWanted()) return;
+    if (!this.#pending.has(attempt)) return;
     try {
       if (slice.size < length) throw new FileChanged("the file is too short");
-      if (command.md5) this.#answer({ type: "digested", attempt, md5: await digestOf(slice, isWanted) });
-      else this.#answer({ type: "hashed", attempt, crc64nvme: await checksumOf(slice, isWanted) });
+      if (command.md5)
+        this.#answer({ type: "digested", attempt, md5: await this.#read(attempt, digestOf, slice) });
+      else this.#answer({ type: "hashed", attempt, crc64nvme: await this.#read(attempt, checksumOf, slice) });
     } catch (error) {
       this.#readFailed(attempt, error);
+    }
+  }
+
+  /** Reads for an attempt, and rejects where nothing more comes of the file. */
+  async #read<T>(attempt: bigint, read: Reading<T>, slice: Blob): Promise<T> {
+    let silences = 0;
+    let watch;
+    const hung = new Promise<never>((_, reject) => {
+      watch = setInterval(() => {
+        if (silences++ > 0) this.#pending.get(attempt)?.abort();
+        if (silences > MOST_SILENCES) reject(new DOMException("", "TimeoutError"));
+      }, SILENCE);
+    });
+    const isWanted = () => {
+      silences = 0;
+      return this.#pending.has(attempt);
+    };
+    try {
+      return await Promise.race([read(slice, isWanted), hung]);
+    } finally {
+      clearInterval(watch);
     }
   }
 

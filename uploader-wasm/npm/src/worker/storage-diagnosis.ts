@@ -28,7 +28,13 @@ const BODY_TIMEOUT = 60_000;
 export interface Finding {
   reason: Extract<
     UploadErrorReason,
-    "cors_missing" | "csp_blocked" | "unreachable" | "body_too_large" | "clock_skewed"
+    | "cors_missing"
+    | "csp_blocked"
+    | "unreachable"
+    | "local_network_blocked"
+    | "body_too_large"
+    | "clock_skewed"
+    | "wrong_region"
   >;
   /** With `body_too_large`: the largest body that passed, in bytes. */
   passes?: number;
@@ -78,8 +84,7 @@ export class StorageDiagnosis {
     if (status < 500 || this.#reported.has(code)) return;
     this.#reported.add(code);
     // A request is not told what is wrong with the set-up; whoever asks for the coordinator's health is.
-    const health = await this.#health();
-    const { detail } = parseProblem((await health?.text().catch(() => "")) ?? "");
+    const detail = await detailOf(await this.#health());
     this.#warn(`the coordinator answered ${status} ${code} (request ${requestId}): ${detail}`);
   }
 
@@ -122,9 +127,11 @@ export class StorageDiagnosis {
     if (!reached) await new Promise((resolve) => setTimeout(resolve, VIOLATION_EVENT_DELAY));
     const origin = url.split("/", 3).join("/");
     if (this.#blockedUrls.some((address) => address.startsWith(origin))) return { reason: "csp_blocked" };
-    // Storage that is down is nobody's wrong set-up, and who answers in its place knows no CORS rules.
-    if (health?.status !== 200) return undefined;
-    if (!reached) return { reason: "unreachable" };
+    // Storage that is down is nobody's wrong set-up, and who answers in its place knows no CORS rules; but for a region, which
+    // the coordinator is told and no page.
+    if (health?.status !== 200)
+      return /S3_REGION/.test(await detailOf(health)) ? { reason: "wrong_region" } : undefined;
+    if (!reached) return { reason: (await isKeptInside()) ? "local_network_blocked" : "unreachable" };
     // R2 judges URLs when a browser asks for permission, and gives no reason that may be read.
     return { reason: probe === "refused" && unsigned === "sent" ? "clock_skewed" : "cors_missing" };
   }
@@ -183,6 +190,25 @@ async function isReached(url: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/**
+ * Whether the person has not let this page into the local network. Only Chromium knows these permissions; the last is what
+ * both were until version 145.
+ *
+ * Source: https://developer.chrome.com/blog/local-network-access
+ */
+async function isKeptInside(): Promise<boolean> {
+  const ask = async (name: string) =>
+    (await navigator.permissions.query({ name: name as PermissionName })).state === "denied";
+  const names = ["local-network", "loopback-network", "local-network-access"];
+  const denied = names.map((name) => ask(name).catch(() => false));
+  return (await Promise.all(denied)).includes(true);
+}
+
+/** What the coordinator's health says is wrong. */
+async function detailOf(health: PlainResponse | undefined): Promise<string> {
+  return parseProblem((await health?.text().catch(() => "")) ?? "").detail;
 }
 
 /** What a problem document says, if it is one; nothing else gets into a log. */
