@@ -26,6 +26,10 @@ pub struct SignPartsRequest {
     /// 1 to 100 parts.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 100)))]
     pub parts: Vec<PartToSign>,
+    /// The whole file's checksum, from a client that knows it by now and is going to complete the upload with it. Storage's
+    /// proof of it then makes the file available even if the client is not heard of again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<Crc64Nvme>,
 }
 
 /// A part that a URL is asked for.

@@ -61,6 +61,9 @@ pub struct NewFile {
     /// headers that announce them, which some do not know and others hold every part to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integrity: Option<Integrity>,
+    /// The whole file's checksum, where the client knows it already; as in a request for URLs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<Crc64Nvme>,
     /// Whether the client can send a form (`method: "POST"` with `fields`). Others get a `PUT`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub forms: bool,

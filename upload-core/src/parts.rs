@@ -344,6 +344,8 @@ impl Parts {
 
     /// The whole file's CRC64NVME, once every part's is known.
     pub(crate) fn whole_crc(&self) -> Option<Crc64Nvme> {
+        // It is read last, so that this costs little before.
+        self.parts.last()?.checksum()?;
         let numbered = self.plan.part_numbers().zip(&self.parts);
         numbered
             .into_iter()

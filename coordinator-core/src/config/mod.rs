@@ -52,6 +52,7 @@ pub const VARIABLES: &[&str] = &[
     "URL_TTL_SECONDS",
     "UPLOAD_TTL_SECONDS",
     "UPLOAD_MAX_LIFETIME_SECONDS",
+    "FINALIZE_AFTER_SECONDS",
     "CHANGES_TTL_SECONDS",
     ORPHAN_UPLOADS.0,
     ORPHAN_UPLOADS.1,
@@ -142,6 +143,8 @@ pub struct Config {
     pub upload_ttl: Duration,
     /// How long an upload in parts lives at most while they arrive; no less than `upload_ttl`.
     pub upload_max_lifetime: Duration,
+    /// How long after its last byte an upload is finalized without its page.
+    pub finalize_after: Duration,
     /// How long changes are kept.
     pub changes_ttl: Duration,
     /// What is done with multipart uploads that no ledger knows.
@@ -217,6 +220,7 @@ impl Config {
             )?,
             upload_ttl,
             upload_max_lifetime,
+            finalize_after: upload_life::finalize_after(&vars)?,
             changes_ttl: vars.seconds(
                 "CHANGES_TTL_SECONDS",
                 "has to be a whole number from 1 to 316224000",
@@ -337,6 +341,11 @@ impl Config {
     /// Life of a presigned URL in milliseconds.
     pub(crate) fn url_ttl_ms(&self) -> i64 {
         milliseconds(self.url_ttl)
+    }
+
+    /// How long after its last byte an upload is finalized without its page, in milliseconds.
+    pub(crate) fn finalize_after_ms(&self) -> i64 {
+        milliseconds(self.finalize_after)
     }
 
     /// How long changes are kept, in milliseconds.

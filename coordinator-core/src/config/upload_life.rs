@@ -18,6 +18,11 @@ const MAX_UPLOAD_TTL_SECONDS: u64 = 366 * 86_400;
 /// Source: own choice. The largest file that `MAX_FILE_SIZE` allows by default takes 50 days at 100 Mbit/s.
 const DEFAULT_UPLOAD_MAX_LIFETIME_SECONDS: u64 = 60 * 86_400;
 
+/// Default time after an upload's last byte at which its page counts as gone, in seconds (10 minutes).
+///
+/// Source: own choice. A page completes within seconds, one whose network comes back within minutes: both do it themselves.
+const DEFAULT_FINALIZE_AFTER_SECONDS: u64 = 600;
+
 /// How long an upload lives unless parts arrive, and how long at most while they do.
 pub(super) fn from_vars(vars: &Vars<'_>) -> Result<(Duration, Duration), ConfigError> {
     let ttl = vars.seconds(
@@ -33,4 +38,14 @@ pub(super) fn from_vars(vars: &Vars<'_>) -> Result<(Duration, Duration), ConfigE
         DEFAULT_UPLOAD_MAX_LIFETIME_SECONDS.max(ttl.as_secs()),
     )?;
     Ok((ttl, most))
+}
+
+/// How long after its last byte an upload is finalized without its page.
+pub(super) fn finalize_after(vars: &Vars<'_>) -> Result<Duration, ConfigError> {
+    vars.seconds(
+        "FINALIZE_AFTER_SECONDS",
+        "has to be a whole number from 1 to 31622400",
+        1..=MAX_UPLOAD_TTL_SECONDS,
+        DEFAULT_FINALIZE_AFTER_SECONDS,
+    )
 }

@@ -69,6 +69,11 @@ impl<S: Store> Ledger<'_, S> {
             } => self.begin(idempotency, drafts, max_bytes),
             Command::Open { opened } => self.open(opened),
             Command::Upload { upload_id } => self.look_up(&upload_id),
+            Command::NoteChecksum {
+                upload_id,
+                crc64nvme,
+                unattended_from_ms,
+            } => self.note_checksum(&upload_id, crc64nvme, unattended_from_ms),
             Command::StartCompletion {
                 upload_id,
                 crc64nvme,
@@ -95,11 +100,13 @@ impl<S: Store> Ledger<'_, S> {
             Command::Extend {
                 upload_id,
                 expires_ms,
-            } => self.extend(&upload_id, expires_ms),
+                look_again_ms,
+            } => self.extend(&upload_id, expires_ms, look_again_ms),
             Command::Expire {
                 upload_id,
                 urls_dead_ms,
-            } => self.expire(&upload_id, urls_dead_ms),
+                look_again_ms,
+            } => self.expire(&upload_id, urls_dead_ms, look_again_ms),
             Command::File { file_id } => self.file(&file_id),
             Command::Files(listing) => self.files(&listing),
             Command::Delete {

@@ -59,6 +59,15 @@ pub enum Command {
         /// Which.
         upload_id: UploadId,
     },
+    /// Write down what the whole of an open upload has to be, so that it can be finalized without its client.
+    NoteChecksum {
+        /// Which.
+        upload_id: UploadId,
+        /// The whole file's checksum.
+        crc64nvme: Crc64Nvme,
+        /// From when on the alarm looks for the whole, in milliseconds since 1970.
+        unattended_from_ms: i64,
+    },
     /// Record that storage is about to be asked to complete the upload.
     StartCompletion {
         /// Which.
@@ -112,6 +121,9 @@ pub enum Command {
         upload_id: UploadId,
         /// When it is given up now, in milliseconds since 1970.
         expires_ms: i64,
+        /// When it is looked after next, as of [`Command::Expire`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        look_again_ms: Option<i64>,
     },
     /// Give an upload up if its time is over.
     Expire {
@@ -119,6 +131,9 @@ pub enum Command {
         upload_id: UploadId,
         /// As for [`Command::Abort`].
         urls_dead_ms: i64,
+        /// When the alarm looks after it next, if its time is not over, in milliseconds since 1970; absent: at its end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        look_again_ms: Option<i64>,
     },
     /// Look a file up.
     File {
@@ -261,6 +276,13 @@ pub struct UploadDraft {
     /// As [`Upload::latest_expiry_ms`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest_expiry_ms: Option<i64>,
+    /// The whole file's checksum, once the client has stated it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<Crc64Nvme>,
+    /// From when on the workspace's alarm looks whether storage holds all of it, in milliseconds since 1970; absent while
+    /// nothing would prove it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unattended_from_ms: Option<i64>,
     /// What else the client said of itself.
     #[serde(default, flatten)]
     pub abilities: Abilities,

@@ -38,7 +38,7 @@ pub struct Job {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum JobKind {
-    /// The upload's time is over.
+    /// The upload's time is over, or its page may have gone after the last byte.
     Expire {
         /// The upload.
         upload_id: UploadId,

@@ -98,6 +98,13 @@ pub struct Upload {
     /// The latest that `expires_ms` is put off to while parts arrive, in milliseconds since 1970; absent where it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest_expiry_ms: Option<i64>,
+    /// The whole file's checksum, once the client has stated it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<Crc64Nvme>,
+    /// From when on the workspace's alarm looks whether storage holds all of it, in milliseconds since 1970; absent while
+    /// nothing would prove it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unattended_from_ms: Option<i64>,
     /// What else the client said of itself.
     #[serde(default, flatten)]
     pub abilities: Abilities,

@@ -104,6 +104,8 @@ impl<S: Store> Ledger<'_, S> {
             tail: draft.tail,
             expires_ms: draft.expires_ms,
             latest_expiry_ms: draft.latest_expiry_ms,
+            crc64nvme: draft.crc64nvme,
+            unattended_from_ms: draft.unattended_from_ms,
             abilities: draft.abilities,
             staging_key: draft.staging_key,
             deferred_length: draft.deferred_length,
@@ -155,8 +157,7 @@ impl<S: Store> Ledger<'_, S> {
         // It stands in the file's record from now on.
         upload.file.metadata = Redacted::default();
         self.store.put_upload(upload)?;
-        self.store
-            .put_job(&Job::expire(&upload.upload_id, upload.expires_ms))?;
+        self.look_after(upload, upload.unattended_from_ms.unwrap_or(upload.expires_ms))?;
         self.record(&file)
     }
 
@@ -165,6 +166,30 @@ impl<S: Store> Ledger<'_, S> {
             Some(upload) => self.upload_reply(upload, None),
             None => Ok(Reply::Missing),
         }
+    }
+
+    pub(super) fn note_checksum(
+        &mut self,
+        id: &UploadId,
+        crc64nvme: Crc64Nvme,
+        unattended_from_ms: i64,
+    ) -> Result<Reply, S::Error> {
+        let Some(mut upload) = self.store.upload(id)? else {
+            return Ok(Reply::Missing);
+        };
+        if upload.phase == UploadPhase::Open {
+            upload.crc64nvme = Some(crc64nvme);
+            upload.unattended_from_ms = Some(unattended_from_ms);
+            self.store.put_upload(&upload)?;
+            self.look_after(&upload, unattended_from_ms)?;
+        }
+        self.upload_reply(upload, None)
+    }
+
+    /// Sets when the alarm looks after an upload next: at its end at the latest.
+    fn look_after(&mut self, upload: &Upload, due_ms: i64) -> Result<(), S::Error> {
+        let due_ms = due_ms.min(upload.expires_ms);
+        self.store.put_job(&Job::expire(&upload.upload_id, due_ms))
     }
 
     pub(super) fn start_completion(
@@ -239,7 +264,12 @@ impl<S: Store> Ledger<'_, S> {
         self.upload_reply(upload, None)
     }
 
-    pub(super) fn extend(&mut self, id: &UploadId, expires_ms: i64) -> Result<Reply, S::Error> {
+    pub(super) fn extend(
+        &mut self,
+        id: &UploadId,
+        expires_ms: i64,
+        look_again_ms: Option<i64>,
+    ) -> Result<Reply, S::Error> {
         let Some(mut upload) = self.store.upload(id)? else {
             return Ok(Reply::Missing);
         };
@@ -249,19 +279,24 @@ impl<S: Store> Ledger<'_, S> {
         if is_open && expires_ms > upload.expires_ms {
             upload.expires_ms = expires_ms;
             self.store.put_upload(&upload)?;
-            self.store.put_job(&Job::expire(id, expires_ms))?;
+            self.look_after(&upload, look_again_ms.unwrap_or(expires_ms))?;
         }
         self.upload_reply(upload, None)
     }
 
-    pub(super) fn expire(&mut self, id: &UploadId, urls_dead_ms: i64) -> Result<Reply, S::Error> {
+    pub(super) fn expire(
+        &mut self,
+        id: &UploadId,
+        urls_dead_ms: i64,
+        look_again_ms: Option<i64>,
+    ) -> Result<Reply, S::Error> {
         let Some(upload) = self.store.upload(id)? else {
             self.store.remove_job(&Job::expire(id, 0).id)?;
             return Ok(Reply::Missing);
         };
         let is_open = !matches!(upload.phase, UploadPhase::Starting | UploadPhase::Ended);
         if is_open && self.now_ms < upload.expires_ms {
-            self.store.put_job(&Job::expire(id, upload.expires_ms))?;
+            self.look_after(&upload, look_again_ms.unwrap_or(upload.expires_ms))?;
             return self.upload_reply(upload, None);
         }
         self.end(id, Ending::Expired, Some(urls_dead_ms))

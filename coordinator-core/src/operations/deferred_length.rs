@@ -97,6 +97,8 @@ fn draft<S, W>(
         tail: None,
         expires_ms,
         latest_expiry_ms: latest_expiry_ms(op, wanted.kind),
+        crc64nvme: None,
+        unattended_from_ms: None,
         abilities: Abilities::default(),
         // These clients send the headers that they know.
         staging_key: match wanted.kind {

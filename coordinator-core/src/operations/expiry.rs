@@ -35,12 +35,13 @@ pub(super) fn expiry_ms<S, W>(
     extended_ms.min(latest_ms).max(upload.expires_ms)
 }
 
-/// Gives an upload up whose time is over, unless parts have arrived lately. Fails where storage does not say: then it is
-/// looked at again.
+/// Gives an upload up whose time is over, unless parts have arrived lately; one whose time is not is looked after again at
+/// `look_again_ms`. Fails where storage does not say: then it is looked at again.
 pub(super) async fn expire<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     workspace: &WorkspaceId,
     upload_id: &UploadId,
+    look_again_ms: Option<i64>,
 ) -> Result<(), ApiError> {
     let look_up = Command::Upload {
         upload_id: upload_id.clone(),
@@ -51,6 +52,7 @@ pub(super) async fn expire<S: Storage, W: Workspaces>(
             let extend = Command::Extend {
                 upload_id: upload_id.clone(),
                 expires_ms,
+                look_again_ms,
             };
             return op.ask(workspace, extend).await.map(drop);
         }
@@ -58,6 +60,7 @@ pub(super) async fn expire<S: Storage, W: Workspaces>(
     let command = Command::Expire {
         upload_id: upload_id.clone(),
         urls_dead_ms: op.urls_dead_ms(),
+        look_again_ms,
     };
     if let Reply::Upload { job: Some(job), .. } = op.ask(workspace, command).await? {
         sweep(op, workspace, &job).await;
@@ -71,11 +74,16 @@ async fn extended_ms<S: Storage, W>(
     op: &OperationContext<'_, S, W>,
     upload: &Upload,
 ) -> Result<i64, ApiError> {
+    let is_over = op.cx.now_ms >= upload.expires_ms;
     let is_open = !matches!(upload.phase, UploadPhase::Starting | UploadPhase::Ended);
     let may_last = upload
         .latest_expiry_ms
         .is_some_and(|latest_ms| latest_ms > op.cx.now_ms);
-    let Some(storage_upload_id) = upload.storage_upload_id.as_ref().filter(|_| is_open && may_last) else {
+    let Some(storage_upload_id) = upload
+        .storage_upload_id
+        .as_ref()
+        .filter(|_| is_over && is_open && may_last)
+    else {
         return Ok(upload.expires_ms);
     };
     let s3 = op.s3(upload.file.bucket.as_ref());

@@ -10,6 +10,7 @@ use super::operation_context::OperationContext;
 use super::sign_parts::{check_parts, is_proven, other_checksums, sign};
 use super::staging::staging_key;
 use super::tickets::ticket_for;
+use super::unattended::unattended_from_ms;
 use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::Principal;
 use crate::ledger::{Abilities, FileDraft, Idempotency, Upload, UploadDraft};
@@ -136,6 +137,7 @@ fn draft<S, W>(
     if by == Integrity::None && !file.parts.iter().all(|part| is_proven(by, part)) {
         return Err(other_checksums(by));
     }
+    let crc64nvme = file.crc64nvme.filter(|_| by == Integrity::Crc64Nvme);
     let content_type = allowed_type(principal, file.content_type.as_deref(), &name)?;
     let file_id = op.cx.file_id(index)?;
     let key = op.object_key(&KeyParts {
@@ -155,6 +157,8 @@ fn draft<S, W>(
         tail: plan.tail(),
         expires_ms: op.cx.now_ms.saturating_add(op.config.upload_ttl_ms()),
         latest_expiry_ms: latest_expiry_ms(op, kind),
+        crc64nvme,
+        unattended_from_ms: crc64nvme.map(|_| unattended_from_ms(op)),
         abilities: Abilities {
             forms: file.forms,
             without_checksums: states_none(file),

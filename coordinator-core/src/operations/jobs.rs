@@ -9,6 +9,7 @@ use super::finalize::{finalize, finalize_all};
 use super::operation_context::OperationContext;
 use super::orphans::{self, OrphanReport};
 use super::reported_parts::ReportedParts;
+use super::unattended::{self, Look};
 use crate::api_error::ApiError;
 use crate::ledger::{Command, Job, JobKind, Reply, Upload, UploadMarker, UploadPhase};
 use crate::ports::{Storage, Workspaces};
@@ -18,10 +19,10 @@ use crate::s3::S3Failure;
 /// stays well within an alarm's 15 minutes, and the next alarm follows at once.
 const JOBS_AT_ONCE: u32 = 20;
 
-/// Requests to storage that one job may take: an upload's parts, its completion, its object and the size of that,
-/// then its abortion, what else there is of it, and its removal. Source: counted in [`resolve_and_expire`]; lists of parts
-/// may have more pages, and what finds no requests left comes back.
-const REQUESTS_OF_A_JOB: u32 = 8;
+/// Requests to storage that one job may take: an upload's parts, three times, its completion, its object and the size of
+/// that, then its abortion, what else there is of it, and its removal. Source: counted in [`resolve_and_expire`]; lists of
+/// parts may have more pages, and what finds no requests left comes back.
+const REQUESTS_OF_A_JOB: u32 = 10;
 
 /// Carries out what is due; gives what was found of uploads that no ledger knows. A job that fails comes back
 /// by itself, later each time.
@@ -122,16 +123,32 @@ async fn resolve<S: Storage, W: Workspaces>(
     workspace: &WorkspaceId,
     upload_id: &UploadId,
 ) -> Result<bool, ApiError> {
+    match look_up(op, workspace, upload_id).await? {
+        Some(upload) => resolve_upload(op, workspace, upload).await,
+        None => Ok(true),
+    }
+}
+
+async fn look_up<S, W: Workspaces>(
+    op: &OperationContext<'_, S, W>,
+    workspace: &WorkspaceId,
+    upload_id: &UploadId,
+) -> Result<Option<Upload>, ApiError> {
     let upload_id = upload_id.clone();
-    let command = Command::Upload {
-        upload_id: upload_id.clone(),
-    };
-    let reply = op.ask(workspace, command).await?;
-    let Reply::Upload { upload, .. } = reply else {
-        return Ok(true);
-    };
+    match op.ask(workspace, Command::Upload { upload_id }).await? {
+        Reply::Upload { upload, .. } => Ok(Some(*upload)),
+        _ => Ok(None),
+    }
+}
+
+async fn resolve_upload<S: Storage, W: Workspaces>(
+    op: &OperationContext<'_, S, W>,
+    workspace: &WorkspaceId,
+    upload: Upload,
+) -> Result<bool, ApiError> {
+    let upload_id = upload.upload_id.clone();
     if is_watched(&upload) {
-        let looked = finalize(op, (*upload).clone(), ReportedParts::default()).await;
+        let looked = finalize(op, upload.clone(), ReportedParts::default()).await;
         return match looked {
             // What nobody tells of is not thrown away for one answer that may not be storage's.
             Err(error) if error.code() == ErrorCode::PartsMissing => absence::is_proven(op, &upload).await,
@@ -140,14 +157,11 @@ async fn resolve<S: Storage, W: Workspaces>(
         };
     }
     if upload.phase == UploadPhase::Open && upload.absent_since_ms.is_some() {
-        return resolve_absence(op, workspace, *upload).await;
+        return resolve_absence(op, workspace, upload).await;
     }
     if let UploadPhase::Completing { .. } = upload.phase {
         let reported = ReportedParts::of_completion(upload.phase);
-        match finalize(op, *upload, reported)
-            .await
-            .map_err(|error| error.code())
-        {
+        match finalize(op, upload, reported).await.map_err(|error| error.code()) {
             Err(code) if code.is_retryable() => return Ok(false),
             // What was stated is not proven, and is not to be forgotten while the upload lasts.
             Err(ErrorCode::ChecksumMismatch) => return Ok(true),
@@ -193,10 +207,18 @@ async fn resolve_and_expire<S: Storage, W: Workspaces>(
     workspace: &WorkspaceId,
     upload_id: &UploadId,
 ) -> Result<(), ApiError> {
-    // A completion on its way goes first, so that no finished file is thrown away. Where its end
-    // cannot be known yet, this job comes back.
-    match resolve(op, workspace, upload_id).await? {
-        true => expire(op, workspace, upload_id).await,
-        false => Ok(()),
+    let mut look_again_ms = None;
+    if let Some(upload) = look_up(op, workspace, upload_id).await? {
+        // What storage holds goes first, so that no finished file is thrown away. Where that
+        // cannot be known yet, this job comes back.
+        if !resolve_upload(op, workspace, upload.clone()).await? {
+            return Ok(());
+        }
+        match unattended::look(op, &upload).await {
+            Look::Unknown => return Ok(()),
+            Look::Over => {}
+            Look::Again(again_ms) => look_again_ms = Some(again_ms),
+        }
     }
+    expire(op, workspace, upload_id, look_again_ms).await
 }

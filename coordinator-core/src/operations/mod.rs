@@ -27,5 +27,6 @@ pub(crate) mod sign_parts;
 mod staging;
 pub(crate) mod storage_health;
 pub(crate) mod tickets;
+mod unattended;
 pub(crate) mod uploads;
 pub(crate) mod uppy;

@@ -66,6 +66,17 @@ impl ReportedParts {
         }
     }
 
+    /// Of a client that has stated what the whole has to be, and no more.
+    pub(super) fn of_whole(crc64nvme: Crc64Nvme) -> Self {
+        Self {
+            whole: Whole {
+                crc64nvme: Some(crc64nvme),
+                md5: None,
+            },
+            ..Self::default()
+        }
+    }
+
     /// Of a client that names the parts of an upload whose size nobody knows.
     pub(super) fn of_parts(parts: &[CompletedPart]) -> Result<Self, ApiError> {
         let mut reported_parts = BTreeMap::new();

@@ -1,12 +1,13 @@
 use std::time::Duration;
 
 use syncsphere_protocol::{
-    Checksum, ErrorCode, Integrity, MAX_PARTS_PER_SIGNING, PartPlan, PartToSign, Redacted, SignPartsReply,
-    SignPartsRequest, SignedPart, StringMap, Timestamp, UploadId, UploadKind, WorkspaceId,
+    Checksum, Crc64Nvme, ErrorCode, Integrity, MAX_PARTS_PER_SIGNING, PartPlan, PartToSign, Redacted,
+    SignPartsReply, SignPartsRequest, SignedPart, StringMap, Timestamp, UploadId, UploadKind, WorkspaceId,
 };
 
 use super::errors::upload_and_file;
 use super::operation_context::OperationContext;
+use super::unattended::unattended_from_ms;
 use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::{Principal, Ticket};
 use crate::ledger::{Command, UploadPhase};
@@ -36,26 +37,54 @@ pub(crate) async fn sign_parts<S, W: Workspaces>(
     {
         return Err(other_checksums(op.config.bucket.checksum));
     }
-    if ticket.kind == UploadKind::Single {
-        require_open(op, &principal.workspace, upload_id).await?;
+    let whole = request
+        .crc64nvme
+        .filter(|_| op.config.bucket.checksum == Integrity::Crc64Nvme);
+    match ticket.kind {
+        UploadKind::Single => require_open(op, &principal.workspace, upload_id, whole).await?,
+        UploadKind::Multipart => {
+            // What is not written down is only that the file could become available without its page.
+            if let Some(crc64nvme) = whole {
+                let note = note_checksum(op, upload_id, crc64nvme);
+                let _ = op.ask(&principal.workspace, note).await;
+            }
+        }
     }
     Ok(SignPartsReply {
         urls: sign(op, &ticket, &request.parts)?,
     })
 }
 
-/// Refuses an upload that has ended, in whichever way.
+/// Refuses an upload that has ended, in whichever way; of any other, writes down what the whole has to be.
 async fn require_open<S, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     workspace: &WorkspaceId,
     upload_id: &UploadId,
+    whole: Option<Crc64Nvme>,
 ) -> Result<(), ApiError> {
-    let upload_id = upload_id.clone();
-    let (upload, _) = upload_and_file(op.ask(workspace, Command::Upload { upload_id }).await?)?;
+    let command = match whole {
+        Some(crc64nvme) => note_checksum(op, upload_id, crc64nvme),
+        None => Command::Upload {
+            upload_id: upload_id.clone(),
+        },
+    };
+    let (upload, _) = upload_and_file(op.ask(workspace, command).await?)?;
     if matches!(upload.phase, UploadPhase::Ended) {
         return Err(ApiError::new(ErrorCode::UploadGone, "the upload has ended"));
     }
     Ok(())
+}
+
+fn note_checksum<S, W>(
+    op: &OperationContext<'_, S, W>,
+    upload_id: &UploadId,
+    crc64nvme: Crc64Nvme,
+) -> Command {
+    Command::NoteChecksum {
+        upload_id: upload_id.clone(),
+        crc64nvme,
+        unattended_from_ms: unattended_from_ms(op),
+    }
 }
 
 /// Whether storage proves what the client states of a part, if it states anything.

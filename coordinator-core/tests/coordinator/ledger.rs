@@ -76,10 +76,12 @@ fn command() -> impl Strategy<Value = fn(usize, i64) -> Command> {
         |index, now_ms| Command::Extend {
             upload_id: upload_id(index),
             expires_ms: now_ms + LIFE_MS,
+            look_again_ms: None,
         },
         |index, now_ms| Command::Expire {
             upload_id: upload_id(index),
             urls_dead_ms: now_ms,
+            look_again_ms: None,
         },
         |index, now_ms| Command::Delete {
             file_id: file_id(index),

@@ -30,6 +30,7 @@ mod released;
 mod sql_store;
 mod storage_calls;
 mod stored_formats;
+mod unattended;
 mod unreadable;
 
 /// A file that is not named here is not run.

@@ -82,6 +82,7 @@ fn end(id: u64, way: u64, now_ms: i64) -> Option<Command> {
         2 => Command::Expire {
             upload_id,
             urls_dead_ms: now_ms,
+            look_again_ms: None,
         },
         3 => Command::Delete {
             file_id: format!("f{id}").parse().unwrap(),

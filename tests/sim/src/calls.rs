@@ -92,14 +92,11 @@ impl Simulation {
                 call,
                 slot,
             } => {
-                let store = self.ledgers.entry(workspace).or_default();
-                let reply = ledger::apply(store, call)
-                    .map(|applied| applied.reply)
-                    .map_err(|_| WorkspaceFailure {
-                        cause: "infallible".to_owned(),
-                    });
+                let store = self.ledgers.entry(workspace.clone()).or_default();
+                let Ok(applied) = ledger::apply(store, call);
                 crate::invariants::feed_is_sound(store);
-                self.answer_port(task, slot, reply);
+                self.ledger_changed(task, workspace, &applied);
+                self.answer_port::<Result<_, WorkspaceFailure>>(task, slot, Ok(applied.reply));
             }
             PortCall::Storage { request, slot } => {
                 let faults = self.scenario.faults;

@@ -82,7 +82,8 @@ struct Shared {
     outbox: RefCell<Vec<Outgoing>>,
 }
 
-type Running = Pin<Box<dyn Future<Output = http::Response<Vec<u8>>>>>;
+/// Gives a response, if it is a request that runs.
+type Running = Pin<Box<dyn Future<Output = Option<http::Response<Vec<u8>>>>>>;
 
 /// The coordinator and its requests under way.
 pub struct Edge {
@@ -106,11 +107,30 @@ impl Edge {
         let coordinator = Rc::clone(&self.coordinator);
         let ports = Ports(Rc::clone(&self.shared));
         let future = async move {
-            coordinator
+            let answered = coordinator
                 .handle(request, context, &ports, &ports, &NoIdentityProviders)
-                .await
+                .await;
+            Some(answered)
         };
         self.running.insert(task, Box::pin(future));
+    }
+
+    /// Lets a workspace's alarm ring.
+    pub fn ring(&mut self, task: u64, workspace: WorkspaceId, context: Context) {
+        let coordinator = Rc::clone(&self.coordinator);
+        let ports = Ports(Rc::clone(&self.shared));
+        let future = async move {
+            coordinator
+                .run_due_jobs(&workspace, &context, &ports, &ports)
+                .await;
+            None
+        };
+        self.running.insert(task, Box::pin(future));
+    }
+
+    /// Whether it has neither ended nor died.
+    pub fn is_running(&self, task: u64) -> bool {
+        self.running.contains_key(&task)
     }
 
     /// Lets a request go on as far as it can; gives its response once it has one, and everything it
@@ -123,7 +143,7 @@ impl Edge {
         let response = match future.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())) {
             Poll::Ready(response) => {
                 self.running.remove(&task);
-                Some(response)
+                response
             }
             Poll::Pending => None,
         };

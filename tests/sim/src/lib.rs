@@ -12,6 +12,8 @@
     reason = "a run is a test: it panics where a promise is broken"
 )]
 
+mod alarm;
+mod alarms;
 mod api;
 mod calls;
 mod content;

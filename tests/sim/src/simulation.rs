@@ -7,6 +7,7 @@ use syncsphere_coordinator_core::ledger::MemoryStore;
 use syncsphere_protocol::{PartRange, WorkspaceId};
 use syncsphere_upload_core::{AttemptId, CallId, Input, PartRequest, TaskState, TransferFailure};
 
+use crate::alarm::Alarm;
 use crate::api;
 use crate::edge::{Edge, Outgoing};
 use crate::page::Page;
@@ -56,6 +57,7 @@ pub(crate) enum Event {
     CallArrives(u32, CallId, u64),
     CallAnswered(u32, CallId, Option<(u16, Vec<u8>)>),
     CallTimesOut(u32, CallId),
+    Alarm(WorkspaceId),
     Port(Box<Outgoing>, bool),
     PortAnswered(u64, Box<dyn FnOnce()>),
 }
@@ -69,6 +71,7 @@ impl Event {
                 | Self::CoordinatorUp
                 | Self::PutArrives(..)
                 | Self::CallArrives(..)
+                | Self::Alarm(..)
                 | Self::Port(..)
                 | Self::PortAnswered(..)
         )
@@ -134,6 +137,7 @@ pub struct Simulation {
     pub(crate) requests: BTreeMap<u64, http::Request<Vec<u8>>>,
     pub(crate) request_count: u64,
     pub(crate) ledgers: BTreeMap<WorkspaceId, MemoryStore>,
+    pub(crate) alarms: BTreeMap<WorkspaceId, Alarm>,
     pub(crate) storage: FakeStorage,
     pub(crate) network_gone: u32,
     pub(crate) storage_down: u32,
@@ -200,6 +204,7 @@ impl Simulation {
             requests: BTreeMap::new(),
             request_count: 0,
             ledgers: BTreeMap::new(),
+            alarms: BTreeMap::new(),
             storage: FakeStorage::new(verifier, scenario.speaks_r2),
             network_gone: 0,
             storage_down: 0,
@@ -319,6 +324,7 @@ impl Simulation {
                     self.call_answered(call, None);
                 }
             }
+            Event::Alarm(workspace) => self.alarm(workspace),
             Event::Port(outgoing, reply_lost) => self.port(*outgoing, reply_lost),
             Event::PortAnswered(task, answer) => {
                 answer();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
-use syncsphere_protocol::{Crc64Nvme, MIN_PART_SIZE};
+use syncsphere_protocol::{Crc64Nvme, MIN_PART_SIZE, Timestamp};
 use syncsphere_upload_core::PartRequest;
 
 use crate::signature::{Verifier, key_of};
@@ -18,6 +18,8 @@ pub struct Object {
     pub crc: Crc64Nvme,
     /// Its ETag, quoted.
     pub etag: String,
+    /// When its first byte arrived, in milliseconds since 1970; 0 for what was assembled.
+    pub arrived_ms: i64,
 }
 
 #[derive(Debug, Clone)]
@@ -47,7 +49,7 @@ pub struct FakeStorage {
     objects: BTreeMap<String, Object>,
     completed: BTreeMap<String, String>,
     counter: u64,
-    /// Whether an expired URL is refused in R2's words instead of AWS's.
+    /// Whether an expired URL is refused in R2's words instead of AWS's, and parts are listed without checksums.
     pub speaks_r2: bool,
 }
 
@@ -93,6 +95,7 @@ impl FakeStorage {
             size: put.length,
             crc: put.crc,
             etag,
+            arrived_ms: put.began_ms,
         };
         match (presigned.query.get("uploadId"), presigned.query.get("partNumber")) {
             (None, None) => {
@@ -214,10 +217,16 @@ impl FakeStorage {
         for (number, part) in page {
             let etag = part.etag.replace('"', "&quot;");
             let size = part.size;
+            let modified = Timestamp::from_unix_millis(part.arrived_ms);
             let _ = write!(
                 body,
-                "<Part><PartNumber>{number}</PartNumber><Size>{size}</Size><ETag>{etag}</ETag></Part>"
+                "<Part><PartNumber>{number}</PartNumber><Size>{size}</Size><ETag>{etag}</ETag><LastModified>{}</LastModified>",
+                modified.as_str()
             );
+            if !self.speaks_r2 {
+                let _ = write!(body, "<ChecksumCRC64NVME>{}</ChecksumCRC64NVME>", part.crc);
+            }
+            body.push_str("</Part>");
         }
         body.push_str("</ListPartsResult>");
         reply(200, body)
@@ -286,7 +295,13 @@ impl FakeStorage {
             return from(error(400, "BadDigest", "the checksum does not match"));
         }
         let etag = format!("\"{:016x}-{}\"", crc.to_u64(), asked.len());
-        self.objects.insert(key.to_owned(), Object { size, crc, etag });
+        let whole = Object {
+            size,
+            crc,
+            etag,
+            arrived_ms: 0,
+        };
+        self.objects.insert(key.to_owned(), whole);
         self.uploads.remove(upload);
         self.completed.insert(upload.to_owned(), key.to_owned());
         completed()

@@ -108,6 +108,45 @@ fn hours_without_a_network_are_survived() {
     assert!(outcome.took < hours + 10_000, "{outcome:?}");
 }
 
+/// Everything is stored; then the coordinator is away until the page is, which comes back after an hour.
+fn abandoned(seed: u64, faults: Faults) -> Scenario {
+    let hour = 3600 * 1000;
+    Scenario {
+        faults,
+        incidents: vec![
+            (1_000, Incident::CoordinatorDown(60_000)),
+            (30_000, Incident::Crash(hour)),
+        ],
+        ..Scenario::calm(seed, vec![100 * MIB, 20 * MIB, 1])
+    }
+}
+
+#[test]
+fn what_is_stored_becomes_available_though_its_page_has_gone() {
+    let outcome = Simulation::run(abandoned(60, Faults::default()));
+    all_available(&outcome);
+    assert!(count(&outcome, "finalized by the alarm") > 0, "{outcome:?}");
+    assert_eq!(count(&outcome, "page crashed"), 1);
+}
+
+#[test]
+fn an_alarm_that_dies_while_it_finalizes_does_so_once_all_the_same() {
+    let faults = Faults {
+        edge_crash: 0.5,
+        storage_failed: 0.2,
+        storage_reply_lost: 0.2,
+        storage_late_error: 0.3,
+        ..Faults::default()
+    };
+    let mut finalized = 0;
+    for seed in 0..40 {
+        let outcome = Simulation::run(abandoned(seed, faults));
+        all_available(&outcome);
+        finalized += count(&outcome, "finalized by the alarm");
+    }
+    assert!(finalized > 20, "{finalized}");
+}
+
 #[test]
 fn urls_are_renewed_when_they_expire() {
     let link = LINKS[4];

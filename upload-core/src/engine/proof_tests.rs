@@ -29,6 +29,8 @@ struct World {
     sent: Vec<PartNumber>,
     /// Sends of these parts break once.
     breaks: Vec<PartNumber>,
+    /// What the requests for URLs say that the whole is.
+    stated: Vec<Option<Crc64Nvme>>,
     /// Completions that find parts missing before one does not.
     refusals: u32,
     ends: Vec<Notice>,
@@ -48,6 +50,7 @@ impl World {
             record,
             sent: Vec::new(),
             breaks: Vec::new(),
+            stated: Vec::new(),
             refusals: 0,
             ends: Vec::new(),
         }
@@ -132,6 +135,7 @@ impl World {
             }
             Call::SignParts { body, .. } => {
                 assert!(body.parts.iter().all(|part| self.proves(part)), "{body:?}");
+                self.stated.push(body.crc64nvme);
                 Reply::Signed(SignPartsReply {
                     urls: body.parts.iter().map(signed).collect(),
                 })
@@ -282,6 +286,17 @@ fn a_file_is_available_only_where_storage_proves_its_checksum() {
         let mut world = World::new(Integrity::Crc64Nvme, record(checksum, "e-3"));
         assert!(is_unproven(world.run()));
     }
+}
+
+#[test]
+fn what_the_whole_is_is_told_with_the_last_part_so_that_the_page_may_go() {
+    let mut world = World::new(Integrity::Crc64Nvme, proven_by_crc());
+    assert!(matches!(world.run(), Notice::Available(_)));
+    let whole = proven_by_crc().checksum.crc64nvme;
+    assert_eq!(world.stated.split_last(), Some((&whole, &[][..])));
+    let mut other = World::new(Integrity::Md5, proven_by_etag());
+    assert!(matches!(other.run(), Notice::Available(_)));
+    assert!(other.stated.iter().all(Option::is_none));
 }
 
 #[test]

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use syncsphere_protocol::{
-    InitiateRequest, MAX_FILES_PER_INITIATE, MAX_PARTS_PER_SIGNING, NewFile, PartToSign, SignPartsRequest,
+    Crc64Nvme, InitiateRequest, MAX_FILES_PER_INITIATE, MAX_PARTS_PER_SIGNING, NewFile, PartToSign,
+    SignPartsRequest,
 };
 
 use super::Engine;
 use super::schedule::WINDOWS_AHEAD;
 use crate::io::{Call, TaskId};
-use crate::part::{Kind, Part};
+use crate::part::{Kind, Part, Verification};
 use crate::pending_calls::CallSubject;
 use crate::queue::Class;
 use crate::time::Moment;
@@ -71,7 +72,8 @@ impl Engine {
                 let parts = take_hashed(upload, room);
                 room -= parts.len();
                 tasks.push(task);
-                files.push(new_file(task, upload, parts));
+                let whole = stated_whole(upload, self.config.read_again);
+                files.push(new_file(task, upload, parts, whole));
             }
             if tasks.is_empty() {
                 return;
@@ -148,6 +150,7 @@ impl Engine {
     /// Asks for URLs, for all hashed parts of an upload at once, before the ready ones run out.
     pub(super) fn sign(&mut self) {
         let limit = self.window.limit();
+        let reads_again = self.config.read_again;
         let mut at = 0;
         while let Some((task, upload)) = self.uploads.active_at_mut(at) {
             at += 1;
@@ -162,7 +165,12 @@ impl Engine {
             }
             let (upload_id, ticket) = (session.upload_id.clone(), session.ticket.clone());
             let parts = take_hashed(upload, MAX_PARTS_PER_SIGNING);
-            let body = SignPartsRequest { ticket, parts };
+            let crc64nvme = stated_whole(upload, reads_again);
+            let body = SignPartsRequest {
+                ticket,
+                parts,
+                crc64nvme,
+            };
             let call = self.call(Call::SignParts { upload_id, body }, CallSubject::Upload(task));
             if let Some(session) = self.uploads.get_mut(&task).and_then(Upload::transferring) {
                 session.signing = Some(call);
@@ -173,6 +181,16 @@ impl Engine {
 
 fn is_opening(upload: &Upload) -> bool {
     !upload.paused && matches!(upload.phase, Phase::Opening)
+}
+
+/// What the whole file has to be, once all of it has been read and is not going to be read again: with that the coordinator
+/// can finalize it without this page.
+fn stated_whole(upload: &Upload, reads_again: bool) -> Option<Crc64Nvme> {
+    let is_settled = !reads_again || upload.class() == Class::Single;
+    // What an earlier page stored has yet to be compared with the file.
+    let is_doubtful = |part: &Part| matches!(part, Part::Stored { verification, .. } if *verification != Verification::Verified);
+    let whole = upload.parts.whole_crc().filter(|_| is_settled)?;
+    (!upload.parts.all().any(is_doubtful)).then_some(whole)
 }
 
 /// Moves up to `most` hashed parts to signing; gives what to ask for.
@@ -204,7 +222,7 @@ pub(super) fn client_ref(task: TaskId) -> String {
     digits
 }
 
-fn new_file(task: TaskId, upload: &Upload, parts: Vec<PartToSign>) -> NewFile {
+fn new_file(task: TaskId, upload: &Upload, parts: Vec<PartToSign>, crc64nvme: Option<Crc64Nvme>) -> NewFile {
     let file = &upload.file;
     NewFile {
         client_ref: client_ref(task),
@@ -218,6 +236,7 @@ fn new_file(task: TaskId, upload: &Upload, parts: Vec<PartToSign>) -> NewFile {
         tail: upload.parts.plan().tail(),
         // The first part tells.
         integrity: None,
+        crc64nvme,
         forms: true,
         parts,
     }

@@ -32,6 +32,7 @@ pub(super) fn calls() -> Calls {
             body: SignPartsRequest {
                 ticket: "t".into(),
                 parts: Vec::new(),
+                crc64nvme: None,
             },
         },
         status: Call::Status {
@@ -202,6 +203,7 @@ pub(super) fn new_file() -> NewFile {
         part_size: Some(16_777_216),
         tail: Some(TAIL),
         integrity: Some(Integrity::None),
+        crc64nvme: Some(crc()),
         forms: true,
         parts: parts_to_sign(),
     }
@@ -219,6 +221,7 @@ pub(super) fn sparse_new_file() -> NewFile {
         part_size: None,
         tail: None,
         integrity: None,
+        crc64nvme: None,
         forms: false,
         parts: Vec::new(),
     }

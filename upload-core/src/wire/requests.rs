@@ -17,6 +17,7 @@ pub(super) fn sign_parts(request: &SignPartsRequest) -> String {
     let mut json = Writer::new();
     json.text("ticket", &request.ticket);
     json.list("parts", &request.parts, part_to_sign);
+    checksum(&mut json, request.crc64nvme);
     json.finish()
 }
 
@@ -84,6 +85,7 @@ fn new_file(json: &mut Writer, file: &NewFile) {
     }
     write_tail(json, file.tail);
     json.text_if_any("integrity", file.integrity.map(Integrity::as_str));
+    checksum(json, file.crc64nvme);
     if file.forms {
         json.boolean("forms", true);
     }

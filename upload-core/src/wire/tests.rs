@@ -77,6 +77,7 @@ fn every_request_is_written_as_serde_reads_and_writes_it() {
     let sign = SignPartsRequest {
         ticket: AWKWARD.into(),
         parts: parts_to_sign(),
+        crc64nvme: Some(crc()),
     };
     let complete = [
         CompleteRequest {

@@ -76,7 +76,14 @@ impl<'a> Coordinator<'a> {
     pub fn sign(&self, grant: &UploadGrant, parts: Vec<PartToSign>) -> Result<Vec<SignedPart>, CallError> {
         let ticket = grant.ticket.clone();
         let path = format!("/v1/uploads/{}/parts", grant.upload_id);
-        let reply: SignPartsReply = self.post(&path, &SignPartsRequest { ticket, parts })?;
+        let reply: SignPartsReply = self.post(
+            &path,
+            &SignPartsRequest {
+                ticket,
+                parts,
+                crc64nvme: None,
+            },
+        )?;
         Ok(reply.urls)
     }
 

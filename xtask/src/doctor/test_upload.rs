@@ -28,6 +28,7 @@ pub fn test_file(content: &[u8], part_size: Option<u64>, checksum: Option<Checks
         part_size,
         tail: None,
         integrity: None,
+        crc64nvme: None,
         forms: true,
         parts: match (checksum, first) {
             (Some(checksum), Ok(part_number)) => vec![PartToSign::new(part_number, Some(checksum))],

@@ -25,6 +25,8 @@ pub fn draft(number: usize, expires_ms: i64) -> UploadDraft {
         tail: None,
         expires_ms,
         latest_expiry_ms: None,
+        crc64nvme: None,
+        unattended_from_ms: None,
         abilities: Default::default(),
         deferred_length: None,
         file: FileDraft {
