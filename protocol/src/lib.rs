@@ -53,7 +53,7 @@ pub use string_map::StringMap;
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use token::{TokenError, TokenReply};
 pub use uploads::{
-    AbortReply, InitiateReply, InitiateRequest, InitiateResult, MAX_FILES_PER_INITIATE, NewFile, StoredPart,
-    UploadGrant, UploadKind, UploadStatus,
+    AbortReply, InitiateReply, InitiateRequest, InitiateResult, MAX_FILES_PER_INITIATE, NewFile, OpenUpload,
+    OpenUploadList, StoredPart, UploadGrant, UploadKind, UploadStatus,
 };
 pub use uppy::{CompanionToken, CompanionTokenRequest, S3Method, S3SignReply, S3SignRequest};

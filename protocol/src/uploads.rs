@@ -250,6 +250,33 @@ pub struct UploadStatus {
     pub file: FileRecord,
 }
 
+/// An upload that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OpenUpload {
+    /// The upload.
+    pub upload_id: UploadId,
+    /// The file as the workspace knows it.
+    pub file: FileRecord,
+    /// When the upload is given up if it has not been completed.
+    pub expires_at: Timestamp,
+}
+
+/// Reply of `GET /v1/uploads`: one page of the subject's own open uploads, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OpenUploadList {
+    /// The uploads of this page; there may be none on one that is not the last.
+    pub uploads: Vec<OpenUpload>,
+    /// By which checksums of parts storage proves content.
+    pub checksum: Integrity,
+    /// Pass it as `cursor` to read on; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
 /// Reply of `DELETE /v1/uploads/{uploadId}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -64,10 +64,11 @@ class Engine {
    */
   async openPage(t, { browser, origin = this.#stack.url, mayComplain, ...parameters } = {}) {
     const page = await (browser ?? (await this.browser())).newPage();
-    const { workspace = this.#stack.workspace(), without = [], options = {}, inline } = parameters;
+    const { workspace = this.#stack.workspace(), without = [], options = {}, inline, token } = parameters;
     const search = new URLSearchParams({ workspace, options: JSON.stringify(options) });
     if (without.length > 0) search.set("without", without.join(","));
     if (inline) search.set("inline", "");
+    if (token) search.set("token", token);
     t.after(async () => {
       // A browser that the test has ended says nothing any more.
       const problems = await page.evaluate(() => globalThis.problems).catch(() => []);
@@ -153,11 +154,18 @@ export async function loads(page, name, bytes) {
   );
 }
 
+/** A guest's token, for pages of one person. */
+export async function guestToken(stack, workspace) {
+  const body = new URLSearchParams({ grant_type: "urn:syncsphere:guest", workspace });
+  return (await (await fetch(`${stack.url}/v1/auth/token`, { method: "POST", body })).json()).access_token;
+}
+
 /** Size and SHA-256 of what storage gives for a file. */
 export async function stored(stack, { workspace }, fileId) {
-  const body = new URLSearchParams({ grant_type: "urn:syncsphere:guest", workspace });
-  const { access_token } = await (await fetch(`${stack.url}/v1/auth/token`, { method: "POST", body })).json();
-  const headers = { accept: "application/json", authorization: `Bearer ${access_token}` };
+  const headers = {
+    accept: "application/json",
+    authorization: `Bearer ${await guestToken(stack, workspace)}`,
+  };
   const link = await (await fetch(`${stack.url}/v1/files/${fileId}/content`, { headers })).json();
   const hash = createHash("sha256");
   let size = 0;

@@ -15,8 +15,7 @@ describe("a file whose page has gone", () => {
       parts.push({ partNumber, crc64nvme: await crc64nvme(partOf(grant, bytes, partNumber)) });
     const body = { ticket: grant.ticket, parts, ...stated };
     const { urls } = await client.ask("POST", `/v1/uploads/${grant.uploadId}/parts`, { body });
-    for (const url of urls)
-      assert.equal((await put(url, partOf(grant, bytes, url.partNumber))).status, 200);
+    for (const url of urls) assert.equal((await put(url, partOf(grant, bytes, url.partNumber))).status, 200);
   }
 
   test("becomes available in parts as in one request, once and for everybody", async () => {
@@ -55,6 +54,9 @@ describe("a file whose page has gone", () => {
     const { urls } = await client.ask("POST", `/v1/uploads/${other.uploadId}/parts`, { body });
     assert.equal((await put(urls[0], partOf(other, bytes, 1))).status, 200);
     await new Promise((resolve) => setTimeout(resolve, 7_000));
-    assert.deepEqual([await status(client, unstated), await status(client, other)], ["uploading", "uploading"]);
+    assert.deepEqual(
+      [await status(client, unstated), await status(client, other)],
+      ["uploading", "uploading"],
+    );
   });
 });

@@ -32,6 +32,16 @@ const SETTINGS = {
   logLevel: "warning",
 };
 
+/** Leaves a script that is imported when it is needed where it is: beside the others. */
+const loadedOnUse = {
+  name: "loaded-on-use",
+  setup(esbuild) {
+    esbuild.onResolve({ filter: /^\.\// }, ({ path: specifier, kind }) =>
+      kind === "dynamic-import" ? { path: specifier, external: true } : undefined,
+    );
+  },
+};
+
 for (const file of [GLUE, WASM]) {
   if (!existsSync(file)) throw new Error(`${file} is missing: run \`cargo xtask build\``);
 }
@@ -65,6 +75,7 @@ async function scripts() {
     ...SETTINGS,
     entryPoints: { index: "src/index.ts", worker: "src/worker/worker.ts" },
     alias: { syncsphere_uploader: GLUE },
+    plugins: [loadedOnUse],
     // wasm-bindgen's script warns of a form of call that is not ours; nothing of ours writes to the console by itself.
     pure: ["console.warn"],
   });
@@ -75,7 +86,7 @@ async function scripts() {
  * uses several entries.
  */
 async function surfaces() {
-  const index = path.join(PACKAGE, "src/index.js");
+  const own = ["index.js", "errors.js"].map((name) => path.join(PACKAGE, "src", name));
   const standOn = (place, ...entryPoints) =>
     build({
       ...SETTINGS,
@@ -86,14 +97,14 @@ async function surfaces() {
         {
           name: "own-entries",
           setup(esbuild) {
-            esbuild.onResolve({ filter: /\/index\.js$/ }, ({ path: specifier, resolveDir }) =>
-              path.join(resolveDir, specifier) === index ? { path: place, external: true } : undefined,
+            esbuild.onResolve({ filter: /\/(index|errors)\.js$/ }, ({ path: specifier, resolveDir }) =>
+              own.includes(path.join(resolveDir, specifier)) ? { path: place, external: true } : undefined,
             );
           },
         },
       ],
     });
-  await standOn("./index.js", "src/files.ts", "src/react.ts", "src/uppy.ts");
+  await standOn("./index.js", "src/files.ts", "src/react.ts", "src/uppy.ts", "src/open-uploads.ts");
   await standOn("../index.js", "src/element/index.ts");
   // It registers the very class of the entry beside it.
   await build({

@@ -48,6 +48,10 @@ pub(super) async fn scoped<S: Storage, W: Workspaces>(
     let ok = StatusCode::OK;
     let id = ids.first().copied().unwrap_or_default();
     match endpoint {
+        Scoped::ListUploads => {
+            let listing = Query::of(&head.uri)?.open_uploads()?;
+            json(ok, &uploads::list_open(op, principal, listing).await?)
+        }
         Scoped::Initiate => {
             let idempotency = idempotency(&head.headers, principal, body)?;
             json(

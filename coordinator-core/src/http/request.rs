@@ -81,6 +81,22 @@ impl Query {
         })
     }
 
+    /// The files whose uploads have not ended, newest first.
+    pub(crate) fn open_uploads(&self) -> Result<Listing, ApiError> {
+        let after = self
+            .text("cursor")
+            .map(|cursor| files::position_of(cursor, false));
+        Ok(Listing {
+            statuses: vec![FileStatus::Uploading],
+            path: None,
+            name_prefix: None,
+            created_from: None,
+            created_before: None,
+            after: after.transpose()?,
+            limit: self.limit()?,
+        })
+    }
+
     pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
         let time = self.text(name).map(str::parse).transpose();
         time.map_err(|_| {

@@ -65,6 +65,7 @@ pub(crate) enum Open {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scoped {
+    ListUploads,
     Initiate,
     CompleteBatch,
     UploadStatus,
@@ -137,7 +138,7 @@ const fn companion(method: Method, template: &'static str, body_limit: usize, co
 }
 
 /// Every endpoint. Of two templates that fit a path the first one counts.
-pub(crate) static ROUTES: [Route; 33] = {
+pub(crate) static ROUTES: [Route; 34] = {
     use Method as M;
     const UPLOAD: &str = "/v1/uploads/{uploadId}";
     const FILE: &str = "/v1/files/{fileId}";
@@ -148,6 +149,7 @@ pub(crate) static ROUTES: [Route; 33] = {
         open(M::GET, "/healthz", NO_BODY, Open::Health),
         open(M::GET, "/.well-known/jwks.json", NO_BODY, Open::Jwks),
         open(M::POST, "/v1/auth/token", MAX_FORM, Open::Token),
+        write(M::GET, "/v1/uploads", NO_BODY, Scoped::ListUploads),
         write(M::POST, "/v1/uploads", MAX_INITIATE, Scoped::Initiate),
         write(
             M::POST,

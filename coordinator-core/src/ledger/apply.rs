@@ -109,6 +109,7 @@ impl<S: Store> Ledger<'_, S> {
             } => self.expire(&upload_id, urls_dead_ms, look_again_ms),
             Command::File { file_id } => self.file(&file_id),
             Command::Files(listing) => self.files(&listing),
+            Command::OpenUploads { owner, listing } => self.open_uploads(&owner, &listing),
             Command::Delete {
                 file_id,
                 urls_dead_ms,

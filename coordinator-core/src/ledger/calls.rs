@@ -8,7 +8,7 @@ use syncsphere_protocol::{
 
 use super::destination_state::{MessageDelivery, MessageResult};
 use super::jobs::{Job, StoredUpload};
-use super::listing::{FilePage, Listing};
+use super::listing::{FilePage, Listing, OpenUploadPage};
 use super::replication::{Delivery, Receipt, RefusedDelivery};
 use super::states::{Abilities, FileDraft, Upload};
 use super::store::StoredFile;
@@ -142,6 +142,13 @@ pub enum Command {
     },
     /// List files.
     Files(Listing),
+    /// List the open uploads of one owner.
+    OpenUploads {
+        /// Whose.
+        owner: Redacted<String>,
+        /// Which files to look among, page by page.
+        listing: Listing,
+    },
     /// Remove an available file.
     Delete {
         /// Which.
@@ -354,6 +361,8 @@ pub enum Reply {
     },
     /// One page of files.
     Files(FilePage),
+    /// One page of open uploads.
+    OpenUploads(OpenUploadPage),
     /// One page of the feed.
     Changes(ChangesPage),
     /// Leased jobs.

@@ -1,12 +1,13 @@
 //! Which files a listing shows, and in which order.
 
-use syncsphere_protocol::{FileRecord, Timestamp};
+use syncsphere_protocol::{FileRecord, OpenUpload, Timestamp};
 
 use super::apply::Ledger;
 use super::calls::Reply;
-use super::listing::{FilePage, FileQuery, FileRange, ListPosition, Listing};
+use super::listing::{FilePage, FileQuery, FileRange, ListPosition, Listing, OpenUploadPage};
 use super::page_budget::{PageBudget, ROWS_AT_ONCE};
 use super::store::{Store, StoredFile};
+use super::store_failure::StoreFailure as _;
 
 /// Rows that a listing by name reads at most for one page while it looks for those of a time.
 ///
@@ -78,8 +79,37 @@ impl Listing {
 }
 
 impl<S: Store> Ledger<'_, S> {
-    /// One page. It may hold fewer files than asked for, or none, and still not be the last.
+    /// One page of the uploads among these files that are this owner's and whose size is known.
+    pub(super) fn open_uploads(&mut self, owner: &str, listing: &Listing) -> Result<Reply, S::Error> {
+        let page = self.file_page(listing)?;
+        let mut uploads = Vec::new();
+        for file in page.files {
+            if file.owner.0 != owner {
+                continue;
+            }
+            let upload = match self.store.upload_of(&file.file_id) {
+                Ok(Some(upload)) => upload,
+                Err(failure) if !failure.is_unreadable_row() => return Err(failure),
+                Ok(None) | Err(_) => continue,
+            };
+            if upload.deferred_length.is_none() {
+                uploads.push(OpenUpload {
+                    upload_id: upload.upload_id,
+                    expires_at: Timestamp::from_unix_millis(upload.expires_ms),
+                    file,
+                });
+            }
+        }
+        let next = page.next;
+        Ok(Reply::OpenUploads(OpenUploadPage { uploads, next }))
+    }
+
     pub(super) fn files(&mut self, listing: &Listing) -> Result<Reply, S::Error> {
+        self.file_page(listing).map(Reply::Files)
+    }
+
+    /// One page. It may hold fewer files than asked for, or none, and still not be the last.
+    fn file_page(&mut self, listing: &Listing) -> Result<FilePage, S::Error> {
         let limit = listing.limit as usize;
         let at_once = match listing.is_searched() {
             true => ROWS_AT_ONCE,
@@ -150,6 +180,6 @@ impl<S: Store> Ledger<'_, S> {
     }
 }
 
-fn page(files: Vec<FileRecord>, next: Option<ListPosition>) -> Reply {
-    Reply::Files(FilePage { files, next })
+fn page(files: Vec<FileRecord>, next: Option<ListPosition>) -> FilePage {
+    FilePage { files, next }
 }

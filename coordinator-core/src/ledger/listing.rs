@@ -1,7 +1,7 @@
 //! What a listing asks for, and what it gives.
 
 use serde::{Deserialize, Serialize};
-use syncsphere_protocol::{FileRecord, FileStatus, Redacted, Timestamp};
+use syncsphere_protocol::{FileRecord, FileStatus, OpenUpload, Redacted, Timestamp};
 
 /// A listing as it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,16 @@ pub enum ListPosition {
 pub struct FilePage {
     /// The files.
     pub files: Vec<FileRecord>,
+    /// Where the next page begins; absent on the last one.
+    pub next: Option<ListPosition>,
+}
+
+/// One page of an owner's open uploads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenUploadPage {
+    /// The uploads.
+    pub uploads: Vec<OpenUpload>,
     /// Where the next page begins; absent on the last one.
     pub next: Option<ListPosition>,
 }

@@ -42,7 +42,7 @@ pub use destination_state::{
 };
 pub use jobs::{Job, JobKind, StoredUpload, Sweep};
 pub use letters::LetterStore;
-pub use listing::{FilePage, FileQuery, FileRange, ListPosition, Listing};
+pub use listing::{FilePage, FileQuery, FileRange, ListPosition, Listing, OpenUploadPage};
 pub use memory::MemoryStore;
 pub use replication::{Delivery, FileSpan, Receipt, RefusedDelivery, Replay, ReplayStage, ReplicationState};
 pub use schema::MIGRATIONS;

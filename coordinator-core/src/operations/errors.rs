@@ -67,6 +67,7 @@ pub(crate) fn unexpected_reply(reply: &Reply) -> ApiError {
         Reply::Upload { .. } => "an upload",
         Reply::File { .. } => "a file",
         Reply::Files(_) => "files",
+        Reply::OpenUploads(_) => "open uploads",
         Reply::Changes(_) => "changes",
         Reply::Jobs { .. } => "jobs",
         Reply::Orphans { .. } => "orphans",

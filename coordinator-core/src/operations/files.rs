@@ -49,7 +49,8 @@ pub(crate) fn position_of(cursor: &str, by_name: bool) -> Result<ListPosition, A
     read().ok_or_else(|| invalid("the cursor is none that this listing has given"))
 }
 
-fn cursor_of(place: &ListPosition) -> Result<String, ApiError> {
+/// A place as the text that stands for it.
+pub(super) fn cursor_of(place: &ListPosition) -> Result<String, ApiError> {
     let json = serde_json::to_vec(place).map_err(|error| internal(error.to_string()))?;
     Ok(URL_SAFE_NO_PAD.encode(json))
 }

@@ -1,18 +1,19 @@
 use syncsphere_protocol::{
-    AbortReply, FileRecord, FileStatus, PartNumber, StoredPart, Timestamp, UploadId, UploadKind,
-    UploadStatus, WorkspaceId,
+    AbortReply, FileRecord, FileStatus, OpenUploadList, PartNumber, StoredPart, Timestamp, UploadId,
+    UploadKind, UploadStatus, WorkspaceId,
 };
 
 use super::cleanup::sweep;
 use super::errors::upload_and_file;
 use super::errors::{no_such_upload, unexpected_reply};
 use super::expiry::expiry_ms;
+use super::files::cursor_of;
 use super::finalize::finalize;
 use super::operation_context::OperationContext;
 use super::reported_parts::ReportedParts;
 use crate::api_error::ApiError;
 use crate::auth::Principal;
-use crate::ledger::{Command, Reply, Upload};
+use crate::ledger::{Command, Listing, Reply, Upload};
 use crate::operations::tickets::ticket_for;
 use crate::ports::{Storage, Workspaces};
 use crate::s3::S3Failure;
@@ -67,6 +68,26 @@ pub(crate) async fn status<S: Storage, W: Workspaces>(
         expires_at: Timestamp::from_unix_millis(expires_ms),
         file,
     })
+}
+
+/// One page of what the subject has open, on whatever machine it was begun.
+pub(crate) async fn list_open<S, W: Workspaces>(
+    op: &OperationContext<'_, S, W>,
+    principal: &Principal,
+    listing: Listing,
+) -> Result<OpenUploadList, ApiError> {
+    let command = Command::OpenUploads {
+        owner: principal.subject.clone(),
+        listing,
+    };
+    match op.ask(&principal.workspace, command).await? {
+        Reply::OpenUploads(page) => Ok(OpenUploadList {
+            uploads: page.uploads,
+            checksum: op.config.bucket.checksum,
+            next_cursor: page.next.as_ref().map(cursor_of).transpose()?,
+        }),
+        other => Err(unexpected_reply(&other)),
+    }
 }
 
 /// Gives an upload up. The second time answers as the first; an upload that was completed before

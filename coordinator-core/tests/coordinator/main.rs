@@ -22,6 +22,7 @@ mod events;
 mod expiry;
 mod faults;
 mod ledger;
+mod open_uploads;
 mod openapi;
 mod outbox;
 mod overload;

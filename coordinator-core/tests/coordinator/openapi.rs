@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 use syncsphere_protocol::{
     AbortReply, ChangesPage, CompanionToken, CompanionTokenRequest, CompleteBatchReply, CompleteBatchRequest,
     CompleteRequest, ContentLink, DatabaseStatus, DeadLetterList, DestinationList, DestinationStatus,
-    FileList, FileRecord, InitiateReply, InitiateRequest, Problem, S3SignReply, S3SignRequest,
-    SignPartsReply, SignPartsRequest, TokenError, TokenReply, UploadStatus,
+    FileList, FileRecord, InitiateReply, InitiateRequest, OpenUploadList, Problem, S3SignReply,
+    S3SignRequest, SignPartsReply, SignPartsRequest, TokenError, TokenReply, UploadStatus,
 };
 
 #[test]
@@ -174,8 +174,12 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
     });
     let mut paths = json!({
         "/v1/auth/token": { "post": token(schemas) },
-        "/v1/uploads": { "post":
-            Operation::new("Open 1 to 100 uploads").with(key.clone())
+        "/v1/uploads": {
+            "get": Operation::new("What the token's subject has open, newest first")
+                .with(cursor.clone())
+                .with(limit.clone())
+                .answers::<OpenUploadList>(schemas).json(schemas),
+            "post": Operation::new("Open 1 to 100 uploads").with(key.clone())
                 .takes::<InitiateRequest>(schemas).answers::<InitiateReply>(schemas).json(schemas) },
         "/v1/uploads/complete": { "post":
             Operation::new("Finalize 1 to 100 uploads")

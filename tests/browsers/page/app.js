@@ -9,6 +9,7 @@ const inline = parameters.has("inline");
 const { Uploader } = await import(inline ? "/uploader/inline.js" : "/uploader/index.js");
 
 async function token() {
+  if (parameters.has("token")) return parameters.get("token");
   const body = new URLSearchParams({ grant_type: "urn:syncsphere:guest", workspace });
   return (await (await fetch("/v1/auth/token", { method: "POST", body })).json()).access_token;
 }
@@ -123,6 +124,12 @@ globalThis.app = {
   elsewhere: () => uploader.elsewhere,
   async continue(uploadId, name) {
     follow(name, await uploader.continue(uploadId, document.querySelector("#files").files[0]));
+  },
+  /** What the person has open, and going on with the first of it with the file that was picked. */
+  openUploads: async () => (await uploader.openUploads()).map(({ file, uploadId }) => [file.name, uploadId]),
+  async continueOpen(name) {
+    const [open] = await uploader.openUploads();
+    follow(name, await uploader.continue(open, document.querySelector("#files").files[0]));
   },
   logged: () => logged,
   /** Collects what the workspace's feed tells from now on. */

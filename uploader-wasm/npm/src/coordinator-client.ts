@@ -1,6 +1,6 @@
 /** Requests that the page itself sends to the coordinator, where no `Uploader` and its workers do. */
 import { callCoordinator, type CoordinatorCall, type Transport } from "./coordinator-fetch.js";
-import { UploadError } from "./index.js";
+import { UploadError } from "./errors.js";
 import type { Failure } from "./messages.js";
 import { callTokenSource, checkToken, checkTransport, resolveEndpoint } from "./options.js";
 import type { UploadErrorCode, UploaderOptions, WorkspaceOptions } from "./types.js";

@@ -292,6 +292,17 @@ export interface InterruptedUpload {
   needsFile: boolean;
 }
 
+/** An upload of the token's subject that has not ended, on whatever machine it was begun. */
+export interface OpenUpload {
+  uploadId: string;
+  /** Its file as the workspace knows it: name, size, folder, metadata. */
+  file: FileRecord;
+  /** When it is given up unless it is completed. */
+  expiresAt: string;
+  /** By which checksums storage proves content. */
+  checksum: "crc64nvme" | "md5" | "none";
+}
+
 /**
  * An upload that another tab, or another `Uploader` of this one, is busy with. It leaves the list when
  * it ends and also when its tab does: then it is among the interrupted ones.

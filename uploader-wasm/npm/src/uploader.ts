@@ -27,6 +27,7 @@ import type {
   Change,
   ChangesOptions,
   InterruptedUpload,
+  OpenUpload,
   Progress,
   Uploadable,
   UploadAllOptions,
@@ -171,6 +172,14 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
   }
 
   /**
+   * What the token's subject has open in the workspace, newest first, on whatever machine it was begun: uploads of this
+   * page and of other tabs too. The script for it is loaded now.
+   */
+  async openUploads(): Promise<OpenUpload[]> {
+    return (await openUploads()).listOpenUploads(this.#options);
+  }
+
+  /**
    * What other tabs are busy with, as of the last `elsewhere` event. Only where uploads are remembered
    * (`persist`), here and there, and once the workers have started.
    */
@@ -192,9 +201,14 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
    * same file: another one ends the task with `file_changed`. Without it the stored handle is reopened,
    * for which the browser may ask the person, so call it from a click.
    *
-   * Rejects with `not_interrupted` or `file_unreadable`.
+   * With one of `openUploads` it goes on with what another browser began, given the file: what storage has of it is read
+   * and compared first, and not sent again. `persist` has to be on.
+   *
+   * Rejects with `not_interrupted`, `file_unreadable` or, of another browser's upload, `file_changed`.
    */
-  async continue(uploadId: string, file?: Blob): Promise<UploadTask> {
+  async continue(upload: string | OpenUpload, file?: Blob): Promise<UploadTask> {
+    if (typeof upload !== "string" && file) await (await openUploads()).adopt(this.#options, upload, file);
+    const uploadId = typeof upload === "string" ? upload : upload.uploadId;
     const found = (await this.#call({ type: "reopen", uploadId })) as ReopenedUpload | undefined;
     if (!found) throw new UploadError(NOT_INTERRUPTED);
     const content = file ?? (await reopenHandle(found.handle));
@@ -415,6 +429,9 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     if (this.#closed) throw new UploadError(CLOSED);
   }
 }
+
+/** Few pages need it. */
+const openUploads = () => import("./open-uploads.js");
 
 interface PendingCall {
   resolve(value: unknown): void;

@@ -114,7 +114,8 @@ export function startWorkerPool(
   };
 }
 
-async function compile({ wasmModule, wasmUrl }: UploaderOptions): Promise<WebAssembly.Module> {
+/** The engine, compiled. Rejects with a `LoadFailure` where something else is in its place. */
+export async function compile({ wasmModule, wasmUrl }: UploaderOptions): Promise<WebAssembly.Module> {
   if (wasmModule) return wasmModule;
   const response = await fetch(wasmUrl ?? new URL("./uploader.wasm", import.meta.url));
   if (!response.ok) throw notThere("the .wasm file", response);
