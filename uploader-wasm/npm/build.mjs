@@ -73,7 +73,7 @@ async function typeScript() {
 async function scripts() {
   await build({
     ...SETTINGS,
-    entryPoints: { index: "src/index.ts", worker: "src/worker/worker.ts" },
+    entryPoints: { index: "src/index.ts", worker: "src/worker/worker.ts", spool: "src/streams/spool.ts" },
     alias: { syncsphere_uploader: GLUE },
     plugins: [loadedOnUse],
     // wasm-bindgen's script warns of a form of call that is not ours; nothing of ours writes to the console by itself.
@@ -104,7 +104,14 @@ async function surfaces() {
         },
       ],
     });
-  await standOn("./index.js", "src/files.ts", "src/react.ts", "src/uppy.ts", "src/open-uploads.ts");
+  await standOn(
+    "./index.js",
+    "src/files.ts",
+    "src/react.ts",
+    "src/uppy.ts",
+    "src/open-uploads.ts",
+    "src/streams.ts",
+  );
   await standOn("../index.js", "src/element/index.ts");
   // It registers the very class of the entry beside it.
   await build({

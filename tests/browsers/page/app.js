@@ -131,6 +131,19 @@ globalThis.app = {
     const [open] = await uploader.openUploads();
     follow(name, await uploader.continue(open, document.querySelector("#files").files[0]));
   },
+  /** Uploads a stream of so many bytes; tells what became of it, with their SHA-256. */
+  async uploadStream(size) {
+    const { interruptedStreams, uploadStream } = await import("/uploader/streams.js");
+    const content = new Blob([noise(size)]);
+    const { done } = uploadStream(uploader, content.stream(), { name: "stream.bin" });
+    const record = await done.catch(({ code }) => ({ code }));
+    if (record.code) return record;
+    return {
+      fileId: record.fileId,
+      sha256: await sha256(content),
+      left: (await interruptedStreams()).length,
+    };
+  },
   logged: () => logged,
   /** Collects what the workspace's feed tells from now on. */
   async listen() {
