@@ -124,19 +124,18 @@ test("a local network that the person keeps the page from is named, and waited f
     halted = false;
   };
   t.after(resume);
+  // A page of this machine is never asked, so its browser is made to answer as others' do.
+  const refuse = () => {
+    const { query } = Permissions.prototype;
+    Permissions.prototype.query = async function (asked) {
+      const status = await query.call(this, asked);
+      return asked.name === "local-network" ? { state: "denied" } : status;
+    };
+  };
+  page.on("worker", (worker) => void worker.evaluate(refuse));
   await page.evaluate(() => {
     globalThis.lines = [];
-    // A page of this machine is never asked, so its browser is made to answer as others' do.
-    const refusal = `
-      const { query } = Permissions.prototype;
-      Permissions.prototype.query = async function (asked) {
-        const status = await query.call(this, asked);
-        return asked.name === "local-network" ? { state: "denied" } : status;
-      };`;
-    const script = (text) => URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-    const both = `import "${script(refusal)}"; import "${location.origin}/uploader/worker.js";`;
-    const createWorker = () => new Worker(script(both), { type: "module" });
-    globalThis.ending = ends({ sizes: [3], lines, createWorker });
+    globalThis.ending = ends({ sizes: [3], lines });
   });
   const told = () => page.evaluate(() => lines.join("\n").includes("storage: local_network_blocked"));
   await until(told, "it is told", SOON);
