@@ -4,13 +4,23 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { FLAGS, chromiumPath } from "../chromium.mjs";
 import { killTree, processTree } from "./processes.mjs";
+import { UNTRUSTED_HOST } from "./untrusted-host.mjs";
 import { DESKTOP, PHONE } from "./viewports.mjs";
+
+/** Longest wait for the browser and for its pages, in ms. Source: own choice, for a busy machine. */
+const LONGEST_WAIT = 120_000;
 
 /** Chromium by Playwright. */
 export class Chromium {
   name = "chromium";
+  untrustedHost = UNTRUSTED_HOST;
   #context;
   #ownProfile;
+
+  /** Every suite needs it: where it is missing, its start says so. */
+  static whyMissing() {
+    return undefined;
+  }
 
   static async launch({ profile, blockSiteData = false, phone = false }) {
     const browser = new Chromium();
@@ -21,7 +31,10 @@ export class Chromium {
     browser.#context = await chromium.launchPersistentContext(folder, {
       executablePath: chromiumPath(),
       headless: true,
-      args: FLAGS,
+      timeout: LONGEST_WAIT,
+      args: [...FLAGS, `--host-resolver-rules=MAP ${UNTRUSTED_HOST} 127.0.0.1`],
+      // Playwright would switch off what people's browsers have.
+      ignoreDefaultArgs: ["--disable-back-forward-cache"],
       ...(phone ? { viewport: PHONE, isMobile: true, hasTouch: true } : { viewport: DESKTOP }),
     });
     browser.version = browser.#context.browser().version();
@@ -51,7 +64,7 @@ class ChromiumPage {
 
   constructor(page) {
     this.#page = page;
-    page.setDefaultTimeout(60_000);
+    page.setDefaultTimeout(LONGEST_WAIT);
     page.on("console", (message) => this.console.push({ level: message.type(), text: message.text() }));
     page.on("pageerror", (error) => this.console.push({ level: "error", text: String(error.stack) }));
   }
@@ -62,6 +75,23 @@ class ChromiumPage {
 
   async reload() {
     await this.#page.reload();
+  }
+
+  async back() {
+    // Playwright would wait for a load, and a page that was kept does not load.
+    await this.#page.evaluate("history.back()");
+  }
+
+  async cover() {
+    const front = await this.#page.context().newPage();
+    await front.bringToFront();
+    return () => front.close();
+  }
+
+  async freeze() {
+    const lifecycle = await this.#page.context().newCDPSession(this.#page);
+    await lifecycle.send("Page.setWebLifecycleState", { state: "frozen" });
+    return () => lifecycle.send("Page.setWebLifecycleState", { state: "active" });
   }
 
   async evaluate(call, ...args) {

@@ -1,4 +1,8 @@
 import { endProcess, spawnGuarded } from "../guard.mjs";
+import { needProgram } from "./programs.mjs";
+
+/** The server: its variable, its usual places, its name. */
+export const DISPLAY_SERVER = ["XVFB", ["/usr/bin/Xvfb"], "Xvfb"];
 
 /**
  * An X display that nobody sees, under a number that nobody else has.
@@ -7,7 +11,7 @@ import { endProcess, spawnGuarded } from "../guard.mjs";
  */
 export async function startDisplay() {
   // It picks a free number itself and tells it on its standard output.
-  const child = spawnGuarded(process.env.XVFB || "Xvfb", [
+  const child = spawnGuarded(needProgram(...DISPLAY_SERVER), [
     "-displayfd",
     "1",
     "-screen",

@@ -1,22 +1,29 @@
-import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { endProcess, spawnGuarded } from "../guard.mjs";
 import { killTree } from "./processes.mjs";
+import { findProgram, missing, needProgram } from "./programs.mjs";
+import { UNTRUSTED_HOST } from "./untrusted-host.mjs";
 import { DESKTOP, PHONE } from "./viewports.mjs";
 
-/** Longest wait for the browser to answer its port, in ms. Source: own choice; a busy machine takes several seconds. */
-const LONGEST_START = 60_000;
+/** Longest wait for the browser to answer its port, in ms. Source: own choice; a busy machine takes tens of seconds. */
+const LONGEST_START = 120_000;
 
 /** Stock Firefox, which speaks WebDriver BiDi itself: <https://w3c.github.io/webdriver-bidi/>. */
 export class Firefox {
   name = "firefox";
+  untrustedHost = UNTRUSTED_HOST;
   #child;
   #connection;
   #ownProfile;
   #pages = new Map();
   #viewport = DESKTOP;
+
+  /** Why there is none here; `undefined` where there is. */
+  static whyMissing() {
+    return findProgram("FIREFOX_BIN", PLACES) ? undefined : missing("FIREFOX_BIN", "Firefox");
+  }
 
   static async launch({ profile, blockSiteData = false, phone = false }) {
     const browser = new Firefox();
@@ -28,7 +35,7 @@ export class Firefox {
       ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`,
     );
     await writeFile(join(folder, "user.js"), lines.join(""));
-    const child = spawnGuarded(firefoxPath(), [
+    const child = spawnGuarded(needProgram("FIREFOX_BIN", PLACES, "Firefox"), [
       ...["--headless", "--no-remote", "--new-instance", "--profile", folder],
       ...[`--width=${DESKTOP.width}`, `--height=${DESKTOP.height}`, "--remote-debugging-port=0"],
     ]);
@@ -95,6 +102,15 @@ class FirefoxPage {
 
   async reload() {
     await this.#ask("browsingContext.reload", { wait: "complete" });
+  }
+
+  async back() {
+    await this.#ask("browsingContext.traverseHistory", { delta: -1 });
+  }
+
+  async cover() {
+    const { context } = await this.#connection.ask("browsingContext.create", { type: "tab" });
+    return () => this.#connection.ask("browsingContext.close", { context });
   }
 
   async evaluate(call, ...args) {
@@ -217,14 +233,8 @@ function listeningAddress(child) {
   });
 }
 
-/** The browser: `FIREFOX_BIN`, else where Linux distributions and macOS put it. */
-function firefoxPath() {
-  const found = [process.env.FIREFOX_BIN, ...USUAL_PLACES].find((path) => path && existsSync(path));
-  if (!found) throw new Error("no Firefox found: install it, or set FIREFOX_BIN to its path");
-  return found;
-}
-
-const USUAL_PLACES = [
+/** `FIREFOX_BIN`, else where Linux distributions and macOS put it. */
+const PLACES = [
   "/usr/bin/firefox-esr",
   "/usr/bin/firefox",
   "/Applications/Firefox.app/Contents/MacOS/firefox",
@@ -241,9 +251,11 @@ const QUIET = {
   "browser.startup.homepage": "about:blank",
   "browser.startup.page": 0,
   "datareporting.policy.dataSubmissionEnabled": false,
+  "dom.security.https_first": false,
   "extensions.systemAddon.update.enabled": false,
   "network.captive-portal-service.enabled": false,
   "network.connectivity-service.enabled": false,
+  "network.dns.localDomains": UNTRUSTED_HOST,
   "remote.active-protocols": 1,
   "services.settings.server": "data:,#",
   "toolkit.telemetry.reportingpolicy.firstRun": false,

@@ -26,6 +26,22 @@ export async function killTree(root) {
   }
 }
 
+/** Stops a process and all that descend from it, as a telephone does with an app in the background; gives what lets them go on. */
+export async function suspendTree(root) {
+  const stopped = new Set();
+  const running = async () => (await processTree(root)).filter((pid) => !stopped.has(pid));
+  // One that was not stopped yet may have started another meanwhile.
+  for (let pids = await running(); pids.length > 0; pids = await running()) {
+    for (const pid of pids) {
+      signal(pid, "SIGSTOP");
+      stopped.add(pid);
+    }
+  }
+  return () => {
+    for (const pid of [...stopped].reverse()) signal(pid, "SIGCONT");
+  };
+}
+
 /** Proportional set size of a process and all that descend from it, in bytes: what they take together. */
 export async function memoryOf(root) {
   let sum = 0;

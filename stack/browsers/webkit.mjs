@@ -1,16 +1,19 @@
-import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { endProcess, spawnGuarded } from "../guard.mjs";
 import { freePorts } from "../ports.mjs";
 import { killTree } from "./processes.mjs";
-import { startDisplay } from "./display.mjs";
+import { DISPLAY_SERVER, startDisplay } from "./display.mjs";
+import { findProgram, missing, needProgram } from "./programs.mjs";
 import { DESKTOP, PHONE } from "./viewports.mjs";
 
 const GUARD = fileURLToPath(new URL("../guard.sh", import.meta.url));
 
 /** Longest wait for the driver to answer, in ms. Source: own choice. */
-const LONGEST_START = 30_000;
+const LONGEST_START = 120_000;
+
+/** Longest wait for a page to load, in ms. Source: own choice, for a busy machine. */
+const LONGEST_LOAD = 120_000;
 
 /** The key of an element in WebDriver's JSON. Source: <https://www.w3.org/TR/webdriver2/#elements>. */
 const ELEMENT = "element-6066-11e4-a52e-4f735466cecf";
@@ -21,6 +24,8 @@ const ELEMENT = "element-6066-11e4-a52e-4f735466cecf";
  */
 export class WebKit {
   name = "webkit";
+  /** It has no setting for names; written in this way, 127.0.0.1 is no address that it trusts. */
+  untrustedHost = "[::ffff:127.0.0.1]";
   #display;
   #driver;
   #address;
@@ -31,6 +36,14 @@ export class WebKit {
   #turn = Promise.resolve();
   #current;
   #viewport = DESKTOP;
+
+  /** Why there is none here; `undefined` where there is. */
+  static whyMissing() {
+    for (const [variable, places, what] of [BROWSER, DRIVER, DISPLAY_SERVER]) {
+      if (!findProgram(variable, places)) return missing(variable, what);
+    }
+    return undefined;
+  }
 
   static async launch({ profile, blockSiteData, phone }) {
     if (profile) throw new Error("MiniBrowser keeps no profile while it is driven");
@@ -52,7 +65,7 @@ export class WebKit {
     // A window and no tab: of a tab that is not in front there is no screenshot.
     const { handle } = await this.#askOf(this.#first, "POST", "/window/new", { type: "window" });
     await this.#askOf(handle, "POST", "/window/rect", this.#viewport);
-    return new WebKitPage((...command) => this.#askOf(handle, ...command));
+    return new WebKitPage(handle, (...command) => this.#askOf(...command));
   }
 
   async kill() {
@@ -76,7 +89,7 @@ export class WebKit {
   async #startDriver() {
     const [port] = await freePorts(1);
     this.#address = `http://127.0.0.1:${port}`;
-    this.#driver = spawnGuarded(process.env.WEBKIT_DRIVER || "WebKitWebDriver", [`--port=${port}`], {
+    this.#driver = spawnGuarded(needProgram(...DRIVER), [`--port=${port}`], {
       env: { ...process.env, ...ENVIRONMENT, DISPLAY: this.#display.name },
     });
     this.pid = this.#driver.pid;
@@ -99,14 +112,14 @@ export class WebKit {
           "webkitgtk:browserOptions": {
             // The driver starts it, so it has to be told itself to end with the driver.
             binary: GUARD,
-            args: [miniBrowserPath(), "--automation"],
+            args: [needProgram(...BROWSER), "--automation"],
           },
         },
       },
     });
     this.#session = sessionId;
     this.version = capabilities.browserVersion;
-    await this.#ask("POST", "/timeouts", { script: 300_000, pageLoad: 60_000 });
+    await this.#ask("POST", "/timeouts", { script: 300_000, pageLoad: LONGEST_LOAD });
     this.#first = this.#current = await this.#ask("GET", "/window");
   }
 
@@ -135,9 +148,11 @@ export class WebKit {
 
 class WebKitPage {
   #ask;
+  #askOf;
 
-  constructor(ask) {
-    this.#ask = ask;
+  constructor(handle, askOf) {
+    this.#askOf = askOf;
+    this.#ask = (...command) => askOf(handle, ...command);
   }
 
   async goto(url) {
@@ -146,6 +161,15 @@ class WebKitPage {
 
   async reload() {
     await this.#ask("POST", "/refresh", {});
+  }
+
+  async back() {
+    await this.#ask("POST", "/back", {});
+  }
+
+  async cover() {
+    const { handle } = await this.#ask("POST", "/window/new", { type: "tab" });
+    return () => this.#askOf(handle, "DELETE", "/window");
   }
 
   async evaluate(call, ...args) {
@@ -184,18 +208,19 @@ class WebKitPage {
   }
 }
 
-/** The browser: `WEBKIT_BIN`, else where Debian puts it. */
-function miniBrowserPath() {
-  const found = [process.env.WEBKIT_BIN, ...USUAL_PLACES].find((path) => path && existsSync(path));
-  if (!found) throw new Error("no WebKitGTK MiniBrowser found: install it, or set WEBKIT_BIN to its path");
-  return found;
-}
-
-const USUAL_PLACES = [
-  "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser",
-  "/usr/lib/aarch64-linux-gnu/webkit2gtk-4.1/MiniBrowser",
-  "/usr/libexec/webkit2gtk-4.1/MiniBrowser",
+/** The browser: `WEBKIT_BIN`, else where Debian and Fedora put it. */
+const BROWSER = [
+  "WEBKIT_BIN",
+  [
+    "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser",
+    "/usr/lib/aarch64-linux-gnu/webkit2gtk-4.1/MiniBrowser",
+    "/usr/libexec/webkit2gtk-4.1/MiniBrowser",
+  ],
+  "WebKitGTK MiniBrowser",
 ];
+
+/** Its driver. */
+const DRIVER = ["WEBKIT_DRIVER", ["/usr/bin/WebKitWebDriver"], "WebKitWebDriver"];
 
 /** Root has no sandbox, and every page we open is our own; no graphics card, no accessibility bus. */
 const ENVIRONMENT = {

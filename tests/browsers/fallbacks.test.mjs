@@ -1,6 +1,7 @@
 // Browsers that lack something, or refuse it: uploads work without it, in every engine.
 
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { beforeEach } from "node:test";
 import {
   arrives,
@@ -15,7 +16,8 @@ import {
 
 const MIB = 1024 * 1024;
 
-const stack = useSite();
+/** At other addresses than localhost the coordinator takes none that everybody knows. */
+const stack = useSite({ vars: { AUTH_SIGNING_KEY: randomBytes(32).toString("base64") } });
 
 beforeEach(() => stack.proxy.behave());
 
@@ -80,6 +82,14 @@ inEachEngine(stack, (engine, test) => {
     };
     assert.ok(await page.evaluate(isBlocked), "site data are not blocked");
     await works(page, [KEPT_NOWHERE]);
+  });
+
+  test("uploads work where the page has no secure context", {}, async (t) => {
+    const { untrustedHost } = await engine.browser();
+    const page = await engine.openPage(t, { origin: stack.url.replace("localhost", untrustedHost) });
+    const has = await page.evaluate(() => ({ secure: isSecureContext, locks: "locks" in navigator }));
+    assert.deepEqual(has, { secure: false, locks: false });
+    await works(page);
   });
 
   test("uploads work below a service worker that answers every request", {}, async (t) => {

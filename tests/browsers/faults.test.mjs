@@ -3,10 +3,13 @@
 import assert from "node:assert/strict";
 import { appendFile, copyFile, open, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { beforeEach } from "node:test";
-import { arrives, inEachEngine, loads, reaches, stored, until, upload, useSite } from "./harness.mjs";
+import { arrives, ends, inEachEngine, loads, reaches, stored, until, upload, useSite } from "./harness.mjs";
 
 const MIB = 1024 * 1024;
 const PART = 5 * MIB;
+
+/** Bytes a second for a file of eight parts, of which some are left when a busy machine has noticed that the first is sent. */
+const SLOW = 4 * MIB;
 
 const stack = useSite();
 
@@ -62,7 +65,7 @@ inEachEngine(stack, (engine, test) => {
   test("a storage that is down is waited for", {}, async (t) => {
     const page = await engine.openPage(t);
     const file = await stack.file("patient.bin", 8 * PART);
-    stack.proxy.shape({ total: 10 * MIB });
+    stack.proxy.shape({ total: SLOW });
     await upload(page, file);
     await loads(page, file.name, PART);
     await stack.proxy.halt();
@@ -79,7 +82,7 @@ inEachEngine(stack, (engine, test) => {
         const retry = { maxAttempts: 3, baseDelay: 50, maxDelay: 100 };
         const page = await engine.openPage(t, { options: { integrity, retry } });
         const file = await stack.file("under way.bin", 8 * PART);
-        stack.proxy.shape({ total: 4 * MIB });
+        stack.proxy.shape({ total: SLOW });
         await upload(page, file);
         await loads(page, file.name, PART);
         await change(file.path);
@@ -93,7 +96,7 @@ inEachEngine(stack, (engine, test) => {
     test(`a file that ${edit} is never finalized torn`, {}, async (t) => {
       const page = await engine.openPage(t);
       const file = await stack.file("edited.bin", 8 * PART);
-      stack.proxy.shape({ total: 10 * MIB });
+      stack.proxy.shape({ total: SLOW });
       await upload(page, file);
       await loads(page, file.name, PART);
       const other = await change(file.path);
@@ -128,14 +131,7 @@ inEachEngine(stack, (engine, test) => {
   /** What was finalized is one file, as it was at some moment; otherwise the upload says that it changed. */
   async function onlyWhole(t, page, ...files) {
     const [file] = files;
-    const seen = await until(
-      async () => {
-        const seen = await page.evaluate((name) => app.look(name), file.name);
-        return (seen.fileId !== undefined || seen.code !== undefined) && seen;
-      },
-      "the upload ends",
-      120_000,
-    );
+    const seen = await ends(page, file.name);
     t.diagnostic(`${seen.state} ${seen.code ?? ""}`);
     if (seen.state !== "available") return assert.equal(seen.code, "file_changed");
     const { sha256 } = await stored(stack, page, seen.fileId);

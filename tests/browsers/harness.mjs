@@ -5,17 +5,33 @@ import { createHash } from "node:crypto";
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { ENGINE_NAMES, launchBrowser } from "../../stack/browsers/index.mjs";
-import { until, useStack } from "../browser/harness.mjs";
+import { ENGINE_NAMES, launchBrowser, whyMissing } from "../../stack/browsers/index.mjs";
+import { until as untilBefore, useStack } from "../browser/harness.mjs";
 
-export { ENGINE_NAMES, launchBrowser, until };
+export { ENGINE_NAMES, launchBrowser, whyMissing };
 
 const DEMO = fileURLToPath(new URL("../../demo-site/dist", import.meta.url));
 const PAGE = fileURLToPath(new URL("./page", import.meta.url));
 
 /** Where suites leave what a person should look at. */
 export const ARTIFACTS = fileURLToPath(new URL("./artifacts/", import.meta.url));
+
+/**
+ * Longest wait in which nothing that is waited for moves, in ms. Source: own choice: a quiet machine takes a few seconds at
+ * the most, one whose processors a dozen other programs want, ten times as long.
+ */
+const PATIENCE = 120_000;
+
+/**
+ * Longest time for one test, in ms. Source: own choice: only what neither moves nor ends should meet it; 1 GiB at 2 MB/s
+ * does not.
+ */
+const LONGEST_TEST = 600_000;
+
+/** Waits until `look` gives something true, and returns that. */
+export const until = (look, what) => untilBefore(look, what, PATIENCE);
 
 /** Storage, coordinator, and a site that has the demo page and ours; `options` as for `useStack`. */
 export function useSite(options) {
@@ -24,7 +40,8 @@ export function useSite(options) {
 
 /**
  * Registers tests for each engine; `register` gets the engine and a function like node's `test`, whose options may have
- * `cannot`: engines by name that cannot do this, with the reason, which are skipped by that.
+ * `cannot`: engines by name that cannot do this, with the reason, which are skipped by that; so is all of an engine that is
+ * not installed.
  * `SYNCSPHERE_ENGINES` (names with commas between) chooses some.
  */
 export function inEachEngine(stack, register) {
@@ -32,9 +49,10 @@ export function inEachEngine(stack, register) {
   for (const name of chosen) {
     describe(name, () => {
       const engine = new Engine(name, stack);
+      const missing = whyMissing(name);
       after(() => engine.close());
       register(engine, (title, { cannot = {}, ...options }, run) =>
-        test(`${title} (${name})`, { skip: cannot[name], ...options }, run),
+        test(`${title} (${name})`, { skip: missing ?? cannot[name], timeout: LONGEST_TEST, ...options }, run),
       );
     });
   }
@@ -85,17 +103,21 @@ class Engine {
       await page.reload();
       await ready(page);
     };
+    page.away = () => page.goto(`${origin}/check/away.html`);
+    page.comeBack = async () => {
+      await page.back();
+      await ready(page);
+    };
     await page.open();
     return page;
   }
 }
 
 async function ready(page) {
+  const look = () => ["ready" in document.documentElement.dataset, globalThis.problems ?? []];
   await until(async () => {
-    const [isReady, problems] = await page.evaluate(() => [
-      "ready" in document.documentElement.dataset,
-      globalThis.problems ?? [],
-    ]);
+    // While one page gives way to another, an engine may have none to ask.
+    const [isReady, problems] = await page.evaluate(look).catch(() => [false, []]);
     assert.deepEqual(problems, [], "the page does not start");
     return isReady;
   }, "the page is ready");
@@ -128,30 +150,46 @@ export async function upload(page, ...files) {
   await page.evaluate(() => app.uploadPicked());
 }
 
+/**
+ * Waits until an upload is seen to be so, for as long as it moves at all, and tells what was seen of it; `meanwhile` is
+ * called again and again.
+ */
+export async function sees(page, name, what, isSo, meanwhile = () => {}) {
+  let before;
+  let deadline = Date.now() + PATIENCE;
+  for (;;) {
+    const seen = await page.evaluate((name) => app.look(name), name);
+    if (seen && isSo(seen)) return seen;
+    const shown = JSON.stringify(seen);
+    if (shown !== before) deadline = Date.now() + PATIENCE;
+    if (Date.now() > deadline) throw new Error(`waited in vain until ${name} ${what}: ${shown}`);
+    before = shown;
+    await meanwhile();
+    await delay(20);
+  }
+}
+
+/** Whether an upload has ended, however, and has told its record or its error, which come right after the state. */
+const hasEnded = ({ fileId, code }) => fileId !== undefined || code !== undefined;
+
+/** Waits until an upload has ended, and tells what was seen of it. */
+export async function ends(page, name, meanwhile) {
+  return await sees(page, name, "has ended", hasEnded, meanwhile);
+}
+
 /** Waits until an upload is in this state, and tells what was seen of it; fails at once where it ends in another. */
-export async function reaches(page, name, state, timeout = 120_000) {
-  const seen = await until(
-    async () => {
-      const seen = await page.evaluate((name) => app.look(name), name);
-      const hasEnded = ["available", "failed", "aborted"].includes(seen?.state);
-      // The record or the error comes right after the state.
-      const isTold = !hasEnded || seen.fileId !== undefined || seen.code !== undefined;
-      return (seen?.state === state || hasEnded) && isTold && seen;
-    },
-    `${name} is ${state}`,
-    timeout,
-  );
+export async function reaches(page, name, state) {
+  const isThere = (seen) => hasEnded(seen) || (seen.state === state && !ENDS.includes(state));
+  const seen = await sees(page, name, `is ${state}`, isThere);
   assert.equal(seen.state, state, JSON.stringify(seen));
   return seen;
 }
 
+const ENDS = ["available", "failed", "aborted"];
+
 /** Waits until so many bytes of an upload are on their way. */
 export async function loads(page, name, bytes) {
-  await until(
-    () => page.evaluate((name, bytes) => app.look(name)?.loaded >= bytes, name, bytes),
-    `${name} loads ${bytes} bytes`,
-    120_000,
-  );
+  await sees(page, name, `has loaded ${bytes} bytes`, ({ loaded }) => loaded >= bytes);
 }
 
 /** A guest's token, for pages of one person. */
