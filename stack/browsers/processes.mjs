@@ -26,12 +26,19 @@ export async function killTree(root) {
   }
 }
 
-/** Stops a process and all that descend from it, as a telephone does with an app in the background; gives what lets them go on. */
+/**
+ * Stops a process and all that descend from it, as a telephone does with an app in the background, and waits until they stand
+ * still; gives what lets them go on.
+ */
 export async function suspendTree(root) {
   const stopped = new Set();
-  const running = async () => (await processTree(root)).filter((pid) => !stopped.has(pid));
+  const moving = async () => {
+    const pids = await processTree(root);
+    const states = await Promise.all(pids.map(stateOf));
+    return pids.filter((_, at) => !"TZX".includes(states[at]));
+  };
   // One that was not stopped yet may have started another meanwhile.
-  for (let pids = await running(); pids.length > 0; pids = await running()) {
+  for (let pids = await moving(); pids.length > 0; pids = await moving()) {
     for (const pid of pids) {
       signal(pid, "SIGSTOP");
       stopped.add(pid);
@@ -62,6 +69,11 @@ function signal(pid, name) {
 
 /** One that has ended and was not asked for its exit code does nothing any more. */
 async function isRunning(pid) {
+  return !"ZX".includes(await stateOf(pid));
+}
+
+/** One letter, as proc_pid_stat(5) has them; X for one that is gone. */
+async function stateOf(pid) {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  return stat !== "" && !/^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
+  return stat === "" ? "X" : stat[stat.lastIndexOf(")") + 2];
 }

@@ -18,7 +18,7 @@ import {
 const MIB = 1024 * 1024;
 
 // Far below the largest file, above what requests, lanes and a busy garbage collector keep. Source: own measurements.
-const MOST_GROWTH = 400 * MIB;
+const MOST_GROWTH = 200 * MIB;
 
 // In ms; a look at the memory costs the browser some of its time.
 const BETWEEN_LOOKS = 500;

@@ -10,10 +10,10 @@ pub(crate) struct Options {
     pub config: Config,
 }
 
-/// Most bytes of parts that are held in memory while they are sent.
+/// Most bytes of parts that are held in memory while they are sent: six of 6 MiB, one for each connection.
 ///
-/// Source: measured, see `docs/browsers.md`.
-const MAX_MEMORY_BODIES: u64 = 64 * 1024 * 1024;
+/// Source: measured, see `docs/browsers.md`: WebKit holds each of them more than twice.
+const MAX_MEMORY_BODIES: u64 = 36 * 1024 * 1024;
 
 impl Options {
     /// Reads them; refuses what the page should have refused.

@@ -11,8 +11,12 @@ impl Engine {
     /// How a file that begins now is cut into parts.
     pub(super) fn plan(&self, size: u64) -> Result<PartPlan, InvalidPlan> {
         let wished = self.config.part_size.into_iter().chain(self.largest_body).min();
-        let (rate, most) = (self.connection_rate, self.pacer.largest_part());
-        plan(size, self.expected_connections(), wished, rate, most, self.tails)
+        let connections = self.expected_connections();
+        // Where bodies are bounded, parts are so small that every connection has one.
+        let body = self.config.max_in_flight_bytes;
+        let body = body.map(|most| most / u64::from(connections.max(1)));
+        let most = self.pacer.largest_part().into_iter().chain(body).min();
+        plan(size, connections, wished, self.connection_rate, most, self.tails)
     }
 
     /// Requests that will carry a new file's parts at a time, as far as can be told.
@@ -55,7 +59,7 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    use crate::config::Config;
+    use crate::config::{Concurrency, Config};
     use crate::engine::harness::Harness;
     use crate::io::{Input, TaskId};
 
@@ -79,6 +83,23 @@ mod tests {
             read + sent,
             "and none was cut while it was read"
         );
+    }
+
+    #[test]
+    fn bounded_bodies_leave_no_connection_without_a_part() {
+        const MOST: u64 = 36 * 1024 * 1024;
+        for size in [40 * MB, 2_000 * MB, 20_000 * MB] {
+            let mut harness = Harness::with(Config {
+                concurrency: Concurrency::Fixed(6),
+                integrity: false,
+                max_in_flight_bytes: Some(MOST),
+                ..Config::default()
+            });
+            harness.add(1, size);
+            let part_size = harness.engine.parts(TaskId(1)).map(|parts| parts.part_size);
+            assert!(part_size.is_some_and(|size| 6 * size <= MOST), "{part_size:?}");
+            assert_eq!(harness.sending.len(), 6, "of {size} bytes");
+        }
     }
 
     #[test]

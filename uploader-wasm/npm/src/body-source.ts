@@ -4,8 +4,8 @@ import type { BodySource } from "./messages.js";
  * Where the bodies of requests come from in this browser.
  *
  * The file itself is faster and leaner, but WebKit may never end a request whose body is backed by a
- * file, although the server has answered; a `Blob` of bytes in memory ends. It is no `ArrayBuffer`,
- * which other browsers send many times slower. Every browser on WebKit names Apple as its vendor, and
+ * file, although the server has answered; an `ArrayBuffer` ends, which other browsers send many times
+ * slower. Every browser on WebKit names Apple as its vendor, and
  * only a page can ask, for workers have no `navigator.vendor`.
  *
  * It cannot be tried out instead: `docs/browsers.md` says why.

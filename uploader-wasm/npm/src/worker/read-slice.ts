@@ -57,14 +57,22 @@ export async function warmUp(isBusy: () => boolean): Promise<void> {
 }
 
 /**
- * A copy of a slice that needs its file no more. It is put together from chunks that the browser keeps, so that the
- * worker's own memory holds one at a time. `isWanted` and failures as with `checksumOf`.
+ * A copy of a slice that needs its file no more: no `Blob`, for WebKit holds those twice, and until it collects garbage.
+ * `isWanted` and failures as with `checksumOf`.
  */
-export async function copyOf(slice: Blob, isWanted: () => boolean): Promise<Blob> {
-  const copies: Blob[] = [];
-  for (let at = 0; at < slice.size && isWanted(); at += CHUNK_SIZE)
-    copies.push(new Blob([await read(slice, at)]));
-  return new Blob(copies);
+export async function copyOf(slice: Blob, isWanted: () => boolean): Promise<ArrayBuffer> {
+  const copy = new Uint8Array(slice.size);
+  for (let at = 0; at < copy.length && isWanted(); at += CHUNK_SIZE) {
+    const chunk = await read(slice, at);
+    copy.set(chunk, at);
+    giveBack(chunk.buffer);
+  }
+  return copy.buffer;
+}
+
+/** Ends a buffer that nobody needs any more; older browsers keep its memory until they collect garbage. */
+export function giveBack(buffer: ArrayBuffer & { transfer?(length: number): unknown }): void {
+  buffer.transfer?.(0);
 }
 
 /**
@@ -126,7 +134,8 @@ async function* streamed(slice: Blob): AsyncGenerator<Uint8Array<ArrayBuffer>, v
       if (done) return;
       at += value.length;
       yield value;
-      if (value.buffer.byteLength === CHUNK_SIZE) spareBuffer = value.buffer;
+      if (reader instanceof ReadableStreamDefaultReader) giveBack(value.buffer);
+      else spareBuffer = value.buffer;
     }
   } finally {
     // A stream that has failed already rejects; nobody needs to hear of it.

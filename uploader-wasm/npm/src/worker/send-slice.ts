@@ -1,4 +1,5 @@
 /** Sending a slice to storage. */
+import { giveBack } from "./read-slice.js";
 
 /** Shortest time between two reports of progress, in ms. Source: own choice; the engine passes ten a second on to the page. */
 const PROGRESS_INTERVAL = 100;
@@ -42,18 +43,19 @@ export interface Listener {
 
 /**
  * Sends a slice as the body of `xhr`, so that its bytes go from disk to network without passing through this worker's
- * memory. Aborting `xhr` ends it with `network`. Never rejects.
+ * memory, or a copy of one, which is of no use afterwards. Aborting `xhr` ends it with `network`. Never rejects.
  *
  * It is an `XMLHttpRequest` because `fetch` does not tell how far an upload is.
  */
 export async function sendSlice(
   xhr: XMLHttpRequest,
-  slice: Blob,
+  slice: Blob | ArrayBuffer,
   { method, url, headers, fields }: PartRequest,
   { report, onSilence }: Listener,
 ): Promise<Outcome> {
   // Listeners come before `open`: set later, they would not be told of the upload.
   const ended = new Promise((resolve) => (xhr.onloadend = resolve));
+  const size = slice instanceof Blob ? slice.size : slice.byteLength;
   let last = -Infinity;
   let moved = false;
   // A request whose file is gone never ends in Firefox and WebKit.
@@ -67,12 +69,14 @@ export async function sendSlice(
     if (now - last < PROGRESS_INTERVAL) return;
     last = now;
     // What a form puts around the slice goes first.
-    report(Math.max(0, loaded - Math.max(0, total - slice.size)));
+    report(Math.max(0, loaded - Math.max(0, total - size)));
   };
   try {
     xhr.open(method, url);
     forEachPair(headers, (name, value) => xhr.setRequestHeader(name, value));
     xhr.send(fields.length > 0 ? form(slice, fields) : slice);
+    // The request has its own copy by now.
+    if (!(slice instanceof Blob)) giveBack(slice);
   } catch {
     clearInterval(silence);
     return { type: "network" };
@@ -93,10 +97,10 @@ export async function sendSlice(
   };
 }
 
-function form(slice: Blob, fields: string[]): FormData {
+function form(slice: Blob | ArrayBuffer, fields: string[]): FormData {
   const form = new FormData();
   forEachPair(fields, (name, value) => form.append(name, value));
-  form.append("file", slice);
+  form.append("file", slice instanceof Blob ? slice : new Blob([slice]));
   return form;
 }
 
