@@ -20,7 +20,7 @@ await benchCase({
     const contestants = [ours, oursUnchecked, ...select(bigFilePeers), native];
     const standings = await contest(contestants, { rounds, quick }, (one) =>
       one === native
-        ? arena.runNative(() => copyNatively(arena.s3Settings, files.paths[0]), files)
+        ? arena.store(() => copyNatively(arena.s3Settings, files.paths[0]), files)
         : arena.run(one, files),
     );
     await arena.close();

@@ -18,20 +18,21 @@ import { startPeers } from "./peers.mjs";
  * Where contestants meet: real storage, the coordinator, the peers' servers, a browser, and slow lines between the
  * browser and all of them.
  *
- * @param {{storage?: object | null, coordinator?: object | null, faults?: boolean, secondName?: boolean}} [lines] what `Link.shape`
+ * @param {{storage?: object | null, coordinator?: object | null, faults?: boolean, secondName?: boolean, chromium?: boolean}} [lines] what `Link.shape`
  *   takes, for the way to storage and for the way to the coordinator or the peer's server; `null`, the default, is no line at
  *   all. `faults` puts a proxy before storage, which `arena.proxy` then is. `secondName`: for contestants that reach storage
- *   under two names
+ *   under two names. `chromium: false` starts no browser, for who brings one
  */
 export async function openArena({
   storage = null,
   coordinator = null,
   faults = false,
   secondName = false,
+  chromium = true,
 } = {}) {
   const arena = new Arena();
   try {
-    await arena.open(storage, coordinator, { faults, secondName });
+    await arena.open(storage, coordinator, { faults, secondName, chromium });
     return arena;
   } catch (error) {
     await arena.close();
@@ -45,7 +46,7 @@ const PERSONS_PAUSE_MS = 1000;
 class Arena {
   #cleanUps = [];
 
-  async open(storageLine, coordinatorLine, { faults, secondName }) {
+  async open(storageLine, coordinatorLine, { faults, secondName, chromium }) {
     const folder = await makeRunFolder();
     this.#cleanUps.push(() => folder.remove());
     this.folder = folder.path;
@@ -84,6 +85,7 @@ class Arena {
       ? (await this.#link(peerServer.url, coordinatorLine)).endpoint
       : peerServer.url;
 
+    if (!chromium) return;
     this.browser = await launchChromium();
     this.#cleanUps.push(() => this.browser.close());
   }
@@ -154,10 +156,10 @@ class Arena {
     }
   }
 
-  /** Lets a program that is no page store files; the same is made sure of. */
-  async runNative(program, files) {
+  /** Lets anything else store files; the same is made sure of. */
+  async store(upload, files) {
     await this.#clear();
-    const result = await program();
+    const result = await upload();
     await this.#mustHold(files.bytes);
     return result;
   }

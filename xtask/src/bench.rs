@@ -36,6 +36,9 @@ pub fn run(names: &[String], quick: bool) -> Result<ExitCode> {
     install::bench_packages()?;
     let profile = if quick { Profile::Thin } else { Profile::Release };
     build_products::everything(profile)?;
+    if is_wanted(BROWSERS) {
+        browser::other_engines();
+    }
 
     let untracked = workspace::target().join("bench");
     let mut results = if quick {
@@ -59,6 +62,8 @@ pub fn run(names: &[String], quick: bool) -> Result<ExitCode> {
 
 /// The case that is no program of its own: the package's size.
 const PACKAGE: &str = "package";
+/// The case that needs more than Chromium.
+const BROWSERS: &str = "browsers";
 const FOR_PEOPLE: &str = "RESULTS.md";
 const FOR_MACHINES: &str = "results.json";
 const RAW: &str = "raw";
