@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_run_takes_the_servers_that_are_there_and_no_other_browsers() {
+    fn a_whole_run_takes_the_servers_that_are_there_and_no_frameworks() {
         let run_of = |name: &str, names: &[String]| {
             let chosen = choose(names).unwrap();
             let found = chosen.iter().find(|suite| suite.name == name);
