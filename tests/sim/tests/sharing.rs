@@ -269,5 +269,5 @@ fn what_one_connection_loses_the_others_make_up_for() {
     let equal = slowdown_by_refusals(Some((256 * MIB).div_ceil(18)));
     let with_tail = slowdown_by_refusals(None);
     assert!(with_tail < 1.17, "{with_tail}");
-    assert!(equal > 1.22, "{equal}");
+    assert!(equal > 1.2, "{equal}");
 }
