@@ -48,6 +48,12 @@ describe("a variable that is missing or wrong", () => {
       '[{"issuer":"https://id.test","audience":"a","algorithm":"RS256","jwksUrl":"http://id.test/jwks"}]',
       '[{"issuer":"a","audience":"a","algorithm":"HS256","secretVariable":"AUTH_ISSUER_SECRET_MISSING"}]',
     ],
+    WEBHOOKS: [
+      "https://hooks.test",
+      `[{"name":"a","url":"https://10.0.0.1/","secret":"whsec_${"A".repeat(32)}"}]`,
+      '[{"name":"a","url":"https://hooks.test/","secret":"short"}]',
+    ],
+    WEBHOOK_LOOPBACK: ["yes"],
   };
   for (const [variable, values] of Object.entries(CASES)) {
     test(`${variable} is named at the first request, and no value is told`, async () => {
