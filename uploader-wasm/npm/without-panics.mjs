@@ -45,6 +45,17 @@ const TEXTS = [
   "attempt to divide by zero",
   "RefCell already mutably borrowed",
   "RefCell already borrowed",
+  "index out of bounds: the len is ",
+  " but the index is ",
+  "insertion index (is ",
+  ") should be <= len (is ",
+  "removal index (is ",
+  ") should be < len (is ",
+  // And wasm-bindgen's, of a module that its own worker would use wrongly.
+  "attempted to take ownership of Rust value while it was borrowed",
+  "null pointer passed to rust",
+  "recursive use of an object detected which would lead to unsafe aliasing in rust",
+  "closure invoked recursively or after being dropped",
 ];
 
 const [from, to] = process.argv.slice(2);

@@ -66,7 +66,7 @@ impl BrowserEngine {
         if profile == Profile::Release {
             without_panics(&self.wasm, step)?;
             wasm::optimise(&self.wasm, SMALL_AS_SENT, step)?;
-            step.execute(install::node_script(SHORT_IMPORTS)?.args([&self.wasm, &self.glue]))?;
+            step.execute(install::node_script(SHORT_NAMES)?.args([&self.wasm, &self.glue]))?;
         }
         Ok(())
     }
@@ -82,7 +82,7 @@ fn inputs() -> Result<Inputs> {
         "uploader-wasm/src",
         "uploader-wasm/Cargo.toml",
         WITHOUT_PANICS,
-        SHORT_IMPORTS,
+        SHORT_NAMES,
         "package-lock.json",
     ])
 }
@@ -108,8 +108,8 @@ fn without_panics(wasm: &Path, step: &Step) -> Result<()> {
 /// Empties what runs only once Rust has panicked.
 const WITHOUT_PANICS: &str = "uploader-wasm/npm/without-panics.mjs";
 
-/// Shortens the names of what the module imports.
-const SHORT_IMPORTS: &str = "uploader-wasm/npm/short-imports.mjs";
+/// Shortens the names of what the module imports and exports.
+const SHORT_NAMES: &str = "uploader-wasm/npm/short-names.mjs";
 
 /// What wasm-opt does, so that the module is small once it is compressed.
 ///
