@@ -317,7 +317,7 @@ describe("the rest of the API", () => {
     await client.refused("not_found", "GET", "/v1/nothing");
     await client.refused("not_found", "GET", "/v1/uploads/a/b/c");
     for (const [method, path] of [
-      ["GET", "/v1/uploads"],
+      ["PUT", "/v1/uploads"],
       ["PUT", "/v1/files"],
       ["POST", "/healthz"],
       ["GET", "/v1/auth/token"],
