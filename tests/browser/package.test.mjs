@@ -296,7 +296,8 @@ test("where bodies must not be backed by a file, copies of its bytes are sent", 
       return { sha256: await contentHash(fileId), kinds };
     });
     assert.equal(sha256, file.sha256);
-    assert.deepEqual(kinds, Array(5).fill(bodies));
+    assert.ok(kinds.length >= 5, `${kinds.length} parts`);
+    assert.deepEqual(new Set(kinds), new Set([bodies]));
   }
 });
 

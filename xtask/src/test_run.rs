@@ -9,7 +9,7 @@ use anyhow::{Error, Result, bail};
 
 use crate::outcome::Outcome;
 use crate::process::guarded;
-use crate::suites::{FRAMEWORKS, SHIPS, STORAGE, SUITES, Suite, on_installed_storages};
+use crate::suites::{BY_NAME, SHIPS, STORAGE, SUITES, Suite, on_installed_storages};
 use crate::workspace;
 
 /// Runs the named suites, or all.
@@ -108,7 +108,7 @@ fn choose(names: &[String]) -> Result<Vec<Suite>> {
     }
     Ok(SUITES
         .into_iter()
-        .filter(|suite| suite.name != FRAMEWORKS)
+        .filter(|suite| !BY_NAME.contains(&suite.name))
         .map(|suite| match suite.name {
             STORAGE => Suite {
                 run: on_installed_storages,
@@ -130,7 +130,7 @@ fn counts(passed: u64, failed: usize, not_run: usize) -> String {
 mod tests {
     use std::ptr::fn_addr_eq;
 
-    use super::{FRAMEWORKS, STORAGE, SUITES, choose, counts, on_installed_storages};
+    use super::{BY_NAME, STORAGE, SUITES, choose, counts, on_installed_storages};
 
     #[test]
     fn suites_are_chosen_by_name() {
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_run_takes_the_servers_that_are_there_and_no_frameworks() {
+    fn a_whole_run_takes_the_servers_that_are_there_and_no_suite_that_runs_by_name() {
         let run_of = |name: &str, names: &[String]| {
             let chosen = choose(names).unwrap();
             let found = chosen.iter().find(|suite| suite.name == name);
@@ -150,9 +150,11 @@ mod tests {
         let installed = on_installed_storages as fn() -> _;
         assert!(fn_addr_eq(run_of(STORAGE, &[]).unwrap(), installed));
         assert!(!fn_addr_eq(named(STORAGE), installed));
-        assert!(run_of(FRAMEWORKS, &[]).is_none());
-        named(FRAMEWORKS);
-        assert_eq!(choose(&[]).unwrap().len(), SUITES.len() - 1);
+        for suite in BY_NAME {
+            assert!(run_of(suite, &[]).is_none());
+            named(suite);
+        }
+        assert_eq!(choose(&[]).unwrap().len(), SUITES.len() - BY_NAME.len());
     }
 
     #[test]

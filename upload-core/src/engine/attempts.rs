@@ -248,9 +248,6 @@ impl Engine {
             at += 1;
             upload.openings.end_rest();
             upload.disagreements.end_rest();
-            if keeps_urls {
-                upload.reads.reset();
-            }
             for number in upload.parts.of_kind(Kind::BackingOff) {
                 if let Some(Part::BackingOff { checksum, lease, .. }) = upload.parts.get(number).cloned() {
                     upload.parts.set(

@@ -91,8 +91,7 @@ impl Engine {
     }
 
     /// A file could not be read, perhaps only for a moment (a drive asleep or away, a virus scanner's lock): it is left
-    /// alone for a while, unless that has happened too often in a row. A page that has been left is offline, and may not be let
-    /// read until somebody comes back to it.
+    /// alone for a while, unless that has happened too often in a row.
     fn unreadable(&mut self, attempt: Attempt) {
         let Attempt { task, part, .. } = attempt;
         let policy = self.config.retry;
@@ -100,8 +99,7 @@ impl Engine {
             return;
         };
         let most = policy.max_attempts.min(MOST_READS);
-        let reads = upload.reads.count(&policy, None, &mut self.random, self.now);
-        if reads >= most && self.online {
+        if upload.reads.count(&policy, None, &mut self.random, self.now) >= most {
             self.fail(task, UploadError::file_unreadable());
             return;
         }

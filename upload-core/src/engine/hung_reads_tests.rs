@@ -84,23 +84,3 @@ fn of_a_file_that_could_not_be_read_one_part_is_tried_at_a_time_and_it_is_told_a
     });
     assert_eq!(code, Some(("file_unreadable", true)));
 }
-
-#[test]
-fn what_cannot_be_read_while_the_page_is_left_ends_nothing() {
-    let mut harness = harness();
-    harness.add(1, PART);
-    harness.feed(Input::Network { online: false });
-    for _ in 0..12 {
-        let attempt = harness.hashing[0];
-        unreadable(&mut harness, attempt);
-        harness.pass(Duration::from_secs(60));
-    }
-    harness.feed(Input::Network { online: true });
-    let attempt = harness.hashing[0];
-    unreadable(&mut harness, attempt);
-    harness.pass(Duration::from_secs(60));
-    let attempt = harness.hashing[0];
-    hashed(&mut harness, attempt);
-    harness.pass(Duration::from_secs(1));
-    assert_eq!(harness.sending.len(), 1);
-}

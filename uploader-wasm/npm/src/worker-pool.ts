@@ -99,14 +99,6 @@ export function startWorkerPool(
     const tell = () => post({ type: "network", online: type === "online" });
     globalThis.addEventListener?.(type, tell, { signal: listeners.signal });
   }
-  // A page that was left and is kept has neither network nor, in WebKit, files until somebody comes back to it.
-  for (const type of ["pagehide", "pageshow"]) {
-    const tell = (event: Event) => {
-      if ((event as PageTransitionEvent).persisted)
-        post({ type: "network", online: type === "pageshow" && navigator.onLine });
-    };
-    globalThis.addEventListener?.(type, tell, { signal: listeners.signal });
-  }
   return {
     post,
     async close() {
