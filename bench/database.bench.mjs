@@ -4,9 +4,9 @@ import { startCoordinator } from "../stack/coordinator.mjs";
 import { startPostgres } from "../stack/postgres.mjs";
 import { startSeaweed } from "../stack/seaweed.mjs";
 import { benchCase } from "./support/case.mjs";
+import { FILES_PER_REQUEST, guest } from "./support/guest.mjs";
 import { settle, watchOthers } from "./support/machine.mjs";
 
-const FILES_PER_REQUEST = 100; // the most that one request opens
 const CALM_CHANGES = 100;
 
 await benchCase({
@@ -62,32 +62,6 @@ await benchCase({
     };
   },
 });
-
-/** A guest of a workspace who opens uploads, `count` in one request. */
-async function guest(url, workspace) {
-  const token = await fetch(`${url}/v1/auth/token`, {
-    method: "POST",
-    body: new URLSearchParams({ grant_type: "urn:syncsphere:guest", workspace }),
-  });
-  const { access_token } = await token.json();
-  return {
-    workspace,
-    async open(count) {
-      const files = Array.from({ length: count }, (_, index) => ({
-        clientRef: `${index}`,
-        name: `file ${index}.bin`,
-        size: 1,
-        parts: [],
-      }));
-      const reply = await fetch(`${url}/v1/uploads`, {
-        method: "POST",
-        headers: { authorization: `Bearer ${access_token}` },
-        body: JSON.stringify({ files }),
-      });
-      if (!reply.ok) throw new Error(`${reply.status} ${await reply.text()}`);
-    },
-  };
-}
 
 async function arrived(database, { workspace }, count) {
   for (;;) {

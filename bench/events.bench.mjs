@@ -6,9 +6,8 @@ import { createServer } from "node:http";
 import { startCoordinator } from "../stack/coordinator.mjs";
 import { startSeaweed } from "../stack/seaweed.mjs";
 import { benchCase } from "./support/case.mjs";
+import { FILES_PER_REQUEST, guest } from "./support/guest.mjs";
 import { settle, watchOthers } from "./support/machine.mjs";
-
-const FILES_PER_REQUEST = 100; // the most that one request opens
 
 /** A queue's consumer that tells the sink what it gets. */
 const CONSUMER = `export default {
@@ -141,30 +140,4 @@ async function startSink() {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   sink.url = `http://127.0.0.1:${server.address().port}`;
   return sink;
-}
-
-/** A guest of a workspace who opens uploads, `count` in one request. */
-async function guest(url, workspace) {
-  const token = await fetch(`${url}/v1/auth/token`, {
-    method: "POST",
-    body: new URLSearchParams({ grant_type: "urn:syncsphere:guest", workspace }),
-  });
-  const { access_token } = await token.json();
-  return {
-    workspace,
-    async open(count) {
-      const files = Array.from({ length: count }, (_, index) => ({
-        clientRef: `${index}`,
-        name: `file ${index}.bin`,
-        size: 1,
-        parts: [],
-      }));
-      const reply = await fetch(`${url}/v1/uploads`, {
-        method: "POST",
-        headers: { authorization: `Bearer ${access_token}` },
-        body: JSON.stringify({ files }),
-      });
-      if (!reply.ok) throw new Error(`${reply.status} ${await reply.text()}`);
-    },
-  };
 }

@@ -93,13 +93,7 @@ test("a policy that is only reported stops nothing and is not blamed", async (t)
 
 test("storage that nobody reaches is told early, and waited for", async (t) => {
   const page = await openPage(t);
-  await stack.proxy.halt();
-  let halted = true;
-  const resume = async () => {
-    if (halted) await stack.proxy.resume();
-    halted = false;
-  };
-  t.after(resume);
+  const resume = await halt(t, stack.proxy);
   await page.evaluate(() => {
     globalThis.lines = [];
     globalThis.ending = ends({ sizes: [3], lines });
@@ -117,13 +111,7 @@ test("storage that nobody reaches is told early, and waited for", async (t) => {
 
 test("a local network that the person keeps the page from is named, and waited for", async (t) => {
   const page = await openPage(t);
-  await stack.proxy.halt();
-  let halted = true;
-  const resume = async () => {
-    if (halted) await stack.proxy.resume();
-    halted = false;
-  };
-  t.after(resume);
+  const resume = await halt(t, stack.proxy);
   // A page of this machine is never asked, so its browser is made to answer as others' do.
   const refuse = () => {
     const { query } = Permissions.prototype;
@@ -146,13 +134,7 @@ test("a local network that the person keeps the page from is named, and waited f
 
 test("a load balancer that answers for a storage that is down is an outage, and waited out", async (t) => {
   const page = await openPage(t);
-  await stack.s3.halt();
-  let halted = true;
-  const resume = async () => {
-    if (halted) await stack.s3.resume();
-    halted = false;
-  };
-  t.after(resume);
+  const resume = await halt(t, stack.s3);
   stack.proxy.interfere(() => ({ kind: "answer", status: 503, cors: false }));
   await page.evaluate(() => {
     globalThis.lines = [];
@@ -353,4 +335,16 @@ async function setCors(t, rule) {
 
 function silentAboutSecrets(lines) {
   for (const secret of ["secret-", "http://", "X-Amz", "eyJ"]) assert.ok(!lines.includes(secret), lines);
+}
+
+/** Halts a server; gives what lets it go on, at the latest when the test ends. */
+async function halt(t, server) {
+  await server.halt();
+  let halted = true;
+  const resume = async () => {
+    if (halted) await server.resume();
+    halted = false;
+  };
+  t.after(resume);
+  return resume;
 }

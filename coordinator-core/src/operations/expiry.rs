@@ -43,10 +43,7 @@ pub(super) async fn expire<S: Storage, W: Workspaces>(
     upload_id: &UploadId,
     look_again_ms: Option<i64>,
 ) -> Result<(), ApiError> {
-    let look_up = Command::Upload {
-        upload_id: upload_id.clone(),
-    };
-    if let Reply::Upload { upload, .. } = op.ask(workspace, look_up).await? {
+    if let Some(upload) = op.upload(workspace, upload_id).await? {
         let expires_ms = extended_ms(op, &upload).await?;
         if expires_ms > upload.expires_ms.max(op.cx.now_ms) {
             let extend = Command::Extend {

@@ -123,21 +123,9 @@ async fn resolve<S: Storage, W: Workspaces>(
     workspace: &WorkspaceId,
     upload_id: &UploadId,
 ) -> Result<bool, ApiError> {
-    match look_up(op, workspace, upload_id).await? {
+    match op.upload(workspace, upload_id).await? {
         Some(upload) => resolve_upload(op, workspace, upload).await,
         None => Ok(true),
-    }
-}
-
-async fn look_up<S, W: Workspaces>(
-    op: &OperationContext<'_, S, W>,
-    workspace: &WorkspaceId,
-    upload_id: &UploadId,
-) -> Result<Option<Upload>, ApiError> {
-    let upload_id = upload_id.clone();
-    match op.ask(workspace, Command::Upload { upload_id }).await? {
-        Reply::Upload { upload, .. } => Ok(Some(*upload)),
-        _ => Ok(None),
     }
 }
 
@@ -208,7 +196,7 @@ async fn resolve_and_expire<S: Storage, W: Workspaces>(
     upload_id: &UploadId,
 ) -> Result<(), ApiError> {
     let mut look_again_ms = None;
-    if let Some(upload) = look_up(op, workspace, upload_id).await? {
+    if let Some(upload) = op.upload(workspace, upload_id).await? {
         // What storage holds goes first, so that no finished file is thrown away. Where that
         // cannot be known yet, this job comes back.
         if !resolve_upload(op, workspace, upload.clone()).await? {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use syncsphere_protocol::{ErrorCode, Problem, Redacted, WorkspaceId};
+use syncsphere_protocol::{ErrorCode, Problem, Redacted, UploadId, WorkspaceId};
 
 use super::errors::unexpected_reply;
 use super::storage_health::StorageHealth;
@@ -11,7 +11,7 @@ use crate::api_error::ApiError;
 use crate::auth::Principal;
 use crate::config::Config;
 use crate::context::Context;
-use crate::ledger::{Call, Command, Reply};
+use crate::ledger::{Call, Command, Reply, Upload};
 use crate::model::BucketName;
 use crate::policy::KeyParts;
 use crate::ports::Workspaces;
@@ -61,6 +61,19 @@ impl<S, W: Workspaces> OperationContext<'_, S, W> {
                     .with_status(503)
                     .because(failure.to_string())
             })
+    }
+
+    /// An upload as the ledger has it now; `None` where it knows none of that id.
+    pub(crate) async fn upload(
+        &self,
+        workspace: &WorkspaceId,
+        upload_id: &UploadId,
+    ) -> Result<Option<Upload>, ApiError> {
+        let upload_id = upload_id.clone();
+        match self.ask(workspace, Command::Upload { upload_id }).await? {
+            Reply::Upload { upload, .. } => Ok(Some(*upload)),
+            _ => Ok(None),
+        }
     }
 
     /// The command as a call.

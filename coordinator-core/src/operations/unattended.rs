@@ -1,16 +1,17 @@
 //! Uploads whose page has gone after their last byte: where storage holds all of one and proves it, the workspace's alarm
 //! finalizes it as the page would have.
 
-use syncsphere_protocol::UploadKind;
+use syncsphere_protocol::{StoredPart, UploadKind};
 
 use super::finalize::finalize;
 use super::operation_context::OperationContext;
 use super::part_selection::plan_of;
 use super::reported_parts::ReportedParts;
+use super::uploads::latest;
 use crate::api_error::ApiError;
 use crate::ledger::{Upload, UploadPhase};
 use crate::ports::{Storage, Workspaces};
-use crate::s3::{ListedPart, S3Failure, newest_of};
+use crate::s3::S3Failure;
 
 /// Longest pause between two looks, in milliseconds, where `FINALIZE_AFTER_SECONDS` is no longer.
 ///
@@ -80,9 +81,9 @@ async fn complete_since<S: Storage, W>(
     let s3 = op.s3(upload.file.bucket.as_ref());
     match (upload.kind, &upload.storage_upload_id) {
         (UploadKind::Multipart, Some(id)) => {
-            let listed = s3.listed_parts(&upload.file.key, id).await?;
-            let newest_ms = newest_of(&listed).and_then(|time| time.to_unix_millis());
-            Ok(is_complete(upload, &listed).then_some(newest_ms.unwrap_or(op.cx.now_ms)))
+            let (listed, newest) = s3.parts_and_newest(&upload.file.key, id).await?;
+            let newest_ms = newest.and_then(|time| time.to_unix_millis());
+            Ok(is_complete(upload, listed).then_some(newest_ms.unwrap_or(op.cx.now_ms)))
         }
         (UploadKind::Multipart, None) => Ok(None),
         (UploadKind::Single, _) => match s3.head(upload.sent_to()).await {
@@ -95,13 +96,11 @@ async fn complete_since<S: Storage, W>(
 }
 
 /// Whether storage lists every part, in its length. Of parts that were sent again the last counts.
-fn is_complete(upload: &Upload, listed: &[ListedPart]) -> bool {
+fn is_complete(upload: &Upload, listed: Vec<StoredPart>) -> bool {
     let Ok(plan) = plan_of(upload) else {
         return false;
     };
-    let fitting = listed
-        .chunk_by(|a, b| a.part.part_number == b.part.part_number)
-        .filter_map(<[ListedPart]>::last)
-        .filter(|last| plan.range(last.part.part_number).map(|range| range.length) == Some(last.part.size));
-    fitting.count() == usize::from(plan.part_count())
+    let listed = latest(listed);
+    let fits = |part: &&StoredPart| plan.range(part.part_number).map(|range| range.length) == Some(part.size);
+    listed.iter().filter(fits).count() == usize::from(plan.part_count())
 }

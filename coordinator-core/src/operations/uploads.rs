@@ -4,8 +4,7 @@ use syncsphere_protocol::{
 };
 
 use super::cleanup::sweep;
-use super::errors::upload_and_file;
-use super::errors::{no_such_upload, unexpected_reply};
+use super::errors::{no_such_upload, unexpected_reply, upload_and_file};
 use super::expiry::expiry_ms;
 use super::files::cursor_of;
 use super::finalize::finalize;

@@ -26,8 +26,7 @@ impl<S: Storage> S3<'_, S> {
     /// S3 keeps only what was sent last of a part. Where a storage lists the others too, as
     /// SeaweedFS does, they stand before it.
     pub(crate) async fn parts(&self, key: &str, upload: &str) -> Result<Vec<StoredPart>, S3Failure> {
-        let listed = self.listed_parts(key, upload).await?;
-        Ok(listed.into_iter().map(|listed| listed.part).collect())
+        self.parts_and_newest(key, upload).await.map(|(parts, _)| parts)
     }
 
     /// The same, and when the newest of them arrived, where storage says so.
@@ -36,13 +35,6 @@ impl<S: Storage> S3<'_, S> {
         key: &str,
         upload: &str,
     ) -> Result<(Vec<StoredPart>, Option<Timestamp>), S3Failure> {
-        let listed = self.listed_parts(key, upload).await?;
-        let newest = newest_of(&listed);
-        Ok((listed.into_iter().map(|listed| listed.part).collect(), newest))
-    }
-
-    /// The same, each with its time.
-    pub(crate) async fn listed_parts(&self, key: &str, upload: &str) -> Result<Vec<ListedPart>, S3Failure> {
         let mut listed: Vec<ListedPart> = Vec::new();
         let mut marker: Option<PartNumber> = None;
         for _ in 0..MAX_PARTS_PAGES {
@@ -54,7 +46,8 @@ impl<S: Storage> S3<'_, S> {
                         let order = a.part.part_number.cmp(&b.part.part_number);
                         order.then_with(|| a.modified.cmp(&b.modified))
                     });
-                    return Ok(listed);
+                    let newest = newest_of(&listed);
+                    return Ok((listed.into_iter().map(|listed| listed.part).collect(), newest));
                 }
                 Some(next) if marker.is_none_or(|marker| next > marker) => marker = Some(next),
                 Some(_) => return Err(Unreadable("ListPartsResult that goes on").into()),
@@ -130,7 +123,7 @@ impl<S: Storage> S3<'_, S> {
 }
 
 /// When the newest of the parts arrived, where storage says so.
-pub(crate) fn newest_of(parts: &[ListedPart]) -> Option<Timestamp> {
+fn newest_of(parts: &[ListedPart]) -> Option<Timestamp> {
     let newest = parts.iter().map(|listed| listed.modified.as_str()).max();
     newest.and_then(|modified| modified.parse().ok())
 }

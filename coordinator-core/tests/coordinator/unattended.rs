@@ -51,6 +51,11 @@ fn completed() -> Exchange {
     ("POST uploadId", xml(200, "<CompleteMultipartUploadResult/>"))
 }
 
+/// Nothing of the upload stays in storage.
+fn removed() -> [Exchange; 2] {
+    [("DELETE uploadId", xml(204, "")), ("DELETE", xml(204, ""))]
+}
+
 fn alarm_at(harness: &mut Harness, minutes: i64, script: Vec<Exchange>) {
     harness.now_ms = START_MS + minutes * MINUTE_MS;
     harness.run_due_jobs(script);
@@ -104,13 +109,12 @@ fn what_lacks_a_part_is_looked_for_ever_less_often_and_expires() {
     }
     assert!((20..50).contains(&looks), "{looks}");
     assert_eq!(harness.file(&grant)["status"], "uploading");
-    let script = vec![
+    let mut script = vec![
         ("GET uploadId", parts(&[(1, PART)])),
         // Once more for when its newest part came.
         ("GET uploadId", parts(&[(1, PART)])),
-        ("DELETE uploadId", xml(204, "")),
-        ("DELETE", xml(204, "")),
     ];
+    script.extend(removed());
     alarm_at(&mut harness, 24 * 60, script);
     assert_eq!(harness.file(&grant)["status"], "expired");
 }
@@ -131,12 +135,11 @@ fn nothing_is_finalized_whose_checksum_nobody_stated() {
     let grant = harness.open();
     assert_eq!(sign(&mut harness, &grant, Value::Null).0, 200);
     alarm_at(&mut harness, 24 * 60 - 1, vec![]);
-    let script = vec![
+    let mut script = vec![
         // For when its newest part came.
         ("GET uploadId", parts(&[(1, PART)])),
-        ("DELETE uploadId", xml(204, "")),
-        ("DELETE", xml(204, "")),
     ];
+    script.extend(removed());
     alarm_at(&mut harness, 24 * 60, script);
     assert_eq!(harness.file(&grant)["status"], "expired");
 }
@@ -149,7 +152,7 @@ fn what_storage_has_assembled_otherwise_is_never_announced() {
         let mut script = vec![both_parts_at(0), both_parts_at(0), completed()];
         script.push(("HEAD", object(PART + 1, told)));
         if told.is_some() {
-            script.extend([("DELETE uploadId", xml(204, "")), ("DELETE", xml(204, ""))]);
+            script.extend(removed());
         }
         alarm_at(&mut harness, 10, script);
         assert_eq!(harness.file(&grant)["status"], status);
