@@ -191,6 +191,8 @@ test("<syncsphere-upload confirm-leave> has the browser ask before an upload is 
   assert.deepEqual(asked, ["beforeunload"]);
   assert.ok(await isHere());
   await element.getByRole("button", { name: `Cancel: ${large.name}` }).click();
+  // Until its worker has answered, the upload is under way, and the browser would ask for it once more.
+  await row(page, large.name).waitFor({ state: "detached" });
   await leave();
   await until(async () => !(await isHere().catch(() => true)), "the page is left");
   assert.equal(asked.length, 1);
