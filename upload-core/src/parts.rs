@@ -38,7 +38,7 @@ pub(crate) struct Parts {
     stored_bytes: u64,
     /// Stored parts that read otherwise than they were sent, once.
     doubted: Vec<PartNumber>,
-    /// Whether all parts have been stored and are, or have been, read again since.
+    /// Whether all parts have been read, and are, or have been, read again since.
     read_again: bool,
 }
 
@@ -90,20 +90,29 @@ impl Parts {
     }
 
     /// Puts a part into another state. The one way in which parts change.
-    pub(crate) fn set(&mut self, part: PartNumber, state: Part) {
+    pub(crate) fn set(&mut self, part: PartNumber, mut state: Part) {
         let length = self.range(part).length;
         let index = part.index();
         let Some(slot) = self.parts.get_mut(index) else {
             return;
         };
-        if matches!(slot, Part::Stored { .. }) {
+        let was_stored = matches!(slot, Part::Stored { .. });
+        if was_stored {
             self.stored_bytes = self.stored_bytes.saturating_sub(length);
         }
-        if matches!(state, Part::Stored { .. }) {
-            self.stored_bytes = self.stored_bytes.saturating_add(length);
-        } else {
-            // What is sent anew is compared with the rest anew.
-            self.read_again = false;
+        match &mut state {
+            Part::Stored {
+                checksum,
+                verification,
+            } => {
+                self.stored_bytes = self.stored_bytes.saturating_add(length);
+                if self.read_again && !was_stored && checksum.is_some() {
+                    *verification = Verification::Due;
+                }
+            }
+            // What is read anew is compared with the rest anew.
+            Part::Waiting | Part::Hashing => self.read_again = false,
+            _ => {}
         }
         // Where the part is done after all, the loop below goes past it again.
         self.first_open = self.first_open.min(index);
@@ -223,11 +232,13 @@ impl Parts {
         self.first_open >= self.parts.len()
     }
 
-    /// Has every part read again, now that all are stored. Does nothing the second time, nor for parts without checksums.
+    /// Once all parts have been read: has those that are stored read again, and the others as soon as they are. Does
+    /// nothing before, nor the second time, nor for parts without checksums.
     pub(crate) fn read_again(&mut self) {
-        if std::mem::replace(&mut self.read_again, true) {
+        if self.read_again || !self.all_read() {
             return;
         }
+        self.read_again = true;
         for part in &mut self.parts {
             if let Part::Stored {
                 checksum: Some(_),
@@ -243,6 +254,18 @@ impl Parts {
         if let Some(count) = self.counts.get_mut(Kind::Due as usize) {
             *count = due;
         }
+    }
+
+    /// Whether every part has been read, and none is being read or has yet to be.
+    fn all_read(&self) -> bool {
+        let is_read = |part: &Part| match part {
+            Part::Stored { verification, .. } => *verification == Verification::Verified,
+            part => !matches!(part, Part::Waiting | Part::Hashing),
+        };
+        self.first_untouched >= self.parts.len()
+            && self.count(Kind::Hashing) == 0
+            && self.count(Kind::Due) == 0
+            && self.open().all(|(_, part)| is_read(part))
     }
 
     /// A stored part read otherwise than it was sent: has it read once more. `false` where that has been done, and the same
