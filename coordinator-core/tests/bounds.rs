@@ -138,7 +138,7 @@ fn no_page_is_larger_than_its_budget_and_none_is_the_last_too_early() {
     }
     assert_eq!(since, FAT as u64);
 
-    // The outbox, then everything anew.
+    // The feed, then everything anew.
     for _ in 0..2 {
         let mut rows = 0;
         while let Reply::Delivery {

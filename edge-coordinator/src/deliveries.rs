@@ -1,4 +1,4 @@
-//! Deliveries from a workspace's outbox to the metadata database, one after the other.
+//! Deliveries from a workspace's feed to the metadata database, one after the other.
 
 use serde::Serialize;
 use syncsphere_coordinator_core::{Coordinator, DeliveryOutcome, Workspaces};

@@ -24,7 +24,6 @@ pub struct MemoryStore {
     jobs: BTreeMap<String, Job>,
     has_database: bool,
     replication: Option<ReplicationState>,
-    outbox: BTreeSet<u64>,
     destinations: Rc<[Destination]>,
     destination_states: BTreeMap<String, DestinationState>,
     letters: BTreeMap<(String, u64), Letter>,
@@ -49,11 +48,6 @@ impl MemoryStore {
     /// Every upload that is remembered.
     pub fn all_uploads(&self) -> impl Iterator<Item = &Upload> {
         self.uploads.values()
-    }
-
-    /// The numbers of all changes that wait for the metadata database.
-    pub fn all_waiting(&self) -> impl Iterator<Item = u64> {
-        self.outbox.iter().copied()
     }
 
     /// Every file there has been.
@@ -225,22 +219,6 @@ impl Store for MemoryStore {
 
     fn put_replication(&mut self, replication: &ReplicationState) -> Result<(), Infallible> {
         self.replication = Some(replication.clone());
-        Ok(())
-    }
-
-    fn put_outbox(&mut self, seq: u64) -> Result<(), Infallible> {
-        self.outbox.insert(seq);
-        Ok(())
-    }
-
-    fn outbox(&self, after: u64, limit: u32) -> Result<Vec<Change>, Infallible> {
-        let waiting = self.outbox.range(after.saturating_add(1)..);
-        let kept = waiting.filter_map(|seq| self.changes.get(seq));
-        Ok(kept.take(limit as usize).cloned().collect())
-    }
-
-    fn remove_outbox(&mut self, through: u64) -> Result<(), Infallible> {
-        self.outbox.retain(|seq| *seq > through);
         Ok(())
     }
 

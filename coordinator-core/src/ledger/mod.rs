@@ -10,6 +10,7 @@
 
 mod apply;
 mod calls;
+mod deliveries;
 mod destination_state;
 mod feed;
 mod file_commands;
@@ -20,7 +21,6 @@ mod listing;
 mod memory;
 mod messages;
 mod orphans;
-mod outbox;
 mod page_budget;
 mod replication;
 mod schema;

@@ -17,15 +17,19 @@ const LONGEST_PAUSE_MS: i64 = 60_000;
 pub struct ReplicationState {
     /// Every change up to this one has been delivered.
     pub delivered_seq: u64,
+    /// The database's place in the feed: changes after this one have yet to be delivered, those before have been, or are by
+    /// the replay under way.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub position: u64,
     /// When the next delivery is due, in milliseconds since 1970; `None` when nothing waits.
     pub due_ms: Option<i64>,
     /// Deliveries that failed since the last that did not.
     pub attempts: u32,
     /// Replays that there have been.
     pub replays: u64,
-    /// The replay under way: it goes before the outbox.
+    /// The replay under way: it goes before the rest of the feed.
     pub replay: Option<Replay>,
-    /// There were changes that never entered the outbox, so that a replay has to come first.
+    /// There were changes while there was no database, so that a replay has to come first.
     pub has_gap: bool,
     /// At most so many rows at once, while the database refuses one among them; `None` for as many as there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,7 +121,7 @@ pub struct RefusedDelivery {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Receipt {
-    /// The outbox, up to this change.
+    /// The feed, up to this change.
     Outbox {
         /// Sequence number of the last change delivered.
         through: u64,

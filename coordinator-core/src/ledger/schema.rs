@@ -74,4 +74,8 @@ pub const MIGRATIONS: &[&str] = &[
         due_ms INTEGER GENERATED ALWAYS AS (json_extract(doc, '$.dueMs')) VIRTUAL, UNIQUE (destination, seq));
      CREATE INDEX letters_by_due ON letters (destination, due_ms);
      CREATE INDEX letters_by_file ON letters (destination, file_id, seq);",
+    // 8: the feed is the metadata database's outbox, too; the database has a place in it.
+    "UPDATE mirror SET doc = json_set(doc, '$.position', \
+        coalesce((SELECT min(seq) - 1 FROM outbox), (SELECT max(seq) FROM changes), 0));
+     DROP TABLE outbox;",
 ];

@@ -349,32 +349,6 @@ impl<D: Database> Store for SqlStore<D> {
         )
     }
 
-    fn put_outbox(&mut self, seq: u64) -> Outcome<()> {
-        // Earlier versions kept a copy of the change.
-        self.rows.run(
-            "INSERT INTO outbox (seq, doc) VALUES (?, '')",
-            vec![seq_value(seq)?],
-        )
-    }
-
-    fn outbox(&self, after: u64, limit: u32) -> Outcome<Vec<Change>> {
-        self.rows.page(&Page {
-            table: "changes",
-            row: "changes.seq",
-            document: WHOLE_CHANGE,
-            from: &format!(
-                "outbox CROSS JOIN changes ON changes.seq = outbox.seq {FILE_OF_CHANGE} WHERE outbox.seq > ?"
-            ),
-            order: "outbox.seq LIMIT ?",
-            values: vec![seq_value(after)?, i64::from(limit).into()],
-        })
-    }
-
-    fn remove_outbox(&mut self, through: u64) -> Outcome<()> {
-        self.rows
-            .run("DELETE FROM outbox WHERE seq <= ?", vec![seq_value(through)?])
-    }
-
     fn unreadable(&self) -> Outcome<(u64, Option<UnreadableRow>)> {
         self.rows.noted()
     }

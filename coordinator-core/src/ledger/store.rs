@@ -81,13 +81,6 @@ pub trait Store: LetterStore<Failure = <Self as Store>::Error> {
     fn replication(&self) -> Result<Option<ReplicationState>, Self::Error>;
     /// Writes down how far it is.
     fn put_replication(&mut self, replication: &ReplicationState) -> Result<(), Self::Error>;
-    /// Adds a change of the feed, by its number, to the outbox.
-    fn put_outbox(&mut self, seq: u64) -> Result<(), Self::Error>;
-    /// The first changes in the outbox after this one in order, at most `limit`. What the feed does not keep any more is
-    /// not among them.
-    fn outbox(&self, after: u64, limit: u32) -> Result<Vec<Change>, Self::Error>;
-    /// Takes the changes up to `through` from the outbox.
-    fn remove_outbox(&mut self, through: u64) -> Result<(), Self::Error>;
 
     /// How many rows there are that could not be read, and the last that was noted.
     fn unreadable(&self) -> Result<(u64, Option<UnreadableRow>), Self::Error>;

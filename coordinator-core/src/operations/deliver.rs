@@ -1,4 +1,4 @@
-//! From a workspace's outbox to the metadata database.
+//! From a workspace's feed to the metadata database.
 
 use serde_json::{Value, json};
 use syncsphere_protocol::{DatabaseStatus, ParkedRow, WorkspaceId};

@@ -16,6 +16,7 @@ mod common;
 #[cfg(not(target_arch = "wasm32"))]
 mod crashes;
 mod deferred_length;
+mod deliveries;
 mod descriptions;
 #[cfg(not(target_arch = "wasm32"))]
 mod events;
@@ -24,7 +25,6 @@ mod faults;
 mod ledger;
 mod open_uploads;
 mod openapi;
-mod outbox;
 mod overload;
 mod poison;
 mod released;

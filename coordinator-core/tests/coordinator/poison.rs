@@ -219,8 +219,8 @@ fn a_rebuild_passes_by_what_is_refused() {
     ask(&harness.ledgers, Command::Replay);
     let status = deliver(&harness, &database);
     assert_eq!(database.known.borrow().len(), 27);
-    // Each as a file, as a change of the feed, and in the outbox.
-    assert_eq!((status.parked, status.rebuilding), (9, false));
+    // Each as a file, and as a change of the feed.
+    assert_eq!((status.parked, status.rebuilding), (6, false));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A workspace of sixteen objects, as docs/scale.md has it: real ledgers as shards, each with its outbox, and a model of
+//! A workspace of sixteen objects, as docs/scale.md has it: real ledgers as shards, each with its deliveries, and a model of
 //! the sequencer and of the relays. Whoever dies between any two steps, the one feed has no gap and no repeat, and the changes
 //! of a file are in order.
 
@@ -59,7 +59,7 @@ impl World {
     fn new(seed: u64, forgets: bool) -> Self {
         let mut shards = vec![MemoryStore::default(); SHARDS];
         for shard in &mut shards {
-            // The outbox, which here leads to the sequencer.
+            // The deliveries, which here lead to the sequencer.
             shard.set_has_database(true);
         }
         Self {
@@ -125,7 +125,7 @@ impl World {
         self.ask(shard, command);
     }
 
-    /// The shard hands over what is next in its outbox; it, or the sequencer, may die at any step.
+    /// The shard hands over what is next in its feed; it, or the sequencer, may die at any step.
     fn hand_over(&mut self, shard: usize) {
         let Some(delivery) = self.take(shard) else {
             return;

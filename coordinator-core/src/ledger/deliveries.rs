@@ -1,14 +1,13 @@
 //! What is on its way to the metadata database.
 //!
-//! A change enters the outbox in the transaction that makes it and leaves it once the database has
-//! it: delivered at least once and in order, after an outage of any length. A replay delivers what
-//! the ledger knows all over again.
+//! The feed is its outbox, as it is that of all destinations, and the database has a place in it: changes are delivered at
+//! least once and in order, after an outage of any length. A replay delivers what the ledger knows all over again.
 
 use syncsphere_protocol::DatabaseStatus;
 
 use super::apply::Ledger;
 use super::calls::Reply;
-use super::page_budget::{self, record_of_change};
+use super::page_budget;
 use super::replication::{
     Delivery, FileSpan, Receipt, RefusedDelivery, Replay, ReplayStage, ReplicationState,
 };
@@ -26,13 +25,12 @@ const LEASE_MS: i64 = 30_000;
 const MAX_UNREADABLE_FILES: u32 = 1_000;
 
 impl<S: Store> Ledger<'_, S> {
-    /// Puts a change into the outbox, where there is a database that it goes to.
+    /// Sees to it that a change is delivered, where there is a database that it goes to.
     pub(super) fn enqueue(&mut self, seq: u64) -> Result<(), S::Error> {
         let known = self.store.replication()?;
         if !self.store.has_database() {
-            return known.map_or(Ok(()), |replication| self.leave_gap(replication, seq));
+            return known.map_or(Ok(()), |replication| self.leave_gap(&replication));
         }
-        self.store.put_outbox(seq)?;
         let mut replication = known.unwrap_or_else(|| ReplicationState {
             has_gap: seq > 1,
             ..ReplicationState::default()
@@ -42,17 +40,17 @@ impl<S: Store> Ledger<'_, S> {
         }
         if replication.has_gap {
             replication = replication.replaying();
+            replication.position = seq.saturating_sub(1);
         }
         replication.due_ms = Some(self.now_ms.saturating_add(GATHERING_MS));
         self.store.put_replication(&replication)
     }
 
-    /// The database is gone: what waits for it goes as well, and one that comes later is told everything.
-    fn leave_gap(&mut self, replication: ReplicationState, seq: u64) -> Result<(), S::Error> {
+    /// The database is gone: nothing waits for it any more, and one that comes later is told everything.
+    fn leave_gap(&mut self, replication: &ReplicationState) -> Result<(), S::Error> {
         if replication.has_gap {
             return Ok(());
         }
-        self.store.remove_outbox(seq)?;
         self.store.put_replication(&ReplicationState {
             has_gap: true,
             // Receipts of earlier replays may still come.
@@ -64,15 +62,16 @@ impl<S: Store> Ledger<'_, S> {
     /// The feed forgets changes up to this one, and the ledger what they tell to be gone. Where some of them have yet to be
     /// delivered, everything has to be, as it stands; a replay tells what is gone by telling all that is there.
     pub(super) fn forget_undelivered(&mut self, through: u64) -> Result<(), S::Error> {
-        let first = self.store.outbox(0, 1)?.pop();
-        if first.is_none_or(|first| first.seq > through) {
+        let Some(replication) = self.store.replication()? else {
+            return Ok(());
+        };
+        if replication.has_gap || replication.position >= through {
             return Ok(());
         }
-        self.store.remove_outbox(through)?;
-        match self.store.replication()? {
-            Some(replication) => self.store.put_replication(&replication.replaying()),
-            None => Ok(()),
-        }
+        self.store.put_replication(&ReplicationState {
+            position: through,
+            ..replication.replaying()
+        })
     }
 
     /// When the next delivery is due.
@@ -96,7 +95,7 @@ impl<S: Store> Ledger<'_, S> {
         let limit = replication.limited(limit);
         let delivery = match replication.replay.clone() {
             Some(replay) => self.replayed(replay, limit)?,
-            None => self.posted(replication.delivered_seq, limit)?,
+            None => self.next_of_feed(replication.position, limit)?,
         };
         self.store.put_replication(&ReplicationState {
             due_ms: Some(self.now_ms.saturating_add(LEASE_MS)),
@@ -107,11 +106,9 @@ impl<S: Store> Ledger<'_, S> {
         })
     }
 
-    fn posted(&mut self, delivered_seq: u64, limit: u32) -> Result<Delivery, S::Error> {
-        let changes = page_budget::fill(limit, record_of_change, |after, limit| {
-            self.store.outbox(after.map_or(0, |change| change.seq), limit)
-        })?;
-        let through = changes.last().map_or(delivered_seq, |change| change.seq);
+    fn next_of_feed(&mut self, position: u64, limit: u32) -> Result<Delivery, S::Error> {
+        let changes = self.changes_page(position, limit)?;
+        let through = changes.last().map_or(position, |change| change.seq);
         Ok(Delivery {
             files: Vec::new(),
             changes,
@@ -172,21 +169,27 @@ impl<S: Store> Ledger<'_, S> {
         };
         match receipt {
             Receipt::Outbox { through } => {
-                self.store.remove_outbox(through)?;
+                replication.position = replication.position.max(through);
                 replication.delivered_seq = replication.delivered_seq.max(through);
             }
             Receipt::Replay { from, to } => {
                 // Another replay may have begun since.
                 if replication.replay.as_ref() == Some(&from) {
+                    if let (ReplayStage::Feed { since }, None) = (&from.stage, &to) {
+                        replication.position = replication.position.max(*since);
+                    }
                     replication.replay = to;
                 }
             }
         }
         let mut replication = replication.taken();
         replication.due_ms = Some(self.now_ms);
-        if replication.replay.is_none() && self.store.outbox(0, 1)?.is_empty() {
+        // What a gap left out comes with the replay that the next change begins.
+        let is_all = replication.has_gap || self.store.changes(replication.position, 1)?.is_empty();
+        if replication.replay.is_none() && is_all {
             replication.due_ms = None;
-            replication.delivered_seq = self.store.newest_seq()?;
+            replication.position = self.store.newest_seq()?;
+            replication.delivered_seq = replication.position;
         }
         self.store.put_replication(&replication)?;
         self.database_status()
