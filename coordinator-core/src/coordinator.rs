@@ -17,6 +17,7 @@ use crate::operations::jobs;
 use crate::operations::operation_context::OperationContext;
 use crate::operations::orphans::OrphanReport;
 use crate::operations::storage_health::StorageHealth;
+use crate::operations::workspaces_in_use::WorkspacesInUse;
 use crate::ports::{
     EventQueue, IdentityProviders, MetadataDatabase, RequestBody, Storage, WebhookSender, WorkspaceFailure,
     Workspaces,
@@ -36,6 +37,7 @@ pub struct Coordinator {
     config: Config,
     known: VerificationCache,
     storage_health: StorageHealth,
+    workspaces_in_use: WorkspacesInUse,
 }
 
 /// Somebody who may listen to a workspace's changes.
@@ -57,6 +59,7 @@ impl Coordinator {
         Self {
             known: VerificationCache::none(&config.auth),
             storage_health: StorageHealth::default(),
+            workspaces_in_use: WorkspacesInUse::default(),
             config,
         }
     }
@@ -76,8 +79,8 @@ impl Coordinator {
     /// `application/problem+json` reply, with a [`Cause`](crate::Cause) among the response's
     /// extensions where there is something that only the log may know.
     ///
-    /// May be dropped at any await: every operation writes its intent before it asks storage, and
-    /// may be repeated.
+    /// May be dropped at any await: an operation writes its intent before it asks storage, unless what a crash leaves there
+    /// is found without it, and may be repeated.
     pub async fn handle<S: Storage, W: Workspaces, I: IdentityProviders, B: RequestBody>(
         &self,
         request: http::Request<B>,
@@ -259,6 +262,7 @@ impl Coordinator {
             storage,
             workspaces,
             storage_health: &self.storage_health,
+            workspaces_in_use: &self.workspaces_in_use,
             workspace: OnceCell::new(),
         }
     }

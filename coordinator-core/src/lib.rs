@@ -14,8 +14,10 @@
 //!   context, with the same answers from the ports, gets the same reply.
 //! - A shell calls [`Coordinator::run_due_jobs`] when the time has come that a ledger's
 //!   [`Applied::wake_ms`](ledger::Applied::wake_ms) named, and may call it at any other time.
-//! - A future may be dropped at any await, which is what a crash is. The intent is in the ledger before storage is asked and
-//!   the outcome after it, so the request may be repeated, and what nobody repeats a job finds.
+//! - It calls [`Coordinator::look_for_orphans`] about once a day.
+//! - A future may be dropped at any await, which is what a crash is. The intent is in the ledger before storage is asked,
+//!   unless what is left there is found without it, and the outcome after it: so the request may be repeated, and what
+//!   nobody repeats a job finds, or the search for orphans.
 //! - [`Workspaces::call`] has to be one transaction: all of it or nothing, one after the other within a workspace.
 //! - Nothing is `available` before storage itself has said that it is complete; no change is announced that is not
 //!   written down.

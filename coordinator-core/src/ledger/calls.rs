@@ -38,8 +38,8 @@ pub enum Command {
     },
     /// Answer with the newest sequence number.
     Head,
-    /// Record the intent to upload. A `single` upload is open, and announced, at once; a multipart
-    /// upload waits for [`Command::Open`].
+    /// Record the intent to upload. A `single` upload is open, and announced, at once, and so is a multipart upload that
+    /// storage has created already; others wait for [`Command::Open`].
     Begin {
         /// Makes a repeated request answer the same uploads.
         idempotency: Option<Idempotency>,
@@ -299,6 +299,9 @@ pub struct UploadDraft {
     /// Where the file's size is not known yet, and 0 until then: what it may come to.
     #[serde(rename = "openEnd", default, skip_serializing_if = "Option::is_none")]
     pub deferred_length: Option<DeferredLength>,
+    /// Storage's own name of a multipart upload that it has created already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_upload_id: Option<Redacted<String>>,
 }
 
 /// A multipart upload that storage has created.

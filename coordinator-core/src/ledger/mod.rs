@@ -5,8 +5,8 @@
 //! waiting in between, so a store that runs it in one transaction never shows half a change: a
 //! file's new state and the feed's entry appear together.
 //!
-//! What bytes exist is storage's to say. The ledger holds the intent before a storage call and the
-//! outcome after it; [`Job`]s are the work that a crash in between leaves behind.
+//! What bytes exist is storage's to say. The ledger holds the outcome of a storage call after it, and the intent before it
+//! where nothing else would find what a crash in between leaves behind; [`Job`]s are the work that this makes.
 
 mod apply;
 mod calls;

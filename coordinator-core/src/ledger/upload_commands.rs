@@ -109,7 +109,7 @@ impl<S: Store> Ledger<'_, S> {
             abilities: draft.abilities,
             staging_key: draft.staging_key,
             deferred_length: draft.deferred_length,
-            storage_upload_id: None,
+            storage_upload_id: draft.storage_upload_id,
             absent_since_ms: None,
             phase: UploadPhase::Starting,
         };
@@ -120,6 +120,7 @@ impl<S: Store> Ledger<'_, S> {
                     self.store.put_job(&Job::watch(&upload.upload_id, self.now_ms))?;
                 }
             }
+            UploadKind::Multipart if upload.storage_upload_id.is_some() => self.announce(&mut upload)?,
             UploadKind::Multipart => {
                 let due = self.now_ms.saturating_add(STARTING_LIFE_MS);
                 self.store.put_upload(&upload)?;

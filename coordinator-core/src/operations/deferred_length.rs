@@ -42,12 +42,12 @@ pub(crate) async fn begin<S: Storage, W: Workspaces>(
     idempotency: Option<Idempotency>,
 ) -> Result<Upload, ApiError> {
     let draft = draft(op, principal, wanted)?;
-    let begun = open_uploads::begin(op, principal, vec![draft], idempotency).await?;
-    let begun = begun.into_iter().next().flatten();
-    let begun = begun.ok_or_else(over_quota)?;
-    let opened = open_uploads::open(op, principal, vec![begun]).await?;
-    let opened = opened.into_iter().next();
-    match opened.unwrap_or_else(|| Err(internal("no upload for a file")))? {
+    let begun = open_uploads::begin_and_open(op, principal, vec![draft], idempotency).await?;
+    let only = begun.into_iter().next();
+    match only
+        .ok_or_else(|| internal("no upload for a file"))?
+        .ok_or_else(over_quota)??
+    {
         upload if upload.phase == UploadPhase::Ended => Err(gone()),
         upload => Ok(upload),
     }
@@ -109,6 +109,7 @@ fn draft<S, W>(
             max_size: op.largest_file(principal),
             max_bytes: principal.limits.max_bytes,
         }),
+        storage_upload_id: None,
         file: FileDraft {
             key,
             bucket: op.config.bucket_of(&principal.workspace),

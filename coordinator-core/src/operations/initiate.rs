@@ -5,7 +5,7 @@ use syncsphere_protocol::{
 
 use super::errors::over_quota;
 use super::expiry::latest_expiry_ms;
-use super::open_uploads::{allowed_type, begin, open};
+use super::open_uploads::{allowed_type, begin_and_open};
 use super::operation_context::OperationContext;
 use super::sign_parts::{check_parts, is_proven, other_checksums, sign};
 use super::staging::staging_key;
@@ -57,31 +57,22 @@ pub(crate) async fn initiate<S: Storage, W: Workspaces>(
     let begun = if drafts.is_empty() {
         Vec::new()
     } else {
-        begin(op, principal, drafts, idempotency).await?
+        begin_and_open(op, principal, drafts, idempotency).await?
     };
-    let mut begun_in_turn = begun.iter().map(Option::is_some);
-    let admitted = accepted.into_iter().map(|accepted| {
-        accepted.and_then(|_| match begun_in_turn.next() {
-            Some(true) => Ok(()),
-            Some(false) => Err(over_quota()),
-            None => Err(internal("fewer uploads than files")),
-        })
-    });
-    let admitted: Vec<Result<(), ApiError>> = admitted.collect();
-    let uploads = begun.into_iter().flatten().collect();
-    let mut opened = open(op, principal, uploads).await?.into_iter();
+    let mut begun = begun.into_iter();
 
     let mut from_storage = Vec::new();
     let mut results = Vec::with_capacity(request.files.len());
-    for (file, admitted) in request.files.iter().zip(admitted) {
-        let granted = match admitted {
+    for (file, accepted) in request.files.iter().zip(accepted) {
+        let granted = match accepted {
             Err(error) => Err(error),
-            Ok(()) => match opened.next() {
-                Some(Ok(upload)) => grant(op, principal, &upload, file),
-                Some(Err(error)) => {
+            Ok(_) => match begun.next() {
+                Some(Some(Ok(upload))) => grant(op, principal, &upload, file),
+                Some(Some(Err(error))) => {
                     from_storage.push(error.clone());
                     Err(error)
                 }
+                Some(None) => Err(over_quota()),
                 None => Err(internal("fewer uploads than files")),
             },
         };
@@ -168,6 +159,7 @@ fn draft<S, W>(
             UploadKind::Multipart => None,
         },
         deferred_length: None,
+        storage_upload_id: None,
         file: FileDraft {
             key,
             bucket: op.config.bucket_of(&principal.workspace),

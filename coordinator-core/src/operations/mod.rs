@@ -1,5 +1,6 @@
 //! What each endpoint does, one file each. Every operation may be dropped at any await and asked
-//! for again: the intent is in the ledger before storage is asked, the outcome after it.
+//! for again: the intent is in the ledger before storage is asked, unless what a crash leaves is found without it, and the
+//! outcome after it.
 
 mod absence;
 pub(crate) mod changes;
@@ -30,3 +31,4 @@ pub(crate) mod tickets;
 mod unattended;
 pub(crate) mod uploads;
 pub(crate) mod uppy;
+pub(crate) mod workspaces_in_use;

@@ -7,6 +7,7 @@ use syncsphere_protocol::{ErrorCode, Problem, Redacted, UploadId, WorkspaceId};
 
 use super::errors::unexpected_reply;
 use super::storage_health::StorageHealth;
+use super::workspaces_in_use::WorkspacesInUse;
 use crate::api_error::ApiError;
 use crate::auth::Principal;
 use crate::config::Config;
@@ -31,6 +32,7 @@ pub(crate) struct OperationContext<'a, S, W> {
     pub storage: &'a S,
     pub workspaces: &'a W,
     pub storage_health: &'a StorageHealth,
+    pub workspaces_in_use: &'a WorkspacesInUse,
     /// The workspace of whoever asks, once it is known.
     pub workspace: OnceCell<WorkspaceId>,
 }

@@ -81,7 +81,12 @@ async fn complete_since<S: Storage, W>(
     let s3 = op.s3(upload.file.bucket.as_ref());
     match (upload.kind, &upload.storage_upload_id) {
         (UploadKind::Multipart, Some(id)) => {
-            let (listed, newest) = s3.parts_and_newest(&upload.file.key, id).await?;
+            let (listed, newest) = match s3.parts_and_newest(&upload.file.key, id).await {
+                Ok(listed) => listed,
+                // Somebody has had it assembled and was not heard of again, or it is gone: the object tells.
+                Err(S3Failure::NotFound) => return Ok(Some(i64::MIN)),
+                Err(failure) => return Err(failure),
+            };
             let newest_ms = newest.and_then(|time| time.to_unix_millis());
             Ok(is_complete(upload, listed).then_some(newest_ms.unwrap_or(op.cx.now_ms)))
         }

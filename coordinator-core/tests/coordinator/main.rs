@@ -23,6 +23,7 @@ mod events;
 mod expiry;
 mod faults;
 mod ledger;
+mod ledger_calls;
 mod open_uploads;
 mod openapi;
 mod overload;

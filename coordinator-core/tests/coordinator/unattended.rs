@@ -3,6 +3,7 @@
 
 use crate::common::{Exchange, Harness, PART, START_MS, error, nothing, object, parts, xml};
 use serde_json::{Value, json};
+use syncsphere_coordinator_core::StorageFailure;
 use syncsphere_protocol::Timestamp;
 
 const MINUTE_MS: i64 = 60_000;
@@ -157,6 +158,22 @@ fn what_storage_has_assembled_otherwise_is_never_announced() {
         alarm_at(&mut harness, 10, script);
         assert_eq!(harness.file(&grant)["status"], status);
     }
+}
+
+/// The ledger knows what the whole has to be and looks after it: a completion writes nothing down before storage is asked.
+#[test]
+fn a_completion_that_nobody_heard_of_is_found_by_what_the_page_had_stated() {
+    let mut harness = Harness::new();
+    let grant = opened(&mut harness);
+    let lost = || ("HEAD", Err(StorageFailure::TimedOut));
+    let script = vec![both_parts_at(0), completed(), lost()];
+    let (status, reply) = harness.complete(&grant, json!({ "crc64nvme": CRC }), script);
+    assert_eq!((status, &reply["code"]), (503, &json!("storage_unavailable")));
+    let gone = || ("GET uploadId", error(404, "NoSuchUpload"));
+    let script = vec![gone(), gone(), ("HEAD", object(PART + 1, Some(CRC)))];
+    alarm_at(&mut harness, 10, script);
+    assert_eq!(harness.file(&grant)["status"], "available");
+    assert_eq!(harness.kinds(), ["file.uploading", "file.available"]);
 }
 
 #[test]

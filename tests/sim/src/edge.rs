@@ -128,6 +128,18 @@ impl Edge {
         self.running.insert(task, Box::pin(future));
     }
 
+    /// The coordinator's clock strikes: the bucket is looked through.
+    pub fn strike(&mut self, task: u64, context: Context) {
+        let coordinator = Rc::clone(&self.coordinator);
+        let ports = Ports(Rc::clone(&self.shared));
+        let future = async move {
+            let begun = coordinator.look_for_orphans(&context, &ports, &ports).await;
+            begun.expect("the ledger answers");
+            None
+        };
+        self.running.insert(task, Box::pin(future));
+    }
+
     /// Whether it has neither ended nor died.
     pub fn is_running(&self, task: u64) -> bool {
         self.running.contains_key(&task)

@@ -114,6 +114,17 @@ pub fn feed_is_sound(ledger: &MemoryStore) {
     }
 }
 
+/// Once everybody has gone and all jobs are done, storage holds the available files and nothing else.
+pub fn nothing_else_is_stored<'a>(ledgers: impl Iterator<Item = &'a MemoryStore>, storage: &FakeStorage) {
+    assert_eq!(storage.open_uploads(), 0, "multipart uploads are left for ever");
+    let files = ledgers.flat_map(MemoryStore::all_files);
+    let available = files.filter(|file| file.record.status == FileStatus::Available);
+    let keys: BTreeSet<&str> = available.map(|file| file.key.as_str()).collect();
+    for key in storage.objects().keys() {
+        assert!(keys.contains(key.as_str()), "an object is left for ever");
+    }
+}
+
 /// Every file that the workspace calls available is in storage, whole and undamaged: its bytes are
 /// those of one of the versions that a file has had on disk, given as size and seed.
 pub fn available_means_stored(ledger: &MemoryStore, storage: &FakeStorage, versions: &[(u64, u64)]) {

@@ -12,6 +12,7 @@
     reason = "a run is a test: it panics where a promise is broken"
 )]
 
+mod aftermath;
 mod alarm;
 mod alarms;
 mod api;

@@ -16,7 +16,7 @@ use crate::scenario::{Incident, Scenario};
 use crate::storage::FakeStorage;
 
 /// The wall clock at the start of every run, in milliseconds since 1970 (2026-11-24).
-const EPOCH_MS: i64 = 1_795_500_000_000;
+pub(crate) const EPOCH_MS: i64 = 1_795_500_000_000;
 
 /// A run that has not ended by then is stuck.
 const LONGEST_RUN: u64 = 12 * 3600 * 1000;
@@ -241,10 +241,12 @@ impl Simulation {
         self.outcome.began_at = (0..self.disk.len())
             .map(|file| self.began.get(&file).copied())
             .collect();
+        self.leave_alone();
         for ledger in self.ledgers.values() {
             crate::invariants::feed_is_sound(ledger);
             crate::invariants::available_means_stored(ledger, &self.storage, &self.versions);
         }
+        crate::invariants::nothing_else_is_stored(self.ledgers.values(), &self.storage);
         self.outcome
     }
 

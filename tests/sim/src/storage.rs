@@ -8,6 +8,7 @@ use syncsphere_protocol::{Crc64Nvme, MIN_PART_SIZE, Timestamp};
 use syncsphere_upload_core::PartRequest;
 
 use crate::signature::{Verifier, key_of};
+use crate::simulation::EPOCH_MS;
 
 /// An object that can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +70,11 @@ impl FakeStorage {
     /// Objects by key.
     pub fn objects(&self) -> &BTreeMap<String, Object> {
         &self.objects
+    }
+
+    /// How many multipart uploads have neither been completed nor aborted.
+    pub fn open_uploads(&self) -> usize {
+        self.uploads.len()
     }
 
     /// A part or a whole object comes in; gives status and body.
@@ -235,13 +241,19 @@ impl FakeStorage {
     fn list_uploads(&self, query: &BTreeMap<String, String>) -> http::Response<Vec<u8>> {
         let prefix = query.get("prefix").map_or("", String::as_str);
         let mut body = String::from("<ListMultipartUploadsResult>");
+        // Whoever asks how old they are does so days after a run.
+        let begun_at = Timestamp::from_unix_millis(EPOCH_MS);
+        let begun_at = begun_at.as_str();
         for (id, open) in self
             .uploads
             .iter()
             .filter(|(_, open)| open.key.starts_with(prefix))
         {
             let key = &open.key;
-            let _ = write!(body, "<Upload><Key>{key}</Key><UploadId>{id}</UploadId></Upload>");
+            let _ = write!(
+                body,
+                "<Upload><Key>{key}</Key><UploadId>{id}</UploadId><Initiated>{begun_at}</Initiated></Upload>"
+            );
         }
         body.push_str("</ListMultipartUploadsResult>");
         reply(200, body)

@@ -263,6 +263,26 @@ fn lost_and_late_answers_of_complete_are_resolved() {
 }
 
 #[test]
+fn a_coordinator_that_dies_between_storage_and_ledger_leaves_nothing() {
+    let faults = Faults {
+        call_reply_lost: 0.3,
+        edge_crash: 0.4,
+        ..Faults::default()
+    };
+    let mut orphans = 0;
+    for seed in 0..40 {
+        // Begun one after the other, so that most find a workspace that is in use.
+        let outcome = Simulation::run(Scenario {
+            faults,
+            ..Scenario::calm(seed, vec![20 * MIB; 12])
+        });
+        all_available(&outcome);
+        orphans += count(&outcome, "orphan aborted");
+    }
+    assert!(orphans > 0, "nobody died between storage and ledger");
+}
+
+#[test]
 fn urls_that_died_while_the_clock_stood_still_are_renewed() {
     let incidents = vec![(2_000, Incident::Sleep(3_600_000, true))];
     let outcome = Simulation::run(Scenario {

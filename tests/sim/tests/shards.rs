@@ -208,6 +208,7 @@ fn draft(shard: usize, file: u64) -> UploadDraft {
         abilities: Default::default(),
         staging_key: None,
         deferred_length: None,
+        storage_upload_id: None,
         file: FileDraft {
             file_id: id("f", shard, file).parse().unwrap(),
             workspace: "large".parse().unwrap(),

@@ -29,6 +29,7 @@ pub fn draft(number: usize, expires_ms: i64) -> UploadDraft {
         unattended_from_ms: None,
         abilities: Default::default(),
         deferred_length: None,
+        storage_upload_id: None,
         file: FileDraft {
             file_id: file_id(number),
             workspace: "demo".parse().unwrap(),

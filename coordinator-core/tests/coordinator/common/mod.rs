@@ -7,7 +7,7 @@ pub mod crash_model;
 pub mod drafts;
 pub mod sqlite;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -85,12 +85,13 @@ pub fn assert_signs_what_no_hop_rewrites(request: &Request<Vec<u8>>) {
     }
 }
 
-/// Ledgers in memory.
+/// Ledgers in memory, and how often they were called.
 #[derive(Default)]
-pub struct Ledgers(pub RefCell<BTreeMap<WorkspaceId, MemoryStore>>);
+pub struct Ledgers(pub RefCell<BTreeMap<WorkspaceId, MemoryStore>>, pub Cell<u32>);
 
 impl Workspaces for Ledgers {
     async fn call(&self, workspace: &WorkspaceId, call: Call) -> Result<Reply, WorkspaceFailure> {
+        self.1.set(self.1.get() + 1);
         let mut ledgers = self.0.borrow_mut();
         let store = ledgers.entry(workspace.clone()).or_default();
         let Ok(applied) = apply(store, call);
