@@ -13,7 +13,7 @@ use crate::workspaces::{self, RemoteWorkspaces};
 
 /// Answers a request. An `Err` becomes the platform's own error page, so it is for faults of the
 /// platform alone.
-pub(crate) async fn answer(request: Request, env: &Env) -> Result<Response> {
+pub(crate) async fn answer(request: Request, env: &Env, context: &worker::Context) -> Result<Response> {
     let cx = environment::context()?;
     let mut trace = RequestTrace::begin(cx.request_id.clone());
     let coordinator = match environment::coordinator(env) {
@@ -38,7 +38,7 @@ pub(crate) async fn answer(request: Request, env: &Env) -> Result<Response> {
     }
     let storage = FetchStorage::new(&trace.storage);
     let storage = coordinator.within_budget(&storage);
-    let workspaces = RemoteWorkspaces::new(env, &trace.ledger);
+    let workspaces = RemoteWorkspaces::gathering(env, &trace.ledger, context);
     let response = coordinator
         .handle(
             plain,

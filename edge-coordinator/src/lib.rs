@@ -10,6 +10,7 @@ mod entry;
 mod environment;
 mod event_deliveries;
 mod event_destinations;
+mod gathered_calls;
 mod http_types;
 mod identity_providers;
 mod limits;
@@ -35,8 +36,8 @@ pub use workspace_object::WorkspaceObject;
 
 /// Answers every request that the platform does not answer from the static assets.
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
-    entry::answer(request, &env).await
+async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
+    entry::answer(request, &env, &context).await
 }
 
 /// By the clock (`triggers` in `wrangler.toml`): looks for multipart uploads that no ledger knows.

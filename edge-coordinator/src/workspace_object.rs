@@ -28,7 +28,9 @@ use crate::metadata_database;
 use crate::orphans;
 use crate::storage::FetchStorage;
 use crate::unreadable_rows;
-use crate::workspaces::{Envelope, RemoteWorkspaces, SUBSCRIPTION_HEADER, Subscription};
+use crate::workspaces::{
+    Answer, CALLS_URL, Envelope, Envelopes, RemoteWorkspaces, SUBSCRIPTION_HEADER, Subscription,
+};
 
 /// When to look after the jobs again where they cannot be carried out at all, in milliseconds: as long after as
 /// they are overdue, so that it doubles each time, within these limits. Source: own choice.
@@ -87,6 +89,7 @@ impl DurableObject for WorkspaceObject {
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let answer = match request.headers().get(SUBSCRIPTION_HEADER)? {
             Some(subscription) => self.listen(&subscription, &request),
+            None if request.url()?.as_str() == CALLS_URL => self.answer_calls(&request.bytes().await?).await,
             None => self.answer_call(&request.bytes().await?).await,
         };
         answer.or_else(|error| {
@@ -142,6 +145,33 @@ impl WorkspaceObject {
         let Envelope { workspace, call } = serde_json::from_slice(body)?;
         let reply = self.carry_out(Some(workspace), call).await?;
         Response::from_json(&reply)
+    }
+
+    /// Carries out several calls in one turn, each in a transaction of its own: the platform writes all of them to disk at
+    /// once, and one that fails undoes no other.
+    async fn answer_calls(&self, body: &[u8]) -> Result<Response> {
+        let Envelopes { workspace, calls } = serde_json::from_slice(body)?;
+        let mut changes = Vec::new();
+        let mut wake_ms = None;
+        let mut answers = Vec::with_capacity(calls.len());
+        for call in calls {
+            answers.push(match self.apply(Some(workspace.clone()), call) {
+                Ok(applied) => {
+                    changes.extend(applied.changes);
+                    wake_ms = Some(applied.wake_ms);
+                    Answer::Reply(Box::new(applied.reply))
+                }
+                Err(error) => {
+                    console_error!("{}", environment::log_line("workspace", 500, &error.to_string()));
+                    Answer::Failed(error.to_string())
+                }
+            });
+        }
+        self.listeners.broadcast(changes)?;
+        if let Some(wake_ms) = wake_ms {
+            self.set_alarm_at(wake_ms).await?;
+        }
+        Response::from_json(&answers)
     }
 
     /// Carries out a call, tells the listeners, and sets the alarm.

@@ -1,18 +1,23 @@
 //! The way from the worker to a workspace's Durable Object, and the form of what travels there.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use syncsphere_coordinator_core::ledger::{Call, Reply};
 use syncsphere_coordinator_core::{Listener, WorkspaceFailure, Workspaces};
 use syncsphere_protocol::WorkspaceId;
-use worker::{Env, Headers, Method, Request, RequestInit, Response, Result, Stub};
+use worker::{Context, Env, Headers, Method, Request, RequestInit, Response, Result, Stub};
 
 use crate::call_timings::CallTimings;
+use crate::gathered_calls;
 
 /// The Durable Object binding in `wrangler.toml`.
 const BINDING: &str = "WORKSPACES";
 
 /// Where calls go inside an object. The host is never resolved.
 pub(crate) const CALL_URL: &str = "https://workspace/call";
+
+/// Where several calls go together, as [`Envelopes`]; the answer is an [`Answer`] for each.
+pub(crate) const CALLS_URL: &str = "https://workspace/calls";
 
 /// Where WebSockets go inside an object.
 pub(crate) const LISTEN_URL: &str = "https://workspace/listen";
@@ -27,6 +32,22 @@ pub(crate) struct Envelope {
     pub call: Call,
 }
 
+/// Several calls as they travel: each is carried out by itself, one after the other.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Envelopes {
+    pub workspace: WorkspaceId,
+    pub calls: Vec<Call>,
+}
+
+/// What came of one of several calls.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Answer {
+    Reply(Box<Reply>),
+    /// It failed, for this reason; the others did not.
+    Failed(String),
+}
+
 /// A WebSocket as it is asked for. Only the worker can reach an object, so it is believed.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Subscription {
@@ -38,11 +59,33 @@ pub(crate) struct Subscription {
 pub(crate) struct RemoteWorkspaces<'a> {
     env: &'a Env,
     timings: &'a CallTimings,
+    /// The request whose calls may go together with those of others.
+    gathering_in: Option<&'a Context>,
 }
 
 impl<'a> RemoteWorkspaces<'a> {
+    /// Asked one call at a time.
     pub(crate) fn new(env: &'a Env, timings: &'a CallTimings) -> Self {
-        Self { env, timings }
+        Self {
+            env,
+            timings,
+            gathering_in: None,
+        }
+    }
+
+    /// Asked together with other requests of the isolate.
+    pub(crate) fn gathering(env: &'a Env, timings: &'a CallTimings, context: &'a Context) -> Self {
+        Self {
+            gathering_in: Some(context),
+            ..Self::new(env, timings)
+        }
+    }
+
+    async fn ask(&self, workspace: &WorkspaceId, call: Call) -> Result<Reply> {
+        match self.gathering_in {
+            Some(context) => gathered_calls::call(self.env, context, workspace, call).await,
+            None => call_object(self.env, workspace, call).await,
+        }
     }
 }
 
@@ -52,12 +95,8 @@ impl Workspaces for RemoteWorkspaces<'_> {
         workspace: &WorkspaceId,
         call: Call,
     ) -> std::result::Result<Reply, WorkspaceFailure> {
-        let envelope = Envelope {
-            workspace: workspace.clone(),
-            call,
-        };
         self.timings
-            .measure(call_object(self.env, &envelope))
+            .measure(self.ask(workspace, call))
             .await
             .map_err(|error| WorkspaceFailure {
                 cause: error.to_string(),
@@ -83,14 +122,26 @@ pub(crate) async fn connect(env: &Env, listener: &Listener) -> Result<Response> 
         .await
 }
 
-async fn call_object(env: &Env, envelope: &Envelope) -> Result<Reply> {
+/// One call, by itself.
+pub(crate) async fn call_object(env: &Env, workspace: &WorkspaceId, call: Call) -> Result<Reply> {
+    let envelope = Envelope {
+        workspace: workspace.clone(),
+        call,
+    };
+    ask_object(env, workspace, CALL_URL, serde_json::to_string(&envelope)?).await
+}
+
+/// Sends a body to a workspace's object and gives its answer.
+pub(crate) async fn ask_object<T: DeserializeOwned>(
+    env: &Env,
+    workspace: &WorkspaceId,
+    url: &str,
+    body: String,
+) -> Result<T> {
     let mut init = RequestInit::new();
-    init.with_method(Method::Post)
-        .with_body(Some(serde_json::to_string(envelope)?.into()));
-    let request = Request::new_with_init(CALL_URL, &init)?;
-    let mut response = object(env, &envelope.workspace)?
-        .fetch_with_request(request)
-        .await?;
+    init.with_method(Method::Post).with_body(Some(body.into()));
+    let request = Request::new_with_init(url, &init)?;
+    let mut response = object(env, workspace)?.fetch_with_request(request).await?;
     if response.status_code() != 200 {
         return Err(worker::Error::RustError(format!(
             "the object answered {}",

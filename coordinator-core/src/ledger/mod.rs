@@ -14,6 +14,7 @@ mod deliveries;
 mod destination_state;
 mod feed;
 mod file_commands;
+mod gathering;
 mod jobs;
 mod letters;
 mod list_files;
@@ -40,6 +41,7 @@ pub use calls::{Call, Command, Idempotency, Opened, Reply, UploadDraft};
 pub use destination_state::{
     Destination, DestinationState, Letter, MessageDelivery, MessageOutcome, MessageResult,
 };
+pub use gathering::{Gathering, Joined, weight};
 pub use jobs::{Job, JobKind, StoredUpload, Sweep};
 pub use letters::LetterStore;
 pub use listing::{FilePage, FileQuery, FileRange, ListPosition, Listing, OpenUploadPage};
