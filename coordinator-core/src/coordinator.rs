@@ -3,7 +3,7 @@ use std::cell::OnceCell;
 use syncsphere_protocol::{DatabaseStatus, DestinationStatus, ErrorCode, InvalidId, WorkspaceId};
 
 use crate::api_error::{ApiError, invalid, rate_limited};
-use crate::auth::{Authenticator, Scope, VerificationCache};
+use crate::auth::{Authenticator, Scope, VerificationCache, digest_of};
 use crate::budget::Budgeted;
 use crate::config::{Config, Webhook};
 use crate::context::Context;
@@ -49,6 +49,8 @@ pub struct Listener {
     pub since: Option<u64>,
     /// When the token dies, in milliseconds since 1970: the connection has to end by then.
     pub expires_ms: i64,
+    /// Who listens, by a digest that tells no more than that it is the same again.
+    pub subject: String,
     /// The subprotocol to answer with.
     pub protocol: &'static str,
 }
@@ -301,6 +303,7 @@ impl Coordinator {
         principal.require(Scope::Read)?;
         Ok(Listener {
             since: Query::of(request.uri())?.number("since")?,
+            subject: digest_of(&principal),
             workspace: principal.workspace,
             expires_ms: principal.expires_ms,
             protocol: EVENTS_PROTOCOL,

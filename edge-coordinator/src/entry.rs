@@ -64,6 +64,12 @@ async fn listen(
     {
         Ok(listener) => {
             let response = trace.ledger.measure(workspaces::connect(env, &listener)).await?;
+            if response.status_code() == 429 {
+                return ended(
+                    coordinator.rate_limited(request, cx, limits::PAUSE_SECONDS),
+                    trace,
+                );
+            }
             let mut told = http::Extensions::new();
             told.insert(listener.log_fields());
             trace.log(response.status_code(), &told);

@@ -19,6 +19,7 @@ mod metadata_database;
 mod orphans;
 mod outgoing;
 mod request_trace;
+mod sockets;
 mod storage;
 mod unreadable_rows;
 #[allow(

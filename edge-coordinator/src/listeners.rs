@@ -10,21 +10,14 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use syncsphere_coordinator_core::ledger::{Call, Command, Reply, apply};
 use syncsphere_protocol::{Change, Frame};
 use worker::{Delay, Error, Result, State, WebSocket, console_error};
 
 use crate::database::store_of;
 use crate::environment::{self, now_ms};
-
-/// Close code for a listener whose token has died. Source: 4000 to 4999 are for applications
-/// (RFC 6455 section 7.4.2); 401 says why.
-const TOKEN_EXPIRED: u16 = 4401;
-
-/// Close code for a listener that reads too slowly, or whose catching up was lost: it shall come again later.
-/// Source: <https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number>
-const TRY_AGAIN_LATER: u16 = 1013;
+use crate::sockets::{Listener, Sockets, TRY_AGAIN_LATER};
+use crate::workspaces::Subscription;
 
 /// Close code for a listener that a change could not be sent to: a gap must not follow.
 /// Source: RFC 6455 section 7.4.1.
@@ -50,63 +43,55 @@ const CATCH_UP_BUFFERED: u32 = 32 * 1024;
 const CATCH_UP_PAUSE: Duration = Duration::from_millis(10);
 const CATCH_UP_PAUSES: u32 = 3_000;
 
-/// `readyState` of a socket that can be sent to. Source: <https://websockets.spec.whatwg.org/#dom-websocket-open>
-const OPEN: u16 = 1;
-
-/// What the platform keeps with a socket while the object sleeps.
-#[derive(Debug, Serialize, Deserialize)]
-struct Attachment {
-    expires_ms: f64,
-    /// Whether the listener has caught up.
-    is_live: bool,
-}
-
 /// The listeners of the workspace at hand.
 #[derive(Clone)]
 pub(crate) struct Listeners(Rc<Shared>);
 
 struct Shared {
     state: Rc<State>,
+    sockets: Sockets,
     /// Frames that the live listeners are still to be sent.
     pending: RefCell<Vec<String>>,
     /// When frames were sent last.
     sent_ms: Cell<i64>,
     /// Whether a timer will send the next ones.
     is_flush_scheduled: Cell<bool>,
-    /// How many listeners are catching up.
-    catching_up: Cell<usize>,
 }
 
 impl Listeners {
     pub(crate) fn new(state: Rc<State>) -> Self {
         Self(Rc::new(Shared {
+            sockets: Sockets::new(Rc::clone(&state)),
             state,
             pending: RefCell::default(),
             sent_ms: Cell::new(0),
             is_flush_scheduled: Cell::new(false),
-            catching_up: Cell::new(0),
         }))
+    }
+
+    /// Whether the subject of a subscription may have one more socket.
+    pub(crate) fn has_room_for(&self, subscription: &Subscription) -> bool {
+        self.0.sockets.has_room_for(subscription)
     }
 
     /// Takes a socket in: it hears where the feed stands, then what came after `since`, then every
     /// change, until its token dies.
-    pub(crate) fn admit(&self, socket: WebSocket, since: Option<u64>, expires_ms: i64) -> Result<()> {
+    pub(crate) fn admit(&self, socket: WebSocket, subscription: &Subscription) -> Result<()> {
         // What is pending would be told to the newcomer once more after it has read it.
         self.flush(now_ms());
-        self.0.state.accept_web_socket(&socket);
-        set_attachment(&socket, expires_ms, since.is_none())?;
+        let listener = self.0.sockets.admit(socket, subscription)?;
         let seq = match self.ask(Command::Head)? {
             Reply::Head { seq } => seq,
             _ => return Err(Error::RustError("a head was asked for".to_owned())),
         };
-        send(&socket, &Frame::Hello { seq })?;
-        let Some(since) = since else {
+        send(&listener.socket, &Frame::Hello { seq })?;
+        let Some(since) = subscription.since else {
             return Ok(());
         };
-        match self.send_page(&socket, since)? {
-            None => set_attachment(&socket, expires_ms, true),
+        match self.send_page(&listener.socket, since)? {
+            None => listener.go_live(),
             Some(since) => {
-                self.catch_up_later(socket, since, expires_ms);
+                self.catch_up_later(listener, since);
                 Ok(())
             }
         }
@@ -115,7 +100,7 @@ impl Listeners {
     /// Tells the live listeners of changes, at once or together with those of the next moment. The
     /// platform holds frames back until what they tell of is on disk.
     pub(crate) fn broadcast(&self, changes: Vec<Change>) -> Result<()> {
-        if changes.is_empty() || self.0.state.get_websockets().is_empty() {
+        if changes.is_empty() || self.0.sockets.is_empty() {
             return Ok(());
         }
         for change in changes {
@@ -145,48 +130,34 @@ impl Listeners {
             return;
         }
         self.0.sent_ms.set(now);
-        for socket in self.0.state.get_websockets() {
-            if socket.as_ref().ready_state() != OPEN {
-                continue;
-            }
-            match socket.deserialize_attachment::<Attachment>() {
-                Ok(Some(attachment)) if !attachment.is_live => {
-                    // Whoever was catching up when the object's memory was lost does not any more.
-                    if self.0.catching_up.get() == 0 {
-                        let _ = socket.close(Some(TRY_AGAIN_LATER), Some("catching up was interrupted"));
-                    }
-                }
-                Ok(Some(attachment)) if attachment.expires_ms > float(now) => send_frames(&socket, &frames),
-                Ok(_) | Err(_) => {
-                    let _ = socket.close(Some(TOKEN_EXPIRED), Some("the access token has expired"));
-                }
-            }
+        for listener in self.0.sockets.live(now) {
+            send_frames(&listener.socket, &frames);
         }
     }
 
-    fn catch_up_later(&self, socket: WebSocket, since: u64, expires_ms: i64) {
+    fn catch_up_later(&self, listener: Rc<Listener>, since: u64) {
         let listeners = self.clone();
-        listeners.0.catching_up.set(listeners.0.catching_up.get() + 1);
         self.0.state.wait_until(async move {
-            if let Err(error) = listeners.catch_up(&socket, since, expires_ms).await {
+            if let Err(error) = listeners.catch_up(&listener, since).await {
                 console_error!("{}", environment::log_line("listener", 500, &error.to_string()));
-                let _ = socket.close(Some(INTERNAL_ERROR), Some("a change could not be sent"));
+                let _ = listener
+                    .socket
+                    .close(Some(INTERNAL_ERROR), Some("a change could not be sent"));
             }
-            let others = listeners.0.catching_up.get().saturating_sub(1);
-            listeners.0.catching_up.set(others);
         });
     }
 
-    async fn catch_up(&self, socket: &WebSocket, mut since: u64, expires_ms: i64) -> Result<()> {
+    async fn catch_up(&self, listener: &Listener, mut since: u64) -> Result<()> {
+        let socket = &listener.socket;
         for _ in 0..CATCH_UP_PAUSES {
             Delay::from(CATCH_UP_PAUSE).await;
-            if socket.as_ref().ready_state() != OPEN {
+            if !listener.is_open() {
                 return Ok(());
             }
             while socket.as_ref().buffered_amount() <= CATCH_UP_BUFFERED {
                 self.flush(now_ms());
                 match self.send_page(socket, since)? {
-                    None => return set_attachment(socket, expires_ms, true),
+                    None => return listener.go_live(),
                     Some(next) => since = next,
                 }
             }
@@ -240,15 +211,4 @@ fn send_frames(socket: &WebSocket, frames: &[String]) {
 
 fn send(socket: &WebSocket, frame: &Frame) -> Result<()> {
     socket.send_with_str(serde_json::to_string(frame)?)
-}
-
-fn set_attachment(socket: &WebSocket, expires_ms: i64, is_live: bool) -> Result<()> {
-    let expires_ms = float(expires_ms);
-    socket.serialize_attachment(Attachment { expires_ms, is_live })
-}
-
-/// JavaScript's numbers are floats; milliseconds of this age are exact in them.
-#[allow(clippy::cast_precision_loss)]
-fn float(milliseconds: i64) -> f64 {
-    milliseconds as f64
 }

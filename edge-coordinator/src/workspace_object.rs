@@ -236,9 +236,11 @@ impl WorkspaceObject {
         if !self.is_migrated.get() {
             self.apply(None, self.call(Command::Head))?;
         }
+        if !self.listeners.has_room_for(&subscription) {
+            return Response::error("too many listeners of one subject", 429);
+        }
         let pair = WebSocketPair::new()?;
-        self.listeners
-            .admit(pair.server, subscription.since, subscription.expires_ms)?;
+        self.listeners.admit(pair.server, &subscription)?;
         let protocol = request
             .headers()
             .get("sec-websocket-protocol")?

@@ -53,6 +53,9 @@ pub(crate) enum Answer {
 pub(crate) struct Subscription {
     pub since: Option<u64>,
     pub expires_ms: i64,
+    /// Whose it is, by a digest; absent where a worker of an earlier release asks.
+    #[serde(default)]
+    pub subject: String,
 }
 
 /// The workspaces, each in its Durable Object.
@@ -104,11 +107,12 @@ impl Workspaces for RemoteWorkspaces<'_> {
     }
 }
 
-/// Hands a WebSocket over to its workspace's object.
+/// Hands a WebSocket over to its workspace's object. Where its subject has too many already the answer is 429.
 pub(crate) async fn connect(env: &Env, listener: &Listener) -> Result<Response> {
     let subscription = Subscription {
         since: listener.since,
         expires_ms: listener.expires_ms,
+        subject: listener.subject.clone(),
     };
     let headers = Headers::new();
     headers.set("upgrade", "websocket")?;

@@ -2,9 +2,12 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
+import { once } from "node:events";
+import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
 import { startCoordinator } from "../../stack/coordinator.mjs";
 import { Listener } from "./listener.mjs";
@@ -34,6 +37,22 @@ async function announce(client, count, file = {}) {
     }));
     await client.initiate(files);
   }
+}
+
+/** Asks for the feed where that is refused. */
+async function refusedToListen({ url, token }) {
+  const request = httpRequest(`${url}/v1/events`, {
+    headers: {
+      connection: "Upgrade",
+      upgrade: "websocket",
+      "sec-websocket-key": randomBytes(16).toString("base64"),
+      "sec-websocket-version": "13",
+      "sec-websocket-protocol": `syncsphere.v1, bearer.${token}`,
+    },
+  });
+  request.end();
+  const [response] = await once(request, "response");
+  return { status: response.statusCode, problem: JSON.parse(await text(response)) };
 }
 
 describe("many listeners", () => {
@@ -73,6 +92,11 @@ describe("many listeners", () => {
     const isThere = (listener) => listener.frames.at(-1).seq === 50;
     await eventually(() => listeners.every(isThere), "everybody has heard the last change", 60_000);
     for (const listener of listeners) assert.deepEqual(listener.sequence(), upTo(50, 6));
+    // That is as many as one subject may have; others are not kept out.
+    const { status, problem } = await refusedToListen(client);
+    assert.deepEqual([status, problem.code, problem.retryAfter], [429, "rate_limited", 10]);
+    const other = await Listener.open(await stack.guest(client.workspace), 50);
+    other.close();
     for (const listener of listeners) listener.close();
     await Promise.all(listeners.map((listener) => listener.closed));
     // Nobody is left to be told, and nothing is in the way of those who come.

@@ -192,7 +192,7 @@ fn own_claims(
 }
 
 /// Names a subject of a workspace without telling who it is.
-fn digest_of(principal: &Principal) -> String {
+pub(crate) fn digest_of(principal: &Principal) -> String {
     let mut digest = Sha256::new_with_prefix(principal.workspace.as_str());
     digest.update("/");
     digest.update(principal.subject.as_bytes());

@@ -20,7 +20,7 @@ mod verified_token_cache;
 mod workspace_patterns;
 
 pub use auth_config::AuthConfig;
-pub(crate) use authenticator::{Authenticator, VerificationCache};
+pub(crate) use authenticator::{Authenticator, VerificationCache, digest_of};
 pub use clients::Clients;
 pub use external_issuers::ExternalIssuers;
 pub(crate) use external_issuers::InvalidIssuers;
