@@ -16,7 +16,7 @@ const LARGE = 200 * FIRST.length;
 
 const JSON_TYPE = { "content-type": "application/json" };
 
-/** Ours. Checksums are signed, as the uploader has it. */
+/** Ours. Checksums are signed, and the whole's is stated with the last parts, as the uploader has it. */
 export async function callsOfOurs(origin) {
   const form = { grant_type: "urn:syncsphere:guest", workspace: `load-${randomUUID()}` };
   const granted = await fetch(`${origin}/v1/auth/token`, { method: "POST", body: new URLSearchParams(form) });
@@ -28,6 +28,7 @@ export async function callsOfOurs(origin) {
       files: [{ clientRef: "f", name: "load.bin", size, partSize: FIRST.length, parts }],
     });
   const checksums = await Promise.all(PARTS.map(crc64nvme));
+  const whole = await crc64nvme(Buffer.concat(PARTS));
   const parts = checksums.map((checksum, index) => ({ partNumber: index + 1, crc64nvme: checksum }));
   const large = opened(await text(origin, initiate(LARGE)));
   const agent = new Agent({ connections: null });
@@ -44,11 +45,14 @@ export async function callsOfOurs(origin) {
     opened,
     async send({ uploadId, ticket }) {
       const { urls } = JSON.parse(
-        await text(origin, post(`/v1/uploads/${uploadId}/parts`, { ticket, parts })),
+        await text(origin, post(`/v1/uploads/${uploadId}/parts`, { ticket, parts, crc64nvme: whole })),
       );
       for (const [index, { url, headers: signed }] of urls.entries()) await put(url, PARTS[index], signed);
     },
-    complete: ({ uploadId, ticket }) => post(`/v1/uploads/${uploadId}/complete`, { ticket }),
+    complete: ({ uploadId, ticket }) =>
+      post(`/v1/uploads/${uploadId}/complete`, { ticket, crc64nvme: whole }),
+
+    initiateSmall: () => initiate(small.length, [smallPart]),
 
     /** A small file, opened, signed for, sent and completed with nobody waiting for anybody. */
     openSmall: async () => opened(await text(origin, initiate(small.length, [smallPart]), agent)),

@@ -51,7 +51,12 @@ async function refusedToListen({ url, token }) {
     },
   });
   request.end();
-  const [response] = await once(request, "response");
+  const answered = once(request, "response");
+  request.once("upgrade", (_, socket) => {
+    socket.destroy();
+    request.destroy(new Error("the listener was let in"));
+  });
+  const [response] = await answered;
   return { status: response.statusCode, problem: JSON.parse(await text(response)) };
 }
 
