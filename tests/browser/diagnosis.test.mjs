@@ -109,28 +109,33 @@ test("storage that nobody reaches is told early, and waited for", async (t) => {
   assert.ok(end.states.includes("offline"));
 });
 
-test("a local network that the person keeps the page from is named, and waited for", async (t) => {
-  const page = await openPage(t);
-  const resume = await halt(t, stack.proxy);
-  // A page of this machine is never asked, so its browser is made to answer as others' do.
-  const refuse = () => {
-    const { query } = Permissions.prototype;
-    Permissions.prototype.query = async function (asked) {
-      const status = await query.call(this, asked);
-      return asked.name === "local-network" ? { state: "denied" } : status;
+for (const [state, line] of [
+  ["denied", "storage: local_network_blocked"],
+  ["prompt", "docs/errors.md#unreachable (in a local network: #local_network_blocked)"],
+]) {
+  test(`a local network that the page may not enter (${state}) is named, and waited for`, async (t) => {
+    const page = await openPage(t);
+    const resume = await halt(t, stack.proxy);
+    // A page of this machine is never asked, so its browser is made to answer as others' do.
+    const answer = (state) => {
+      const { query } = Permissions.prototype;
+      Permissions.prototype.query = async function (asked) {
+        const status = await query.call(this, asked);
+        return asked.name === "local-network" ? { state } : status;
+      };
     };
-  };
-  page.on("worker", (worker) => void worker.evaluate(refuse));
-  await page.evaluate(() => {
-    globalThis.lines = [];
-    globalThis.ending = ends({ sizes: [3], lines });
+    page.on("worker", (worker) => void worker.evaluate(answer, state));
+    await page.evaluate(() => {
+      globalThis.lines = [];
+      globalThis.ending = ends({ sizes: [3], lines });
+    });
+    const told = () => page.evaluate((line) => lines.join("\n").includes(line), line);
+    await until(told, "it is told", SOON);
+    await resume();
+    const [end] = await page.evaluate(() => ending);
+    assert.equal(end.status, "available");
   });
-  const told = () => page.evaluate(() => lines.join("\n").includes("storage: local_network_blocked"));
-  await until(told, "it is told", SOON);
-  await resume();
-  const [end] = await page.evaluate(() => ending);
-  assert.equal(end.status, "available");
-});
+}
 
 test("a load balancer that answers for a storage that is down is an outage, and waited out", async (t) => {
   const page = await openPage(t);
@@ -180,28 +185,36 @@ test("where a limit to bodies lets smaller parts pass, files go in such", async 
   );
 });
 
-test("a bucket in another region, whose answers no page may read, is named by the coordinator's health", async (t) => {
-  // As AWS answers: a page gets no CORS headers, and HEAD no code.
-  const elsewhere = createServer((incoming, outgoing) => {
-    incoming.resume();
-    const { method } = incoming;
-    outgoing.writeHead(method === "OPTIONS" ? 403 : 301, { "x-amz-bucket-region": "eu-central-1" });
-    outgoing.end(method === "HEAD" ? "" : "<Error><Code>PermanentRedirect</Code></Error>");
+for (const [where, variables] of [
+  ["", ["S3_ENDPOINT", "S3_PUBLIC_ENDPOINT"]],
+  [" where only browsers ask", ["S3_PUBLIC_ENDPOINT"]],
+]) {
+  test(`a bucket in another region${where}, whose answers no page may read, is named by the coordinator's health`, async (t) => {
+    // As AWS answers: a page gets no CORS headers, and HEAD no code.
+    const elsewhere = createServer((incoming, outgoing) => {
+      incoming.resume();
+      const { method } = incoming;
+      outgoing.writeHead(method === "OPTIONS" ? 403 : 301, { "x-amz-bucket-region": "eu-central-1" });
+      outgoing.end(method === "HEAD" ? "" : "<Error><Code>PermanentRedirect</Code></Error>");
+    });
+    elsewhere.listen(0, "127.0.0.1");
+    await once(elsewhere, "listening");
+    t.after(() => {
+      elsewhere.close();
+      elsewhere.closeAllConnections();
+    });
+    const endpoint = `http://127.0.0.1:${elsewhere.address().port}`;
+    const { url } = await anotherCoordinator(
+      t,
+      Object.fromEntries(variables.map((name) => [name, endpoint])),
+    );
+    const page = await openPage(t, { url });
+    const [end] = await page.evaluate(() => ends({ sizes: [3] }));
+    assert.deepEqual(end.error, ["storage_unreachable", "wrong_region", true], end.lines);
+    assert.ok(end.ms < SOON, `after ${end.ms} ms`);
+    assert.match(end.lines, /^storage: wrong_region, see docs\/errors\.md#wrong_region$/m);
   });
-  elsewhere.listen(0, "127.0.0.1");
-  await once(elsewhere, "listening");
-  t.after(() => {
-    elsewhere.close();
-    elsewhere.closeAllConnections();
-  });
-  const endpoint = `http://127.0.0.1:${elsewhere.address().port}`;
-  const { url } = await anotherCoordinator(t, { S3_ENDPOINT: endpoint, S3_PUBLIC_ENDPOINT: endpoint });
-  const page = await openPage(t, { url });
-  const [end] = await page.evaluate(() => ends({ sizes: [3] }));
-  assert.deepEqual(end.error, ["storage_unreachable", "wrong_region", true], end.lines);
-  assert.ok(end.ms < SOON, `after ${end.ms} ms`);
-  assert.match(end.lines, /^storage: wrong_region, see docs\/errors\.md#wrong_region$/m);
-});
+}
 
 for (const [status, code, reason] of [
   [400, "AuthorizationHeaderMalformed", "wrong_region"],

@@ -1,3 +1,4 @@
+use futures_util::future::join;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use syncsphere_protocol::{ErrorCode, WorkspaceId};
@@ -39,8 +40,21 @@ pub(crate) async fn check<S: Storage, W: Workspaces>(
     }
 }
 
-/// Asks storage for every configured bucket; the answer is the first that is none.
+/// Asks storage for every configured bucket, and for the main one where browsers reach it; the answer is the first that is none.
 async fn check_buckets<S: Storage, W>(op: &OperationContext<'_, S, W>) -> Result<(), ApiError> {
+    let main = op.s3(None);
+    let (answer, is_elsewhere) = join(check_each_bucket(op), main.is_elsewhere_for_browsers()).await;
+    answer?;
+    match is_elsewhere {
+        true => Err(ApiError::new(
+            ErrorCode::Internal,
+            "the variable S3_REGION, or S3_PUBLIC_ENDPOINT, names another region than the bucket's",
+        )),
+        false => Ok(()),
+    }
+}
+
+async fn check_each_bucket<S: Storage, W>(op: &OperationContext<'_, S, W>) -> Result<(), ApiError> {
     let further = op.config.further_buckets().into_iter().map(|bucket| &bucket.name);
     let names: Vec<Option<&BucketName>> = [None].into_iter().chain(further.map(Some)).collect();
     let answers: Vec<Result<(), ApiError>> = stream::iter(names)

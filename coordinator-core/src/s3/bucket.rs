@@ -214,6 +214,14 @@ impl Bucket {
         self.url(&self.endpoint, "")
     }
 
+    /// Its URLs at the browsers' addresses that are not the coordinator's own, without a query.
+    pub(super) fn other_public_urls(&self) -> Vec<String> {
+        let PublicEndpoints { first, others } = &self.public_endpoints;
+        let all = std::iter::once(first).chain(others);
+        let further = all.filter(|endpoint| **endpoint != self.endpoint);
+        further.map(|endpoint| self.url(endpoint, "")).collect()
+    }
+
     /// The URL of an object as the coordinator reaches it.
     pub(super) fn object_url(&self, key: &str) -> String {
         self.url(&self.endpoint, key)

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use http::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 use syncsphere_protocol::{Crc64Nvme, Integrity, Md5, PartNumber, Redacted, StorageCode};
 
 use super::bucket::{Bucket, Provider, query_string};
-use super::failure::S3Failure;
+use super::failure::{OTHER_REGION, S3Failure};
 use super::replies::{self, StoredObject};
 use crate::ports::Storage;
 
@@ -20,6 +21,10 @@ pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// Source: it "could take several minutes", says the API's documentation, and storage keeps the
 /// connection alive meanwhile. Past it the client asks again, which is safe.
 pub(super) const COMPLETION_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Longest wait for an answer at an address that only browsers are sent to. Source: own choice; who asks for the health waits
+/// for it, also where the coordinator does not get there.
+const PUBLIC_ENDPOINT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Pauses before a request is sent again that storage did not answer, or asked to repeat: one for each time.
 ///
@@ -165,6 +170,26 @@ impl<S: Storage> S3<'_, S> {
     pub(crate) async fn check_bucket(&self) -> Result<(), S3Failure> {
         let request = Request::head(self.bucket.bucket_url());
         self.send(request, Vec::new(), REQUEST_TIMEOUT).await.map(drop)
+    }
+
+    /// Whether storage says, at an address that only browsers are sent to, that the bucket is in another region. One that
+    /// does not answer says nothing: browsers may reach what the coordinator does not.
+    pub(crate) async fn is_elsewhere_for_browsers(&self) -> bool {
+        let urls = self.bucket.other_public_urls().into_iter();
+        let answers = join_all(urls.map(|url| self.is_elsewhere_at(url))).await;
+        answers.contains(&true)
+    }
+
+    async fn is_elsewhere_at(&self, bucket_url: String) -> bool {
+        let request = Request::head(bucket_url).body(Vec::new());
+        let Some(request) = request
+            .ok()
+            .and_then(|request| self.bucket.sign(request, self.now_ms).ok())
+        else {
+            return false;
+        };
+        let answer = self.send_once(request, PUBLIC_ENDPOINT_TIMEOUT).await;
+        matches!(answer, Err(S3Failure::Refused { code, .. }) if code == OTHER_REGION)
     }
 
     /// The request of an object, with what objects are stored with.

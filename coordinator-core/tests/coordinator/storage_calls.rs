@@ -1,6 +1,6 @@
 //! How storage is asked: what is repeated, and which headers each provider is sent.
 
-use crate::common::{Harness, PART, both_parts, error, object, xml};
+use crate::common::{Exchange, Harness, PART, both_parts, error, object, xml};
 use serde_json::{Value, json};
 use syncsphere_coordinator_core::StorageFailure;
 
@@ -209,6 +209,37 @@ fn a_bucket_in_another_region_is_named_by_the_health() {
     // The region is the one that is asked for, or it is the key that is refused.
     assert!(!told(400, "us-east-1").contains("S3_REGION"));
     assert!(!told(403, "eu-central-1").contains("S3_REGION"));
+}
+
+#[test]
+fn a_region_that_only_the_browsers_address_shows_is_named_by_the_health() {
+    let told = |answer: Exchange| {
+        let vars = [(
+            "S3_PUBLIC_ENDPOINT",
+            "https://s3.test,https://public.test,https://other.test",
+        )];
+        let mut harness = Harness::with(&vars);
+        let health = http::Request::get("/healthz").body(Vec::new()).unwrap();
+        let there = || ("HEAD", xml(200, ""));
+        let told = harness.send(health, vec![there(), there(), answer]);
+        let hosts = |request: &http::Request<Vec<u8>>| request.uri().host().map(str::to_owned);
+        let asked: Vec<_> = harness.storage.1.borrow().iter().filter_map(hosts).collect();
+        assert_eq!(asked, ["s3.test", "public.test", "other.test"]);
+        told
+    };
+    let mut elsewhere = xml(301, "").unwrap();
+    let region = "eu-central-1".parse().unwrap();
+    elsewhere.headers_mut().insert("x-amz-bucket-region", region);
+    let (status, reply) = told(("HEAD", Ok(elsewhere)));
+    assert_eq!(status, 500);
+    assert!(reply.contains("S3_REGION, or S3_PUBLIC_ENDPOINT"), "{reply}");
+    // The coordinator need not get where browsers do.
+    for answer in [xml(200, ""), error(403, "AccessDenied"), error(503, "SlowDown")] {
+        assert_eq!(told(("HEAD", answer)).0, 200);
+    }
+    for answer in [StorageFailure::Unreachable, StorageFailure::TimedOut] {
+        assert_eq!(told(("HEAD", Err(answer))).0, 200);
+    }
 }
 
 #[test]

@@ -38,6 +38,8 @@ export interface Finding {
   >;
   /** With `body_too_large`: the largest body that passed, in bytes. */
   passes?: number;
+  /** With `unreachable`: whether the browser would ask the person before it lets this page into a local network. */
+  mayAsk?: boolean;
 }
 
 /**
@@ -67,12 +69,13 @@ export class StorageDiagnosis {
   /** Why a request of this method to this presigned URL, with so many bytes, is not answered; `undefined` where nothing is wrong. */
   async examine(method: string, url: string, length: number): Promise<Finding | undefined> {
     const found = await this.#probe(method, url, length);
-    const { reason, passes } = found ?? {};
+    const { reason, passes, mayAsk } = found ?? {};
     // Twice the same: that is worth a word, long before the outage is given up on.
     if (reason && reason === this.#lastReason && !this.#reported.has(reason)) {
       this.#reported.add(reason);
       const limit = passes ? `, ${length} bytes do not pass, ${passes} do` : "";
-      this.#warn(`storage: ${reason}${limit}, see docs/errors.md#${reason}`);
+      const inside = mayAsk ? " (in a local network: #local_network_blocked)" : "";
+      this.#warn(`storage: ${reason}${limit}, see docs/errors.md#${reason}${inside}`);
     }
     this.#lastReason = reason;
     return found;
@@ -131,7 +134,11 @@ export class StorageDiagnosis {
     // the coordinator is told and no page.
     if (health?.status !== 200)
       return /S3_REGION/.test(await detailOf(health)) ? { reason: "wrong_region" } : undefined;
-    if (!reached) return { reason: (await isKeptInside()) ? "local_network_blocked" : "unreachable" };
+    if (!reached) {
+      const states = await localNetworkPermissions();
+      if (states.includes("denied")) return { reason: "local_network_blocked" };
+      return { reason: "unreachable", mayAsk: states.includes("prompt") };
+    }
     // R2 judges URLs when a browser asks for permission, and gives no reason that may be read.
     return { reason: probe === "refused" && unsigned === "sent" ? "clock_skewed" : "cors_missing" };
   }
@@ -193,17 +200,16 @@ async function isReached(url: string): Promise<boolean> {
 }
 
 /**
- * Whether the person has not let this page into the local network. Only Chromium knows these permissions; the last is what
+ * Whether the person has let this page into the local network. Only Chromium knows these permissions; the last is what
  * both were until version 145.
  *
  * Source: https://developer.chrome.com/blog/local-network-access
  */
-async function isKeptInside(): Promise<boolean> {
+function localNetworkPermissions(): Promise<string[]> {
   const ask = async (name: string) =>
-    (await navigator.permissions.query({ name: name as PermissionName })).state === "denied";
+    (await navigator.permissions.query({ name: name as PermissionName })).state;
   const names = ["local-network", "loopback-network", "local-network-access"];
-  const denied = names.map((name) => ask(name).catch(() => false));
-  return (await Promise.all(denied)).includes(true);
+  return Promise.all(names.map((name) => ask(name).catch(() => "")));
 }
 
 /** What the coordinator's health says is wrong. */
