@@ -27,7 +27,8 @@ pub enum Concurrency {
     Fixed(u16),
     /// As many as the network rewards, up to this many.
     Adaptive {
-        /// The ceiling; over HTTP/1.1 it is never more than the browser's six connections.
+        /// The ceiling; over HTTP/1.1 it is no more than the browser's six connections, and a seventh request as long as nobody
+        /// knows that it is HTTP/1.1.
         max: u16,
     },
 }

@@ -137,10 +137,11 @@ impl UploadError {
         }
     }
 
-    /// No plan of parts fits the file.
-    pub(crate) fn no_plan(cause: InvalidPlan) -> Self {
+    /// No plan of parts fits the file: no object is as large. The words of other reasons, which no plan of ours gives, stay
+    /// out of what pages download.
+    pub(crate) fn file_too_large() -> Self {
         let code = UploadErrorCode::Coordinator(ErrorCode::FileTooLarge);
-        Self::new(code, false, cause.as_str())
+        Self::new(code, false, const { InvalidPlan::FileTooLarge.as_str() })
     }
 
     pub(crate) fn file_changed() -> Self {
@@ -153,8 +154,7 @@ impl UploadError {
 
     /// Reading failed as often as it is tried. The file may be back later, so what is stored of it stays.
     pub(crate) fn file_unreadable() -> Self {
-        let text =
-            "the file cannot be read; it may have been moved, deleted or locked, or its drive may be away";
+        let text = "the file cannot be read: it or its drive may be away, or locked";
         Self::new(UploadErrorCode::FileUnreadable, true, text)
     }
 

@@ -62,6 +62,11 @@ impl StallDetector {
         self.silent_cuts = 0;
     }
 
+    /// Whether this page hears how far its requests are.
+    pub(crate) fn hears_progress(&self) -> bool {
+        self.hears_progress
+    }
+
     /// A request was cut, that had `moved` before or had not.
     pub(crate) fn on_cut(&mut self, moved: bool) {
         self.silent_cuts = match moved {

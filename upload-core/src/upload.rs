@@ -228,7 +228,9 @@ pub(crate) struct Attempt {
     pub loaded: u64,
     /// Whether those are all there are: what is awaited now is storage's answer.
     pub handed_over: bool,
-    /// When that last grew.
+    /// When the first of them was.
+    pub moved_at: Moment,
+    /// When `loaded` last grew.
     pub last_progress_at: Moment,
     /// The longest that it did not.
     pub longest_silence: Duration,
@@ -246,6 +248,7 @@ impl Attempt {
             started: now,
             loaded: 0,
             handed_over: false,
+            moved_at: now,
             last_progress_at: now,
             longest_silence: Duration::ZERO,
         }

@@ -7,68 +7,15 @@ use crate::config::Concurrency;
 use crate::io::Connections;
 use crate::time::Moment;
 
-/// Decides how many parts may be in flight, from what became of earlier ones.
-///
-/// It is not `Debug`: that would pull the formatting of floating point numbers, which nothing else
-/// needs, into every browser's copy of the engine (8 KB of it).
-pub(crate) trait Window {
-    /// The number of requests that may be in flight now, at least 1.
-    fn limit(&self) -> usize;
-
-    /// How requests reach storage bounds the limit, unless the page has set a fixed one.
-    fn set_connections(&mut self, connections: Connections);
-
-    /// So does how many addresses storage has, over HTTP/1.1.
-    fn set_origins(&mut self, origins: usize);
-
-    /// The number of requests that may be in flight to each of them.
-    fn limit_for_each_origin(&self) -> usize;
-
-    /// Storage took a part of `bytes`; `in_flight` requests, this one included, shared the network,
-    /// and `limited` tells whether more would have been in flight if the window had allowed it.
-    fn on_stored(&mut self, bytes: u64, in_flight: usize, limited: bool, now: Moment);
-
-    /// A request that began at `started` failed in a way that congestion can explain: reset, timeout, 429, 503. What one
-    /// event does to all requests in flight counts once.
-    fn on_congestion(&mut self, started: Moment, now: Moment);
-}
-
-/// The controller that the configuration asks for.
-pub(crate) fn window(concurrency: Concurrency) -> Box<dyn Window> {
-    match concurrency {
-        Concurrency::Fixed(limit) => Box::new(Fixed(usize::from(limit.max(1)))),
-        Concurrency::Adaptive { max } => Box::new(Adaptive::new(usize::from(max.max(1)))),
-    }
-}
-
-/// Always the same number.
-#[derive(Debug)]
-struct Fixed(usize);
-
-impl Window for Fixed {
-    fn limit(&self) -> usize {
-        self.0
-    }
-
-    fn set_connections(&mut self, _: Connections) {}
-
-    fn set_origins(&mut self, _: usize) {}
-
-    fn limit_for_each_origin(&self) -> usize {
-        self.0
-    }
-
-    fn on_stored(&mut self, _: u64, _: usize, _: bool, _: Moment) {}
-
-    fn on_congestion(&mut self, _: Moment, _: Moment) {}
-}
-
 /// Requests that a browser carries at a time to an HTTP/1.1 origin; the adaptive window starts
 /// there.
 ///
 /// Source: Chromium's `kMaxSocketsPerGroup`, Firefox's
 /// `network.http.max-persistent-connections-per-server`; both 6.
-const BROWSER_CONNECTIONS: usize = 6;
+pub(crate) const BROWSER_CONNECTIONS: usize = 6;
+
+/// How often a seventh request is tried. Source: own choice; a busy network may keep the first from setting out.
+const SEVENTH_TRIES: u8 = 3;
 
 /// How many outcomes the adaptive window remembers.
 const MEMORY: usize = 16;
@@ -89,15 +36,22 @@ const SHORTEST_EPOCH: Duration = Duration::from_millis(300);
 /// The first steps above the browser's six connections. Source: own choice; half of six.
 const WIDE_STEP: usize = 3;
 
-/// Additive increase while it pays, multiplicative decrease on congestion.
+/// Decides how many parts may be in flight, from what became of earlier ones: additive increase while it pays,
+/// multiplicative decrease on congestion. Or always the same number, where the page says so.
 ///
 /// It starts at the browser's six connections, since an HTTP/1.1 origin has no more and a fresh
 /// upload should not idle; above that it climbs only while goodput does.
-#[derive(Debug)]
-struct Adaptive {
+///
+/// It is not `Debug`: that would pull the formatting of floating point numbers, which nothing else
+/// needs, into every browser's copy of the engine (8 KB of it).
+pub(crate) struct Window {
+    /// Whether it ever changes.
+    adapts: bool,
     /// The page's ceiling.
     wished: usize,
     connections: Connections,
+    /// Further tries of a seventh request: none once it is known how requests reach storage.
+    tries: u8,
     origins: usize,
     /// The ceiling as the connections allow it.
     max: usize,
@@ -129,14 +83,23 @@ struct Epoch {
     stored: usize,
 }
 
-impl Adaptive {
-    fn new(max: usize) -> Self {
+impl Window {
+    /// The one that the configuration asks for.
+    pub(crate) fn new(concurrency: Concurrency) -> Self {
+        let (wished, adapts) = match concurrency {
+            Concurrency::Fixed(limit) => (limit, false),
+            Concurrency::Adaptive { max } => (max, true),
+        };
+        let wished = usize::from(wished.max(1));
+        let first = |most: usize| if adapts { wished.min(most) } else { wished };
         Self {
-            wished: max,
+            adapts,
+            wished,
             connections: Connections::default(),
+            tries: if adapts { SEVENTH_TRIES } else { 0 },
             origins: 1,
-            max: max.min(BROWSER_CONNECTIONS),
-            limit: max.min(BROWSER_CONNECTIONS),
+            max: first(BROWSER_CONNECTIONS + 1),
+            limit: first(BROWSER_CONNECTIONS),
             outcomes: VecDeque::with_capacity(MEMORY),
             congested_at: None,
             epoch: None,
@@ -186,37 +149,67 @@ impl Adaptive {
         }
         self.last_goodput = Some(goodput);
     }
-}
 
-impl Window for Adaptive {
-    fn limit(&self) -> usize {
+    /// The number of requests that may be in flight now, at least 1.
+    pub(crate) fn limit(&self) -> usize {
         self.limit
     }
 
-    fn set_connections(&mut self, connections: Connections) {
+    /// How requests reach storage bounds the limit, unless the page has set a fixed one.
+    pub(crate) fn set_connections(&mut self, connections: Connections) {
+        if !self.adapts {
+            return;
+        }
         self.connections = connections;
+        self.tries = 0;
         self.max = self.ceiling();
         self.limit = self.limit.min(self.max);
     }
 
-    /// What has not been tried is tried at once: an address more is there to be used.
-    fn set_origins(&mut self, origins: usize) {
-        if origins != self.origins {
+    /// So does how many addresses storage has, over HTTP/1.1. What has not been tried is tried at once: an address more is
+    /// there to be used.
+    pub(crate) fn set_origins(&mut self, origins: usize) {
+        if self.adapts && origins != self.origins {
             self.origins = origins;
             self.max = self.ceiling();
             self.limit = self.max;
         }
     }
 
-    fn limit_for_each_origin(&self) -> usize {
+    /// The number of requests that may be in flight to each of them.
+    pub(crate) fn limit_for_each_origin(&self) -> usize {
         match self.connections {
+            _ if !self.adapts => self.limit,
+            Connections::Http1 if self.tries > 0 && self.origins == 1 => BROWSER_CONNECTIONS + 1,
             Connections::Http1 => BROWSER_CONNECTIONS,
             Connections::Http1Shared => BROWSER_CONNECTIONS - 1,
             Connections::Multiplexed => usize::MAX,
         }
     }
 
-    fn on_stored(&mut self, bytes: u64, in_flight: usize, limited: bool, now: Moment) {
+    /// Whether one request more than an HTTP/1.1 address has connections may be in flight: where it moves beside the others,
+    /// they share a connection. Otherwise it waits inside the browser until one of them has ended.
+    pub(crate) fn tries_seventh(&self) -> bool {
+        self.tries > 0
+            && self.connections == Connections::Http1
+            && self.origins == 1
+            && self.limit > BROWSER_CONNECTIONS
+    }
+
+    /// It did wait there.
+    pub(crate) fn on_seventh_waited(&mut self) {
+        self.tries = self.tries.saturating_sub(1);
+        self.max = self.ceiling();
+        self.limit = BROWSER_CONNECTIONS;
+        self.climbing = false;
+    }
+
+    /// Storage took a part of `bytes`; `in_flight` requests, this one included, shared the network,
+    /// and `limited` tells whether more would have been in flight if the window had allowed it.
+    pub(crate) fn on_stored(&mut self, bytes: u64, in_flight: usize, limited: bool, now: Moment) {
+        if !self.adapts {
+            return;
+        }
         self.remember(Outcome::Stored);
         let Some(epoch) = &mut self.epoch else {
             self.epoch = Some(Epoch {
@@ -245,8 +238,10 @@ impl Window for Adaptive {
         }
     }
 
-    fn on_congestion(&mut self, started: Moment, now: Moment) {
-        if self.congested_at.is_some_and(|at| started <= at) {
+    /// A request that began at `started` failed in a way that congestion can explain: reset, timeout, 429, 503. What one
+    /// event does to all requests in flight counts once.
+    pub(crate) fn on_congestion(&mut self, started: Moment, now: Moment) {
+        if !self.adapts || self.congested_at.is_some_and(|at| started <= at) {
             return;
         }
         self.congested_at = Some(now);
@@ -267,34 +262,40 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
+    const PART: u64 = 8_000_000;
+
+    fn adaptive(max: u16) -> Window {
+        Window::new(Concurrency::Adaptive { max })
+    }
+
     /// Feeds rounds of a network whose goodput is `rate(limit)` bytes a second.
-    fn settle(window: &mut dyn Window, rounds: usize, rate: impl Fn(usize) -> f64) {
+    fn settle(window: &mut Window, rounds: usize, rate: impl Fn(usize) -> f64) {
         let mut now = Moment::default();
         for _ in 0..rounds {
             let limit = window.limit();
-            let spacing = 1_000_000.0 / rate(limit);
+            let spacing = PART as f64 / rate(limit);
             for _ in 0..limit.max(2) {
                 now += Duration::from_secs_f64(spacing);
-                window.on_stored(1_000_000, limit, true, now);
+                window.on_stored(PART, limit, true, now);
             }
         }
     }
 
     #[test]
     fn a_fixed_window_never_moves() {
-        let mut window = window(Concurrency::Fixed(3));
-        congest(window.as_mut(), 10, &mut Moment::default());
+        let mut window = Window::new(Concurrency::Fixed(3));
+        congest(&mut window, 10, &mut Moment::default());
         assert_eq!(window.limit(), 3);
     }
 
     #[test]
     fn more_connections_are_kept_only_while_they_pay() {
-        let mut paying = Adaptive::new(16);
+        let mut paying = adaptive(16);
         paying.set_connections(Connections::Multiplexed);
         settle(&mut paying, 100, |limit| limit as f64 * 1e6);
         assert_eq!(paying.limit(), 16);
 
-        let mut saturated = Adaptive::new(16);
+        let mut saturated = adaptive(16);
         saturated.set_connections(Connections::Multiplexed);
         settle(&mut saturated, 100, |_| 6e6);
         assert!(saturated.limit() <= 8, "{}", saturated.limit());
@@ -302,9 +303,15 @@ mod tests {
 
     #[test]
     fn a_browser_has_six_connections_and_keeps_one_for_the_coordinator() {
-        let mut window = Adaptive::new(16);
-        settle(&mut window, 50, |limit| limit as f64 * 1e6);
-        assert_eq!(window.limit(), 6);
+        let mut window = adaptive(16);
+        for tries in [7, 7, 7, 6] {
+            settle(&mut window, 50, |limit| limit as f64 * 1e6);
+            assert_eq!(window.limit(), tries);
+            if window.tries_seventh() {
+                window.on_seventh_waited();
+                assert_eq!(window.limit(), 6);
+            }
+        }
         window.set_connections(Connections::Http1Shared);
         assert_eq!(window.limit(), 5);
         settle(&mut window, 50, |limit| limit as f64 * 1e6);
@@ -313,7 +320,7 @@ mod tests {
 
     #[test]
     fn each_address_of_storage_brings_its_own_connections() {
-        let mut window = Adaptive::new(16);
+        let mut window = adaptive(16);
         window.set_origins(2);
         assert_eq!((window.limit(), window.limit_for_each_origin()), (12, 6));
         window.set_connections(Connections::Http1Shared);
@@ -323,7 +330,7 @@ mod tests {
     }
 
     /// So many requests fail, each for itself.
-    fn congest(window: &mut dyn Window, events: u32, now: &mut Moment) {
+    fn congest(window: &mut Window, events: u32, now: &mut Moment) {
         for _ in 0..events {
             let started = *now + Duration::from_secs(1);
             *now += Duration::from_secs(2);
@@ -333,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_lone_failure_changes_nothing_and_a_burst_halves() {
-        let mut window = Adaptive::new(6);
+        let mut window = adaptive(6);
         let mut now = Moment::default();
         congest(&mut window, 1, &mut now);
         assert_eq!(window.limit(), 6);
@@ -347,7 +354,7 @@ mod tests {
 
     #[test]
     fn a_blip_that_cuts_every_request_is_one_event() {
-        let mut window = Adaptive::new(16);
+        let mut window = adaptive(16);
         window.set_connections(Connections::Multiplexed);
         let began = Moment::from_millis(1000);
         for _ in 0..12 {

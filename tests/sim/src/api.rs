@@ -17,6 +17,9 @@ use syncsphere_upload_core::{Call, CallFailure, Reply};
 use crate::scenario::Scenario;
 use crate::signature::Verifier;
 
+/// After so many milliseconds (20 days) a page asks for another token; they live 30 days here.
+pub(crate) const TOKEN_RENEWAL: u64 = 20 * 24 * 3600 * 1000;
+
 /// What an answer has to be read as.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum CallKind {
@@ -34,8 +37,8 @@ pub(crate) fn addresses(count: u8) -> Vec<String> {
     (1..=count).map(address).collect()
 }
 
-/// The coordinator of a run, a guest's token, and what storage needs to check signatures.
-pub(crate) fn coordinator(scenario: &Scenario, epoch_ms: i64) -> (Coordinator, String, Verifier) {
+/// The coordinator of a run, and what storage needs to check signatures.
+pub(crate) fn coordinator(scenario: &Scenario) -> (Coordinator, Verifier) {
     let vars = [
         ("S3_ENDPOINT", "http://storage.test:8333"),
         ("S3_PUBLIC_ENDPOINT", &addresses(scenario.addresses).join(",")),
@@ -47,6 +50,10 @@ pub(crate) fn coordinator(scenario: &Scenario, epoch_ms: i64) -> (Coordinator, S
         ("AUTH_GUEST", "on"),
         ("AUTH_TOKEN_TTL_SECONDS", "2592000"),
         ("URL_TTL_SECONDS", &scenario.url_ttl.to_string()),
+        (
+            "UPLOAD_MAX_LIFETIME_SECONDS",
+            &scenario.upload_max_lifetime.to_string(),
+        ),
         ("S3_FORMS", if scenario.forms { "on" } else { "off" }),
         ("S3_CONDITIONAL_WRITES", if scenario.forms { "off" } else { "on" }),
     ]
@@ -58,21 +65,24 @@ pub(crate) fn coordinator(scenario: &Scenario, epoch_ms: i64) -> (Coordinator, S
         secret_key: "simulated-secret".to_owned(),
         region: "us-east-1".to_owned(),
     };
+    (coordinator, verifier)
+}
 
+/// A guest's token, as good as new for [`TOKEN_RENEWAL`].
+pub(crate) fn token(coordinator: &Coordinator, now_ms: i64) -> String {
     let request = http::Request::post("http://edge.test/v1/auth/token")
         .header("content-type", "application/x-www-form-urlencoded")
         .body(b"grant_type=urn%3Asyncsphere%3Aguest".to_vec())
         .expect("a well-formed request");
     let context = Context {
-        now_ms: epoch_ms,
+        now_ms,
         random: [7; 32],
         request_id: "token".to_owned(),
     };
     let response =
         now_or_never(coordinator.handle(request, context, &NoPorts, &NoPorts, &NoIdentityProviders));
     let token: TokenReply = serde_json::from_slice(response.body()).expect("a guest gets a token");
-    let token = token.access_token.into_inner();
-    (coordinator, token, verifier)
+    token.access_token.into_inner()
 }
 
 /// The HTTP request of a call.

@@ -102,6 +102,11 @@ impl Edge {
         }
     }
 
+    /// What answers requests.
+    pub fn coordinator(&self) -> &Coordinator {
+        &self.coordinator
+    }
+
     /// Begins a request.
     pub fn start(&mut self, task: u64, request: http::Request<Vec<u8>>, context: Context) {
         let coordinator = Rc::clone(&self.coordinator);

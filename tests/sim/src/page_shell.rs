@@ -31,7 +31,9 @@ impl Simulation {
             given: BTreeMap::new(),
             wake_at: None,
         });
-        self.feed(Input::Storage(self.scenario.connections));
+        if self.scenario.tells_connections {
+            self.feed(Input::Storage(self.scenario.connections));
+        }
         for file in 0..self.disk.len() {
             if self.done.contains_key(&file) {
                 continue;
@@ -178,6 +180,7 @@ impl Simulation {
                         seed,
                         flow: 0,
                         began_ms: 0,
+                        waits: false,
                     },
                 );
             }
@@ -189,8 +192,10 @@ impl Simulation {
                 self.later(self.scenario.link.round_trip, Event::Examined(self.generation));
             }
             Action::Call { call, request } => {
-                let (kind, request) = api::request(&request, &self.token);
-                page.calls.insert(call, kind);
+                let (kind, request) = api::request(&request, &self.token());
+                if let Some(page) = &mut self.page {
+                    page.calls.insert(call, kind);
+                }
                 self.send_call(call, request);
             }
             Action::Save { task, checkpoint } => {

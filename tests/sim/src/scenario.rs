@@ -19,6 +19,12 @@ pub struct Link {
     pub flap: (u64, u64),
 }
 
+/// The coordinator's default of `UPLOAD_MAX_LIFETIME_SECONDS` (60 days).
+const UPLOAD_MAX_LIFETIME: u64 = 60 * 86_400;
+
+/// Milliseconds after which most runs are stuck (12 hours).
+const LONGEST_RUN: u64 = 12 * 3600 * 1000;
+
 /// The networks of the reports.
 pub const LINKS: [Link; 6] = [
     Link {
@@ -141,12 +147,18 @@ pub struct Scenario {
     pub config: Config,
     /// Life of a presigned URL in seconds.
     pub url_ttl: u64,
+    /// How long an upload lives at most while its parts arrive, in seconds.
+    pub upload_max_lifetime: u64,
+    /// A run that has not ended by then, in milliseconds, is stuck.
+    pub longest_run: u64,
     /// Whether storage words an expired URL as R2 does.
     pub speaks_r2: bool,
     /// Whether storage takes whole objects as forms.
     pub forms: bool,
     /// How the page's requests reach storage.
     pub connections: Connections,
+    /// Whether the browser tells the page that, as it does where storage sends `Timing-Allow-Origin`.
+    pub tells_connections: bool,
     /// Under how many addresses browsers reach it.
     pub addresses: u8,
     /// Whether nothing answers at the last of several.
@@ -167,9 +179,12 @@ impl Scenario {
                 ..Config::default()
             },
             url_ttl: 900,
+            upload_max_lifetime: UPLOAD_MAX_LIFETIME,
+            longest_run: LONGEST_RUN,
             speaks_r2: false,
             forms: false,
             connections: Connections::Http1,
+            tells_connections: true,
             addresses: 1,
             one_is_dead: false,
         }
@@ -249,6 +264,8 @@ impl Scenario {
             incidents,
             config,
             url_ttl: random.u64(20..900),
+            upload_max_lifetime: UPLOAD_MAX_LIFETIME,
+            longest_run: LONGEST_RUN,
             speaks_r2: random.bool(),
             forms: random.bool(),
             connections: *random
@@ -258,6 +275,7 @@ impl Scenario {
                     Connections::Multiplexed,
                 ])
                 .unwrap_or(&Connections::Http1),
+            tells_connections: random.bool(),
             addresses: random.u8(1..=3),
             one_is_dead: random.u8(0..8) == 0,
         };

@@ -18,9 +18,6 @@ use crate::storage::FakeStorage;
 /// The wall clock at the start of every run, in milliseconds since 1970 (2026-11-24).
 pub(crate) const EPOCH_MS: i64 = 1_795_500_000_000;
 
-/// A run that has not ended by then is stuck.
-const LONGEST_RUN: u64 = 12 * 3600 * 1000;
-
 /// How long the page's shell waits for the coordinator, in milliseconds.
 pub(crate) const CALL_TIMEOUT: u64 = 30_000;
 
@@ -87,6 +84,8 @@ pub(crate) struct Sending {
     pub flow: u64,
     /// When its first byte reached storage.
     pub began_ms: i64,
+    /// Whether it waits inside the browser, since all connections to its address are busy.
+    pub waits: bool,
 }
 
 /// How a run ended, for reports and for the coverage of what runs reach.
@@ -142,7 +141,9 @@ pub struct Simulation {
     pub(crate) network_gone: u32,
     pub(crate) storage_down: u32,
     pub(crate) coordinator_down: u32,
-    pub(crate) token: String,
+    token: String,
+    /// When the page got it.
+    token_since: u64,
     pub(crate) outcome: Outcome,
 }
 
@@ -159,7 +160,7 @@ impl Simulation {
                 panic!("stuck: nothing left to wait for, page {:?}", simulation.page);
             };
             assert!(
-                at < LONGEST_RUN,
+                at < simulation.scenario.longest_run,
                 "stuck: the run does not end, files {:?}",
                 simulation.done
             );
@@ -170,7 +171,8 @@ impl Simulation {
     }
 
     fn new(scenario: Scenario) -> Self {
-        let (coordinator, token, verifier) = api::coordinator(&scenario, EPOCH_MS);
+        let (coordinator, verifier) = api::coordinator(&scenario);
+        let token = api::token(&coordinator, EPOCH_MS);
         let disk: Vec<DiskFile> = scenario
             .files
             .iter()
@@ -210,6 +212,7 @@ impl Simulation {
             storage_down: 0,
             coordinator_down: 0,
             token,
+            token_since: 0,
             outcome: Outcome::default(),
             scenario,
         };
@@ -270,6 +273,15 @@ impl Simulation {
     /// The wall clock, in milliseconds since 1970.
     pub(crate) fn wall_ms(&self) -> i64 {
         EPOCH_MS + self.now as i64
+    }
+
+    /// The page's token, renewed in time.
+    pub(crate) fn token(&mut self) -> String {
+        if self.now - self.token_since > api::TOKEN_RENEWAL {
+            self.token = api::token(self.edge.coordinator(), self.wall_ms());
+            self.token_since = self.now;
+        }
+        self.token.clone()
     }
 
     pub(crate) fn half_trip(&self) -> u64 {

@@ -8,12 +8,51 @@ use crate::api::addresses;
 use crate::simulation::{Event, PROGRESS_EVERY, Sending, Simulation};
 use crate::storage::Put;
 
+/// What a browser opens to one HTTP/1.1 address.
+///
+/// Source: Chromium's `kMaxSocketsPerGroup`, Firefox's `network.http.max-persistent-connections-per-server`; both 6.
+const CONNECTIONS: usize = 6;
+
 impl Simulation {
-    /// A part sets out: its preflight travels first.
-    pub(crate) fn start_sending(&mut self, attempt: AttemptId, sending: Sending) {
-        self.connections_suffice(&sending);
-        let is_dead = self.scenario.one_is_dead && self.is_last_of_several(&sending);
+    /// A part sets out, or waits inside the browser for a connection to its address.
+    pub(crate) fn start_sending(&mut self, attempt: AttemptId, mut sending: Sending) {
+        let address = host(&sending);
+        let (busy, waiting) = self.requests_to(&address);
+        let is_shared = self.scenario.connections == Connections::Multiplexed;
+        sending.waits = !is_shared && busy >= CONNECTIONS;
+        if sending.waits {
+            self.count("request queued");
+            let adapts = matches!(self.scenario.config.concurrency, Concurrency::Adaptive { .. });
+            assert!(
+                !adapts || waiting == 0,
+                "{waiting} requests to {address} wait already"
+            );
+        }
+        let waits = sending.waits;
         self.sending.insert(attempt, sending);
+        if !waits {
+            self.set_out(attempt);
+        }
+    }
+
+    /// How many requests to an address have a connection, and how many wait for one.
+    fn requests_to(&self, address: &str) -> (usize, usize) {
+        let there = self.sending.values().filter(|sending| host(sending) == address);
+        let (waiting, busy): (Vec<_>, Vec<_>) = there.partition(|sending| sending.waits);
+        (busy.len(), waiting.len())
+    }
+
+    /// A request has a connection: its preflight travels first.
+    fn set_out(&mut self, attempt: AttemptId) {
+        let Some(sending) = self.sending.get_mut(&attempt) else {
+            return;
+        };
+        sending.waits = false;
+        let is_dead = self.scenario.one_is_dead
+            && self
+                .sending
+                .get(&attempt)
+                .is_some_and(|sending| self.is_last_of_several(sending));
         if is_dead {
             self.count("address dead");
         }
@@ -30,17 +69,14 @@ impl Simulation {
         }
     }
 
-    /// Over HTTP/1.1 a browser keeps six connections to an address; what is beyond them would wait unseen.
-    fn connections_suffice(&self, sending: &Sending) {
-        let adapts = matches!(self.scenario.config.concurrency, Concurrency::Adaptive { .. });
-        if adapts && self.scenario.connections != Connections::Multiplexed {
-            let address = host(sending);
-            let there = self
-                .sending
-                .values()
-                .filter(|other| host(other) == address)
-                .count();
-            assert!(there < 6, "{there} requests to {address} already");
+    /// A connection to this address is free again: what has waited longest gets it.
+    fn connection_is_free(&mut self, address: &str) {
+        let next = self
+            .sending
+            .iter()
+            .find(|(_, sending)| sending.waits && host(sending) == address);
+        if let Some(attempt) = next.map(|(attempt, _)| *attempt) {
+            self.set_out(attempt);
         }
     }
 
@@ -128,6 +164,9 @@ impl Simulation {
         if self.flows.remove(&sending.flow).is_some() {
             self.pipe.remove(sending.flow, self.now);
             self.expect_end();
+        }
+        if !sending.waits {
+            self.connection_is_free(&host(&sending));
         }
         Some(sending)
     }

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{MIB, all_available, count};
-use syncsphere_sim::{Faults, Incident, LINKS, Scenario, Simulation};
+use syncsphere_sim::{Faults, Incident, LINKS, Link, Scenario, Simulation};
 use syncsphere_upload_core::{Config, TaskState};
 
 #[test]
@@ -304,4 +304,38 @@ fn a_night_asleep_is_no_outage() {
         all_available(&outcome);
         assert!(outcome.took < 8 * 3_600_000 + 60_000, "{outcome:?}");
     }
+}
+
+const DAY: u64 = 24 * 3_600_000;
+
+/// A computer that is awake for three minutes every fifth day, in which some 50 of the file's 500 parts get through.
+fn awake_every_fifth_day(upload_max_lifetime: u64) -> Scenario {
+    let awake = 180_000;
+    let sleep = |time: u64| (time * 5 * DAY + awake, Incident::Sleep(5 * DAY - awake, false));
+    Scenario {
+        link: Link {
+            rate_each: 300.0,
+            rate_total: 1_500.0,
+            ..LINKS[1]
+        },
+        incidents: (0..12).map(sleep).collect(),
+        config: Config {
+            part_size: Some(5 * MIB),
+            ..Config::default()
+        },
+        upload_max_lifetime,
+        longest_run: 70 * DAY,
+        ..Scenario::calm(70, vec![2_500 * MIB])
+    }
+}
+
+#[test]
+fn an_upload_goes_on_for_fifty_days_while_its_parts_arrive() {
+    let outcome = Simulation::run(awake_every_fifth_day(60 * 86_400));
+    all_available(&outcome);
+    assert!((45 * DAY..60 * DAY).contains(&outcome.took), "{outcome:?}");
+    // Six days are what an upload has without further parts.
+    let outcome = Simulation::run(awake_every_fifth_day(6 * 86_400));
+    assert_eq!(outcome.ends, [Some(TaskState::Failed)]);
+    assert_eq!(count(&outcome, "upload_gone"), 1, "{outcome:?}");
 }

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{MIB, all_available, count};
-use syncsphere_sim::{Faults, Incident, LINKS, Link, Scenario, Simulation};
+use syncsphere_sim::{Faults, Incident, LINKS, Link, Outcome, Scenario, Simulation};
 use syncsphere_upload_core::{Concurrency, Config, Connections};
 
 #[test]
@@ -117,8 +117,8 @@ fn a_fixed_window_is_respected() {
     all_available(&outcome);
 }
 
-/// How long a gibibyte takes over a line that twelve connections fill, in milliseconds.
-fn over_a_wide_line(seed: u64, connections: Connections, addresses: u8) -> u64 {
+/// A gibibyte over a line that twelve connections fill.
+fn over_a_wide_line(seed: u64, connections: Connections, tells_connections: bool, addresses: u8) -> Outcome {
     let link = Link {
         rate_each: 1_000.0,
         rate_total: 12_000.0,
@@ -127,18 +127,60 @@ fn over_a_wide_line(seed: u64, connections: Connections, addresses: u8) -> u64 {
     let outcome = Simulation::run(Scenario {
         link,
         connections,
+        tells_connections,
         addresses,
         ..Scenario::calm(seed, vec![1024 * MIB])
     });
     all_available(&outcome);
-    outcome.took
+    outcome
 }
 
 #[test]
 fn more_connections_are_used_where_they_carry_more() {
-    let run = |connections| over_a_wide_line(18, connections, 1);
+    let run = |connections| over_a_wide_line(18, connections, true, 1).took;
     let (six, many) = (run(Connections::Http1), run(Connections::Multiplexed));
     assert!(many * 13 < six * 10, "{many} ms against {six} ms");
+}
+
+#[test]
+fn a_connection_that_requests_share_is_known_by_a_seventh_that_moves() {
+    let untold = over_a_wide_line(18, Connections::Multiplexed, false, 1);
+    let told = over_a_wide_line(18, Connections::Multiplexed, true, 1);
+    assert!(
+        untold.took * 10 < told.took * 11,
+        "{} ms, and {} where the browser tells",
+        untold.took,
+        told.took
+    );
+}
+
+#[test]
+fn a_seventh_request_that_has_no_connection_costs_nothing() {
+    for link in LINKS {
+        let size = (link.rate_total.min(link.rate_each * 6.0) * 60_000.0) as u64;
+        let run = |tells_connections| {
+            let outcome = Simulation::run(Scenario {
+                link: Link {
+                    resets: 0.0,
+                    flap: (0, 0),
+                    ..link
+                },
+                tells_connections,
+                ..Scenario::calm(28, vec![size])
+            });
+            all_available(&outcome);
+            outcome
+        };
+        let (told, untold) = (run(true), run(false));
+        assert!(count(&untold, "request queued") > 0, "{}: none waited", link.name);
+        assert_eq!(untold.bytes_arrived, size, "{}: {untold:?}", link.name);
+        let (with, without) = (untold.took, told.took);
+        assert!(
+            with * 100 <= without * 101,
+            "{}: {with} ms, {without} without",
+            link.name
+        );
+    }
 }
 
 #[test]
@@ -159,7 +201,7 @@ fn a_paused_upload_holds_nobody_up() {
 
 #[test]
 fn storage_under_two_addresses_is_reached_over_twice_the_connections() {
-    let run = |addresses| over_a_wide_line(24, Connections::Http1, addresses);
+    let run = |addresses| over_a_wide_line(24, Connections::Http1, true, addresses).took;
     let (one, two) = (run(1), run(2));
     assert!(two * 15 < one * 10, "{two} ms against {one} ms");
 }

@@ -6,11 +6,12 @@ use syncsphere_protocol::{Checksum, PartNumber};
 
 use super::Engine;
 use crate::error::UploadError;
-use crate::io::{Action, AttemptId, TaskId, TransferFailure};
+use crate::io::{Action, AttemptId, Connections, TaskId, TransferFailure};
 use crate::part::{Kind, Part, Verification};
 use crate::stall_detector::BUFFERED;
 use crate::time::Moment;
 use crate::upload::{Attempt, Purpose};
+use crate::window::BROWSER_CONNECTIONS;
 
 /// Weight of the newest part in the smoothed speed of a connection. Source: own choice; the last
 /// five parts or so decide.
@@ -48,6 +49,14 @@ const LONGEST_READ: Duration = Duration::from_secs(20);
 
 /// Such a disk, in bytes a microsecond. Source: own choice.
 const SLOW_DISK: u64 = 8;
+
+/// A request that has shown nothing for so long beside six others that do has no connection. Source: own choice; one that
+/// has sets out after a round trip or two, and reports after some 50 ms.
+const LONG_WAIT: Duration = Duration::from_secs(2);
+
+/// How late a lane's word of a request may come after another lane's: one whose end is not told yet must not count among
+/// those that move. Source: own choice; a lane that hashes is busy for some milliseconds at a time.
+const LATEST_WORD: Duration = Duration::from_millis(300);
 
 impl Engine {
     pub(super) fn hashed(&mut self, id: AttemptId, checksum: Checksum) {
@@ -104,6 +113,9 @@ impl Engine {
         else {
             return;
         };
+        if attempt.loaded == 0 {
+            attempt.moved_at = now;
+        }
         attempt.loaded = loaded;
         attempt.handed_over = loaded >= attempt.length;
         attempt.longest_silence = attempt.longest_silence.max(now.since(attempt.last_progress_at));
@@ -114,10 +126,53 @@ impl Engine {
                 self.outage.on_movement(attempt.started);
             }
         }
+        if self.one_may_wait() && self.all_move() {
+            self.window.set_connections(Connections::Multiplexed);
+        }
+    }
+
+    /// Whether a request may wait inside the browser for a connection.
+    fn one_may_wait(&self) -> bool {
+        self.window.tries_seventh() && self.in_flight() > BROWSER_CONNECTIONS
+    }
+
+    /// A request ends: the one that has waited longest inside the browser begins.
+    pub(super) fn connection_is_free(&mut self) {
+        if !self.window.tries_seventh() || !self.stalls.hears_progress() {
+            return;
+        }
+        let attempts = self.attempts.values_mut();
+        let mut sends = attempts.filter(|attempt| attempt.purpose == Purpose::Send);
+        if let Some(waiting) = sends
+            .nth(BROWSER_CONNECTIONS)
+            .filter(|attempt| attempt.loaded == 0)
+        {
+            if self.now.since(waiting.started) >= LONG_WAIT {
+                self.window.on_seventh_waited();
+            }
+            waiting.started = self.now;
+            waiting.last_progress_at = self.now;
+        }
+    }
+
+    /// Whether all requests are in the middle of their bytes: each has gone on since the last of them set out.
+    fn all_move(&self) -> bool {
+        let (mut all_moved_at, mut all_moved_until) = (Moment::default(), self.now);
+        for attempt in self.attempts.values() {
+            if attempt.purpose == Purpose::Send {
+                if attempt.loaded == 0 || attempt.handed_over {
+                    return false;
+                }
+                all_moved_at = all_moved_at.max(attempt.moved_at);
+                all_moved_until = all_moved_until.min(attempt.last_progress_at);
+            }
+        }
+        all_moved_until > all_moved_at + LATEST_WORD
     }
 
     pub(super) fn stored(&mut self, id: AttemptId) {
         let in_flight = self.in_flight();
+        self.connection_is_free();
         let Some(attempt) = self.attempts.remove(&id) else {
             return;
         };
@@ -213,6 +268,7 @@ impl Engine {
         let length = attempt.length;
         let timeout = match (attempt.loaded, attempt.handed_over) {
             (_, true) => self.stalls.answer_timeout(length, self.connection_rate),
+            (0, false) if self.one_may_wait() => self.stalls.answer_timeout(length, self.connection_rate),
             (0, false) => self.stalls.first_timeout(length, self.connection_rate),
             _ => self.stalls.timeout(),
         };

@@ -36,6 +36,8 @@ mod report_tests;
 mod requests;
 mod schedule;
 mod sending;
+#[cfg(test)]
+mod seventh_tests;
 mod snapshot;
 
 use std::collections::VecDeque;
@@ -58,7 +60,7 @@ use crate::time::Moment;
 use crate::upload::{Attempt, IdGenerator, Phase, Purpose, Upload};
 use crate::uploads::Uploads;
 use crate::vec_map::VecMap;
-use crate::window::{Window, window};
+use crate::window::Window;
 
 pub use snapshot::{Activity, PartMap, PartState};
 
@@ -107,7 +109,7 @@ pub struct Engine {
     queue: Queue,
     attempts: VecMap<AttemptId, Attempt>,
     calls: PendingCalls,
-    window: Box<dyn Window>,
+    window: Window,
     pacer: Pacer,
     origins: Origins,
     outage: Outage,
@@ -151,7 +153,7 @@ impl Engine {
     /// so it must differ from page to page.
     pub fn new(config: Config, seed: u64) -> Self {
         Self {
-            window: window(config.concurrency),
+            window: Window::new(config.concurrency),
             pacer: Pacer::new(config.max_rate),
             config,
             random: fastrand::Rng::with_seed(seed),
@@ -237,7 +239,7 @@ impl Engine {
                 self.uploads.insert(task, upload);
                 self.report_state(task);
             }
-            Err(error) => self.notify(task, Notice::Failed(Box::new(UploadError::no_plan(error)))),
+            Err(_) => self.notify(task, Notice::Failed(Box::new(UploadError::file_too_large()))),
         }
     }
 
@@ -369,6 +371,7 @@ impl Engine {
 
     /// Ends an attempt; what it has not sent is left of the speed limit.
     fn end_attempt(&mut self, id: AttemptId) -> Option<Attempt> {
+        self.connection_is_free();
         let attempt = self.attempts.remove(&id)?;
         if attempt.purpose == Purpose::Send {
             self.pacer

@@ -21,7 +21,9 @@ impl Engine {
 
     /// Requests that will carry a new file's parts at a time, as far as can be told.
     fn expected_connections(&self) -> u16 {
-        u16::try_from(self.window.limit()).unwrap_or(u16::MAX)
+        // A seventh request is tried only.
+        let limit = self.window.limit() - usize::from(self.window.tries_seventh());
+        u16::try_from(limit).unwrap_or(u16::MAX)
     }
 
     /// An upload of which nothing has been sent is cut otherwise. Parts that are the same in both plans keep what is known
