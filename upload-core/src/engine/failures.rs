@@ -99,7 +99,9 @@ impl Engine {
             return;
         };
         let most = policy.max_attempts.min(MOST_READS);
-        if upload.reads.count(&policy, None, &mut self.random, self.now) >= most {
+        // What was being read when another part failed tells of the same moment.
+        let is_known = upload.reads.rests_until(self.now).is_some();
+        if !is_known && upload.reads.count(&policy, None, &mut self.random, self.now) >= most {
             self.fail(task, UploadError::file_unreadable());
             return;
         }

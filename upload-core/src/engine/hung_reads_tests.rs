@@ -72,7 +72,7 @@ fn of_a_file_that_could_not_be_read_one_part_is_tried_at_a_time_and_it_is_told_a
     for attempt in &hung[1..] {
         unreadable(&mut harness, *attempt);
     }
-    for _ in 0..2 {
+    for _ in 0..3 {
         harness.pass(Duration::from_secs(20));
         assert_eq!(harness.hashing.len(), 1);
         let again = harness.hashing[0];
@@ -83,4 +83,32 @@ fn of_a_file_that_could_not_be_read_one_part_is_tried_at_a_time_and_it_is_told_a
         _ => None,
     });
     assert_eq!(code, Some(("file_unreadable", true)));
+}
+
+#[test]
+fn what_was_being_read_together_and_fails_together_is_one_failure() {
+    let mut harness = harness();
+    harness.add(1, 9 * PART);
+    while harness.sending.len() < 2 {
+        let first = harness.hashing[0];
+        hashed(&mut harness, first);
+        harness.pass(Duration::from_millis(100));
+    }
+    // A browser that puts a page aside ends all its reads at once.
+    let reading = [harness.sending.clone(), harness.hashing.clone()].concat();
+    assert_eq!(reading.len(), 5, "as many as a file is tried");
+    for attempt in reading {
+        unreadable(&mut harness, attempt);
+    }
+    harness.pass(Duration::from_secs(2));
+    assert!(
+        harness
+            .told
+            .iter()
+            .all(|(_, notice)| !matches!(notice, Notice::Failed(_)))
+    );
+    let again = harness.hashing[0];
+    hashed(&mut harness, again);
+    harness.pass(Duration::from_millis(100));
+    assert_eq!(harness.sending.len(), 2, "it goes on");
 }
