@@ -43,6 +43,7 @@ inEachEngine(stack, (engine, test) => {
     assert.equal((await reaches(page, file.name, "aborted")).code, "aborted");
     file.letGo();
     await until(() => stack.proxy.open === 0, "no request is open");
+    await until(async () => !(await page.evaluate(() => app.kept())), "what was written down is deleted");
     await page.again();
     assert.deepEqual(await page.evaluate(() => app.interrupted()), []);
   });
@@ -96,6 +97,7 @@ inEachEngine(stack, (engine, test) => {
     t.after(() => browser.close());
     const there = await engine.openPage(t, { browser, workspace });
     await there.evaluate(() => void app.listen());
+    await until(() => there.evaluate(() => globalThis.feedIsLive), "the other engine listens");
     const here = await engine.openPage(t, { workspace });
     const file = await stack.file("for everybody.bin", 100_000);
     await upload(here, file);

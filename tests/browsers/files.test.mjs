@@ -78,8 +78,11 @@ inEachEngine(stack, (engine, test) => {
       page.evaluate(() =>
         Array.from(document.querySelectorAll('[data-testid="upload"]'), (row) => row.dataset.state),
       );
-    await until(async () => (await states()).every((state) => state === "available"), "all have arrived");
-    assert.equal((await states()).length, 3);
+    await until(
+      async () => (await states()).filter((state) => state === "available").length === three.length,
+      "all have arrived",
+    );
+    assert.equal((await states()).length, three.length);
     await until(
       () =>
         page.evaluate(

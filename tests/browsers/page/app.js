@@ -145,11 +145,12 @@ globalThis.app = {
     };
   },
   logged: () => logged,
-  /** Collects what the workspace's feed tells from now on. */
+  /** Collects what the workspace's feed tells once `feedIsLive`. */
   async listen() {
     const changes = [];
     globalThis.changes = changes;
-    for await (const change of uploader.changes()) {
+    const onLive = (live) => (globalThis.feedIsLive = live);
+    for await (const change of uploader.changes({ onLive })) {
       if (change.type === "change") changes.push([change.kind, change.file.name]);
     }
   },
