@@ -62,10 +62,11 @@ export async function warmUp(isBusy: () => boolean): Promise<void> {
  */
 export async function copyOf(slice: Blob, isWanted: () => boolean): Promise<ArrayBuffer> {
   const copy = new Uint8Array(slice.size);
-  for (let at = 0; at < copy.length && isWanted(); at += CHUNK_SIZE) {
-    const chunk = await read(slice, at);
+  let at = 0;
+  for await (const chunk of chunks(slice)) {
+    if (!isWanted()) break;
     copy.set(chunk, at);
-    giveBack(chunk.buffer);
+    at += chunk.length;
   }
   return copy.buffer;
 }
@@ -112,6 +113,7 @@ async function* chunks(slice: Blob): AsyncGenerator<Uint8Array<ArrayBuffer>, voi
     const chunk = await read(slice, at);
     at += chunk.length;
     yield chunk;
+    giveBack(chunk.buffer);
   }
 }
 
