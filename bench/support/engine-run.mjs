@@ -20,18 +20,39 @@ const BETWEEN_LOOKS_MS = 500;
  * @returns {Promise<{seconds: number, peak: number, version: string}>}
  */
 export async function runInEngine(arena, engine, contestant, files) {
-  return await arena.store(async () => {
-    const browser = await launchBrowser(engine);
-    try {
-      const page = await browser.newPage();
-      await open(page, arena, contestant);
-      await page.setFiles("input", files.paths);
-      await delay(REST_MS);
-      return { ...(await upload(page, browser.pid)), version: browser.version };
-    } finally {
-      await browser.close();
-    }
-  }, files);
+  return await arena.store(() => uploadIn(arena, engine, contestant, files), files);
+}
+
+/**
+ * The same in several engines at once, each of which uploads all the files: for their memory, since they share the processors.
+ *
+ * @returns {Promise<{seconds: number, engines: Record<string, {seconds: number, peak: number}>}>} `seconds` of the slowest
+ */
+export async function runInEngines(arena, engines, contestant, files) {
+  const run = async () => {
+    const runs = engines.map((engine) => uploadIn(arena, engine, contestant, files));
+    // One that fails leaves no other behind.
+    await Promise.allSettled(runs);
+    return await Promise.all(runs);
+  };
+  const results = await arena.store(run, { bytes: engines.length * files.bytes });
+  return {
+    seconds: Math.max(...results.map(({ seconds }) => seconds)),
+    engines: Object.fromEntries(engines.map((engine, at) => [engine, results[at]])),
+  };
+}
+
+async function uploadIn(arena, engine, contestant, files) {
+  const browser = await launchBrowser(engine);
+  try {
+    const page = await browser.newPage();
+    await open(page, arena, contestant);
+    await page.setFiles("input", files.paths);
+    await delay(REST_MS);
+    return { ...(await upload(page, browser.pid)), version: browser.version };
+  } finally {
+    await browser.close();
+  }
 }
 
 async function open(page, arena, { page: name, settings = {} }) {
