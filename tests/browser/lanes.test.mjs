@@ -261,6 +261,20 @@ for (const bodies of ["file", "memory"]) {
   });
 }
 
+for (const [way, script] of Object.entries(WAYS)) {
+  test(`a copy of a slice has the slice's bytes, ${way}`, async () => {
+    const expected = await page.evaluate(async (script) => {
+      const lane = await openLane({ bodies: "memory", script });
+      const file = noise(4 * 1024 * 1024);
+      const order = { type: "send", attempt: 1n, file, offset: 3, length: 3 * 1024 * 1024 + 7 };
+      lane.say({ ...order, method: "PUT", url: `${location.origin}/take`, headers: [], fields: [] });
+      await lane.answer(1);
+      return await sha256(file.slice(order.offset, order.offset + order.length));
+    }, script);
+    assert.equal(createHash("sha256").update(requests[0].body).digest("hex"), expected);
+  });
+}
+
 test("progress counts the slice's own bytes, without those of the form around it", async () => {
   const length = 32 * MIB;
   const said = await page.evaluate(async (length) => {
