@@ -149,6 +149,14 @@ impl World {
         }
     }
 
+    /// Whether the sequencer has yet to be given something of the shard.
+    fn is_waiting(&mut self, shard: usize) -> bool {
+        match self.ask(shard, Command::Database) {
+            Reply::Database(status) => status.waiting > 0,
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// A listener hears a page of the feed; its relay may die before the end of it.
     fn listen(&mut self) {
         let listener = self.random.usize(0..LISTENERS);
@@ -163,7 +171,7 @@ impl World {
     /// Until nothing is on its way any more.
     fn settle(&mut self) {
         for shard in 0..SHARDS {
-            while self.shards[shard].all_waiting().next().is_some() {
+            while self.is_waiting(shard) {
                 self.now_ms += LEASE_MS;
                 self.hand_over(shard);
             }
