@@ -190,10 +190,12 @@ impl Window {
     /// Whether one request more than an HTTP/1.1 address has connections may be in flight: where it moves beside the others,
     /// they share a connection. Otherwise it waits inside the browser until one of them has ended.
     pub(crate) fn tries_seventh(&self) -> bool {
-        self.tries > 0
-            && self.connections == Connections::Http1
-            && self.origins == 1
-            && self.limit > BROWSER_CONNECTIONS
+        self.may_queue() && self.limit > BROWSER_CONNECTIONS
+    }
+
+    /// Whether one that was tried may wait there still, though no further one would be.
+    pub(crate) fn may_queue(&self) -> bool {
+        self.tries > 0 && self.connections == Connections::Http1 && self.origins == 1
     }
 
     /// It did wait there.

@@ -126,19 +126,26 @@ impl Engine {
                 self.outage.on_movement(attempt.started);
             }
         }
-        if self.one_may_wait() && self.all_move() {
+        if self.window.tries_seventh() && self.in_flight() > BROWSER_CONNECTIONS && self.all_move() {
             self.window.set_connections(Connections::Multiplexed);
         }
     }
 
-    /// Whether a request may wait inside the browser for a connection.
-    fn one_may_wait(&self) -> bool {
-        self.window.tries_seventh() && self.in_flight() > BROWSER_CONNECTIONS
+    /// Whether a request may wait inside the browser for a connection: it is the seventh.
+    fn may_wait(&self, attempt: &Attempt) -> bool {
+        let mut sends = self
+            .attempts
+            .values()
+            .filter(|other| other.purpose == Purpose::Send);
+        self.window.may_queue()
+            && sends
+                .nth(BROWSER_CONNECTIONS)
+                .is_some_and(|seventh| std::ptr::eq(seventh, attempt))
     }
 
     /// A request ends: the one that has waited longest inside the browser begins.
     pub(super) fn connection_is_free(&mut self) {
-        if !self.window.tries_seventh() || !self.stalls.hears_progress() {
+        if !self.window.may_queue() || !self.stalls.hears_progress() {
             return;
         }
         let attempts = self.attempts.values_mut();
@@ -268,7 +275,7 @@ impl Engine {
         let length = attempt.length;
         let timeout = match (attempt.loaded, attempt.handed_over) {
             (_, true) => self.stalls.answer_timeout(length, self.connection_rate),
-            (0, false) if self.one_may_wait() => self.stalls.answer_timeout(length, self.connection_rate),
+            (0, false) if self.may_wait(attempt) => self.stalls.answer_timeout(length, self.connection_rate),
             (0, false) => self.stalls.first_timeout(length, self.connection_rate),
             _ => self.stalls.timeout(),
         };
