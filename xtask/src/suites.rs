@@ -14,9 +14,8 @@ use crate::test_output::{closing_counts, failed_test, tap_outcome};
 use crate::{browser, build_products, costs, postgres, storage, workspace};
 
 /// The suites that run only where they are named.
-pub const BY_NAME: [&str; 2] = [BROWSERS, FRAMEWORKS];
+pub const BY_NAME: [&str; 1] = [FRAMEWORKS];
 
-/// It takes 400 s and more of a run, and has yet to pass as often as the others have.
 const BROWSERS: &str = "browsers";
 
 /// It installs some gigabyte of other people's tools, and builds with all of them.
