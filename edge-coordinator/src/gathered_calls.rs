@@ -17,7 +17,7 @@ use worker::wasm_bindgen::JsValue;
 use worker::{Context, Delay, Env, Error, Result};
 
 use crate::environment::now_ms;
-use crate::workspaces::{Answer, CALLS_URL, ask_object, call_object};
+use crate::object_calls::{Answer, CALLS_URL, ask_object, call_object};
 
 /// For how long calls gather while another is under way. Source: issue 15, "a few milliseconds"; a call that is alone in
 /// an object takes two.

@@ -16,6 +16,7 @@ mod identity_providers;
 mod limits;
 mod listeners;
 mod metadata_database;
+mod object_calls;
 mod orphans;
 mod outgoing;
 mod request_trace;

@@ -16,8 +16,8 @@ use worker::{Delay, Error, Result, State, WebSocket, console_error};
 
 use crate::database::store_of;
 use crate::environment::{self, now_ms};
+use crate::object_calls::Subscription;
 use crate::sockets::{Listener, Sockets, TRY_AGAIN_LATER};
-use crate::workspaces::Subscription;
 
 /// Close code for a listener that a change could not be sent to: a gap must not follow.
 /// Source: RFC 6455 section 7.4.1.

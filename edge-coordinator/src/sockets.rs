@@ -7,7 +7,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 use worker::{Result, State, WebSocket};
 
-use crate::workspaces::Subscription;
+use crate::object_calls::Subscription;
 
 /// Close code for a listener whose token has died. Source: 4000 to 4999 are for applications
 /// (RFC 6455 section 7.4.2); 401 says why.

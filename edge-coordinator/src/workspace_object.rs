@@ -25,12 +25,11 @@ use crate::event_deliveries::{self, Company};
 use crate::event_destinations::BoundQueue;
 use crate::listeners::Listeners;
 use crate::metadata_database;
+use crate::object_calls::{Answer, CALLS_URL, Envelope, Envelopes, SUBSCRIPTION_HEADER, Subscription};
 use crate::orphans;
 use crate::storage::FetchStorage;
 use crate::unreadable_rows;
-use crate::workspaces::{
-    Answer, CALLS_URL, Envelope, Envelopes, RemoteWorkspaces, SUBSCRIPTION_HEADER, Subscription,
-};
+use crate::workspaces::RemoteWorkspaces;
 
 /// When to look after the jobs again where they cannot be carried out at all, in milliseconds: as long after as
 /// they are overdue, so that it doubles each time, within these limits. Source: own choice.

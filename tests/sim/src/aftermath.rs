@@ -4,8 +4,9 @@ use syncsphere_coordinator_core::Context;
 use syncsphere_coordinator_core::ledger::{Store, apply};
 use syncsphere_protocol::WorkspaceId;
 
+use crate::clock::EPOCH_MS;
 use crate::edge::PortCall;
-use crate::simulation::{EPOCH_MS, Simulation};
+use crate::simulation::Simulation;
 
 /// The jobs that clean up, by kind.
 const KINDS: [&str; 5] = ["expire", "resolve", "sweep", "watch", "strays"];

@@ -17,6 +17,7 @@ mod alarm;
 mod alarms;
 mod api;
 mod calls;
+mod clock;
 mod content;
 mod edge;
 mod invariants;

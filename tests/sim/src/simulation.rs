@@ -9,14 +9,12 @@ use syncsphere_upload_core::{AttemptId, CallId, Input, PartRequest, TaskState, T
 
 use crate::alarm::Alarm;
 use crate::api;
+use crate::clock::EPOCH_MS;
 use crate::edge::{Edge, Outgoing};
 use crate::page::Page;
 use crate::pipe::Pipe;
 use crate::scenario::{Incident, Scenario};
 use crate::storage::FakeStorage;
-
-/// The wall clock at the start of every run, in milliseconds since 1970 (2026-11-24).
-pub(crate) const EPOCH_MS: i64 = 1_795_500_000_000;
 
 /// How long the page's shell waits for the coordinator, in milliseconds.
 pub(crate) const CALL_TIMEOUT: u64 = 30_000;

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use syncsphere_protocol::{Crc64Nvme, MIN_PART_SIZE, Timestamp};
 use syncsphere_upload_core::PartRequest;
 
+use crate::clock::EPOCH_MS;
 use crate::signature::{Verifier, key_of};
-use crate::simulation::EPOCH_MS;
 
 /// An object that can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
