@@ -126,32 +126,36 @@ impl Engine {
                 self.outage.on_movement(attempt.started);
             }
         }
-        if self.window.tries_seventh() && self.in_flight() > BROWSER_CONNECTIONS && self.all_move() {
+        if self.queued().is_some() && self.all_move() {
             self.window.set_connections(Connections::Multiplexed);
         }
     }
 
-    /// Whether a request may wait inside the browser for a connection: it is the seventh.
-    fn may_wait(&self, attempt: &Attempt) -> bool {
-        let mut sends = self
-            .attempts
-            .values()
-            .filter(|other| other.purpose == Purpose::Send);
-        self.window.may_queue()
-            && sends
-                .nth(BROWSER_CONNECTIONS)
-                .is_some_and(|seventh| std::ptr::eq(seventh, attempt))
+    /// The request that may wait inside the browser for a connection: the seventh.
+    fn queued(&self) -> Option<AttemptId> {
+        if !self.window.may_queue() {
+            return None;
+        }
+        let mut before = BROWSER_CONNECTIONS;
+        for (id, attempt) in self.attempts.iter() {
+            if attempt.purpose == Purpose::Send {
+                before = match before.checked_sub(1) {
+                    Some(left) => left,
+                    None => return Some(*id),
+                };
+            }
+        }
+        None
     }
 
     /// A request ends: the one that has waited longest inside the browser begins.
     pub(super) fn connection_is_free(&mut self) {
-        if !self.window.may_queue() || !self.stalls.hears_progress() {
+        let Some(queued) = self.queued().filter(|_| self.stalls.hears_progress()) else {
             return;
-        }
-        let attempts = self.attempts.values_mut();
-        let mut sends = attempts.filter(|attempt| attempt.purpose == Purpose::Send);
-        if let Some(waiting) = sends
-            .nth(BROWSER_CONNECTIONS)
+        };
+        if let Some(waiting) = self
+            .attempts
+            .get_mut(&queued)
             .filter(|attempt| attempt.loaded == 0)
         {
             if self.now.since(waiting.started) >= LONG_WAIT {
@@ -239,7 +243,7 @@ impl Engine {
         let stalled: Vec<(AttemptId, bool)> = self
             .attempts
             .iter()
-            .filter(|(_, attempt)| self.stalls_at(attempt).is_some_and(|at| self.now >= at))
+            .filter(|(id, attempt)| self.stalls_at(**id, attempt).is_some_and(|at| self.now >= at))
             .map(|(id, attempt)| (*id, attempt.loaded > 0))
             .collect();
         if stalled.is_empty() {
@@ -268,14 +272,16 @@ impl Engine {
     }
 
     /// When a request will have shown no progress for so long that it is cut.
-    pub(super) fn stalls_at(&self, attempt: &Attempt) -> Option<Moment> {
+    pub(super) fn stalls_at(&self, id: AttemptId, attempt: &Attempt) -> Option<Moment> {
         if attempt.purpose != Purpose::Send {
             return None;
         }
         let length = attempt.length;
         let timeout = match (attempt.loaded, attempt.handed_over) {
             (_, true) => self.stalls.answer_timeout(length, self.connection_rate),
-            (0, false) if self.may_wait(attempt) => self.stalls.answer_timeout(length, self.connection_rate),
+            (0, false) if self.queued() == Some(id) => {
+                self.stalls.answer_timeout(length, self.connection_rate)
+            }
             (0, false) => self.stalls.first_timeout(length, self.connection_rate),
             _ => self.stalls.timeout(),
         };

@@ -64,7 +64,7 @@ impl Engine {
             FailureClass::Unreadable => self.unreadable(attempt),
             FailureClass::Outage { retry_after } => self.back_off(attempt, failure, retry_after),
             FailureClass::Resync => {
-                let text = "storage does not know the upload, though the coordinator does";
+                let text = "the coordinator knows the upload, storage does not";
                 let retryable = true;
                 self.contradicted(attempt.task, failure.refused(text, retryable));
             }

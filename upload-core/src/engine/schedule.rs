@@ -58,8 +58,8 @@ impl Engine {
     /// When to look again, and why.
     pub(super) fn next_timer(&self) -> Option<(Moment, TimerReason)> {
         let mut timer = None;
-        for attempt in self.attempts.values() {
-            sooner(&mut timer, self.stalls_at(attempt), TimerReason::Stalled);
+        for (id, attempt) in self.attempts.iter() {
+            sooner(&mut timer, self.stalls_at(*id, attempt), TimerReason::Stalled);
             // Once it has waited so long for its answer, that is worth showing.
             let overdue = answer_overdue_at(attempt).filter(|at| *at > self.now);
             sooner(&mut timer, overdue, TimerReason::Stalled);
@@ -193,7 +193,7 @@ impl Engine {
             }
         }
         for task in wasting {
-            let text = "the coordinator's URLs are over before they can be used";
+            let text = "the coordinator's URLs are over before use";
             self.fail(task, UploadError::protocol(text));
         }
     }
