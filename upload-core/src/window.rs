@@ -180,7 +180,7 @@ impl Window {
     pub(crate) fn limit_for_each_origin(&self) -> usize {
         match self.connections {
             _ if !self.adapts => self.limit,
-            Connections::Http1 if self.tries > 0 && self.origins == 1 => BROWSER_CONNECTIONS + 1,
+            _ if self.may_queue() => BROWSER_CONNECTIONS + 1,
             Connections::Http1 => BROWSER_CONNECTIONS,
             Connections::Http1Shared => BROWSER_CONNECTIONS - 1,
             Connections::Multiplexed => usize::MAX,
