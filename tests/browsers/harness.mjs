@@ -103,6 +103,11 @@ class Engine {
       await page.reload();
       await ready(page);
     };
+    /** Another page of the site, as a link leads to it. */
+    page.next = async () => {
+      search.set("page", Number(search.get("page")) + 1);
+      await page.open();
+    };
     page.away = () => page.goto(`${origin}/check/away.html`);
     page.comeBack = async () => {
       await page.back();

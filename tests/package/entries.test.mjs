@@ -78,6 +78,10 @@ test("all entries share the main one's error, and each is small", async () => {
     ["streams.js", 3_900],
     // Loaded on use, with a library for IndexedDB.
     ["open-uploads.js", 5_400],
+    // Loaded on use, with the scripts of conductor and lane.
+    ["shared.js", 1_200],
+    ["shared-worker.js", 16_000],
+    ["wake-lock.js", 500],
     // With its texts in three languages, and the walk through folders.
     ["element/index.js", 9_000],
   ]) {

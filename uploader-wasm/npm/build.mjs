@@ -73,7 +73,13 @@ async function typeScript() {
 async function scripts() {
   await build({
     ...SETTINGS,
-    entryPoints: { index: "src/index.ts", worker: "src/worker/worker.ts", spool: "src/streams/spool.ts" },
+    entryPoints: {
+      index: "src/index.ts",
+      worker: "src/worker/worker.ts",
+      "shared-worker": "src/shared/worker.ts",
+      spool: "src/streams/spool.ts",
+      "wake-lock": "src/wake-lock.ts",
+    },
     alias: { syncsphere_uploader: GLUE },
     plugins: [loadedOnUse],
     // wasm-bindgen's script warns of a form of call that is not ours; nothing of ours writes to the console by itself.
@@ -110,6 +116,7 @@ async function surfaces() {
     "src/react.ts",
     "src/uppy.ts",
     "src/open-uploads.ts",
+    "src/shared.ts",
     "src/streams.ts",
   );
   await standOn("../index.js", "src/element/index.ts");

@@ -8,8 +8,14 @@ const inline = parameters.has("inline");
 
 const { Uploader } = await import(inline ? "/uploader/inline.js" : "/uploader/index.js");
 
+/** How often `token()` was called: "once" before one gives it only the first time, and then nothing for ever. */
+let asked = 0;
+
 async function token() {
-  if (parameters.has("token")) return parameters.get("token");
+  if (parameters.has("token")) {
+    const [given, once] = parameters.get("token").split(" ").reverse();
+    return once && asked++ > 0 ? new Promise(() => {}) : given;
+  }
   const body = new URLSearchParams({ grant_type: "urn:syncsphere:guest", workspace });
   return (await (await fetch("/v1/auth/token", { method: "POST", body })).json()).access_token;
 }
@@ -51,6 +57,9 @@ function follow(name, task) {
     (error) => Object.assign(seen, { code: error.code, message: error.message }),
   );
 }
+
+// Of other pages, where they share their uploads.
+uploader.addEventListener("task", ({ detail }) => follow(detail.name, detail));
 
 async function sha256(content) {
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", await content.arrayBuffer()));

@@ -112,6 +112,8 @@ export type ToTask =
 
 export type ToPage =
   | ToTask
+  /** An upload of another page, under a number that is below zero here; where pages share their uploads. */
+  | { type: "task"; task: number; name: string; size: number }
   | { type: "token"; id: number }
   | { type: "fetch"; id: number; url: string; init: PlainRequest }
   | { type: "cancelFetch"; id: number }

@@ -1,9 +1,9 @@
 /** Whether a part that storage holds is the file's: a worker reads it and compares checksums. */
+import { compile } from "./compile.js";
 import { UNREADABLE } from "./failures.js";
 import { UploadError } from "./errors.js";
 import type { FromLane, StartMessage, ToLane } from "./messages.js";
 import type { OpenUpload, UploaderOptions } from "./types.js";
-import { compile } from "./worker-pool.js";
 import { createWorker } from "./worker-script.js";
 
 /** A part that storage holds. */

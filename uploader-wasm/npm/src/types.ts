@@ -87,6 +87,18 @@ export interface UploaderOptions {
   workers?: number;
 
   /**
+   * Whether the pages of a site share their uploads: they run in a `SharedWorker`, and go on while a person walks from page to
+   * page, or closes one of two tabs. Each page sees all of them (`Uploader.tasks`, the event `task`) and may give orders for
+   * each; `close()` and leaving end nothing as long as another page is there or the next one comes soon. Pages share
+   * where `endpoint` and the other options are the same, but for `token`, `maxRate`, `logger`, `fetch` and where files are,
+   * and where their tokens stand for the same: all claims but `exp`, `nbf`, `iat` and `jti`. Tokens come from
+   * whichever page is there. Where it cannot be (no `SharedWorker`, `createWorker`, `wasmModule`, `/inline`), each page has
+   * workers of its own, and `logger` is told why. One worker reads and sends here: `workers` counts for nothing.
+   * Default: `false`.
+   */
+  shared?: boolean;
+
+  /**
    * Makes a worker that runs this package's `worker.js`; called once for the conductor and once for
    * each lane. For bundlers that need to see `new Worker(…)` in your own code.
    */
@@ -94,6 +106,9 @@ export interface UploaderOptions {
 
   /** Where `worker.js` is, if not beside this package's script. */
   workerUrl?: string | URL;
+
+  /** Where `shared-worker.js` is, if not beside this package's script: on the page's own origin. */
+  sharedWorkerUrl?: string | URL;
 
   /** Where the `.wasm` file is, if not beside this package's script. */
   wasmUrl?: string | URL;
@@ -235,19 +250,6 @@ export interface UploadTaskEventMap {
    * the state `available`, has all stored. Work is done for it only while somebody listens.
    */
   parts: CustomEvent<PartStates>;
-}
-
-/** The events of an `Uploader`. */
-export interface UploaderEventMap {
-  /** All its uploads together, at most ten times a second. */
-  progress: CustomEvent<Progress>;
-  /**
-   * At most four times a second while requests are under way or a figure has changed, and once at the beginning. Work
-   * is done for it only while somebody listens.
-   */
-  activity: CustomEvent<Activity>;
-  /** The uploads of other tabs, whenever anything about them has changed, at most five times a second. */
-  elsewhere: CustomEvent<UploadElsewhere[]>;
 }
 
 /** Where a file of the workspace stands. */

@@ -22,7 +22,8 @@ import { isFinal } from "./task-state.js";
 import { UploadTask } from "./task.js";
 import { TotalProgress } from "./total-progress.js";
 import { TypedEventTarget } from "./typed-event-target.js";
-import { isHandheld, WakeLock } from "./wake-lock.js";
+import type { UploaderEventMap } from "./uploader-events.js";
+import type { WakeLock } from "./wake-lock.js";
 import type {
   Change,
   ChangesOptions,
@@ -32,7 +33,6 @@ import type {
   Uploadable,
   UploadAllOptions,
   UploadElsewhere,
-  UploaderEventMap,
   UploaderOptions,
   UploadOptions,
 } from "./types.js";
@@ -75,7 +75,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
       this.#pool?.post({ type: listened ? "watch" : "unwatch", task: 0 });
     });
     if (typeof document !== "object") return;
-    if (options.wakeLock ?? isHandheld()) this.#wakeLock = new WakeLock();
+    if (options.wakeLock ?? isHandheld()) void this.#keepScreenOn().catch(() => {});
     this.#start();
   }
 
@@ -164,6 +164,11 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
         const folder = pickedFolder(file);
         return this.upload(file, folder ? { ...options, path: joinPaths(options.path, folder) } : options);
       });
+  }
+
+  /** The uploads that have not ended: this page's and, with the option `shared`, those of other pages, in the order in which they came. */
+  get tasks(): UploadTask[] {
+    return [...this.#tasks.values()];
   }
 
   /** The uploads that earlier pages left unfinished and that no other tab has taken up. */
@@ -256,8 +261,8 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
 
   /**
    * Ends the workers. Unfinished uploads stop at once: their tasks fail with `closed`, and a later page
-   * may continue them. All other methods throw afterwards; closing again does nothing. Fulfilled once
-   * everything that a later page needs is written.
+   * may continue them; where pages share them they go on without this one. All other methods throw afterwards; closing again
+   * does nothing. Fulfilled once everything that a later page needs is written.
    */
   async close(): Promise<void> {
     this.#closed = true;
@@ -299,9 +304,9 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     name: string,
     size: number,
     options: UploadOptions & { loaded?: number } = {},
+    number = ++this.#lastNumber,
   ): { task: UploadTask; number: number } {
     this.#checkOpen();
-    const number = ++this.#lastNumber;
     const task: UploadTask = new UploadTask(name, size, options, (type) => {
       if (this.#tasks.has(number)) this.#post({ type, task: number, priority: task.priority });
     });
@@ -334,6 +339,12 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
       }
       case "elsewhere":
         return this.#setElsewhere(message.uploads);
+      case "task":
+        return void this.dispatchEvent(
+          new CustomEvent("task", {
+            detail: this.#newTask(message.name, message.size, {}, message.task).task,
+          }),
+        );
       case "log":
         return this.#log(message.level, message.message);
       default:
@@ -353,6 +364,12 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
   #updateTotals(number: number, task: UploadTask): void {
     this.#totalProgress.update(number, task);
     this.#wakeLock?.hold(this.#totalProgress.isMoving);
+  }
+
+  async #keepScreenOn(): Promise<void> {
+    const { WakeLock } = await import("./wake-lock.js");
+    this.#wakeLock = new WakeLock();
+    this.#wakeLock.hold(this.#totalProgress.isMoving);
   }
 
   #setElsewhere(uploads: UploadElsewhere[]): void {
@@ -428,6 +445,11 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
   #checkOpen(): void {
     if (this.#closed) throw new UploadError(CLOSED);
   }
+}
+
+/** Whether the page is steered by a finger: there the screen goes dark soon, and pages stop with it. */
+function isHandheld(): boolean {
+  return globalThis.matchMedia?.("(pointer: coarse)").matches ?? false;
 }
 
 /** Few pages need it. */

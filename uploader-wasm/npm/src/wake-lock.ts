@@ -25,8 +25,3 @@ export class WakeLock {
       this.#sentinel = navigator.wakeLock?.request("screen").catch(() => undefined);
   }
 }
-
-/** Whether the page is steered by a finger: there the screen goes dark soon, and pages stop with it. */
-export function isHandheld(): boolean {
-  return globalThis.matchMedia?.("(pointer: coarse)").matches ?? false;
-}

@@ -2,7 +2,8 @@
 import { bodySource } from "./body-source.js";
 import type { ConductorOptions, FromConductor, StartMessage, ToConductor, ToPage } from "./messages.js";
 import type { UploaderOptions } from "./types.js";
-import { createWorker, notThere, whyNotLoaded } from "./worker-script.js";
+import { compile } from "./compile.js";
+import { createWorker, whyNotLoaded } from "./worker-script.js";
 
 /** Longest wait for the conductor to write what is to be kept, in ms. Source: own choice. */
 const CLOSE_TIMEOUT = 1000;
@@ -32,6 +33,7 @@ export function startWorkerPool(
   let closed = false;
   let onClosed = () => {};
   const listeners = new AbortController();
+  const receive = (message: FromConductor) => (message.type === "closed" ? onClosed() : onMessage(message));
   const endAll = () => {
     closed = true;
     listeners.abort();
@@ -60,8 +62,7 @@ export function startWorkerPool(
     compiled.catch(() => {});
     const conductor = startWorker();
     const lanes = Array.from({ length: options.workers ?? defaultLanes() }, startWorker);
-    conductor.onmessage = ({ data }: MessageEvent<FromConductor>) =>
-      data.type === "closed" ? onClosed() : onMessage(data);
+    conductor.onmessage = ({ data }: MessageEvent<FromConductor>) => receive(data);
     const module = await compiled;
     const bodies = options.bodies ?? bodySource();
     const ports = lanes.map((lane) => {
@@ -81,7 +82,12 @@ export function startWorkerPool(
     return conductor;
   };
 
-  const conductor = start();
+  const conductor = options.shared
+    ? // Few pages need it.
+      import("./shared.js").then(({ connect }) =>
+        connect(options, conductorOptions, listeners.signal, receive, fail, start),
+      )
+    : start();
   conductor.catch(fail);
   const post = (message: ToConductor) =>
     void conductor.then(
@@ -112,23 +118,6 @@ export function startWorkerPool(
       endAll();
     },
   };
-}
-
-/** The engine, compiled. Rejects with a `LoadFailure` where something else is in its place. */
-export async function compile({ wasmModule, wasmUrl }: UploaderOptions): Promise<WebAssembly.Module> {
-  if (wasmModule) return wasmModule;
-  const response = await fetch(wasmUrl ?? new URL("./uploader.wasm", import.meta.url));
-  if (!response.ok) throw notThere("the .wasm file", response);
-  // Streaming needs the right media type, which not every server sends.
-  const copy = response.clone();
-  try {
-    return await WebAssembly.compileStreaming(response);
-  } catch {
-    const bytes = await copy.arrayBuffer();
-    return WebAssembly.compile(bytes).catch((cause) => {
-      throw notThere("the .wasm file", response, { cause });
-    });
-  }
 }
 
 /** Source: `docs/client.md`, measured with 1 to 6 lanes. */

@@ -12,9 +12,15 @@ import { InterruptedUploads } from "./interrupted-uploads.js";
 import { TokenCache } from "./token-cache.js";
 import { ChangePoller } from "./change-poller.js";
 
+/** The conductor's end of what page and conductor say to each other. */
+export interface PageEnd {
+  postMessage(message: FromConductor): void;
+  onmessage: ((event: MessageEvent<ToConductor>) => void) | null;
+}
+
 /** Puts a conductor between the page and the lanes. */
-export function startConductor(lanes: MessagePort[], options: ConductorOptions): void {
-  const post = (message: FromConductor) => postMessage(message);
+export function startConductor(lanes: MessagePort[], options: ConductorOptions, page: PageEnd = self): void {
+  const post = (message: FromConductor) => page.postMessage(message);
   const tokens = new TokenCache((id) => post({ type: "token", id }));
   const feeds = new ChangeFeeds(options.endpoint, tokens, post);
   const interrupted = new InterruptedUploads(options, post);
@@ -166,7 +172,7 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions):
     return waiting ? void waiting.push(give) : give();
   };
 
-  onmessage = ({ data: message }: MessageEvent<ToConductor>) => {
+  page.onmessage = ({ data: message }) => {
     switch (message.type) {
       case "add":
         return add(message);
