@@ -50,6 +50,7 @@ test("Vite builds it", async (t) => {
     build: { outDir, emptyOutDir: true },
   });
   await uploads(t, outDir);
+  await shares(t, outDir);
 });
 
 test("Vite's development server serves it", async (t) => {
@@ -64,6 +65,7 @@ test("Vite's development server serves it", async (t) => {
   t.after(() => vite.close());
   await vite.listen();
   await uploadsAt(t, `${dev}/`);
+  await uploadsAt(t, `${dev}/`, { shared: true });
 });
 
 test("webpack builds it", async (t) => {
@@ -78,6 +80,7 @@ test("webpack builds it", async (t) => {
   assert.deepEqual(stats.toJson({ all: false, errors: true, warnings: true }).errors, []);
   await cp(join(await project(), "index.html"), join(outDir, "index.html"));
   await uploads(t, outDir);
+  await shares(t, outDir);
 });
 
 for (const [tool, build] of [
@@ -129,9 +132,10 @@ for (const [tool, build] of [
 test("esbuild builds it, with worker and module copied beside the bundle", async (t) => {
   const outDir = join(published.folder, "esbuild");
   await bundle("main.js", outDir);
-  for (const name of ["worker.js", "uploader.wasm"])
+  for (const name of ["worker.js", "shared-worker.js", "uploader.wasm"])
     await cp(join(published.installed, name), join(outDir, name));
   await uploads(t, outDir);
+  await shares(t, outDir);
 });
 
 test("esbuild builds it in one script from the inline entry", async (t) => {
@@ -153,6 +157,7 @@ test("no bundler is needed: an import map will do", async (t) => {
   );
   const hash = createHash("sha256").update(map).digest("base64");
   await uploads(t, outDir, { script: `'sha256-${hash}'` });
+  await shares(t, outDir, { script: `'sha256-${hash}'` });
 });
 
 test("it is imported where nothing of a browser is, as servers do that render pages", async () => {
@@ -187,13 +192,21 @@ async function bundle(entry, outDir) {
 
 /** The built app in `outDir`, under a policy that allows what the package says that it needs. */
 async function uploads(t, outDir, allowed) {
-  const output = await uploadIn(t, outDir, allowed);
-  assert.match(await output.textContent(), /^available [A-Za-z0-9+/]{11}=$/);
+  await isAvailable(await uploadIn(t, outDir, allowed));
 }
 
-async function uploadsAt(t, address) {
-  const output = await uploadAt(t, address);
+/** The same by workers that all pages share. */
+async function shares(t, outDir, allowed) {
+  await isAvailable(await uploadIn(t, outDir, { ...allowed, shared: true }));
+}
+
+async function uploadsAt(t, address, options) {
+  await isAvailable(await uploadAt(t, address, options));
+}
+
+async function isAvailable(output) {
   assert.match(await output.textContent(), /^available [A-Za-z0-9+/]{11}=$/);
+  assert.equal(await output.getAttribute("title"), null, "nothing to complain about");
 }
 
 /** What the built app says of an upload, under a policy. */
@@ -207,13 +220,9 @@ async function uploadIn(t, outDir, { script = "", connect = "", worker = "'self'
   return uploadAt(t, published.address, options);
 }
 
-async function uploadAt(t, address, options) {
-  const page = await openWatched(
-    t,
-    stack.browser,
-    `${address}?endpoint=${encodeURIComponent(stack.coordinator.url)}`,
-    options,
-  );
+async function uploadAt(t, address, { shared = false, ...options } = {}) {
+  const parameters = `endpoint=${encodeURIComponent(stack.coordinator.url)}${shared ? "&shared" : ""}`;
+  const page = await openWatched(t, stack.browser, `${address}?${parameters}`, options);
   file ??= await stack.file("bundled.bin", 17 * 2 ** 20);
   await page.locator("input").setInputFiles(file.path);
   const output = page.locator("output");
