@@ -3,7 +3,9 @@
 use futures_util::StreamExt;
 use http::header::{HeaderName, HeaderValue};
 use syncsphere_coordinator_core::{RequestBody, UnreadableBody};
-use worker::{ByteStream, Error, Headers, Request, Response, ResponseBuilder, Result};
+use wasm_bindgen_futures::JsFuture;
+use worker::js_sys::Uint8Array;
+use worker::{ByteStream, Error, Headers, Request, Response, ResponseBody, ResponseBuilder, Result, web_sys};
 
 /// The request, whose body is still to be read.
 pub(crate) fn plain_request(request: Request) -> Result<http::Request<PlatformBody>> {
@@ -40,7 +42,34 @@ impl RequestBody for PlatformBody {
     }
 }
 
+/// The body of an answer, in one piece where its length is stated, as bodies of requests are read. Otherwise at most one chunk
+/// more than `limit` bytes.
+pub(crate) async fn read_response(response: &mut Response, limit: usize) -> Result<Vec<u8>> {
+    match stated_length(response.headers()) {
+        Some(length) if length <= limit => read_whole(response).await,
+        _ => match response.stream() {
+            Ok(stream) => read_up_to(stream, limit).await,
+            // There is none.
+            Err(_) => Ok(Vec::new()),
+        },
+    }
+}
+
+/// The whole body of an answer, however large, in one piece. `Response::bytes` would go chunk by chunk.
+pub(crate) async fn read_whole(response: &Response) -> Result<Vec<u8>> {
+    let ResponseBody::Stream(stream) = response.body() else {
+        return Ok(Vec::new());
+    };
+    let body = web_sys::Response::new_with_opt_readable_stream(Some(stream))?;
+    let bytes = JsFuture::from(body.array_buffer()?).await?;
+    Ok(Uint8Array::new(&bytes).to_vec())
+}
+
+/// The length of a body that comes as it is stated: one that is compressed on the way becomes longer.
 fn stated_length(headers: &Headers) -> Option<usize> {
+    if headers.has("content-encoding").ok()? {
+        return None;
+    }
     headers.get("content-length").ok()??.parse().ok()
 }
 
@@ -73,7 +102,7 @@ pub(crate) fn copy_headers(from: &Headers, to: &mut http::HeaderMap) {
 }
 
 /// The stream's bytes, until there are more than `limit`.
-pub(crate) async fn read_up_to(mut stream: ByteStream, limit: usize) -> Result<Vec<u8>> {
+async fn read_up_to(mut stream: ByteStream, limit: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     while bytes.len() <= limit
         && let Some(chunk) = stream.next().await

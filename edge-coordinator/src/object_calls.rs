@@ -6,6 +6,8 @@ use syncsphere_coordinator_core::ledger::{Call, Reply};
 use syncsphere_protocol::WorkspaceId;
 use worker::{Env, Method, Request, RequestInit, Result, Stub};
 
+use crate::http_types::read_whole;
+
 /// The Durable Object binding in `wrangler.toml`.
 const BINDING: &str = "WORKSPACES";
 
@@ -73,14 +75,14 @@ pub(crate) async fn ask_object<T: DeserializeOwned>(
     let mut init = RequestInit::new();
     init.with_method(Method::Post).with_body(Some(body.into()));
     let request = Request::new_with_init(url, &init)?;
-    let mut response = object(env, workspace)?.fetch_with_request(request).await?;
+    let response = object(env, workspace)?.fetch_with_request(request).await?;
     if response.status_code() != 200 {
         return Err(worker::Error::RustError(format!(
             "the object answered {}",
             response.status_code()
         )));
     }
-    Ok(serde_json::from_slice(&response.bytes().await?)?)
+    Ok(serde_json::from_slice(&read_whole(&response).await?)?)
 }
 
 /// The workspace's object.

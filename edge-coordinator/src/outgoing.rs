@@ -10,7 +10,7 @@ use worker::{
     Result,
 };
 
-use crate::http_types::{copy_headers, read_up_to};
+use crate::http_types::{copy_headers, read_response};
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,9 +81,7 @@ async fn exchange(
     *plain.status_mut() = http::StatusCode::from_u16(response.status_code())
         .map_err(|error| worker::Error::RustError(error.to_string()))?;
     copy_headers(response.headers(), plain.headers_mut());
-    if let Ok(stream) = response.stream() {
-        *plain.body_mut() = read_up_to(stream, reply_limit).await?;
-    }
+    *plain.body_mut() = read_response(&mut response, reply_limit).await?;
     Ok(plain)
 }
 

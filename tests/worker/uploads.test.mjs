@@ -30,6 +30,29 @@ describe("an upload's whole life", () => {
     assert.deepEqual(await download(client, file), bytes);
   });
 
+  test("a file that storage proves when it assembles it costs storage two calls, and has the object's own ETag", async () => {
+    const client = await stack.guest();
+    const bytes = noise(PART + 1);
+    const whole = await crc64nvme(bytes);
+    for (const [claims, calls] of [
+      [{ crc64nvme: whole }, 2],
+      // Nothing is stated, so nothing can be proven by the answer.
+      [{}, 3],
+    ]) {
+      const grant = await client.open(bytes, { partSize: PART });
+      await client.sendParts(grant, bytes);
+      const response = await client.send("POST", `/v1/uploads/${grant.uploadId}/complete`, {
+        body: { ticket: grant.ticket, ...claims },
+      });
+      const file = await response.json();
+      assert.equal(file.status, "available");
+      assert.match(response.headers.get("server-timing"), new RegExp(`storage;[^,]*"${calls} calls"`));
+      const object = await fetch(await contentUrl(client, file));
+      assert.equal(object.headers.get("etag"), file.etag);
+      assert.deepEqual(Buffer.from(await object.arrayBuffer()), bytes);
+    }
+  });
+
   test("a file may end in smaller parts, each held to its length", async () => {
     const client = await stack.guest();
     const bytes = noise(2 * 8 * MIB + 2 * PART + 1);

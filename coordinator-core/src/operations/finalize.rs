@@ -17,7 +17,7 @@ use crate::api_error::{ApiError, internal};
 use crate::ledger::{Command, Reply, Upload, UploadPhase};
 use crate::policy;
 use crate::ports::{Storage, Workspaces};
-use crate::s3::{S3Failure, StoredObject};
+use crate::s3::{Completed, S3Failure, StoredObject};
 
 /// Makes an open upload's file available if storage holds all of it.
 ///
@@ -185,7 +185,10 @@ async fn assemble<S: Storage, W: Workspaces>(
         .complete(key, storage_upload_id, &parts, size, reported.whole.crc64nvme)
         .await
     {
-        Ok(crc64nvme) => find_assembled(op, &now, reported, crc64nvme).await,
+        Ok(completed) => match proven(reported.whole, size, &completed) {
+            Some(object) => Ok(Found::Object(object)),
+            None => find_assembled(op, &now, reported, completed.crc64nvme).await,
+        },
         Err(S3Failure::NotFound) => find_assembled(op, &now, reported, None).await,
         Err(S3Failure::Refused { code, status }) => {
             let stopped = Command::StopCompletion {
@@ -196,6 +199,21 @@ async fn assemble<S: Storage, W: Workspaces>(
         }
         Err(failure) => Err(failure.into()),
     }
+}
+
+/// The object, where storage has proven it by the answer to its completion: it states the checksum that the whole has to have.
+/// It was made of parts that storage listed in their lengths, named by the ETags of that list, so `size` is theirs.
+fn proven(whole: Whole, size: u64, completed: &Completed) -> Option<StoredObject> {
+    let stated = completed
+        .crc64nvme
+        .filter(|_| completed.crc64nvme == whole.crc64nvme)?;
+    Some(StoredObject {
+        size,
+        etag: completed.etag.clone()?,
+        crc64nvme: Some(stated),
+        // Nothing is to be read out of the ETag.
+        has_digest_etag: false,
+    })
 }
 
 /// Whether the alarm finds out how the completion of an open upload went without being told of it: it looks after the

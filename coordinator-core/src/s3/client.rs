@@ -10,7 +10,7 @@ use syncsphere_protocol::{Crc64Nvme, Integrity, Md5, PartNumber, Redacted, Stora
 
 use super::bucket::{Bucket, Provider, query_string};
 use super::failure::{OTHER_REGION, S3Failure};
-use super::replies::{self, StoredObject};
+use super::replies::{self, Completed, StoredObject};
 use crate::ports::Storage;
 
 /// Longest wait for an ordinary answer. Source: own choice, well above what S3 takes for metadata.
@@ -102,7 +102,7 @@ impl<S: Storage> S3<'_, S> {
 
     /// Asks storage to assemble the object. `size` and `crc64nvme` are those of the whole.
     ///
-    /// `Ok` means that storage says so in the body, with the checksum that it names there; the status alone says nothing.
+    /// `Ok` means that storage says so in the body, with what it names there; the status alone says nothing.
     pub(crate) async fn complete(
         &self,
         key: &str,
@@ -110,7 +110,7 @@ impl<S: Storage> S3<'_, S> {
         parts: &[PartToComplete],
         size: u64,
         crc64nvme: Option<Crc64Nvme>,
-    ) -> Result<Option<Crc64Nvme>, S3Failure> {
+    ) -> Result<Completed, S3Failure> {
         let mut request = Request::post(self.object(key, &[("uploadId", Some(upload))]))
             .header("content-type", "application/xml");
         if let Some(checksum) = crc64nvme {

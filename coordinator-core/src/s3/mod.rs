@@ -19,5 +19,5 @@ pub(crate) use client::{PartToComplete, S3};
 pub(crate) use failure::{OTHER_REGION, S3Failure};
 pub use object_headers::ObjectHeaders;
 pub(crate) use presign::{Download, Length, PartUpload, SingleUpload};
-pub(crate) use replies::{StoredObject, Unreadable, parse};
+pub(crate) use replies::{Completed, StoredObject, Unreadable, parse};
 pub(crate) use signing_key_cache::SigningKeyCache;

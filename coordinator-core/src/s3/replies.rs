@@ -60,6 +60,13 @@ pub(crate) struct StoredObject {
     pub has_digest_etag: bool,
 }
 
+/// What the answer to a completion tells of the object, each where storage says so.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Completed {
+    pub etag: Option<String>,
+    pub crc64nvme: Option<Crc64Nvme>,
+}
+
 /// What a `HEAD` tells of an object.
 pub(crate) struct ToldObject {
     /// Absent where somebody on the way would have compressed the object: only storage itself knows then.
@@ -180,17 +187,25 @@ pub(crate) fn uploads_page(body: &[u8]) -> Result<UploadsPage, Unreadable> {
     })
 }
 
-/// The answer to CompleteMultipartUpload, with the checksum that it names; it may be an error under status 200: storage
-/// sends the status, then spaces while it works, then the outcome.
+/// The answer to CompleteMultipartUpload; it may be an error under status 200: storage sends the status, then spaces while it
+/// works, then the outcome.
 /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
-pub(crate) fn completion(body: &[u8]) -> Result<Result<Option<Crc64Nvme>, String>, Unreadable> {
+pub(crate) fn completion(body: &[u8]) -> Result<Result<Completed, String>, Unreadable> {
     #[derive(Deserialize)]
     struct Answer {
+        #[serde(rename = "ETag")]
+        etag: Option<String>,
         #[serde(rename = "ChecksumCRC64NVME")]
         crc64nvme: Option<String>,
     }
     let answer = outcome::<Answer>(body, "CompleteMultipartUploadResult")?;
-    Ok(answer.map(|answer| answer.crc64nvme.and_then(|text| text.parse().ok())))
+    Ok(answer.map(|answer| Completed {
+        etag: answer
+            .etag
+            .filter(|text| !text.is_empty())
+            .and_then(|text| etag(quoted(&text))),
+        crc64nvme: answer.crc64nvme.and_then(|text| text.parse().ok()),
+    }))
 }
 
 /// The ETag in the answer to CopyObject, which may be an error under status 200, as that of a completion.
@@ -207,8 +222,7 @@ pub(crate) fn copied_etag(body: &[u8]) -> Result<Result<String, String>, Unreada
         Err(code) => return Ok(Err(code)),
     };
     // SeaweedFS writes it without quotes here.
-    let quoted = format!("\"{}\"", answer.etag.trim_matches('"'));
-    etag(quoted).map(Ok).ok_or(Unreadable(WHAT))
+    etag(quoted(&answer.etag)).map(Ok).ok_or(Unreadable(WHAT))
 }
 
 /// A document whose root has this name, or the code of the error that stands in its place.
@@ -283,6 +297,11 @@ pub(crate) fn listed_size(body: &[u8], key: &str) -> Result<Option<u64>, Unreada
     let answer: Answer = parse(body, "ListBucketResult")?;
     let object = answer.contents.into_iter().find(|object| object.key == key);
     Ok(object.map(|object| object.size))
+}
+
+/// An ETag as headers have it.
+fn quoted(etag: &str) -> String {
+    format!("\"{}\"", etag.trim_matches('"'))
 }
 
 fn etag(text: String) -> Option<String> {
@@ -381,10 +400,16 @@ mod tests {
     #[test]
     fn a_completion_is_believed_only_when_it_says_so() {
         let kept_alive = b"   \n <?xml version=\"1.0\"?>\n<CompleteMultipartUploadResult/>";
-        assert_eq!(completion(kept_alive), Ok(Ok(None)));
+        assert_eq!(completion(kept_alive), Ok(Ok(Completed::default())));
         let named = b"<CompleteMultipartUploadResult><ETag>e</ETag>\
             <ChecksumCRC64NVME>L/E4WYn8v98=</ChecksumCRC64NVME></CompleteMultipartUploadResult>";
-        assert_eq!(completion(named), Ok(Ok("L/E4WYn8v98=".parse().ok())));
+        let completed = Completed {
+            etag: Some("\"e\"".to_owned()),
+            crc64nvme: "L/E4WYn8v98=".parse().ok(),
+        };
+        assert_eq!(completion(named), Ok(Ok(completed)));
+        let empty = b"<CompleteMultipartUploadResult><ETag></ETag></CompleteMultipartUploadResult>";
+        assert_eq!(completion(empty), Ok(Ok(Completed::default())));
         let error = b"  <?xml version=\"1.0\"?><Error><Code>InternalError</Code></Error>";
         assert_eq!(completion(error), Ok(Err("InternalError".to_owned())));
         for bad in [&b""[..], b"   ", b"OK", b"<html></html>", b"\xff<Error/>"] {

@@ -225,19 +225,52 @@ fn a_checksum_that_storage_says_nothing_of_is_not_taken_for_proven_nor_its_objec
     assert_eq!((status, &file["checksum"]), (200, &json!({})));
 }
 
+/// The answer to a completion that names these of the object.
+fn naming(etag: &str, crc64nvme: &str) -> Exchange {
+    let names = format!("<ETag>{etag}</ETag><ChecksumCRC64NVME>{crc64nvme}</ChecksumCRC64NVME>");
+    let body = format!("<CompleteMultipartUploadResult>{names}</CompleteMultipartUploadResult>");
+    ("POST uploadId", xml(200, &body))
+}
+
 #[test]
-fn a_checksum_that_storage_names_on_completion_is_proof_enough() {
+fn an_object_that_storage_proves_by_the_answer_to_its_completion_is_not_looked_at_again() {
+    for etag in ["&quot;whole-2&quot;", "whole-2"] {
+        let mut harness = Harness::new();
+        let grant = harness.open();
+        let script = vec![("GET uploadId", both_parts()), naming(etag, CRC)];
+        let (status, file) = harness.complete(&grant, json!({ "crc64nvme": CRC }), script);
+        assert_eq!((status, &file["status"]), (200, &json!("available")), "{file}");
+        assert_eq!(file["etag"], "\"whole-2\"");
+        assert_eq!(file["checksum"]["crc64nvme"], CRC);
+        assert_eq!(file["size"], PART + 1);
+    }
+}
+
+#[test]
+fn an_answer_to_a_completion_that_does_not_prove_the_whole_has_the_object_looked_at() {
+    let stated = json!({ "crc64nvme": CRC });
+    for (claims, answer) in [
+        (stated.clone(), naming("e-2", "")),
+        (stated.clone(), naming("", CRC)),
+        (stated.clone(), naming("e-2", OTHER_CRC)),
+        // Nobody has stated anything that could be proven.
+        (json!({}), naming("e-2", CRC)),
+    ] {
+        let mut harness = Harness::new();
+        let grant = harness.open();
+        let script = vec![("GET uploadId", both_parts()), answer, whole()];
+        let (status, file) = harness.complete(&grant, claims, script);
+        assert_eq!((status, &file["etag"]), (200, &json!("\"whole-2\"")), "{file}");
+    }
+}
+
+#[test]
+fn a_checksum_that_storage_names_nowhere_but_on_completion_is_proof_enough() {
     let mut harness = Harness::new();
     let grant = harness.open();
-    let named = xml(
-        200,
-        &format!(
-            "<CompleteMultipartUploadResult><ChecksumCRC64NVME>{CRC}</ChecksumCRC64NVME></CompleteMultipartUploadResult>"
-        ),
-    );
     let script = vec![
         ("GET uploadId", both_parts()),
-        ("POST uploadId", named),
+        naming("", CRC),
         ("HEAD", object(PART + 1, None)),
     ];
     let (status, file) = harness.complete(&grant, json!({ "crc64nvme": CRC }), script);

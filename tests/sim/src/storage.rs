@@ -48,9 +48,11 @@ pub struct FakeStorage {
     verifier: Verifier,
     uploads: BTreeMap<String, Multipart>,
     objects: BTreeMap<String, Object>,
-    completed: BTreeMap<String, String>,
+    /// Key and answer, by upload.
+    completed: BTreeMap<String, (String, String)>,
     counter: u64,
-    /// Whether an expired URL is refused in R2's words instead of AWS's, and parts are listed without checksums.
+    /// Whether an expired URL is refused in R2's words instead of AWS's, parts are listed without checksums, and the answer to a
+    /// completion names none.
     pub speaks_r2: bool,
 }
 
@@ -267,11 +269,9 @@ impl FakeStorage {
     ) -> http::Response<Vec<u8>> {
         let Some(open) = self.uploads.get(upload) else {
             // As AWS does: a repeated Complete is answered as the first one was.
-            let is_done = self.completed.get(upload).is_some_and(|done| done == key);
-            return if is_done {
-                completed()
-            } else {
-                from(error(404, "NoSuchUpload", "no such upload"))
+            return match self.completed.get(upload) {
+                Some((done, answer)) if done == key => reply(200, answer.clone()),
+                _ => from(error(404, "NoSuchUpload", "no such upload")),
             };
         };
         let asked = match part_list(request.body()) {
@@ -307,6 +307,7 @@ impl FakeStorage {
             return from(error(400, "BadDigest", "the checksum does not match"));
         }
         let etag = format!("\"{:016x}-{}\"", crc.to_u64(), asked.len());
+        let answer = self.completed_answer(&etag, crc);
         let whole = Object {
             size,
             crc,
@@ -315,8 +316,18 @@ impl FakeStorage {
         };
         self.objects.insert(key.to_owned(), whole);
         self.uploads.remove(upload);
-        self.completed.insert(upload.to_owned(), key.to_owned());
-        completed()
+        self.completed
+            .insert(upload.to_owned(), (key.to_owned(), answer.clone()));
+        reply(200, answer)
+    }
+
+    /// Whitespace first, as S3 sends it to keep the connection alive. In AWS's words it names checksum and ETag.
+    fn completed_answer(&self, etag: &str, crc: Crc64Nvme) -> String {
+        let named = match self.speaks_r2 {
+            true => String::new(),
+            false => format!("<ETag>{etag}</ETag><ChecksumCRC64NVME>{crc}</ChecksumCRC64NVME>"),
+        };
+        format!("  \n<CompleteMultipartUploadResult>{named}</CompleteMultipartUploadResult>")
     }
 
     fn head(&self, key: &str) -> http::Response<Vec<u8>> {
@@ -358,14 +369,6 @@ fn part_list(body: &[u8]) -> Result<Vec<(u16, String)>, String> {
         .into_iter()
         .map(|part| (part.number, part.etag))
         .collect())
-}
-
-fn completed() -> http::Response<Vec<u8>> {
-    // Whitespace first, as S3 sends it to keep the connection alive.
-    reply(
-        200,
-        "  \n<CompleteMultipartUploadResult></CompleteMultipartUploadResult>".to_owned(),
-    )
 }
 
 fn error(status: u16, code: &str, message: &str) -> (u16, String) {
