@@ -44,22 +44,43 @@ function run(call) {
 // What traps after an `await` traps in a task of its own.
 addEventListener("error", ({ error }) => noteTrap(error));
 
-/** What ends the requests that are under way, one each. */
+/** What ends the calls that are under way, one each. */
 const underWay = new Set();
 
-/** Answers a request, whatever becomes of the module meanwhile. */
-async function answer(call) {
+/** What comes of a call in whose time the module trapped. */
+const TRAPPED = Symbol("trapped");
+
+/** What comes of a call, whatever becomes of the module meanwhile: what waits in one that has trapped is never woken. */
+async function outcome(call) {
   let end;
   // Told without a response: one can only be made within the request that it answers.
-  const trapped = new Promise((resolve) => (end = () => resolve(undefined)));
+  const trapped = new Promise((resolve) => (end = () => resolve(TRAPPED)));
   underWay.add(end);
   try {
-    return (await Promise.race([run(call), trapped])) ?? internalProblem();
+    return await Promise.race([run(call), trapped]);
   } catch (error) {
-    if (!(error instanceof WebAssembly.RuntimeError)) console.error(error);
-    return internalProblem();
+    if (error instanceof WebAssembly.RuntimeError) return TRAPPED;
+    throw error;
   } finally {
     underWay.delete(end);
+  }
+}
+
+/** For whoever tries again what has failed, as the platform does an alarm. */
+async function outcomeOrError(call) {
+  const done = await outcome(call);
+  if (done === TRAPPED) throw new Error("the WebAssembly module trapped");
+  return done;
+}
+
+/** Answers a request. */
+async function answer(call) {
+  try {
+    const response = await outcome(call);
+    return response === TRAPPED ? internalProblem() : response;
+  } catch (error) {
+    console.error(error);
+    return internalProblem();
   }
 }
 
@@ -93,7 +114,7 @@ export default class extends WorkerEntrypoint {
   }
 
   scheduled(event) {
-    return run(() => coordinator.scheduled(event, this.env, this.ctx));
+    return outcomeOrError(() => coordinator.scheduled(event, this.env, this.ctx));
   }
 }
 
@@ -108,12 +129,14 @@ export class WorkspaceObject {
     this.#current();
   }
 
-  fetch(...given) {
-    return run(() => this.#current().fetch(...given));
+  /** A call of the worker's, which may be in another isolate and hear of a trap in this one by the answer alone. */
+  async fetch(...given) {
+    const response = await outcome(() => this.#current().fetch(...given));
+    return response === TRAPPED ? new Response("the workspace failed", { status: 500 }) : response;
   }
 
   alarm(...given) {
-    return run(() => this.#current().alarm(...given));
+    return outcomeOrError(() => this.#current().alarm(...given));
   }
 
   webSocketMessage(...given) {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { builtWorker, startCoordinator } from "../../stack/coordinator.mjs";
 import { startSeaweed } from "../../stack/seaweed.mjs";
-import { Client, assertProblem, noise } from "./support.mjs";
+import { Client, assertProblem, eventually, noise } from "./support.mjs";
 
 /** `(module (func (export "trap") unreachable))` */
 const TRAP = Buffer.from("0061736d0100000001040160000003020100070801047472617000000a05010300000b", "hex");
@@ -69,5 +69,102 @@ describe("a panic", () => {
       await client.sendParts(grant, noise(1));
       assert.equal((await client.complete(grant)).status, "available");
     });
+  }
+});
+
+// In a deployment the object may be in another isolate than the worker that asks it, and in another place: of a trap there
+// the worker hears by the object's answer alone.
+describe("a panic in a workspace's object, in another isolate than the worker", () => {
+  /** Makes a call of the object's: over a file of this name it traps once it has begun, and so does the first alarm. */
+  const TRAPS = `
+    const trapLater = () => new Promise(() => queueMicrotask(new WebAssembly.Instance(TRAP).exports.trap));
+    async function callOver(request, call) {
+      return (await request.clone().text()).includes("poison") ? trapLater() : call();
+    }
+    let alarms = 0;
+    function alarmOnce(call) {
+      return alarms++ === 0 ? trapLater() : call();
+    }
+  `;
+  let folder, s3, coordinator;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "panic-"));
+    await cp(builtWorker(), folder, { recursive: true });
+    await writeFile(join(folder, "trap.wasm"), TRAP);
+    const entry = join(folder, "index.js");
+    let code = await readFile(entry, "utf8");
+    const changed = (pattern, to) => {
+      assert.match(code, pattern);
+      code = code.replace(pattern, to);
+    };
+    changed(/this\.#\w+\(\)\.fetch\(\.\.\.(\w+)\)/, (call, given) => `callOver(${given}[0],()=>${call})`);
+    changed(/this\.#\w+\(\)\.alarm\(\.\.\.\w+\)/, (call) => `alarmOnce(()=>${call})`);
+    await writeFile(entry, `import TRAP from "./trap.wasm";${TRAPS}${code}`);
+    s3 = await startSeaweed();
+    const beside = [];
+    coordinator = await startCoordinator({
+      s3,
+      assets: false,
+      workerDir: folder,
+      vars: { S3_FORMS: "off", UPLOAD_TTL_SECONDS: "2" },
+      beside,
+      adjust(options) {
+        beside.push({ ...options, name: "objects" });
+        const elsewhere = { className: "WorkspaceObject", scriptName: "objects", useSQLite: true };
+        return { ...options, durableObjects: { WORKSPACES: elsewhere } };
+      },
+    });
+  });
+  after(async () => {
+    await coordinator?.stop();
+    await s3?.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  // First, so that the first alarm is this workspace's.
+  test("during an alarm has it ring again", async () => {
+    const client = await Client.guest(coordinator.url, "alarm");
+    const { fileId } = await client.open(noise(1));
+    await eventually(
+      async () => (await client.ask("GET", `/v1/files/${fileId}`)).status === "expired",
+      "the alarm ends what is over",
+    );
+  });
+
+  test("over a call by itself is answered at once, and the next call finds everything as it was", async () => {
+    const client = await Client.guest(coordinator.url, "alone");
+    const before = await client.open(noise(1));
+    await refusedForNow(await open(client, "poison"));
+    assert.equal((await client.ask("GET", `/v1/files/${before.fileId}`)).fileId, before.fileId);
+    await client.open(noise(1));
+  });
+
+  test("over one of many calls at once leaves none without an answer, and has none done twice", async () => {
+    const client = await Client.guest(coordinator.url, "batch");
+    const names = Array.from({ length: 30 }, (_, n) => `${n}.bin`);
+    const responses = await Promise.all(
+      names.toSpliced(15, 0, "poison").map(async (name) => [name, await open(client, name)]),
+    );
+    const opened = [];
+    for (const [name, response] of responses) {
+      if (response.status !== 200) await refusedForNow(response);
+      else opened.push([name, (await response.json()).uploads[0].fileId]);
+    }
+    const begun = (await client.changes()).changes.filter(({ kind }) => kind === "file.uploading");
+    const ids = new Map(begun.map(({ file }) => [file.name, file.fileId]));
+    assert.equal(ids.size, begun.length, "a name comes once");
+    for (const [name, fileId] of opened) assert.equal(ids.get(name), fileId);
+    assert.ok(!ids.has("poison"));
+  });
+
+  const open = (client, name) =>
+    client.send("POST", "/v1/uploads", { body: { files: [{ clientRef: "f", name, size: 1, parts: [] }] } });
+
+  /** Long before the worker would give up waiting for the object. */
+  async function refusedForNow(response) {
+    const problem = await assertProblem(response, "internal");
+    assert.equal(problem.status, 503);
+    assert.ok(problem.retryAfter > 0);
+    assert.doesNotMatch(response.headers.get("server-timing"), /total;dur=\d{5}/);
   }
 });
