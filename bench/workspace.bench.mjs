@@ -51,7 +51,7 @@ await benchCase({
         `A Durable Object in workerd, whose database was filled with that many available files and the latest ${number(kept)} changes; ` +
         `median (range) of ${rounds} rounds, each in a fresh one. A change is a \`single\` upload that is initiated, which asks storage ` +
         "nothing. Latency: from sending that request until a listener has the frame, one change each 50 ms or more; client, " +
-        "listeners (one Node process) and coordinator share the machine.",
+        "listeners (one Node process, `ws`) and coordinator share the machine.",
       columns: ["", ...sizes.map((size) => `${number(size)} files`)],
       rows: [
         row("changes a second, 100 in a request", (result) => result.together, 0),
