@@ -33,13 +33,12 @@ const LIMITS = { freeBytes: 3e6, startUpSeconds: 1 };
 
 // Found by V8's profiler in workerd, and by the processor time of its process.
 const COMPLETE_REASON =
-  "a completion asks storage for the parts, has them assembled and looks at the object, where " +
-  "Companion asks once and writes nothing; what storage does takes most of the two processors that all share";
+  "a completion asks storage for the parts and has them assembled, and the workspace twice, where Companion asks storage once and writes " +
+  "nothing: docs/coordinator.md says what each takes";
 
 const REASON =
-  "of what a request costs workerd, some 60 % are spent before and after any code of ours: HTTP, its events, the copies of headers and " +
-  "bodies between JavaScript and WebAssembly; a reply without any work costs 0.21 ms of 0.35 ms. Signing itself takes some 12 µs a URL, and " +
-  "the token's signature is verified once";
+  "more than half of what a request for a URL costs workerd is spent before and after any code of ours, as the row of a request without work " +
+  "shows; docs/coordinator.md counts the instructions of the rest";
 
 await benchCase({
   heading: "The coordinator under load",
@@ -98,6 +97,7 @@ async function run(server, { seconds, uploads, connections }) {
   const one = await callFor(seconds, origin, connections, server.sign(1));
   const batch = await callFor(seconds, origin, connections, server.sign(BATCH));
 
+  const nothing = server.nothing && (await callFor(seconds, origin, connections, server.nothing));
   const opened = [];
   const initiate = await callEach(
     origin,
@@ -110,7 +110,7 @@ async function run(server, { seconds, uploads, connections }) {
   );
   for (const upload of opened) await server.send(upload);
   const complete = await callEach(origin, connections, uploads, (index) => server.complete(opened[index]));
-  return { seconds: (performance.now() - began) / 1000, calls: { one, batch, initiate, complete } };
+  return { seconds: (performance.now() - began) / 1000, calls: { nothing, one, batch, initiate, complete } };
 }
 
 /** So many uploads at once, each of one part, to the last that is available; how many failed, and how long it took. */
@@ -162,6 +162,12 @@ async function report({ standings, size, atOnce, open, startUp }) {
     times(ratio(call)),
   ];
   const script = await scriptSize();
+  const nothing = [
+    "no work: the public keys",
+    standings.spread("ours", 0, (result) => result.calls.nothing.perSecond),
+    `${figure(standings, "ours", "nothing", "p50")} / ${figure(standings, "ours", "nothing", "p99")}`,
+    ...["–", "–", "–"],
+  ];
   return {
     note:
       `${size.connections} connections that each send the next request when the last is answered (undici), for ${size.seconds} s a call, ` +
@@ -177,11 +183,14 @@ async function report({ standings, size, atOnce, open, startUp }) {
       "ours is faster by",
     ],
     rows: [
-      ["one", "one signed URL"],
-      ["batch", `${BATCH} signed URLs`],
-      ["initiate", "initiate (multipart)"],
-      ["complete", "complete (two parts)"],
-    ].map(row),
+      nothing,
+      ...[
+        ["one", "one signed URL"],
+        ["batch", `${BATCH} signed URLs`],
+        ["initiate", "initiate (multipart)"],
+        ["complete", "complete (two parts)"],
+      ].map(row),
+    ],
     goals: [
       atLeast(
         `signed URLs a second, ${BATCH} a request, at least 20 × Companion's as Uppy asks for them`,

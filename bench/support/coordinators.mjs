@@ -41,6 +41,8 @@ export async function callsOfOurs(origin) {
       const wanted = Array.from({ length: count }, (_, index) => ({ ...smallPart, partNumber: index + 1 }));
       return post(`/v1/uploads/${large.uploadId}/parts`, { ticket: large.ticket, parts: wanted });
     },
+    /** What is answered without any work: the public keys. */
+    nothing: { method: "GET", path: "/.well-known/jwks.json" },
     initiate: () => initiate(FIRST.length + LAST.length),
     opened,
     async send({ uploadId, ticket }) {

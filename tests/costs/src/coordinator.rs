@@ -31,8 +31,8 @@ impl SignUrl {
     /// URLs in one request.
     pub const BATCH: u64 = 100;
 
-    /// Opens an upload, and signs once so that what is kept for a day is there.
-    pub fn new() -> Self {
+    /// Opens an upload, and signs so many URLs once, so that what is kept for a day is there.
+    pub fn new(urls: u64) -> Self {
         let world = Surroundings::new();
         let token = world.token(0);
         let file =
@@ -50,7 +50,7 @@ impl SignUrl {
             .and_then(Value::as_str)
             .expect("a grant has an id");
         let part = |number| json!({"partNumber": number, "crc64nvme": "AAAAAAAAAAA="});
-        let parts: Vec<Value> = (1..=Self::BATCH).map(part).collect();
+        let parts: Vec<Value> = (1..=urls).map(part).collect();
         let signer = Self {
             path: format!("/v1/uploads/{upload_id}/parts"),
             body: json!({"ticket": grant.get("ticket"), "parts": parts})
@@ -59,12 +59,12 @@ impl SignUrl {
             token,
             world,
         };
-        signer.sign_batch();
+        signer.sign();
         signer
     }
 
-    /// Has [`Self::BATCH`] URLs signed.
-    pub fn sign_batch(&self) {
+    /// Has the URLs signed by one request.
+    pub fn sign(&self) {
         let reply = self
             .world
             .send("POST", &self.path, &self.token, self.body.clone());

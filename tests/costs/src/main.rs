@@ -16,6 +16,7 @@
 //! | case | one operation | `N` |
 //! |---|---|---|
 //! | `sign-url` | a part's URL, signed in a request for 100 of them | a multiple of 100 |
+//! | `sign-one` | a request for one part's URL: routing, a token that was seen before, ticket, JSON, and the signature | any |
 //! | `read-token` | an access token that was not seen before, verified; the request it came with is refused after that | any |
 //! | `engine-input-6` | an input to the engine with 6 large files under way, and the actions it leads to | at most 5,000 |
 //! | `engine-input-200` | the same with 200 small files under way and others waiting | at most 2,000 |
@@ -43,9 +44,13 @@ fn main() {
     let count: u64 = count.parse().expect("N is a number");
     match case.as_str() {
         "sign-url" => {
-            let signer = SignUrl::new();
+            let signer = SignUrl::new(SignUrl::BATCH);
             assert_eq!(count % SignUrl::BATCH, 0, "N is a multiple of {}", SignUrl::BATCH);
-            measured(count / SignUrl::BATCH, || signer.sign_batch());
+            measured(count / SignUrl::BATCH, || signer.sign());
+        }
+        "sign-one" => {
+            let signer = SignUrl::new(1);
+            measured(count, || signer.sign());
         }
         "read-token" => {
             let mut reader = TokenReader::new();
