@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-
+import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { PART, crc64nvme, noise, put, useStack } from "./support.mjs";
 
 const stack = useStack({ vars: { S3_FORMS: "on" } });
@@ -77,6 +77,23 @@ describe("an upload by form", () => {
       const file = await client.complete(grant, { crc64nvme: checksum });
       assert.equal(file.name, name.normalize("NFC"));
     }
+  });
+
+  test("files that are finished together leave nothing where they were sent to", async () => {
+    const client = await stack.guest();
+    const uploads = [];
+    for (const name of ["a.txt", "${filename}", 'a"b<c>&.txt', "映画 +%#&.mov"]) {
+      const { grant, bytes, checksum } = await open(noise(10), { name }, client);
+      assert.ok((await post(grant.urls[0], bytes)).ok, name);
+      uploads.push({ uploadId: grant.uploadId, ticket: grant.ticket, crc64nvme: checksum });
+    }
+    const finished = await client.ask("POST", "/v1/uploads/complete", { body: { uploads } });
+    const statuses = finished.uploads.map(({ file }) => file?.status);
+    assert.deepEqual(new Set(statuses), new Set(["available"]), JSON.stringify(finished));
+    const listing = new ListObjectsV2Command({ Bucket: stack.s3.bucket, Prefix: `${client.workspace}/` });
+    const keys = (await stack.s3.client.send(listing)).Contents.map(({ Key }) => Key);
+    assert.equal(keys.length, uploads.length, keys.join(" "));
+    assert.ok(!keys.some((key) => key.endsWith(".incoming")), keys.join(" "));
   });
 
   test("parts go by PUT as ever", async () => {

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use syncsphere_protocol::{
@@ -15,6 +17,7 @@ use super::reported_parts::{Doubt, NO_CHECKSUM, ReportedParts, Whole};
 use super::staging::put_in_place;
 use crate::api_error::{ApiError, internal};
 use crate::ledger::{Command, Reply, Upload, UploadPhase};
+use crate::model::BucketName;
 use crate::policy;
 use crate::ports::{Storage, Workspaces};
 use crate::s3::{Completed, S3Failure, StoredObject};
@@ -58,11 +61,9 @@ pub(super) async fn finalize_all<S: Storage, W: Workspaces>(
         };
         results.push((upload, result(found, told)));
     }
-    Ok(stream::iter(results)
-        .map(|(upload, result)| conclude(op, upload, result))
-        .buffered(STORAGE_CALLS_AT_ONCE)
-        .collect()
-        .await)
+    remove_leftovers(op, &results).await;
+    let outcomes = results.into_iter().map(|(_, result)| result.and_then(outcome));
+    Ok(outcomes.collect())
 }
 
 /// What became of the search for an upload's object.
@@ -320,28 +321,31 @@ async fn find_assembled<S: Storage, W: Workspaces>(
     }
 }
 
-/// The answer to an upload whose end is in the ledger.
-async fn conclude<S: Storage, W>(
+/// Removes what the end of uploads has left in storage, by one request for each bucket. Jobs in the ledger do it again, for
+/// what this leaves and for what is sent there yet: this only makes it sooner.
+async fn remove_leftovers<S: Storage, W>(
     op: &OperationContext<'_, S, W>,
-    upload: &Upload,
-    result: Result<FileRecord, ApiError>,
-) -> Result<FileRecord, ApiError> {
-    let file = result?;
-    let s3 = op.s3(upload.file.bucket.as_ref());
-    if matches!(file.status, FileStatus::Aborted | FileStatus::Expired) {
-        // It was given up while storage was at work. The job that removes the object is in the
-        // ledger since then; this only makes it sooner.
-        let _ = s3.delete(&upload.file.key).await;
+    results: &[(&Upload, Result<FileRecord, ApiError>)],
+) {
+    let mut leftovers: BTreeMap<Option<&BucketName>, Vec<&str>> = BTreeMap::new();
+    for (upload, result) in results {
+        let key = match result.as_ref().map(|file| file.status) {
+            // It was given up while storage was at work.
+            Ok(FileStatus::Aborted | FileStatus::Expired) => Some(&upload.file.key),
+            // It has been copied.
+            Ok(FileStatus::Available) => upload.staging_key.as_ref(),
+            Ok(FileStatus::Uploading | FileStatus::Deleted) | Err(_) => None,
+        };
+        if let Some(key) = key {
+            leftovers
+                .entry(upload.file.bucket.as_ref())
+                .or_default()
+                .push(&key.0);
+        }
     }
-    if let Some(staged) = upload
-        .staging_key
-        .as_ref()
-        .filter(|_| file.status == FileStatus::Available)
-    {
-        // It has been copied. Whatever is sent there yet, the job in the ledger removes.
-        let _ = s3.delete(staged).await;
+    for (bucket, keys) in leftovers {
+        let _ = op.s3(bucket).delete_all(&keys).await;
     }
-    outcome(file)
 }
 
 /// Ends an upload that cannot be saved, and answers with `refusal` unless it ended otherwise.

@@ -141,12 +141,6 @@ impl<S: Storage> S3<'_, S> {
         self.send(request, Vec::new(), REQUEST_TIMEOUT).await.map(drop)
     }
 
-    /// Removes an object; one that is not there is removed already.
-    pub(crate) async fn delete(&self, key: &str) -> Result<(), S3Failure> {
-        let request = Request::delete(self.object(key, &[]));
-        self.send(request, Vec::new(), REQUEST_TIMEOUT).await.map(drop)
-    }
-
     /// What storage knows of an object.
     pub(crate) async fn head(&self, key: &str) -> Result<StoredObject, S3Failure> {
         let request = Request::head(self.object(key, &[]))
@@ -361,6 +355,7 @@ mod tests {
                 s3.complete("k", "u", &[part], 1, checksum).await?;
                 s3.abort("k", "u").await?;
                 s3.delete("k").await?;
+                s3.delete_all(&["k", "l"]).await?;
                 assert_eq!(s3.head("k").await?.size, 1);
                 s3.uploads_of("k").await?;
                 s3.all_uploads(None, 10).await?;
@@ -370,7 +365,7 @@ mod tests {
 
             let sent = storage.0.borrow();
             // One each, and the listing that the HEAD without a length led to.
-            assert_eq!(sent.len(), 10);
+            assert_eq!(sent.len(), 11);
             for request in sent.iter() {
                 let authorization = request.headers()["authorization"].to_str().unwrap();
                 let signed = authorization.split("SignedHeaders=").nth(1).unwrap();

@@ -4,6 +4,7 @@
 mod bucket;
 mod client;
 mod copy;
+mod delete;
 mod failure;
 mod form;
 mod listings;

@@ -1,6 +1,6 @@
 //! How storage is asked: what is repeated, and which headers each provider is sent.
 
-use crate::common::{Exchange, Harness, PART, both_parts, error, object, xml};
+use crate::common::{Answer, Exchange, Harness, PART, both_parts, error, object, xml};
 use serde_json::{Value, json};
 use syncsphere_coordinator_core::StorageFailure;
 
@@ -304,5 +304,69 @@ fn an_idempotency_key_of_an_upload_that_is_over_gives_no_urls() {
             &again
         };
         assert_eq!(told["code"], "upload_gone", "{again}");
+    }
+}
+
+#[test]
+fn what_was_copied_into_place_is_removed_by_one_request() {
+    let answers: [Answer; 2] = [
+        |request| match request.method().as_str() {
+            "POST" => xml(200, "<DeleteResult/>"),
+            _ => object_and_copy(request),
+        },
+        |request| match request.method().as_str() {
+            "POST" => error(501, "NotImplemented"),
+            _ => object_and_copy(request),
+        },
+    ];
+    for answer in answers {
+        let mut harness = Harness::with(&[("S3_CONDITIONAL_WRITES", "off")]);
+        let file = |n: u8| {
+            json!({"clientRef": format!("f{n}"), "name": "f.bin", "size": 3,
+                "parts": [{ "partNumber": 1, "crc64nvme": CRC }]})
+        };
+        let body = json!({ "files": [file(1), file(2), file(3)] });
+        let proof = vec![("PUT", error(400, "BadDigest"))];
+        let (_, opened) = harness.ask("POST", "/v1/uploads", body, proof);
+        let grants = opened["uploads"].as_array().unwrap();
+        let asked: Vec<_> = grants
+            .iter()
+            .map(|grant| json!({"uploadId": grant["uploadId"], "ticket": grant["ticket"], "crc64nvme": CRC}))
+            .collect();
+        harness.storage.1.borrow_mut().clear();
+        let body = json!({ "uploads": asked });
+        let (status, reply) = harness.ask_freely("POST", "/v1/uploads/complete", body, answer);
+        assert_eq!(status, 200, "{reply}");
+        for result in reply["uploads"].as_array().unwrap() {
+            assert_eq!(result["file"]["status"], "available", "{reply}");
+        }
+        {
+            let asked = harness.storage.1.borrow();
+            assert_eq!(asked.len(), 7, "a look and a copy for each, and one removal");
+            let removal = asked.last().unwrap();
+            assert_eq!(removal.uri(), "https://s3.test/uploads/?delete=");
+            assert!(removal.headers().contains_key("content-md5"));
+            let removed = String::from_utf8_lossy(removal.body());
+            for grant in grants {
+                let key = format!(
+                    "<Key>demo/{}/f.bin.incoming</Key>",
+                    grant["fileId"].as_str().unwrap()
+                );
+                assert!(removed.contains(&key), "{removed}");
+            }
+        }
+        // Whatever became of that, each is removed once more when no URL for it lives any more.
+        harness.now_ms += 2 * 3_600_000;
+        harness.run_due_jobs((0..3).map(|_| ("DELETE", xml(204, ""))).collect());
+    }
+}
+
+fn object_and_copy(request: &http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, StorageFailure> {
+    match request.method().as_str() {
+        "HEAD" => object(3, Some(CRC)),
+        _ => xml(
+            200,
+            "<CopyObjectResult><ETag>\"whole-2\"</ETag></CopyObjectResult>",
+        ),
     }
 }

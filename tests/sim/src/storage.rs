@@ -158,6 +158,12 @@ impl FakeStorage {
                 self.objects.remove(&key);
                 reply(204, String::new())
             }
+            ("POST", None, None) if query.contains_key("delete") => {
+                let named = String::from_utf8_lossy(request.body());
+                self.objects
+                    .retain(|key, _| !named.contains(&format!("<Key>{key}</Key>")));
+                reply(200, "<DeleteResult/>".to_owned())
+            }
             ("HEAD", Some(key), None) => self.head(&key),
             ("GET", None, None) if query.contains_key("uploads") => self.list_uploads(&query),
             _ => from(error(

@@ -77,6 +77,12 @@ impl Bucket {
             ("GET", None) if query.contains_key("uploads") => {
                 self.list_uploads(query.get("prefix").map_or("", String::as_str))
             }
+            ("POST", None) if query.contains_key("delete") => {
+                let body = String::from_utf8_lossy(request.body());
+                self.objects
+                    .retain(|key, _| !body.contains(&format!("<Key>{key}</Key>")));
+                xml(200, "<DeleteResult/>")
+            }
             ("PUT", None) => self.copy(&key, request),
             ("GET", Some(upload)) => self.list_parts(upload),
             ("POST", Some(upload)) => self.complete(upload),
