@@ -3,6 +3,7 @@
 use syncsphere_protocol::{Checksum, Crc64Nvme, Md5, PartNumber, PartPlan, PartRange, UploadKind};
 
 use crate::checkpoint::KnownPart;
+use crate::io::AttemptId;
 use crate::part::{Kind, Part, Verification};
 use crate::queue::Class;
 use crate::time::Moment;
@@ -38,8 +39,8 @@ pub(crate) struct Parts {
     stored_bytes: u64,
     /// Stored parts that read otherwise than they were sent, once.
     doubted: Vec<PartNumber>,
-    /// Whether all parts have been read, and are, or have been, read again since.
-    read_again: bool,
+    /// Once all parts have been read: the last attempt that was begun before that. What is stored is read again since.
+    read_before: Option<AttemptId>,
 }
 
 impl Parts {
@@ -56,7 +57,7 @@ impl Parts {
             first_untouched: 0,
             stored_bytes: 0,
             doubted: Vec::new(),
-            read_again: false,
+            read_before: None,
         }
     }
 
@@ -106,12 +107,12 @@ impl Parts {
                 verification,
             } => {
                 self.stored_bytes = self.stored_bytes.saturating_add(length);
-                if self.read_again && !was_stored && checksum.is_some() {
+                if self.read_before.is_some() && !was_stored && checksum.is_some() {
                     *verification = Verification::Due;
                 }
             }
             // What is read anew is compared with the rest anew.
-            Part::Waiting | Part::Hashing => self.read_again = false,
+            Part::Waiting | Part::Hashing => self.read_before = None,
             _ => {}
         }
         // Where the part is done after all, the loop below goes past it again.
@@ -232,13 +233,13 @@ impl Parts {
         self.first_open >= self.parts.len()
     }
 
-    /// Once all parts have been read: has those that are stored read again, and the others as soon as they are. Does
-    /// nothing before, nor the second time, nor for parts without checksums.
-    pub(crate) fn read_again(&mut self) {
-        if self.read_again || !self.all_read() {
+    /// Once all parts have been read: has those that are stored read again, and the others as soon as they are, but for what
+    /// is sent by an attempt after `last`. Does nothing before, nor the second time, nor for parts without checksums.
+    pub(crate) fn read_again(&mut self, last: AttemptId) {
+        if self.read_before.is_some() || !self.all_read() {
             return;
         }
-        self.read_again = true;
+        self.read_before = Some(last);
         for part in &mut self.parts {
             if let Part::Stored {
                 checksum: Some(_),
@@ -287,6 +288,12 @@ impl Parts {
             self.set(part, stored);
         }
         true
+    }
+
+    /// Whether an attempt at sending was begun after all parts had been read: its bytes were read a second time, and storage
+    /// has compared them.
+    pub(crate) fn was_second_reading(&self, attempt: AttemptId) -> bool {
+        self.read_before.is_some_and(|last| attempt > last)
     }
 
     /// Counts a failure that the part itself answers for; gives the number so far.

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use syncsphere_protocol::{Crc64Nvme, PartNumber, PartPlan, Tail};
 
+use crate::io::AttemptId;
 use crate::part::{Kind, Part, Verification};
 use crate::parts::Parts;
 use crate::time::Moment;
@@ -89,7 +90,7 @@ proptest! {
             let part = number(u64::from(part % 8) + 1);
             match step % 8 {
                 0 => parts.set_back(part),
-                1 => parts.read_again(),
+                1 => parts.read_again(AttemptId(0)),
                 2 => { parts.doubt(part); }
                 _ => parts.set(part, state(kind)),
             }

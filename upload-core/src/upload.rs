@@ -269,4 +269,9 @@ impl IdGenerator {
         self.0 += 1;
         CallId(self.0)
     }
+
+    /// Not before the attempt that was last begun, and before the next one.
+    pub(crate) fn last(&self) -> AttemptId {
+        AttemptId(self.0)
+    }
 }

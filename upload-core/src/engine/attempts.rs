@@ -205,13 +205,14 @@ impl Engine {
             Some(Part::Sending { attempts, .. }) => attempts.clone(),
             _ => Vec::new(),
         };
-        upload.parts.set(
-            part,
-            Part::Stored {
-                checksum,
-                verification: Verification::Verified,
-            },
-        );
+        let stored = Part::Stored {
+            checksum,
+            verification: Verification::Verified,
+        };
+        upload.parts.set(part, stored.clone());
+        if upload.parts.was_second_reading(id) {
+            upload.parts.set(part, stored);
+        }
         upload.unsaved = true;
         upload.reads.reset();
         for duplicate in duplicates.into_iter().filter(|duplicate| *duplicate != id) {

@@ -147,7 +147,7 @@ impl Engine {
         }
     }
 
-    /// Asks for URLs, for all hashed parts of an upload at once, before the ready ones run out.
+    /// Asks for URLs, for as many hashed parts of an upload as are sent next, before the ready ones run out.
     pub(super) fn sign(&mut self) {
         let limit = self.window.limit();
         let reads_again = self.config.read_again;
@@ -156,7 +156,7 @@ impl Engine {
             at += 1;
             let ready = upload.parts.count(Kind::Ready);
             let hashed = upload.parts.count(Kind::Hashed);
-            let is_urgent = ready < limit || hashed >= limit * WINDOWS_AHEAD;
+            let is_urgent = ready < limit;
             let Some(session) = upload.transferring() else {
                 continue;
             };
@@ -164,7 +164,8 @@ impl Engine {
                 continue;
             }
             let (upload_id, ticket) = (session.upload_id.clone(), session.ticket.clone());
-            let parts = take_hashed(upload, MAX_PARTS_PER_SIGNING);
+            // Of a file that is read on far ahead no more are signed than can be sent soon.
+            let parts = take_hashed(upload, MAX_PARTS_PER_SIGNING.min(limit * WINDOWS_AHEAD));
             let crc64nvme = stated_whole(upload, reads_again);
             let body = SignPartsRequest {
                 ticket,
@@ -189,7 +190,7 @@ fn stated_whole(upload: &Upload, reads_again: bool) -> Option<Crc64Nvme> {
     let is_settled = !reads_again || upload.class() == Class::Single;
     // What an earlier page stored has yet to be compared with the file.
     let is_doubtful = |part: &Part| matches!(part, Part::Stored { verification, .. } if *verification != Verification::Verified);
-    let whole = upload.parts.whole_crc().filter(|_| is_settled)?;
+    let whole = is_settled.then_some(upload)?.parts.whole_crc()?;
     (!upload.parts.all().any(is_doubtful)).then_some(whole)
 }
 

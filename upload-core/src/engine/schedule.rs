@@ -253,7 +253,7 @@ impl Engine {
     }
 
     /// Computes the checksums of the parts that come next and, when nothing else is to be read, of
-    /// those that an earlier page has stored.
+    /// those that an earlier page has stored and of later ones of files that are read twice.
     fn start_hashing(&mut self) {
         // What is prepared of small files feeds no large one's share of the requests, nor the reverse.
         let mut ahead = Class::ALL.map(|class| (class, 0));
@@ -316,15 +316,24 @@ impl Engine {
                 may_have = *ahead < most_ahead && !one_at_a_time;
             }
         }
+        // Files that are read twice are read on, for what is sent once all of a file has been read is its second reading.
+        let reads_on = self.config.read_again && self.config.integrity;
         let mut at = 0;
         while hashing < most_hashing
             && let Some((task, upload)) = self.uploads.active_at(at)
         {
             let due = upload.parts.first(Kind::Due);
-            match due.filter(|_| upload.may_hash(self.now) && !slow.contains(&task)) {
+            let may_read_on =
+                reads_on && !upload.reads.has_failed() && matches!(upload.phase, Phase::Transferring(_));
+            let next = due.or_else(|| may_read_on.then_some(upload)?.parts.next_waiting());
+            match next.filter(|_| upload.may_hash(self.now) && !slow.contains(&task)) {
                 Some(part) => {
                     hashing += 1;
-                    self.start(task, part, Purpose::Verify);
+                    let purpose = match due {
+                        Some(_) => Purpose::Verify,
+                        None => Purpose::Hash,
+                    };
+                    self.start(task, part, purpose);
                 }
                 None => at += 1,
             }
