@@ -275,16 +275,32 @@ test("all uploads together are told of as one", async (t) => {
   assert.ok(right.length >= rates.length / 2, `${rates} bytes a second, on average ${average}`);
 });
 
+const APPLE = "Apple Computer, Inc.";
+
+/** Which bodies are sent: by the option, and without it by what the browser tells of itself. */
+const BODIES = [
+  { bodies: "memory", sent: "memory" },
+  { bodies: "file", sent: "file" },
+  { told: { vendor: APPLE, platform: "MacIntel" }, sent: "memory" },
+  { told: { vendor: APPLE, platform: "iPhone" }, sent: "memory" },
+  { told: { vendor: APPLE, platform: "Linux x86_64" }, sent: "file" },
+];
+
 test("where bodies must not be backed by a file, copies of its bytes are sent", async (t) => {
   const page = await openPackage(stack, t);
   const file = await stack.file("copied.bin", 23 * MIB + 1);
   await page.locator("#own-input").setInputFiles(file.path);
   const own = await page.evaluate(() => 1 + Math.min(4, Math.max(2, navigator.hardwareConcurrency - 1)));
-  for (const bodies of ["memory", "file"]) {
+  for (const { bodies, told = {}, sent } of BODIES) {
     await until(() => page.workers().length === own, "only the page's own workers run");
-    await page.evaluate(async (bodies) => {
-      globalThis.uploader = await makeUploader({ bodies, workers: 2 });
-    }, bodies);
+    await page.evaluate(
+      async ({ bodies, told }) => {
+        for (const [name, value] of Object.entries(told))
+          Object.defineProperty(navigator, name, { value, configurable: true });
+        globalThis.uploader = await makeUploader({ bodies, workers: 2 });
+      },
+      { bodies, told },
+    );
     await until(() => page.workers().length === own + 3, "a conductor and two lanes more");
     await Promise.all(page.workers().map((worker) => worker.evaluate(tellOfBodies)));
     const { sha256, kinds } = await page.evaluate(async () => {
@@ -297,7 +313,7 @@ test("where bodies must not be backed by a file, copies of its bytes are sent", 
     });
     assert.equal(sha256, file.sha256);
     assert.ok(kinds.length >= 5, `${kinds.length} parts`);
-    assert.deepEqual(new Set(kinds), new Set([bodies]));
+    assert.deepEqual(new Set(kinds), new Set([sent]), JSON.stringify(told));
   }
 });
 

@@ -76,11 +76,11 @@ inEachEngine(stack, (engine, test) => {
   });
 
   for (const [mishap, { change, code }] of Object.entries(MISHAPS)) {
-    for (const integrity of ["crc64nvme", "none"]) {
-      test(`a file that ${mishap} ends its upload (${integrity})`, {}, async (t) => {
+    for (const how of [{ integrity: "crc64nvme" }, { integrity: "none" }, { bodies: "memory" }]) {
+      test(`a file that ${mishap} ends its upload (${Object.values(how)})`, {}, async (t) => {
         // A file that cannot be read is tried again, for it may be away for a moment only.
         const retry = { maxAttempts: 3, baseDelay: 50, maxDelay: 100 };
-        const page = await engine.openPage(t, { options: { integrity, retry } });
+        const page = await engine.openPage(t, { options: { ...how, retry } });
         const file = await stack.file("under way.bin", 8 * PART);
         stack.proxy.shape({ total: SLOW });
         await upload(page, file);
@@ -92,9 +92,12 @@ inEachEngine(stack, (engine, test) => {
     }
   }
 
-  for (const [edit, change] of Object.entries(EDITS)) {
+  for (const [edit, change, bodies] of [
+    ...Object.entries(EDITS),
+    ["is written over, with bodies from memory,", EDITS["is written over"], "memory"],
+  ]) {
     test(`a file that ${edit} is never finalized torn`, {}, async (t) => {
-      const page = await engine.openPage(t);
+      const page = await engine.openPage(t, { options: { bodies } });
       const file = await stack.file("edited.bin", 8 * PART);
       stack.proxy.shape({ total: SLOW });
       await upload(page, file);

@@ -97,7 +97,7 @@ class Lane {
     const { attempt, slice, length } = command;
     if (!this.#pending.has(attempt)) return;
     try {
-      if (slice.size < length) throw new FileChanged("the file is too short");
+      if (slice.size < length) throw new FileChanged();
       if (command.md5)
         this.#answer({ type: "digested", attempt, md5: await this.#read(attempt, digestOf, slice) });
       else this.#answer({ type: "hashed", attempt, crc64nvme: await this.#read(attempt, checksumOf, slice) });

@@ -155,6 +155,7 @@ function takeSpareBuffer(): ArrayBuffer {
 async function read(slice: Blob, at: number): Promise<Uint8Array<ArrayBuffer>> {
   const end = Math.min(at + CHUNK_SIZE, slice.size);
   const bytes = new Uint8Array(await slice.slice(at, end).arrayBuffer());
-  if (bytes.length < end - at) throw new FileChanged("the file has become shorter");
+  // The file has become shorter.
+  if (bytes.length < end - at) throw new FileChanged();
   return bytes;
 }
