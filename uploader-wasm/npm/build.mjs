@@ -82,6 +82,8 @@ async function scripts() {
     },
     alias: { syncsphere_uploader: GLUE },
     plugins: [loadedOnUse],
+    // wasm-bindgen's script has objects freed that are collected; conductor and lanes live as long as their worker.
+    define: { FinalizationRegistry: "undefined" },
     // wasm-bindgen's script warns of a form of call that is not ours; nothing of ours writes to the console by itself.
     pure: ["console.warn"],
   });
