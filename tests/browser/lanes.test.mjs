@@ -101,6 +101,14 @@ test("one buffer serves all that a lane reads by streams", async () => {
         globalThis.ArrayBuffer = function (length) {
           made.push(length);
           return new Plain(length);
+        };
+        // So that the lane has work before it has warmed up, and what it reads for that is not read on.
+        const { read } = ReadableStreamBYOBReader.prototype;
+        let isFirst = true;
+        ReadableStreamBYOBReader.prototype.read = async function (view) {
+          if (isFirst) await new Promise((resolve) => setTimeout(resolve, 500));
+          isFirst = false;
+          return read.call(this, view);
         };`,
     });
     const file = noise(9 * 1024 * 1024);

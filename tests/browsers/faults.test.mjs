@@ -1,7 +1,7 @@
 // Networks, storages and files that fail, in every engine: nothing is lost, and nothing torn is finalized.
 
 import assert from "node:assert/strict";
-import { appendFile, copyFile, open, rename, rm, truncate, writeFile } from "node:fs/promises";
+import { appendFile, copyFile, open, rename, rm, truncate, utimes, writeFile } from "node:fs/promises";
 import { beforeEach } from "node:test";
 import { arrives, ends, inEachEngine, loads, reaches, stored, until, upload, useSite } from "./harness.mjs";
 
@@ -25,6 +25,9 @@ const FAULTS = {
   "3/1": { kind: "answer", status: 503, cors: false },
   "3/2": { kind: "reset" },
 };
+
+/** In ms. */
+const HOUR = 3_600_000;
 
 /** What becomes of a file while it is sent, and the code that tells of it. */
 const MISHAPS = {
@@ -82,6 +85,8 @@ inEachEngine(stack, (engine, test) => {
         const retry = { maxAttempts: 3, baseDelay: 50, maxDelay: 100 };
         const page = await engine.openPage(t, { options: { ...how, retry } });
         const file = await stack.file("under way.bin", 8 * PART);
+        // WebKitGTK notices no change within the second of the one before, and goes on to give bytes that are not there.
+        await utimes(file.path, new Date(), new Date(Date.now() - HOUR));
         stack.proxy.shape({ total: SLOW });
         await upload(page, file);
         await loads(page, file.name, PART);

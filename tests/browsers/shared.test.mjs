@@ -129,12 +129,9 @@ inEachEngine(stack, (engine, test) => {
   const ALONE = "uploads are not shared: ";
   test("a page that cannot share has workers of its own, and says why", {}, async (t) => {
     const nowhere = { ...options, sharedWorkerUrl: "/check/nowhere.js" };
-    // Only WebKit does not tell.
-    const missing =
-      engine.name === "webkit" ? "the shared worker does not answer" : "shared-worker.js cannot be loaded";
     for (const [settings, reason] of [
       [{ options, inline: true }, "createWorker and wasmModule make workers for one page"],
-      [{ options: nowhere, mayComplain: /nowhere/ }, missing],
+      [{ options: nowhere, mayComplain: /nowhere/ }, "shared-worker.js cannot be loaded"],
     ]) {
       const page = await engine.openPage(t, settings);
       const file = await stack.file("alone.bin", 12 * MIB);

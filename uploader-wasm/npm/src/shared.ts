@@ -8,7 +8,7 @@ import type { UploaderOptions } from "./types.js";
 /** Longest wait before `token()` is called again after it has failed, in ms. Source: own choice, as for the change feed. */
 const MAX_TOKEN_DELAY = 30_000;
 
-/** Longest wait for the worker's first word, in ms. Source: own choice; it has to fetch and compile the module. WebKit does not tell that a script is missing. */
+/** Longest wait for the worker's first word, in ms. Source: own choice; it has to fetch and compile the module. */
 const WELCOME_TIMEOUT = 20_000;
 
 /** Where messages to the conductor go. */
@@ -37,6 +37,8 @@ export async function connect(
   if (typeof SharedWorker !== "function") return refuse("the browser has no shared workers");
   if (createWorker || wasmModule) return refuse("createWorker and wasmModule make workers for one page");
   const token = await anyToken(options, signal);
+  // The page was closed meanwhile.
+  if (signal.aborted) return new Promise(() => {});
   if (token === undefined) return refuse("token() failed");
   // A page that follows another may begin late: where the browser can, the worker waits for it.
   type Settings = WorkerOptions & { extendedLifetime: boolean };
@@ -54,8 +56,10 @@ export async function connect(
   }
   const { port } = worker;
   const post = (message: ToShared) => port.postMessage(message);
+  const leave = () => post({ type: "leave" });
+  signal.addEventListener("abort", leave);
   // One that crashes says nothing, and is asked in vain once.
-  addEventListener("pagehide", ({ persisted }) => persisted || post({ type: "leave" }), { signal });
+  addEventListener("pagehide", ({ persisted }) => persisted || leave(), { signal });
 
   return new Promise((resolve) => {
     let isSettled = false;
@@ -65,9 +69,9 @@ export async function connect(
       resolve(target);
     };
     const giveUp = (reason: string) => {
-      if (isSettled) return;
+      if (isSettled || signal.aborted) return;
       port.onmessage = null;
-      post({ type: "leave" });
+      leave();
       settle(refuse(reason));
     };
     const timer = setTimeout(() => giveUp("the shared worker does not answer"), WELCOME_TIMEOUT);

@@ -33,7 +33,11 @@ export function startWorkerPool(
   let closed = false;
   let onClosed = () => {};
   const listeners = new AbortController();
-  const receive = (message: FromConductor) => (message.type === "closed" ? onClosed() : onMessage(message));
+  const receive = (message: FromConductor) => {
+    if (message.type === "closed") onClosed();
+    // What other pages begin meanwhile concerns a page no more that closes.
+    else if (!closed) onMessage(message);
+  };
   const endAll = () => {
     closed = true;
     listeners.abort();

@@ -135,9 +135,13 @@ async function* streamed(slice: Blob): AsyncGenerator<Uint8Array<ArrayBuffer>, v
         : reader.read(new Uint8Array(takeSpareBuffer())));
       if (done) return;
       at += value.length;
-      yield value;
-      if (reader instanceof ReadableStreamDefaultReader) giveBack(value.buffer);
-      else spareBuffer = value.buffer;
+      try {
+        yield value;
+      } finally {
+        // Also where nobody wants the rest.
+        if (reader instanceof ReadableStreamDefaultReader) giveBack(value.buffer);
+        else spareBuffer = value.buffer;
+      }
     }
   } finally {
     // A stream that has failed already rejects; nobody needs to hear of it.
