@@ -31,7 +31,6 @@ const OPENERS = 256;
 // Source: https://developers.cloudflare.com/workers/platform/limits/, worker size and start-up time
 const LIMITS = { freeBytes: 3e6, startUpSeconds: 1 };
 
-// Found by V8's profiler in workerd, and by the processor time of its process.
 const COMPLETE_REASON =
   "a completion asks storage for the parts and has them assembled, and the workspace twice, where Companion asks storage once and writes " +
   "nothing: docs/coordinator.md says what each takes";

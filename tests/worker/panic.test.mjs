@@ -12,25 +12,31 @@ import { Client, assertProblem, eventually, noise } from "./support.mjs";
 /** `(module (func (export "trap") unreachable))` */
 const TRAP = Buffer.from("0061736d0100000001040160000003020100070801047472617000000a05010300000b", "hex");
 
+/** The built worker in a folder of its own, with `TRAP`, what `helpers` declares, and each pattern of its script replaced. */
+async function trappingWorker(replacements, helpers = "") {
+  const folder = await mkdtemp(join(tmpdir(), "panic-"));
+  await cp(builtWorker(), folder, { recursive: true });
+  await writeFile(join(folder, "trap.wasm"), TRAP);
+  const entry = join(folder, "index.js");
+  let code = await readFile(entry, "utf8");
+  for (const [pattern, to] of replacements) {
+    assert.match(code, pattern);
+    code = code.replace(pattern, to);
+  }
+  await writeFile(entry, `import TRAP from "./trap.wasm";${helpers}${code}`);
+  return folder;
+}
+
 describe("a panic", () => {
   let folder, s3, coordinator;
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), "panic-"));
-    await cp(builtWorker(), folder, { recursive: true });
-    await writeFile(join(folder, "trap.wasm"), TRAP);
-    const entry = join(folder, "index.js");
-    const code = await readFile(entry, "utf8");
     const callOfTheWorker = /(\bfetch\((\w+)\)\{return \w+\(\(\)=>)(\w+\(\2,this\.env,this\.ctx\))/;
-    assert.match(code, callOfTheWorker);
-    const trapping = code.replace(
-      callOfTheWorker,
-      (_, head, request, call) =>
-        `${head}{const when=${request}.headers.get("x-trap");` +
-        `const {trap}=new WebAssembly.Instance(TRAP).exports;` +
-        `if(when==="at once")trap();if(when==="later")return new Promise(()=>queueMicrotask(trap));` +
-        `return ${call}}`,
-    );
-    await writeFile(entry, `import TRAP from "./trap.wasm";${trapping}`);
+    const trapOnDemand = (_, head, request, call) =>
+      `${head}{const when=${request}.headers.get("x-trap");` +
+      `const {trap}=new WebAssembly.Instance(TRAP).exports;` +
+      `if(when==="at once")trap();if(when==="later")return new Promise(()=>queueMicrotask(trap));` +
+      `return ${call}}`;
+    folder = await trappingWorker([[callOfTheWorker, trapOnDemand]]);
     s3 = await startSeaweed();
     coordinator = await startCoordinator({
       s3,
@@ -88,18 +94,13 @@ describe("a panic in a workspace's object, in another isolate than the worker", 
   `;
   let folder, s3, coordinator;
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), "panic-"));
-    await cp(builtWorker(), folder, { recursive: true });
-    await writeFile(join(folder, "trap.wasm"), TRAP);
-    const entry = join(folder, "index.js");
-    let code = await readFile(entry, "utf8");
-    const changed = (pattern, to) => {
-      assert.match(code, pattern);
-      code = code.replace(pattern, to);
-    };
-    changed(/this\.#\w+\(\)\.fetch\(\.\.\.(\w+)\)/, (call, given) => `callOver(${given}[0],()=>${call})`);
-    changed(/this\.#\w+\(\)\.alarm\(\.\.\.\w+\)/, (call) => `alarmOnce(()=>${call})`);
-    await writeFile(entry, `import TRAP from "./trap.wasm";${TRAPS}${code}`);
+    folder = await trappingWorker(
+      [
+        [/this\.#\w+\(\)\.fetch\(\.\.\.(\w+)\)/, (call, given) => `callOver(${given}[0],()=>${call})`],
+        [/this\.#\w+\(\)\.alarm\(\.\.\.\w+\)/, (call) => `alarmOnce(()=>${call})`],
+      ],
+      TRAPS,
+    );
     s3 = await startSeaweed();
     const beside = [];
     coordinator = await startCoordinator({

@@ -16,8 +16,6 @@ const XML: HeaderValue = HeaderValue::from_static("application/xml");
 
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
-const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
-
 pub(super) fn created(bucket: &str, key: &str, upload_id: &str) -> Result<Response<Vec<u8>>, ApiError> {
     #[derive(Serialize)]
     #[serde(rename = "InitiateMultipartUploadResult", rename_all = "PascalCase")]
@@ -29,7 +27,7 @@ pub(super) fn created(bucket: &str, key: &str, upload_id: &str) -> Result<Respon
         upload_id: &'a str,
     }
     document(&Reply {
-        namespace: NAMESPACE,
+        namespace: s3::NAMESPACE,
         bucket,
         key,
         upload_id,
@@ -63,7 +61,7 @@ pub(super) fn parts(
         size: u64,
     }
     document(&Reply {
-        namespace: NAMESPACE,
+        namespace: s3::NAMESPACE,
         bucket,
         key,
         upload_id,
@@ -98,7 +96,7 @@ pub(super) fn completed(
         etag: &'a str,
     }
     document(&Reply {
-        namespace: NAMESPACE,
+        namespace: s3::NAMESPACE,
         location,
         bucket,
         key,

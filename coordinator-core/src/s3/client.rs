@@ -262,7 +262,7 @@ fn completion_body(parts: &[PartToComplete]) -> Result<Vec<u8>, S3Failure> {
         number: u16,
     }
     let body = Body {
-        namespace: "http://s3.amazonaws.com/doc/2006-03-01/",
+        namespace: NAMESPACE,
         parts: parts
             .iter()
             .map(|part| Part {
@@ -272,7 +272,15 @@ fn completion_body(parts: &[PartToComplete]) -> Result<Vec<u8>, S3Failure> {
             })
             .collect(),
     };
-    quick_xml::se::to_string(&body)
+    xml(&body)
+}
+
+/// That of all documents of S3's.
+pub(crate) const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+
+/// A document as the body of a request.
+pub(super) fn xml(document: &impl Serialize) -> Result<Vec<u8>, S3Failure> {
+    quick_xml::se::to_string(document)
         .map(String::into_bytes)
         .map_err(|error| S3Failure::Broken(error.to_string()))
 }

@@ -4,7 +4,7 @@ use http::Request;
 use serde::Serialize;
 use syncsphere_protocol::Md5;
 
-use super::client::{REQUEST_TIMEOUT, S3};
+use super::client::{NAMESPACE, REQUEST_TIMEOUT, S3, xml};
 use super::failure::S3Failure;
 use crate::ports::Storage;
 
@@ -48,13 +48,11 @@ fn deletion_body(keys: &[&str]) -> Result<Vec<u8>, S3Failure> {
         key: &'a str,
     }
     let body = Body {
-        namespace: "http://s3.amazonaws.com/doc/2006-03-01/",
+        namespace: NAMESPACE,
         is_quiet: true,
         objects: keys.iter().map(|key| Object { key }).collect(),
     };
-    quick_xml::se::to_string(&body)
-        .map(String::into_bytes)
-        .map_err(|error| S3Failure::Broken(error.to_string()))
+    xml(&body)
 }
 
 #[cfg(test)]
