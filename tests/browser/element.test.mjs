@@ -176,14 +176,16 @@ test("an upload that is tried again goes on where it was", async (t) => {
     partNumber === 3 ? { kind: "answer", status: 403, code: "AccessDenied" } : undefined,
   );
   const sent = () =>
-    stack.proxy.requests.filter(({ status }) => status === 200).map(({ partNumber }) => partNumber);
+    stack.proxy.requests
+      .filter(({ method, status }) => method === "PUT" && status === 200)
+      .map(({ partNumber }) => partNumber);
   await pick(page, "Choose files", file.path);
   await row(page, file.name).getByText("Failed").waitFor();
   const before = sent();
   stack.proxy.behave();
   await row(page, file.name).getByRole("button", { name: "Try again" }).click();
   await row(page, file.name).getByText("Uploaded").waitFor();
-  const parts = [...before, ...sent()].filter(Boolean).sort((a, b) => a - b);
+  const parts = [...before, ...sent()].sort((a, b) => a - b);
   assert.ok(before.length > 0 && !before.includes(3) && parts.includes(3), `${before}; ${parts}`);
   assert.equal(new Set(parts).size, parts.length, `nothing is sent twice: ${parts}`);
 });
