@@ -92,6 +92,28 @@ for (const [way, script] of Object.entries(WAYS)) {
   });
 }
 
+test("where streams are read at once, whoever waits for them, none is long", async () => {
+  const found = await page.evaluate(async (script) => {
+    const lane = await openLane({
+      script: `${script}
+        globalThis.streams = [];
+        const { stream } = Blob.prototype;
+        Blob.prototype.stream = function () {
+          streams.push(this.size);
+          return stream.call(this);
+        };`,
+    });
+    const file = noise(11 * 1024 * 1024);
+    lane.say({ type: "hash", attempt: 1n, file, offset: 3, length: file.size - 3 });
+    const { type, crc64nvme } = await lane.answer(1);
+    return `${type} ${crc64nvme.toString(16).padStart(16, "0")}`;
+  }, WAYS["where streams of files have no such reader"]);
+  assert.equal(found, await crc64nvme(noise(11 * MIB).subarray(3)));
+  const [lane] = page.workers();
+  const streams = await lane.evaluate(() => globalThis.streams);
+  assert.ok(streams.length >= 3 && Math.max(...streams) <= 4 * MIB, `${streams}`);
+});
+
 test("one buffer serves all that a lane reads by streams", async () => {
   await page.evaluate(async () => {
     const lane = await openLane({

@@ -77,11 +77,10 @@ export async function sendSlice(
     xhr.send(fields.length > 0 ? form(slice, fields) : slice);
     // The request has its own copy by now.
     if (!(slice instanceof Blob)) giveBack(slice);
+    await ended;
   } catch {
-    clearInterval(silence);
-    return { type: "network" };
+    // An address or a header that cannot be: there is no status.
   }
-  await ended;
   clearInterval(silence);
   const { status } = xhr;
   if (status === 0) return { type: "network" };
