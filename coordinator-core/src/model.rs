@@ -83,4 +83,8 @@ pub struct DeferredLength {
     pub max_size: u64,
     /// What all its owner's files may come to, in bytes.
     pub max_bytes: Option<u64>,
+    /// Whether it is an upload of `POST /v1/uploads`: its parts have one size, and the client tells the file's when it
+    /// completes it. Clients of Companion and S3 cut as they like and tell nothing.
+    #[serde(rename = "streamed", default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_streamed: bool,
 }

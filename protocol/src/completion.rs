@@ -51,6 +51,9 @@ impl CompletedPart {
 pub struct CompleteRequest {
     /// The upload's ticket.
     pub ticket: Redacted<String>,
+    /// Size of the whole file in bytes, at least 1: required of an upload that was begun without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
     /// Checksum of the whole file; storage and coordinator both compare it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crc64nvme: Option<Crc64Nvme>,

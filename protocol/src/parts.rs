@@ -204,6 +204,13 @@ impl PartPlan {
         Self::new(size, default_part_size(size))
     }
 
+    /// The plan of the largest file of at most `limit` bytes that parts of this size make, for an upload whose file has no
+    /// size yet.
+    pub fn of_largest(limit: u64, part_size: u64) -> Result<Self, InvalidPlan> {
+        let largest = part_size.saturating_mul(MAX_PART_COUNT).min(MAX_OBJECT_SIZE);
+        Self::new(limit.min(largest), part_size)
+    }
+
     /// The file's size in bytes.
     pub fn size(&self) -> u64 {
         self.size
@@ -321,6 +328,22 @@ mod tests {
         assert_eq!(
             PartPlan::new(MIN_PART_SIZE * 10_000 + 1, MIN_PART_SIZE),
             Err(InvalidPlan::TooManyParts)
+        );
+    }
+
+    #[test]
+    fn the_largest_file_has_as_many_parts_as_there_may_be() {
+        let largest = |limit, part_size| {
+            let plan = PartPlan::of_largest(limit, part_size).expect("a plan");
+            (plan.size(), plan.part_count())
+        };
+        assert_eq!(largest(u64::MAX, MIN_PART_SIZE), (MIN_PART_SIZE * 10_000, 10_000));
+        assert_eq!(largest(u64::MAX, MAX_PART_SIZE), (MAX_OBJECT_SIZE, 10_000));
+        assert_eq!(largest(MIN_PART_SIZE + 1, MIN_PART_SIZE), (MIN_PART_SIZE + 1, 2));
+        assert_eq!(largest(0, MIN_PART_SIZE), (0, 1));
+        assert_eq!(
+            PartPlan::of_largest(1, MIN_PART_SIZE - 1),
+            Err(InvalidPlan::PartSizeOutOfRange)
         );
     }
 

@@ -17,27 +17,38 @@ use crate::timestamp::Timestamp;
 /// Most files in one initiate request. Source: `docs/api.md`, section "Uploads".
 pub const MAX_FILES_PER_INITIATE: usize = 100;
 
-/// Body of `POST /v1/uploads`.
+/// Body of `POST /v1/uploads`. `Size` is that of [`NewFile`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct InitiateRequest {
+#[cfg_attr(feature = "schema", schemars(rename = "InitiateRequest"))]
+#[cfg_attr(feature = "schema", schemars(description = "Body of `POST /v1/uploads`."))]
+pub struct InitiateRequest<Size = u64> {
     /// 1 to 100 files.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 100)))]
-    pub files: Vec<NewFile>,
+    pub files: Vec<NewFile<Size>>,
 }
 
 /// A file that is about to be uploaded.
+///
+/// `Size` is `u64` for clients that know it, as the engine does, and `Option<u64>` for whoever reads what clients send: a
+/// stream's size is told when its upload is completed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct NewFile {
+#[cfg_attr(feature = "schema", schemars(rename = "NewFile"))]
+#[cfg_attr(
+    feature = "schema",
+    schemars(description = "A file that is about to be uploaded.")
+)]
+pub struct NewFile<Size = u64> {
     /// The client's own name for this entry; the reply repeats it.
     pub client_ref: String,
     /// The file's name without its folder, 1 to 255 UTF-16 units in NFC; control characters are replaced.
     pub name: Redacted<String>,
-    /// Size in bytes.
-    pub size: u64,
+    /// Size in bytes. Absent where it is not known yet: then the upload goes in parts, all but the last of `partSize`, and the
+    /// size is told when it is completed.
+    pub size: Size,
     /// Media type; guessed from the name where it is absent or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
@@ -185,7 +196,7 @@ pub struct UploadGrant {
     /// The smaller parts at the end, where there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tail: Option<Tail>,
-    /// How many parts there are.
+    /// How many parts there are; where the size is not known yet, how many there may be.
     pub part_count: u16,
     /// Opaque capability for this upload; send it back with every further call.
     pub ticket: Redacted<String>,
@@ -230,14 +241,14 @@ pub struct UploadStatus {
     pub status: FileStatus,
     /// How the bytes travel.
     pub kind: UploadKind,
-    /// Size in bytes.
+    /// Size in bytes; 0 while it is not known.
     pub size: u64,
     /// The size of every part but the last, in bytes; with a tail, of every part before it.
     pub part_size: u64,
     /// The smaller parts at the end, where there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tail: Option<Tail>,
-    /// How many parts there are.
+    /// How many parts there are; where the size is not known yet, how many there may be.
     pub part_count: u16,
     /// The parts that storage holds, in order; empty once the upload has ended.
     pub parts: Vec<StoredPart>,

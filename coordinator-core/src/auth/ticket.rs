@@ -64,22 +64,22 @@ impl Ticket {
         if ticket.upload_id != *upload_id {
             return Err(invalid("the ticket is another upload's"));
         }
-        if ticket.deferred_length.is_some() {
+        if ticket.deferred_length.is_some() && !ticket.is_streamed() {
             let detail = "the upload's size is not known: only the client that began it can go on with it";
             return Err(ApiError::new(ErrorCode::Conflict, detail));
         }
         Ok(ticket)
     }
 
-    /// Reads the ticket of an upload of unknown size, which the ticket itself names, and checks that it is ours
-    /// and meant for this principal.
+    /// Reads the ticket of an upload that Companion's or S3's calls have begun, which the ticket itself names, and checks that
+    /// it is ours and meant for this principal.
     pub(crate) fn open_deferred_length(
         text: &str,
         principal: &Principal,
         keys: &SigningKeys,
     ) -> Result<Self, ApiError> {
         let ticket = Self::held_by(principal, text, keys)?;
-        if ticket.deferred_length.is_none() {
+        if ticket.deferred_length.is_none() || ticket.is_streamed() {
             return Err(invalid("the upload has not been begun by these endpoints"));
         }
         Ok(ticket)
@@ -111,8 +111,19 @@ impl Ticket {
         }
     }
 
+    /// Whether the client tells the file's size when it completes the upload.
+    pub(crate) fn is_streamed(&self) -> bool {
+        self.deferred_length
+            .is_some_and(|deferred_length| deferred_length.is_streamed)
+    }
+
+    /// How the file is cut; of one whose size is told at the end, how the largest is that there may be.
     pub(crate) fn plan(&self) -> Result<PartPlan, ApiError> {
-        PartPlan::of(self.size, self.part_size, self.tail).map_err(|error| internal(error.to_string()))
+        let plan = match self.deferred_length.filter(|_| self.is_streamed()) {
+            Some(deferred_length) => PartPlan::of_largest(deferred_length.max_size, self.part_size),
+            None => PartPlan::of(self.size, self.part_size, self.tail),
+        };
+        plan.map_err(|error| internal(error.to_string()))
     }
 }
 
@@ -223,6 +234,7 @@ mod tests {
             deferred_length: Some(DeferredLength {
                 max_size: 7,
                 max_bytes: Some(9),
+                is_streamed: false,
             }),
             ..ticket()
         };

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use syncsphere_protocol::{
     CompleteBatchReply, CompleteBatchRequest, CompleteRequest, CompleteResult, CompletedPart, Crc64Nvme,
-    ErrorCode, FileRecord, FileStatus, MAX_UPLOADS_PER_COMPLETION, UploadId, UploadToComplete,
+    ErrorCode, FileRecord, FileStatus, MAX_UPLOADS_PER_COMPLETION, PartPlan, UploadId, UploadToComplete,
 };
 
 use super::errors::{outcome, upload_and_file};
@@ -12,6 +12,7 @@ use super::reported_parts::ReportedParts;
 use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::{Principal, Ticket};
 use crate::ledger::{Command, Upload};
+use crate::policy;
 use crate::ports::{Storage, Workspaces};
 
 /// Finalizes an upload, or tells what is missing. The second time answers as the first.
@@ -24,6 +25,7 @@ pub(crate) async fn complete<S: Storage, W: Workspaces>(
     let asked = Asked {
         upload_id,
         ticket: &request.ticket,
+        size: request.size,
         whole: request.crc64nvme,
         parts: request.parts.as_deref(),
     };
@@ -88,6 +90,8 @@ pub(crate) async fn complete_batch<S: Storage, W: Workspaces>(
 struct Asked<'a> {
     upload_id: &'a UploadId,
     ticket: &'a str,
+    /// What the file comes to, where the client tells it now.
+    size: Option<u64>,
     whole: Option<Crc64Nvme>,
     parts: Option<&'a [CompletedPart]>,
 }
@@ -97,6 +101,8 @@ impl<'a> From<&'a UploadToComplete> for Asked<'a> {
         Self {
             upload_id: &upload.upload_id,
             ticket: &upload.ticket,
+            // Streams are completed by themselves.
+            size: None,
             whole: upload.crc64nvme,
             parts: upload.parts.as_deref(),
         }
@@ -111,13 +117,33 @@ impl Asked<'_> {
         principal: &Principal,
     ) -> Result<ReportedParts, ApiError> {
         let ticket = Ticket::open(self.ticket, self.upload_id, principal, &op.config.auth.keys)?;
-        ReportedParts::of(self.whole, self.parts, &ticket.plan()?, ticket.kind)
+        let plan = plan_at_end(&ticket, self.size)?;
+        ReportedParts::of(self.whole, self.parts, &plan, ticket.kind)
     }
 
     fn look_up(&self) -> Command {
         Command::Upload {
             upload_id: self.upload_id.clone(),
         }
+    }
+}
+
+/// How the file is cut, now that its size is known at the latest.
+fn plan_at_end(ticket: &Ticket, told: Option<u64>) -> Result<PartPlan, ApiError> {
+    let plan = ticket.plan()?;
+    match (ticket.is_streamed(), told) {
+        (true, None) => Err(invalid(
+            "size is missing: an upload that was begun without one is completed with it, and by itself",
+        )),
+        (true, Some(0)) => Err(invalid("a file of no bytes is begun with its size")),
+        // Of parts that storage has, the limit is held against what they come to.
+        (true, Some(size)) => {
+            PartPlan::new(size, ticket.part_size).map_err(|_| policy::too_large(plan.size()))
+        }
+        (false, Some(size)) if size != plan.size() => {
+            Err(invalid(format!("the upload is of {} bytes", plan.size())))
+        }
+        (false, _) => Ok(plan),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Uploads whose size nobody knows when they begin. The file is what storage holds of it at the end, as far as its owner
+//! Uploads of Companion's and S3's clients, which never say what a file comes to. The file is what storage holds of it at the end, as far as its owner
 //! may have so much.
 
 use syncsphere_protocol::{
@@ -108,6 +108,7 @@ fn draft<S, W>(
         deferred_length: Some(DeferredLength {
             max_size: op.largest_file(principal),
             max_bytes: principal.limits.max_bytes,
+            is_streamed: false,
         }),
         storage_upload_id: None,
         file: FileDraft {

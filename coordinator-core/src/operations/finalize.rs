@@ -12,7 +12,7 @@ use super::errors::{
     gone, mismatch, no_such_upload, outcome, over_quota, parts_missing, upload_and_file, wrong_length,
 };
 use super::operation_context::{OperationContext, STORAGE_CALLS_AT_ONCE};
-use super::part_selection::{named_parts, plan_of, planned_parts};
+use super::part_selection::{parts_of_file, plan_of};
 use super::reported_parts::{Doubt, NO_CHECKSUM, ReportedParts, Whole};
 use super::staging::put_in_place;
 use crate::api_error::{ApiError, internal};
@@ -171,10 +171,7 @@ async fn assemble<S: Storage, W: Workspaces>(
         }
         Err(failure) => return Err(failure.into()),
     };
-    let (parts, size) = match upload.deferred_length {
-        None => (planned_parts(upload, &stored, reported)?, upload.file.size),
-        Some(_) => named_parts(upload, &stored, reported)?,
-    };
+    let (parts, size) = parts_of_file(upload, &stored, reported)?;
     let now = match is_found_anyway(upload, reported.whole) {
         true => Box::new(upload.clone()),
         false => match start(op, upload, size, reported.whole).await? {

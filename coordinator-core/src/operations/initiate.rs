@@ -1,6 +1,6 @@
 use syncsphere_protocol::{
     ErrorCode, InitiateReply, InitiateRequest, InitiateResult, Integrity, MAX_FILES_PER_INITIATE,
-    MAX_PARTS_PER_SIGNING, NewFile, PartToSign, Problem, Timestamp, UploadGrant, UploadKind,
+    MAX_PARTS_PER_SIGNING, NewFile, PartPlan, PartToSign, Problem, Timestamp, UploadGrant, UploadKind,
 };
 
 use super::errors::over_quota;
@@ -13,7 +13,7 @@ use super::tickets::ticket_for;
 use super::unattended::unattended_from_ms;
 use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::Principal;
-use crate::ledger::{Abilities, FileDraft, Idempotency, Upload, UploadDraft};
+use crate::ledger::{Abilities, DeferredLength, FileDraft, Idempotency, Upload, UploadDraft};
 use crate::policy::{self, FileName, KeyParts};
 use crate::ports::{Storage, Workspaces};
 use crate::s3::Provider;
@@ -24,11 +24,14 @@ const MAX_CLIENT_REF: usize = 256;
 /// What it takes to see that storage looks at checksums: an object that it should refuse, and to remove that.
 const PROOF_REQUESTS: u32 = 2;
 
+/// A file as clients ask for it; some tell its size when they complete its upload.
+type Wanted = NewFile<Option<u64>>;
+
 /// Opens an upload for each file of the request that can have one.
 pub(crate) async fn initiate<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     principal: &Principal,
-    request: &InitiateRequest,
+    request: &InitiateRequest<Option<u64>>,
     idempotency: Option<Idempotency>,
 ) -> Result<InitiateReply, ApiError> {
     check_size(request)?;
@@ -87,7 +90,7 @@ pub(crate) async fn initiate<S: Storage, W: Workspaces>(
     Ok(InitiateReply { uploads: results })
 }
 
-fn check_size(request: &InitiateRequest) -> Result<(), ApiError> {
+fn check_size(request: &InitiateRequest<Option<u64>>) -> Result<(), ApiError> {
     if request.files.is_empty() || request.files.len() > MAX_FILES_PER_INITIATE {
         return Err(invalid(format!(
             "a request initiates 1 to {MAX_FILES_PER_INITIATE} files"
@@ -105,7 +108,7 @@ fn check_size(request: &InitiateRequest) -> Result<(), ApiError> {
 fn draft<S, W>(
     op: &OperationContext<'_, S, W>,
     principal: &Principal,
-    file: &NewFile,
+    file: &Wanted,
     index: usize,
 ) -> Result<UploadDraft, ApiError> {
     if file.client_ref.len() > MAX_CLIENT_REF {
@@ -115,15 +118,8 @@ fn draft<S, W>(
     }
     let FileName { name, original } = policy::file_name(&file.name)?;
     let path = policy::folder(file.path.as_ref().map_or("", |path| path.as_str()))?;
-    let limit = op.largest_file(principal);
-    let (kind, plan) = policy::plan(
-        file.size,
-        file.part_size,
-        file.tail,
-        limit,
-        op.config.bucket.provider,
-    )?;
-    check_parts(&file.parts, &plan)?;
+    let (kind, plan, deferred_length) = travel(op, principal, file)?;
+    check_parts(&file.parts, &plan, deferred_length.is_some())?;
     let by = op.config.bucket.checksum;
     if by == Integrity::None && !file.parts.iter().all(|part| is_proven(by, part)) {
         return Err(other_checksums(by));
@@ -158,7 +154,7 @@ fn draft<S, W>(
             UploadKind::Single => staging_key(op, &key, is_conditional),
             UploadKind::Multipart => None,
         },
-        deferred_length: None,
+        deferred_length,
         storage_upload_id: None,
         file: FileDraft {
             key,
@@ -168,12 +164,38 @@ fn draft<S, W>(
             name,
             original_name: original,
             path,
-            size: file.size,
+            size: file.size.unwrap_or(0),
             content_type,
             owner: principal.subject.clone(),
             metadata: policy::metadata(file.metadata.as_deref())?,
         },
     })
+}
+
+/// How a file travels, and what it may come to where its size is told at its end.
+fn travel<S, W>(
+    op: &OperationContext<'_, S, W>,
+    principal: &Principal,
+    file: &Wanted,
+) -> Result<(UploadKind, PartPlan, Option<DeferredLength>), ApiError> {
+    let limit = op.largest_file(principal);
+    let provider = op.config.bucket.provider;
+    let Some(size) = file.size else {
+        if file.crc64nvme.is_some() {
+            let detail =
+                "a file without a size has no checksum yet: both are told when its upload is completed";
+            return Err(invalid(detail));
+        }
+        let plan = policy::plan_of_stream(file.part_size, limit, provider)?;
+        let deferred_length = DeferredLength {
+            max_size: limit,
+            max_bytes: principal.limits.max_bytes,
+            is_streamed: true,
+        };
+        return Ok((UploadKind::Multipart, plan, Some(deferred_length)));
+    };
+    let (kind, plan) = policy::plan(size, file.part_size, file.tail, limit, provider)?;
+    Ok((kind, plan, None))
 }
 
 /// Sees, once, that storage looks at the checksums that the configuration promises: where it takes whatever comes, clients
@@ -219,13 +241,13 @@ fn is_unproven<S, W>(op: &OperationContext<'_, S, W>) -> bool {
     bucket.provider == Provider::Generic && !bucket.proof.is_given()
 }
 
-fn states_any(file: &NewFile) -> bool {
+fn states_any(file: &Wanted) -> bool {
     let states = |part: &PartToSign| part.crc64nvme.is_some() || part.md5.is_some();
     file.parts.iter().any(states)
 }
 
 /// Whether a client states no checksums: it says so, or has none of the first part that it asks for.
-fn states_none(file: &NewFile) -> bool {
+fn states_none(file: &Wanted) -> bool {
     match (file.integrity, file.parts.first()) {
         (Some(integrity), _) => integrity == Integrity::None,
         (None, Some(part)) => part.crc64nvme.is_none() && part.md5.is_none(),
@@ -245,7 +267,7 @@ fn grant<S, W>(
     op: &OperationContext<'_, S, W>,
     principal: &Principal,
     upload: &Upload,
-    file: &NewFile,
+    file: &Wanted,
 ) -> Result<UploadGrant, ApiError> {
     let ticket = ticket_for(upload, &principal.subject);
     let remaining = upload.expires_ms.saturating_sub(op.cx.now_ms);
@@ -270,7 +292,7 @@ fn grant<S, W>(
 
 fn result<S, W>(
     op: &OperationContext<'_, S, W>,
-    file: &NewFile,
+    file: &Wanted,
     granted: Result<UploadGrant, ApiError>,
 ) -> InitiateResult {
     match granted {

@@ -11,7 +11,10 @@ use super::reported_parts::NO_DIGEST;
 use crate::api_error::ApiError;
 use crate::auth::Principal;
 use crate::config::OrphanUploads;
-use crate::ledger::{Command, FileDraft, Idempotency, Opened, Reply, Upload, UploadDraft, UploadPhase};
+use crate::ledger::{
+    Abilities, Command, DeferredLength, FileDraft, Idempotency, Opened, Reply, Upload, UploadDraft,
+    UploadPhase,
+};
 use crate::policy;
 use crate::ports::{Storage, Workspaces};
 
@@ -99,7 +102,7 @@ async fn create_first<S: Storage, W>(op: &OperationContext<'_, S, W>, drafts: &m
         .filter(|draft| draft.kind == UploadKind::Multipart);
     let created = stream::iter(multipart)
         .map(|draft| async move {
-            let states_checksums = !draft.abilities.without_checksums && draft.deferred_length.is_none();
+            let states_checksums = states_checksums(draft.abilities, draft.deferred_length);
             let created = create(op, &draft.file, states_checksums).await;
             draft.storage_upload_id = created.as_ref().ok().cloned();
             (draft.upload_id.clone(), (draft.file.clone(), created))
@@ -206,7 +209,7 @@ async fn opened<S: Storage, W>(
     let storage_upload_id = match created_first.0.get(&upload.upload_id) {
         Some((_, created)) => created.clone()?,
         None => {
-            let states_checksums = !upload.abilities.without_checksums && upload.deferred_length.is_none();
+            let states_checksums = states_checksums(upload.abilities, upload.deferred_length);
             create(op, &upload.file, states_checksums).await?
         }
     };
@@ -214,6 +217,11 @@ async fn opened<S: Storage, W>(
         upload_id: upload.upload_id.clone(),
         storage_upload_id,
     }))
+}
+
+/// Whether the client states checksums of its parts. Companion's and S3's never do.
+fn states_checksums(abilities: Abilities, deferred_length: Option<DeferredLength>) -> bool {
+    !abilities.without_checksums && deferred_length.is_none_or(|deferred| deferred.is_streamed)
 }
 
 /// Has storage create a multipart upload; gives its name for it.

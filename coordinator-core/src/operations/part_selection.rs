@@ -1,6 +1,6 @@
 //! Which of the parts that storage lists make the file.
 
-use syncsphere_protocol::{MIN_PART_SIZE, PartPlan, StoredPart};
+use syncsphere_protocol::{ErrorCode, MIN_PART_SIZE, PartPlan, StoredPart};
 
 use super::errors::{mismatch, parts_missing, wrong_length};
 use super::reported_parts::{Doubt, ReportedParts};
@@ -8,13 +8,50 @@ use crate::api_error::{ApiError, internal};
 use crate::ledger::Upload;
 use crate::s3::PartToComplete;
 
-/// The parts that make the file, or what is wrong with what storage holds.
-pub(super) fn planned_parts(
+/// The parts that make the file and what they come to, or what is wrong with what storage holds.
+pub(super) fn parts_of_file(
     upload: &Upload,
     stored: &[StoredPart],
     reported: &ReportedParts,
+) -> Result<(Vec<PartToComplete>, u64), ApiError> {
+    match upload.deferred_length {
+        None => {
+            let plan = plan_of(upload)?;
+            Ok((planned_parts(&plan, stored, reported)?, plan.size()))
+        }
+        Some(deferred_length) if deferred_length.is_streamed => streamed_parts(upload, stored, reported),
+        Some(_) => named_parts(upload, stored, reported),
+    }
+}
+
+/// Of an upload whose size is told at its end: all that storage holds, cut as that size has to be. Where the client is not
+/// there to tell, the size is the one that it was asked to be completed with before.
+fn streamed_parts(
+    upload: &Upload,
+    stored: &[StoredPart],
+    reported: &ReportedParts,
+) -> Result<(Vec<PartToComplete>, u64), ApiError> {
+    let size = reported.size.unwrap_or(upload.file.size);
+    if size == 0 {
+        return Err(parts_missing(None));
+    }
+    let plan = PartPlan::new(size, upload.part_size).map_err(|error| internal(error.to_string()))?;
+    let parts = planned_parts(&plan, stored, reported)?;
+    let mut beyond: Vec<_> = stored.iter().map(|part| part.part_number).collect();
+    beyond.retain(|number| number.get() > plan.part_count());
+    beyond.dedup();
+    if !beyond.is_empty() {
+        let detail = "storage holds more parts than the size tells of";
+        return Err(ApiError::new(ErrorCode::PartSizeMismatch, detail).naming(beyond));
+    }
+    Ok((parts, size))
+}
+
+fn planned_parts(
+    plan: &PartPlan,
+    stored: &[StoredPart],
+    reported: &ReportedParts,
 ) -> Result<Vec<PartToComplete>, ApiError> {
-    let plan = plan_of(upload)?;
     let mut chosen = Vec::with_capacity(plan.part_count().into());
     let (mut missing, mut misfits, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
     let (mut unproven, mut why) = (Vec::new(), "");
@@ -66,7 +103,7 @@ pub(super) fn plan_of(upload: &Upload) -> Result<PartPlan, ApiError> {
 
 /// The parts that make the file, and what they come to. Nobody but the client knows which they are; where it is not there
 /// to tell, they are all that storage holds, if that is what it was asked to assemble before.
-pub(super) fn named_parts(
+fn named_parts(
     upload: &Upload,
     stored: &[StoredPart],
     reported: &ReportedParts,

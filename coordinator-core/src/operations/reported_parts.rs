@@ -14,6 +14,8 @@ use crate::s3::StoredObject;
 pub(super) struct ReportedParts {
     /// Of the whole file: as told, or as the parts' checksums make it.
     pub(super) whole: Whole,
+    /// What the file comes to, in bytes, where a client of this API is there to tell.
+    pub(super) size: Option<u64>,
     parts: BTreeMap<PartNumber, ReportedPart>,
 }
 
@@ -93,6 +95,7 @@ impl ReportedParts {
         }
         Ok(Self {
             whole: Whole::default(),
+            size: None,
             parts: reported_parts,
         })
     }
@@ -128,6 +131,7 @@ impl ReportedParts {
                 crc64nvme: crc64nvme.or(combined),
                 md5: combine_md5(&reported_parts, plan, kind),
             },
+            size: Some(plan.size()),
             parts: reported_parts,
         })
     }

@@ -11,6 +11,7 @@ use super::unattended::unattended_from_ms;
 use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::{Principal, Ticket};
 use crate::ledger::{Command, UploadPhase};
+use crate::policy;
 use crate::ports::Workspaces;
 use crate::s3::{Length, PartUpload, SingleUpload};
 
@@ -29,7 +30,7 @@ pub(crate) async fn sign_parts<S, W: Workspaces>(
             "a request asks for URLs of 1 to {MAX_PARTS_PER_SIGNING} parts"
         )));
     }
-    check_parts(&request.parts, &ticket.plan()?)?;
+    check_parts(&request.parts, &ticket.plan()?, ticket.is_streamed())?;
     if !request
         .parts
         .iter()
@@ -37,9 +38,9 @@ pub(crate) async fn sign_parts<S, W: Workspaces>(
     {
         return Err(other_checksums(op.config.bucket.checksum));
     }
-    let whole = request
-        .crc64nvme
-        .filter(|_| op.config.bucket.checksum == Integrity::Crc64Nvme);
+    // Without the size there is no telling when storage holds all of it.
+    let can_be_noted = op.config.bucket.checksum == Integrity::Crc64Nvme && !ticket.is_streamed();
+    let whole = request.crc64nvme.filter(|_| can_be_noted);
     match ticket.kind {
         UploadKind::Single => require_open(op, &principal.workspace, upload_id, whole).await?,
         UploadKind::Multipart => {
@@ -202,11 +203,19 @@ fn named<V: From<String>>(pairs: Vec<(&'static str, String)>) -> StringMap<V> {
         .collect()
 }
 
-/// Fails where a part is asked for twice or the plan has no such part.
-pub(super) fn check_parts(parts: &[PartToSign], plan: &PartPlan) -> Result<(), ApiError> {
+/// Fails where a part is asked for twice or the plan has no such part; where that is the largest file's, it has grown too
+/// large.
+pub(super) fn check_parts(
+    parts: &[PartToSign],
+    plan: &PartPlan,
+    is_of_largest: bool,
+) -> Result<(), ApiError> {
     let mut numbers: Vec<_> = parts.iter().map(|part| part.part_number).collect();
     numbers.sort_unstable();
     if let Some(beyond) = numbers.last().filter(|last| last.get() > plan.part_count()) {
+        if is_of_largest {
+            return Err(policy::too_large(plan.size()));
+        }
         return Err(invalid(format!(
             "there is no part {beyond}: the upload has {}",
             plan.part_count()

@@ -47,9 +47,10 @@ pub(crate) async fn status<S: Storage, W: Workspaces>(
             Err(failure) => return Err(failure.into()),
         }
     }
-    // What it would be good for takes a known size.
-    let has_ticket = file.status == FileStatus::Uploading && upload.deferred_length.is_none();
     let ticket = ticket_for(&upload, &principal.subject);
+    // Companion's and S3's clients have one by another name, and nobody else can go on with their uploads.
+    let has_ticket =
+        file.status == FileStatus::Uploading && (ticket.deferred_length.is_none() || ticket.is_streamed());
     Ok(UploadStatus {
         upload_id: upload.upload_id,
         file_id: upload.file.file_id,

@@ -6,12 +6,13 @@ mod names;
 mod object_keys;
 
 use syncsphere_protocol::{
-    ErrorCode, MAX_PART_SIZE, MIB, PartPlan, Redacted, StringMap, Tail, UploadKind, default_part_size,
+    ErrorCode, MAX_PART_SIZE, MIB, MIN_PART_SIZE, PartPlan, Redacted, StringMap, Tail, UploadKind,
+    default_part_size,
 };
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::api_error::{ApiError, invalid};
+use crate::api_error::{ApiError, internal, invalid};
 use crate::s3::Provider;
 
 pub(crate) use media_types::{
@@ -83,10 +84,7 @@ pub(crate) fn plan(
     if size > limit {
         return Err(too_large(limit));
     }
-    let largest_part = match provider {
-        Provider::R2 => MAX_PART_SIZE_R2,
-        Provider::Aws | Provider::Generic => MAX_PART_SIZE,
-    };
+    let largest_part = largest_part(provider);
     // Source: <https://developers.cloudflare.com/r2/objects/multipart-objects/>, R2's parts are of one size
     let tail = tail.filter(|_| provider != Provider::R2);
     let wished = wished
@@ -103,6 +101,27 @@ pub(crate) fn plan(
         false => UploadKind::Multipart,
     };
     Ok((kind, plan))
+}
+
+/// How a file travels whose size is told at its end: in parts of the wished size where there are such, and at most of so
+/// many as the largest file has.
+pub(crate) fn plan_of_stream(
+    wished: Option<u64>,
+    limit: u64,
+    provider: Provider,
+) -> Result<PartPlan, ApiError> {
+    let possible = MIN_PART_SIZE..=largest_part(provider);
+    let part_size = wished.filter(|wished| possible.contains(wished));
+    PartPlan::of_largest(limit, part_size.unwrap_or(MIN_PART_SIZE))
+        .map_err(|error| internal(error.to_string()))
+}
+
+/// Largest part that storage takes, in bytes.
+fn largest_part(provider: Provider) -> u64 {
+    match provider {
+        Provider::R2 => MAX_PART_SIZE_R2,
+        Provider::Aws | Provider::Generic => MAX_PART_SIZE,
+    }
 }
 
 /// A file has more bytes than that.

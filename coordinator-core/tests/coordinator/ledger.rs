@@ -34,6 +34,7 @@ fn any_draft(index: usize, now_ms: i64) -> UploadDraft {
         draft.deferred_length = Some(DeferredLength {
             max_size: u64::MAX,
             max_bytes: Some(QUOTA),
+            is_streamed: index.is_multiple_of(2),
         });
     }
     draft

@@ -32,6 +32,7 @@ mod released;
 mod sql_store;
 mod storage_calls;
 mod stored_formats;
+mod streamed_uploads;
 mod unattended;
 mod unreadable;
 

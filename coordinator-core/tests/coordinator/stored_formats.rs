@@ -56,6 +56,10 @@ fn uploads_are_read_as_they_were_written() {
         "storageUploadId": "s1", "phase": { "name": "completing", "crc64nvme": null },
     }));
     assert_eq!(upload.deferred_length.unwrap().max_size, 7);
+    assert!(!upload.deferred_length.unwrap().is_streamed);
+    let mut streamed = serde_json::to_value(&upload).unwrap();
+    streamed["openEnd"]["streamed"] = json!(true);
+    assert!(keeps::<Upload>(streamed).deferred_length.unwrap().is_streamed);
     assert_eq!(upload.file.bucket, None);
     assert_eq!(upload.latest_expiry_ms, None);
     let mut elsewhere = serde_json::to_value(&upload).unwrap();

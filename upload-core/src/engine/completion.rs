@@ -97,6 +97,8 @@ impl Engine {
             session.upload_id.clone(),
             CompleteRequest {
                 ticket,
+                // It was named when the upload began.
+                size: None,
                 crc64nvme,
                 parts,
             },
