@@ -45,15 +45,27 @@ impl CompletedPart {
 }
 
 /// Body of `POST /v1/uploads/{uploadId}/complete`. The reply is the [`FileRecord`].
+///
+/// `Size` is `()` for clients that have named it when the upload began, as the engine has, and `Option<u64>` for whoever reads
+/// what clients send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(bound(serialize = "Size: Serialize + Default + PartialEq"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct CompleteRequest {
+#[cfg_attr(
+    feature = "schema",
+    schemars(
+        rename = "CompleteRequest",
+        description = "Body of `POST /v1/uploads/{uploadId}/complete`. The reply is the [`FileRecord`].",
+        bound = "Size: schemars::JsonSchema + Serialize + Default + PartialEq"
+    )
+)]
+pub struct CompleteRequest<Size = ()> {
     /// The upload's ticket.
     pub ticket: Redacted<String>,
     /// Size of the whole file in bytes, at least 1: required of an upload that was begun without one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size: Option<u64>,
+    #[serde(default, skip_serializing_if = "is_not_told")]
+    pub size: Size,
     /// Checksum of the whole file; storage and coordinator both compare it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crc64nvme: Option<Crc64Nvme>,
@@ -61,6 +73,10 @@ pub struct CompleteRequest {
     /// all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<Vec<CompletedPart>>,
+}
+
+fn is_not_told<Size: Default + PartialEq>(size: &Size) -> bool {
+    *size == Size::default()
 }
 
 /// Body of `POST /v1/uploads/complete`: several uploads in one request.
@@ -112,4 +128,31 @@ pub struct CompleteResult {
     /// Why it could not be finalized; the others are not touched by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Problem>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_size_is_told_or_not() -> Result<(), serde_json::Error> {
+        type Read = CompleteRequest<Option<u64>>;
+        let without = CompleteRequest {
+            ticket: "t".into(),
+            size: (),
+            crc64nvme: None,
+            parts: None,
+        };
+        let text = serde_json::to_string(&without)?;
+        assert_eq!(text, r#"{"ticket":"t"}"#);
+        assert_eq!(serde_json::from_str::<Read>(&text)?.size, None);
+        let text = r#"{"ticket":"t","size":7}"#;
+        let with: Read = serde_json::from_str(text)?;
+        assert_eq!(with.size, Some(7));
+        assert_eq!(serde_json::to_string(&with)?, text);
+        assert!(serde_json::from_str::<CompleteRequest>(text).is_err());
+        Ok(())
+    }
 }

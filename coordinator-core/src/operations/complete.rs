@@ -20,7 +20,7 @@ pub(crate) async fn complete<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     principal: &Principal,
     upload_id: &UploadId,
-    request: &CompleteRequest,
+    request: &CompleteRequest<Option<u64>>,
 ) -> Result<FileRecord, ApiError> {
     let asked = Asked {
         upload_id,

@@ -194,7 +194,7 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
                 .takes::<SignPartsRequest>(schemas).answers::<SignPartsReply>(schemas).json(schemas) },
         "/v1/uploads/{uploadId}/complete": { "post":
             upload().says("Finalize an upload")
-                .takes::<CompleteRequest>(schemas).answers::<FileRecord>(schemas).json(schemas) },
+                .takes::<CompleteRequest<Option<u64>>>(schemas).answers::<FileRecord>(schemas).json(schemas) },
         "/v1/s3/sign": { "post":
             Operation::new("Where Uppy sends one S3 request").with(key)
                 .takes::<S3SignRequest>(schemas).answers::<S3SignReply>(schemas).json(schemas) },

@@ -98,7 +98,7 @@ impl Engine {
             CompleteRequest {
                 ticket,
                 // It was named when the upload began.
-                size: None,
+                size: (),
                 crc64nvme,
                 parts,
             },

@@ -42,7 +42,7 @@ pub(super) fn calls() -> Calls {
             upload_id: upload_id(),
             body: CompleteRequest {
                 ticket: "t".into(),
-                size: None,
+                size: (),
                 crc64nvme: None,
                 parts: None,
             },

@@ -82,13 +82,13 @@ fn every_request_is_written_as_serde_reads_and_writes_it() {
     let complete = [
         CompleteRequest {
             ticket: AWKWARD.into(),
-            size: None,
+            size: (),
             crc64nvme: Some(crc()),
             parts: Some(completed_parts()),
         },
         CompleteRequest {
             ticket: "t".into(),
-            size: None,
+            size: (),
             crc64nvme: None,
             parts: None,
         },

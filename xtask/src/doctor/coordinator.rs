@@ -91,7 +91,7 @@ impl<'a> Coordinator<'a> {
     pub fn complete(&self, grant: &UploadGrant, parts: Vec<CompletedPart>) -> Result<FileRecord, CallError> {
         let request = CompleteRequest {
             ticket: grant.ticket.clone(),
-            size: None,
+            size: (),
             crc64nvme: None,
             parts: Some(parts),
         };

@@ -131,7 +131,8 @@ fn complete(body: &[u8]) {
     let reply = world.ask("POST", &path, &body);
     assert_no_fault(&reply);
     if reply.status == 200 {
-        let asked: CompleteRequest = serde_json::from_slice(&body).expect("what is answered was understood");
+        let asked: CompleteRequest<Option<u64>> =
+            serde_json::from_slice(&body).expect("what is answered was understood");
         assert_eq!(asked.ticket.as_str(), grant["ticket"].as_str().unwrap());
         assert_eq!(reply.json["status"], FileStatus::Available.as_str());
     }
