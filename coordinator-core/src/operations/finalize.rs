@@ -302,7 +302,8 @@ async fn find_assembled<S: Storage, W: Workspaces>(
         Err(failure) => return Err(failure.into()),
     };
     object.crc64nvme = object.crc64nvme.or(told);
-    let part_count = plan_of(upload)?.part_count();
+    // What cuts as it likes may make no plan; of that no digests are stated.
+    let part_count = plan_of(upload).map_or(0, |plan| plan.part_count());
     let doubt = match object.size == upload.file.size {
         true => reported.whole.doubt_of(&object, upload.kind, part_count),
         false => Some(Doubt::Differs),

@@ -101,6 +101,27 @@ fn what_storage_holds_of_the_parts_named_is_the_file() {
 }
 
 #[test]
+fn it_may_be_larger_than_the_smallest_parts_would_make() {
+    const LARGEST_PART: u64 = 1024 * PART;
+    let mut harness = Harness::new();
+    let upload = create(&mut harness);
+    let named: Vec<(u16, String)> = (1..=12).map(|number| (number, format!("e{number}"))).collect();
+    let named: Vec<(u16, &str)> = named
+        .iter()
+        .map(|(number, etag)| (*number, etag.as_str()))
+        .collect();
+    let stored: Vec<(u16, u64)> = named.iter().map(|(number, _)| (*number, LARGEST_PART)).collect();
+    let script = vec![
+        ("GET uploadId", parts(&stored)),
+        completed(),
+        ("HEAD", object(12 * LARGEST_PART, None)),
+    ];
+    let (status, reply) = complete(&mut harness, &upload, &named, script);
+    assert_eq!(status, 200, "{reply}");
+    assert_eq!(only_file(&mut harness)["size"], 12 * LARGEST_PART);
+}
+
+#[test]
 fn parts_that_are_not_there_or_not_those_are_refused_and_the_upload_goes_on() {
     let mut harness = Harness::new();
     let upload = create(&mut harness);
