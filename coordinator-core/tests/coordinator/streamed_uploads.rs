@@ -294,7 +294,8 @@ fn its_ticket_is_no_id_of_companions() {
     let mut harness = Harness::new();
     let grant = open(&mut harness, &json!({ "partSize": PART }));
     let id = grant["ticket"].as_str().unwrap();
-    let path = format!("/v1/companion/s3/multipart/{id}/complete?key=k");
+    let key = format!("demo%2F{}%2Ftake.webm", grant["fileId"].as_str().unwrap());
+    let path = format!("/v1/companion/s3/multipart/{id}/complete?key={key}");
     let body = json!({ "parts": [{ "PartNumber": 1, "ETag": "e1" }] });
     let (status, problem) = harness.ask("POST", &path, body, vec![]);
     assert_eq!(
