@@ -15,7 +15,7 @@ describe("initiate refuses", () => {
     "no files": { files: [] },
     "an unknown field": { files: [file], extra: 1 },
     "an unknown field of a file": { files: [{ ...file, extra: 1 }] },
-    "a file without a size": { files: [{ clientRef: "f", name: "a" }] },
+    "a file without a name": { files: [{ clientRef: "f", size: 1 }] },
     "a negative size": { files: [{ ...file, size: -1 }] },
     "a broken size": { files: [{ ...file, size: 1.5 }] },
     "a size beyond 64 bits": '{"files":[{"clientRef":"f","name":"a","size":99999999999999999999}]}',
