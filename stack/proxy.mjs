@@ -81,6 +81,11 @@ class FaultProxy {
     return `http://127.0.0.1:${this.#port}`;
   }
 
+  /** Of the finished requests the `PUT`s that storage took: parts, and files that went as one. */
+  get storedPuts() {
+    return this.requests.filter(({ method, status }) => method === "PUT" && status === 200);
+  }
+
   /** @param {(seen: Seen) => Fault | undefined} rule asked once for each request but preflights */
   interfere(rule) {
     this.#rule = rule;

@@ -88,3 +88,12 @@ pub struct DeferredLength {
     #[serde(rename = "streamed", default, skip_serializing_if = "std::ops::Not::not")]
     pub is_streamed: bool,
 }
+
+impl DeferredLength {
+    /// Whether Companion's or S3's calls have begun the upload: only its client knows which parts make the file, and it
+    /// states no checksums.
+    #[must_use]
+    pub fn is_of_other_calls(deferred_length: Option<Self>) -> bool {
+        deferred_length.is_some_and(|deferred_length| !deferred_length.is_streamed)
+    }
+}

@@ -192,9 +192,7 @@ function attemptsByPart(proxy, key = "") {
 
 /** Numbers of the parts that storage took, in that order. */
 function stored(proxy) {
-  return proxy.requests
-    .filter(({ method, status }) => method === "PUT" && status === 200)
-    .map((part) => part.partNumber);
+  return proxy.storedPuts.map((part) => part.partNumber);
 }
 
 /** What of a file's name is sure to be in its object's key. */

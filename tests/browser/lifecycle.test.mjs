@@ -35,7 +35,7 @@ test("what a tab that crashed was uploading is continued by the next one, and on
   const address = page.url();
   stack.proxy.shape({ total: 5 * MIB });
   const sha256 = await startFromHandle(page, "crashed.bin");
-  await until(() => storedParts().length >= 3, "three parts are stored");
+  await until(() => stack.proxy.storedPuts.length >= 3, "three parts are stored");
   const browser = await page.context().newCDPSession(page);
   const crashed = new Promise((resolve) => page.once("crash", resolve));
   browser.send("Page.crash").catch(() => {}); // the answer is lost with the tab
@@ -62,7 +62,10 @@ test("what a tab that crashed was uploading is continued by the next one, and on
   assert.equal(status, "available");
   assert.equal(await next.evaluate((id) => contentHash(id), fileId), sha256);
   // Two were in flight, and what became of a third may not have been written down.
-  assert.ok(storedParts().length <= 8 + 3, `${storedParts().length} parts for a file of eight`);
+  assert.ok(
+    stack.proxy.storedPuts.length <= 8 + 3,
+    `${stack.proxy.storedPuts.length} parts for a file of eight`,
+  );
 });
 
 test("an interrupted upload that nobody wants any more is discarded, and its storage freed", async (t) => {
@@ -104,10 +107,6 @@ test("an interrupted upload that nobody wants any more is discarded, and its sto
     left: [],
   });
 });
-
-function storedParts() {
-  return stack.proxy.requests.filter(({ method, status }) => method === "PUT" && status === 200);
-}
 
 /** Uploads a file of eight parts from a stored handle and waits until two of them are sent; gives its SHA-256. */
 function startFromHandle(page, name) {

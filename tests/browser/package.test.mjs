@@ -417,7 +417,7 @@ test("a module that the page has compiled itself is not fetched again", async (t
 });
 
 function partsSent() {
-  return stack.proxy.requests.filter(({ method, status }) => method === "PUT" && status === 200).length;
+  return stack.proxy.storedPuts.length;
 }
 
 /** Runs in a worker. */

@@ -13,18 +13,13 @@ import {
   upload,
   useSite,
 } from "./harness.mjs";
+import { sent } from "./under-way.mjs";
 
 const MIB = 1024 * 1024;
 
 const stack = useSite();
 
 beforeEach(() => stack.proxy.behave());
-
-/** The parts that storage took, each once for every time. */
-const sent = () =>
-  stack.proxy.requests
-    .filter(({ method, status, partNumber }) => method === "PUT" && status === 200 && partNumber)
-    .map(({ partNumber }) => partNumber);
 
 inEachEngine(stack, (engine, test) => {
   const next = ENGINE_NAMES[(ENGINE_NAMES.indexOf(engine.name) + 1) % ENGINE_NAMES.length];
@@ -53,13 +48,13 @@ inEachEngine(stack, (engine, test) => {
     const stranger = await engine.openPage(t, { browser: second, workspace });
     assert.deepEqual(await stranger.evaluate(() => app.openUploads()), [], "another person has none open");
 
-    const before = sent();
+    const before = sent(stack);
     assert.ok(before.length >= 2);
     await there.setFiles("#files", [file.path]);
     await there.evaluate((name) => void app.continueOpen(name), file.name);
     await until(() => there.evaluate((name) => app.look(name) !== undefined, file.name), "it goes on");
     await arrives(stack, there, file.name, file);
-    const again = sent().slice(before.length);
+    const again = sent(stack).slice(before.length);
     assert.deepEqual(
       again.filter((part) => before.includes(part)),
       [],

@@ -6,10 +6,7 @@ import { arrives, heldFile, sees, until, upload } from "./harness.mjs";
 const MIB = 1024 * 1024;
 
 /** The parts that storage took, each once for every time. */
-export const sent = (stack) =>
-  stack.proxy.requests
-    .filter(({ method, status, partNumber }) => method === "PUT" && status === 200 && partNumber)
-    .map(({ partNumber }) => partNumber);
+export const sent = (stack) => stack.proxy.storedPuts.map(({ partNumber }) => partNumber).filter(Boolean);
 
 /** Sees that no part that was `sent` before was sent again. */
 export function nothingSentAgain(stack, before) {

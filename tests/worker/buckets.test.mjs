@@ -14,7 +14,7 @@ import {
 import { startCoordinator } from "../../stack/coordinator.mjs";
 import { setUpBucket } from "../../stack/s3-server.mjs";
 import { startSeaweed } from "../../stack/seaweed.mjs";
-import { Client, PART, crc64nvme, eventually, noise } from "./support.mjs";
+import { Client, PART, contentOf, crc64nvme, eventually, noise } from "./support.mjs";
 
 const BUCKETS = ["files-eu", "files-acme"];
 const PATTERNS = "eu-*=files-eu,acme=files-acme";
@@ -59,15 +59,6 @@ async function holds(bucket, fileId) {
   return (await keys(bucket)).some((key) => key.includes(fileId));
 }
 
-async function content(client, fileId) {
-  const link = await client.ask("GET", `/v1/files/${fileId}/content`, {
-    headers: { accept: "application/json" },
-  });
-  const response = await fetch(link.url);
-  assert.equal(response.status, 200, link.url);
-  return Buffer.from(await response.arrayBuffer());
-}
-
 test("each workspace's files lie in its bucket, and stay where they are when patterns change", async () => {
   await start(PATTERNS);
   const placed = [];
@@ -102,7 +93,7 @@ test("each workspace's files lie in its bucket, and stay where they are when pat
   assert.ok(await holds("files-acme", later.fileId));
 
   for (const { client, bucket, fileId, bytes } of placed) {
-    assert.deepEqual(await content(again(client), fileId), bytes);
+    assert.deepEqual(await contentOf(again(client), { fileId }), bytes);
     assert.equal(await holds(bucket, fileId), true);
     await again(client).ask("DELETE", `/v1/files/${fileId}`);
     assert.equal(await holds(bucket, fileId), false);
@@ -128,7 +119,7 @@ test("a form is good for its workspace's bucket alone", async () => {
   assert.ok(sent.ok, await sent.text());
   const { fileId } = await client.complete(grant, { crc64nvme: checksum });
   assert.ok(await holds("files-eu", fileId));
-  assert.deepEqual(await content(client, fileId), bytes);
+  assert.deepEqual(await contentOf(client, { fileId }), bytes);
 });
 
 test("orphaned multipart uploads are found in every bucket", async () => {

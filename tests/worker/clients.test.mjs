@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
-  Client,
   PART,
   assertProblem,
   eventually,
   hashed,
+  mintedClient,
   noise,
   requestToken,
   useStack,
@@ -32,16 +32,7 @@ const stack = useStack({
 
 const GRANT = { grant_type: "client_credentials", client_id: "back end", client_secret: SECRET };
 
-let workspaces = 0;
-
-/** A client with a token that the backend has minted for somebody. */
-async function minted(fields = {}) {
-  const form = { ...GRANT, sub: "ann", workspace: `team-${process.pid}-${++workspaces}`, ...fields };
-  const response = await requestToken(stack.url, form);
-  const reply = await response.json();
-  assert.equal(response.status, 200, JSON.stringify(reply));
-  return new Client(stack.url, reply.access_token, reply.workspace);
-}
+const minted = (fields) => mintedClient(stack, GRANT, fields);
 
 describe("client credentials", () => {
   test("mint a token for the subject and workspace that the backend names", async () => {

@@ -10,8 +10,8 @@ import {
   assertProblem,
   eventually,
   hashed,
+  mintedClient,
   noise,
-  requestToken,
   useStack,
 } from "./support.mjs";
 
@@ -34,16 +34,7 @@ const stack = useStack({
   },
 });
 
-let workspaces = 0;
-
-/** Somebody for whom the backend has got a token. */
-async function minted(fields = {}) {
-  const form = { grant_type: "client_credentials", client_id: "backend", client_secret: SECRET };
-  const workspace = `access-${++workspaces}`;
-  const reply = await requestToken(stack.url, { ...form, sub: "ann", workspace, ...fields });
-  const { access_token } = await reply.json();
-  return new Client(stack.url, access_token, fields.workspace ?? workspace);
-}
+const minted = (fields) => mintedClient(stack, { client_id: "backend", client_secret: SECRET }, fields);
 
 describe("a token in an address", () => {
   test("uploads, and does nothing else", async () => {

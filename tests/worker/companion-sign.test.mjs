@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { becomes, contentOf, filesOf } from "./companion.mjs";
-import { PART, noise, useStack } from "./support.mjs";
+import { becomes, filesOf } from "./companion.mjs";
+import { PART, contentOf, noise, useStack } from "./support.mjs";
 
 const APP = "https://app.test";
 const UUID = "0b7e1f8e-58a1-4b1e-9d3c-5a9e27f0c1aa";

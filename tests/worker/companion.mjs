@@ -80,10 +80,3 @@ export function becomes(client, name, status) {
     return file?.status === status && file;
   }, `${name} is ${status}`);
 }
-
-export async function contentOf(client, { fileId }) {
-  const link = await client.ask("GET", `/v1/files/${fileId}/content`, {
-    headers: { accept: "application/json" },
-  });
-  return Buffer.from(await (await fetch(link.url)).arrayBuffer());
-}

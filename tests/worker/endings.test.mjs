@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { HeadObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
-import { PART, crc64nvme, eventually, noise, put, useStack } from "./support.mjs";
+import { HeadObjectCommand } from "@aws-sdk/client-s3";
+import { PART, crc64nvme, eventually, multipartUploads, noise, objects, put, useStack } from "./support.mjs";
 
 describe("aborting", () => {
   const stack = useStack();
@@ -245,14 +245,4 @@ async function raced(stack, pause) {
   assert.equal((await objects(stack, client)).length, status === "available" ? 1 : 0);
   assert.deepEqual(await multipartUploads(stack, client), []);
   return status;
-}
-
-async function multipartUploads({ s3 }, { workspace }) {
-  const listing = new ListMultipartUploadsCommand({ Bucket: s3.bucket, Prefix: `${workspace}/` });
-  return (await s3.client.send(listing)).Uploads ?? [];
-}
-
-async function objects({ s3 }, { workspace }) {
-  const listing = new ListObjectsV2Command({ Bucket: s3.bucket, Prefix: `${workspace}/` });
-  return (await s3.client.send(listing)).Contents ?? [];
 }

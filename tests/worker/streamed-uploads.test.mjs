@@ -2,17 +2,19 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
-import { ListMultipartUploadsCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
 import {
-  Client,
   PART,
+  allParts,
+  contentOf,
   crc64nvme,
   eventually,
   hashed,
+  mintedClient,
+  multipartUploads,
   noise,
+  objects,
   partOf,
   put,
-  requestToken,
   useStack,
 } from "./support.mjs";
 
@@ -26,18 +28,18 @@ function begin(client, more) {
   return client.open({}, { name: "take.webm", partSize: PART, ...more });
 }
 
-async function contentOf(client, { fileId }) {
-  const path = `/v1/files/${fileId}/content`;
-  const { url } = await client.ask("GET", path, { headers: { accept: "application/json" } });
-  return Buffer.from(await (await fetch(url)).arrayBuffer());
+/** Begins one and sends all its parts; gives what it is completed with, and the parts for it. */
+async function sent(client, length) {
+  const bytes = noise(length);
+  const grant = await begin(client);
+  const numbers = allParts({ partCount: Math.ceil(length / PART) });
+  const parts = await client.sendParts(grant, bytes, numbers);
+  return { bytes, grant, whole: { size: length, crc64nvme: await crc64nvme(bytes) }, parts };
 }
 
 /** How many multipart uploads and objects storage has of a workspace. */
-async function stored({ s3 }, { workspace }) {
-  const where = { Bucket: s3.bucket, Prefix: `${workspace}/` };
-  const { Uploads = [] } = await s3.client.send(new ListMultipartUploadsCommand(where));
-  const { Contents = [] } = await s3.client.send(new ListObjectsV2Command(where));
-  return [Uploads.length, Contents.length];
+async function stored(stack, client) {
+  return [(await multipartUploads(stack, client)).length, (await objects(stack, client)).length];
 }
 
 describe("an upload without a size", () => {
@@ -59,14 +61,10 @@ describe("an upload without a size", () => {
     assert.equal(file.checksum.crc64nvme, told.crc64nvme);
     assert.deepEqual(await client.complete(grant, told), file, "told twice");
     assert.ok((await contentOf(client, file)).equals(bytes));
-    const { changes } = await client.changes();
-    assert.deepEqual(
-      changes.map(({ kind, file: { size } }) => [kind, size]),
-      [
-        ["file.uploading", 0],
-        ["file.available", bytes.length],
-      ],
-    );
+    assert.deepEqual(await client.sizesTold(), [
+      ["file.uploading", 0],
+      ["file.available", bytes.length],
+    ]);
     assert.deepEqual(await stored(stack, client), [0, 1]);
   });
 
@@ -76,12 +74,9 @@ describe("an upload without a size", () => {
   ]) {
     test(`${what} is a file as well`, async () => {
       const client = await stack.guest();
-      const bytes = noise(length);
-      const grant = await begin(client);
-      const numbers = Array.from({ length: Math.ceil(length / PART) }, (_, index) => index + 1);
-      const parts = await client.sendParts(grant, bytes, numbers);
-      const file = await client.complete(grant, { size: length, crc64nvme: await crc64nvme(bytes), parts });
-      assert.equal(file.checksum.crc64nvme, await crc64nvme(bytes));
+      const { bytes, grant, whole, parts } = await sent(client, length);
+      const file = await client.complete(grant, { ...whole, parts });
+      assert.equal(file.checksum.crc64nvme, whole.crc64nvme);
       assert.ok((await contentOf(client, file)).equals(bytes));
     });
   }
@@ -162,24 +157,11 @@ describe("an upload without a size", () => {
 describe("an upload without a size, beyond a limit", () => {
   const stack = useStack({ vars: { AUTH_CLIENTS } });
 
-  async function minted(limits) {
-    const form = { client_id: "b", client_secret: SECRET, sub: "ann", ...limits };
-    const workspace = `w-${Math.random()}`.replace(".", "");
-    const reply = await requestToken(stack.url, { grant_type: "client_credentials", workspace, ...form });
-    return new Client(stack.url, (await reply.json()).access_token, workspace);
-  }
-
-  async function sent(client, length) {
-    const bytes = noise(length);
-    const grant = await begin(client);
-    const numbers = Array.from({ length: Math.ceil(length / PART) }, (_, index) => index + 1);
-    await client.sendParts(grant, bytes, numbers);
-    return [grant, { size: length, crc64nvme: await crc64nvme(bytes) }];
-  }
+  const minted = (limits) => mintedClient(stack, { client_id: "b", client_secret: SECRET }, limits);
 
   test("of a file's size is told at the first part too many, or at its end, and leaves nothing", async () => {
     const client = await minted({ max_file_size: `${PART + 10}` });
-    const [grant, whole] = await sent(client, PART + 11);
+    const { grant, whole } = await sent(client, PART + 11);
     assert.equal(grant.partCount, 2);
     const path = `/v1/uploads/${grant.uploadId}/parts`;
     const body = { ticket: grant.ticket, parts: [{ partNumber: 3 }] };
@@ -191,13 +173,13 @@ describe("an upload without a size, beyond a limit", () => {
 
   test("of what its owner may keep is told at its end, and leaves nothing", async () => {
     const client = await minted({ max_bytes: `${PART + 10}` });
-    const [late, beyond] = await sent(client, 11);
-    const [first, whole] = await sent(client, PART);
+    const { grant: late, whole: beyond } = await sent(client, 11);
+    const { grant: first, whole } = await sent(client, PART);
     await client.complete(first, whole);
     await client.completeRefused("quota_exceeded", late, beyond);
     assert.deepEqual(await stored(stack, client), [0, 1]);
     // It was counted no further: what fits is taken.
-    const [fitting, rest] = await sent(client, 10);
+    const { grant: fitting, whole: rest } = await sent(client, 10);
     assert.equal((await client.complete(fitting, rest)).size, 10);
   });
 });

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { pbkdf2Sync, randomBytes, randomUUID } from "node:crypto";
 import { after, before } from "node:test";
+import { ListMultipartUploadsCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { Crc64NvmeJs } from "@aws-sdk/checksums/crc";
 import { startCoordinator } from "../../stack/coordinator.mjs";
 import { startPostgres } from "../../stack/postgres.mjs";
@@ -142,6 +143,46 @@ export class Client {
   async changes(since = 0, limit = 1000) {
     return this.ask("GET", `/v1/changes?since=${since}&limit=${limit}`);
   }
+
+  /** Kind of each change, and the size that the file had then. */
+  async sizesTold() {
+    const { changes } = await this.changes();
+    return changes.map(({ kind, file: { size } }) => [kind, size]);
+  }
+}
+
+/** The bytes of a file, by its download link. */
+export async function contentOf(client, { fileId }) {
+  const link = await client.ask("GET", `/v1/files/${fileId}/content`, {
+    headers: { accept: "application/json" },
+  });
+  const response = await fetch(link.url);
+  assert.equal(response.status, 200, link.url);
+  return Buffer.from(await response.arrayBuffer());
+}
+
+let workspaces = 0;
+
+/** A client with a token that a backend has minted for somebody, in a workspace of its own unless `fields` name one. */
+export async function mintedClient({ url }, credentials, fields = {}) {
+  const workspace = `team-${process.pid}-${++workspaces}`;
+  const form = { grant_type: "client_credentials", ...credentials, sub: "ann", workspace, ...fields };
+  const response = await requestToken(url, form);
+  const reply = await response.json();
+  assert.equal(response.status, 200, JSON.stringify(reply));
+  return new Client(url, reply.access_token, reply.workspace);
+}
+
+/** The multipart uploads that storage has of a client's workspace. */
+export async function multipartUploads({ s3 }, { workspace }) {
+  const listing = new ListMultipartUploadsCommand({ Bucket: s3.bucket, Prefix: `${workspace}/` });
+  return (await s3.client.send(listing)).Uploads ?? [];
+}
+
+/** The objects that storage has of it. */
+export async function objects({ s3 }, { workspace }) {
+  const listing = new ListObjectsV2Command({ Bucket: s3.bucket, Prefix: `${workspace}/` });
+  return (await s3.client.send(listing)).Contents ?? [];
 }
 
 /** Asks the token endpoint with a form. */

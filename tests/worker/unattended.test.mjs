@@ -1,7 +1,17 @@
 // Files whose page is gone after their last byte: the workspace's alarm finalizes what storage proves.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { PART, allParts, crc64nvme, eventually, noise, partOf, put, useStack } from "./support.mjs";
+import {
+  PART,
+  allParts,
+  contentOf,
+  crc64nvme,
+  eventually,
+  noise,
+  partOf,
+  put,
+  useStack,
+} from "./support.mjs";
 
 describe("a file whose page has gone", () => {
   const stack = useStack({ vars: { FINALIZE_AFTER_SECONDS: "2" } });
@@ -30,11 +40,7 @@ describe("a file whose page has gone", () => {
 
       const file = await client.complete(grant, { crc64nvme: whole });
       assert.equal(file.checksum.crc64nvme, whole);
-      const { url } = await client.ask("GET", `/v1/files/${file.fileId}/content`, {
-        headers: { accept: "application/json" },
-      });
-      const stored = Buffer.from(await (await fetch(url)).arrayBuffer());
-      assert.ok(stored.equals(bytes));
+      assert.ok((await contentOf(client, file)).equals(bytes));
     }
     const { changes } = await client.changes();
     assert.deepEqual(

@@ -64,7 +64,7 @@ impl Ticket {
         if ticket.upload_id != *upload_id {
             return Err(invalid("the ticket is another upload's"));
         }
-        if ticket.deferred_length.is_some() && !ticket.is_streamed() {
+        if DeferredLength::is_of_other_calls(ticket.deferred_length) {
             let detail = "the upload's size is not known: only the client that began it can go on with it";
             return Err(ApiError::new(ErrorCode::Conflict, detail));
         }
@@ -79,7 +79,7 @@ impl Ticket {
         keys: &SigningKeys,
     ) -> Result<Self, ApiError> {
         let ticket = Self::held_by(principal, text, keys)?;
-        if ticket.deferred_length.is_none() || ticket.is_streamed() {
+        if !DeferredLength::is_of_other_calls(ticket.deferred_length) {
             return Err(invalid("the upload has not been begun by these endpoints"));
         }
         Ok(ticket)

@@ -1,5 +1,5 @@
-//! Uploads of Companion's and S3's clients, which never say what a file comes to. The file is what storage holds of it at the end, as far as its owner
-//! may have so much.
+//! Uploads of Companion's and S3's clients, which never say what a file comes to. The file is what storage holds of it at
+//! the end, as far as its owner may have so much.
 
 use syncsphere_protocol::{
     CompletedPart, FileId, FileRecord, FileStatus, MIN_PART_SIZE, Redacted, StringMap, UploadId, UploadKind,

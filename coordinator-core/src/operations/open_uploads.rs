@@ -219,9 +219,9 @@ async fn opened<S: Storage, W>(
     }))
 }
 
-/// Whether the client states checksums of its parts. Companion's and S3's never do.
+/// Whether the client states checksums of its parts.
 fn states_checksums(abilities: Abilities, deferred_length: Option<DeferredLength>) -> bool {
-    !abilities.without_checksums && deferred_length.is_none_or(|deferred| deferred.is_streamed)
+    !abilities.without_checksums && !DeferredLength::is_of_other_calls(deferred_length)
 }
 
 /// Has storage create a multipart upload; gives its name for it.

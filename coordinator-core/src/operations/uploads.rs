@@ -12,7 +12,7 @@ use super::operation_context::OperationContext;
 use super::reported_parts::ReportedParts;
 use crate::api_error::ApiError;
 use crate::auth::Principal;
-use crate::ledger::{Command, Listing, Reply, Upload};
+use crate::ledger::{Command, DeferredLength, Listing, Reply, Upload};
 use crate::operations::tickets::ticket_for;
 use crate::ports::{Storage, Workspaces};
 use crate::s3::S3Failure;
@@ -50,7 +50,7 @@ pub(crate) async fn status<S: Storage, W: Workspaces>(
     let ticket = ticket_for(&upload, &principal.subject);
     // Companion's and S3's clients have one by another name, and nobody else can go on with their uploads.
     let has_ticket =
-        file.status == FileStatus::Uploading && (ticket.deferred_length.is_none() || ticket.is_streamed());
+        file.status == FileStatus::Uploading && !DeferredLength::is_of_other_calls(upload.deferred_length);
     Ok(UploadStatus {
         upload_id: upload.upload_id,
         file_id: upload.file.file_id,

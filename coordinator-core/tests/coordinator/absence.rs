@@ -1,17 +1,13 @@
 //! What storage does not show may still be there: nothing is destroyed for a 404 that is not S3's own, and for one without a
 //! code only after a second look.
 
-use crate::common::{Exchange, Harness, PART, both_parts, error, nothing, object, xml};
+use crate::common::{Exchange, Harness, PART, both_parts, completed, error, nothing, object, xml};
 use serde_json::{Value, json};
 use syncsphere_coordinator_core::StorageFailure;
 
 const CRC: &str = "L/E4WYn8v98=";
 
 const NO_UPLOADS: &str = "<ListMultipartUploadsResult></ListMultipartUploadsResult>";
-
-fn completed() -> Exchange {
-    ("POST uploadId", xml(200, "<CompleteMultipartUploadResult/>"))
-}
 
 fn whole() -> Exchange {
     ("HEAD", object(PART + 1, Some(CRC)))

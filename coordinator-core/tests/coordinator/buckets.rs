@@ -1,7 +1,7 @@
 //! Several buckets by workspace: what belongs to a file stays in the bucket that it was begun in, whatever the patterns
 //! say later.
 
-use crate::common::{Exchange, Harness, PART, both_parts, error, nothing, object, xml};
+use crate::common::{Exchange, Harness, PART, both_parts, created, error, nothing, object, xml};
 use futures_util::FutureExt;
 use http::Request;
 use serde_json::{Value, json};
@@ -17,11 +17,6 @@ fn path_of(url: &Value) -> String {
     let url = url.as_str().unwrap();
     let path = url.strip_prefix("https://s3.test").unwrap();
     path.split('?').next().unwrap().to_owned()
-}
-
-fn created() -> Exchange {
-    let id = "<InitiateMultipartUploadResult><UploadId>s1</UploadId></InitiateMultipartUploadResult>";
-    ("POST uploads", xml(200, id))
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! By what storage proves content: what it is asked, what clients are told, and what is not believed.
 
-use crate::common::{Exchange, Harness, PART, error, xml};
+use crate::common::{Exchange, Harness, PART, created, error, xml};
 use http::Response;
 use serde_json::{Value, json};
 use syncsphere_protocol::Md5;
@@ -13,11 +13,6 @@ fn file(more: Value) -> Value {
         .unwrap()
         .extend(more.as_object().unwrap().clone());
     json!({ "files": [file] })
-}
-
-fn created() -> Exchange {
-    let body = "<InitiateMultipartUploadResult><UploadId>s1</UploadId></InitiateMultipartUploadResult>";
-    ("POST uploads", xml(200, body))
 }
 
 /// What storage says to bytes that are not what their checksum tells.

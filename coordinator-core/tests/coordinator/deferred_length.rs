@@ -1,28 +1,16 @@
 //! Uploads of unknown size, as Uppy begins them: limits at the end, and objects that nobody tells of.
 
-use crate::common::{Exchange, Harness, PART, both_parts, error, nothing, object, parts, xml};
+use crate::common::{
+    Exchange, Harness, PART, both_parts, completed, created, error, nothing, object, parts, xml,
+};
 use http::Request;
 use serde_json::{Value, json};
 
 const MINUTE_MS: i64 = 60_000;
 
-fn created() -> Exchange {
-    (
-        "POST uploads",
-        xml(
-            200,
-            "<InitiateMultipartUploadResult><UploadId>s1</UploadId></InitiateMultipartUploadResult>",
-        ),
-    )
-}
-
 fn copied() -> Exchange {
     let body = "<CopyObjectResult><ETag>&quot;whole-2&quot;</ETag></CopyObjectResult>";
     ("PUT", xml(200, body))
-}
-
-fn completed() -> Exchange {
-    ("POST uploadId", xml(200, "<CompleteMultipartUploadResult/>"))
 }
 
 /// Begins an upload in parts as Companion's clients do.

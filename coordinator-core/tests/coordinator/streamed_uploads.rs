@@ -1,20 +1,11 @@
 //! Uploads whose client tells the size when it completes them: parts of one size are sent while the stream goes on.
 
-use crate::common::{Exchange, Harness, PART, error, object, parts, xml};
+use crate::common::bucket::CRC;
+use crate::common::{Exchange, Harness, PART, completed, created, error, object, parts, removed, xml};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-const CRC: &str = "L/E4WYn8v98=";
 const MINUTE_MS: i64 = 60_000;
-
-fn created() -> Exchange {
-    let body = "<InitiateMultipartUploadResult><UploadId>s1</UploadId></InitiateMultipartUploadResult>";
-    ("POST uploads", xml(200, body))
-}
-
-fn completed() -> Exchange {
-    ("POST uploadId", xml(200, "<CompleteMultipartUploadResult/>"))
-}
 
 fn listed(stored: &[(u16, u64)]) -> Exchange {
     ("GET uploadId", parts(stored))
@@ -23,10 +14,6 @@ fn listed(stored: &[(u16, u64)]) -> Exchange {
 /// What storage is asked by a completion of a file of so many bytes.
 fn assembled(stored: &[(u16, u64)], size: u64) -> Vec<Exchange> {
     vec![listed(stored), completed(), ("HEAD", object(size, None))]
-}
-
-fn removed() -> [Exchange; 2] {
-    [("DELETE uploadId", xml(204, "")), ("DELETE", xml(204, ""))]
 }
 
 /// Asks for an upload without a size, and with these fields; gives its result.
@@ -45,15 +32,6 @@ fn open(harness: &mut Harness, more: &Value) -> Value {
     let grant = begun(harness, more, vec![created()]);
     assert!(grant["uploadId"].is_string(), "{grant}");
     grant
-}
-
-fn sign(harness: &mut Harness, grant: &Value, more: Value) -> (u16, Value) {
-    let mut body = json!({ "ticket": grant["ticket"] });
-    for (name, value) in more.as_object().unwrap() {
-        body[name] = value.clone();
-    }
-    let path = format!("/v1/uploads/{}/parts", grant["uploadId"].as_str().unwrap());
-    harness.ask("POST", &path, body, vec![])
 }
 
 fn status(harness: &mut Harness, grant: &Value, script: Vec<Exchange>) -> Value {
@@ -80,7 +58,7 @@ fn the_size_is_told_at_the_end() {
         "{url}"
     );
     let last = json!({ "parts": [{ "partNumber": 10_000, "crc64nvme": CRC }] });
-    assert_eq!(sign(&mut harness, &grant, last).0, 200);
+    assert_eq!(harness.sign(&grant, last).0, 200);
     assert_eq!(harness.file(&grant)["size"], 0);
 
     let stored = [(1, PART), (2, PART), (3, 7)];
@@ -121,8 +99,8 @@ fn no_more_parts_are_signed_than_the_largest_file_has() {
     let grant = open(&mut harness, &json!({ "partSize": PART }));
     assert_eq!(grant["partCount"], 3);
     let part = |number: u16| json!({ "parts": [{ "partNumber": number }] });
-    assert_eq!(sign(&mut harness, &grant, part(3)).0, 200);
-    let (status, problem) = sign(&mut harness, &grant, part(4));
+    assert_eq!(harness.sign(&grant, part(3)).0, 200);
+    let (status, problem) = harness.sign(&grant, part(4));
     assert_eq!(
         (status, &problem["code"]),
         (413, &json!("file_too_large")),
@@ -232,7 +210,9 @@ fn it_is_resumed_by_its_state() {
     let mut resumed = grant.clone();
     resumed["ticket"] = told["ticket"].clone();
     assert_eq!(
-        sign(&mut harness, &resumed, json!({ "parts": [{ "partNumber": 3 }] })).0,
+        harness
+            .sign(&resumed, json!({ "parts": [{ "partNumber": 3 }] }))
+            .0,
         200
     );
     let (status, file) = harness.complete(
@@ -280,7 +260,7 @@ fn nothing_is_finalized_without_its_client_and_its_end_frees_storage() {
     let grant = open(&mut harness, &json!({ "partSize": PART }));
     // The last part may be a stream's last, and may not.
     let whole = json!({ "parts": [{ "partNumber": 1, "crc64nvme": CRC }], "crc64nvme": CRC });
-    assert_eq!(sign(&mut harness, &grant, whole).0, 200);
+    assert_eq!(harness.sign(&grant, whole).0, 200);
     harness.now_ms += 60 * MINUTE_MS;
     harness.run_due_jobs(vec![]);
     assert_eq!(harness.file(&grant)["status"], "uploading");

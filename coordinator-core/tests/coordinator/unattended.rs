@@ -1,7 +1,9 @@
 //! Uploads whose page has gone after their last byte: the workspace's alarm finalizes what storage proves, and nothing on
 //! a guess.
 
-use crate::common::{Exchange, Harness, PART, START_MS, error, nothing, object, parts, xml};
+use crate::common::{
+    Exchange, Harness, PART, START_MS, completed, error, nothing, object, parts, removed, xml,
+};
 use serde_json::{Value, json};
 use syncsphere_coordinator_core::StorageFailure;
 use syncsphere_protocol::Timestamp;
@@ -19,12 +21,11 @@ fn opened(harness: &mut Harness) -> Value {
 
 fn sign(harness: &mut Harness, grant: &Value, crc64nvme: Value) -> (u16, Value) {
     let parts = json!([{ "partNumber": 1, "crc64nvme": CRC }, { "partNumber": 2, "crc64nvme": CRC }]);
-    let mut body = json!({ "ticket": grant["ticket"], "parts": parts });
+    let mut body = json!({ "parts": parts });
     if !crc64nvme.is_null() {
         body["crc64nvme"] = crc64nvme;
     }
-    let path = format!("/v1/uploads/{}/parts", grant["uploadId"].as_str().unwrap());
-    harness.ask("POST", &path, body, vec![])
+    harness.sign(grant, body)
 }
 
 /// Storage lists both parts, the last of which came so many minutes after the beginning.
@@ -46,15 +47,6 @@ fn dated(parts: &[(&str, u64, &str, i64)]) -> Exchange {
         .collect();
     let body = format!("<ListPartsResult><IsTruncated>false</IsTruncated>{parts}</ListPartsResult>");
     ("GET uploadId", xml(200, &body))
-}
-
-fn completed() -> Exchange {
-    ("POST uploadId", xml(200, "<CompleteMultipartUploadResult/>"))
-}
-
-/// Nothing of the upload stays in storage.
-fn removed() -> [Exchange; 2] {
-    [("DELETE uploadId", xml(204, "")), ("DELETE", xml(204, ""))]
 }
 
 fn alarm_at(harness: &mut Harness, minutes: i64, script: Vec<Exchange>) {

@@ -195,14 +195,17 @@ impl Harness {
     /// Opens a multipart upload of two parts.
     pub fn open(&mut self) -> Value {
         let file = json!({"clientRef": "f", "name": "f.bin", "size": PART + 1, "partSize": PART});
-        let created = xml(
-            200,
-            "<InitiateMultipartUploadResult><UploadId>s1</UploadId></InitiateMultipartUploadResult>",
-        );
         let body = json!({ "files": [file] });
-        let (status, reply) = self.ask("POST", "/v1/uploads", body, vec![("POST uploads", created)]);
+        let (status, reply) = self.ask("POST", "/v1/uploads", body, vec![created()]);
         assert_eq!(status, 200, "{reply}");
         reply["uploads"][0].clone()
+    }
+
+    /// Asks for the URLs of parts.
+    pub fn sign(&mut self, grant: &Value, mut body: Value) -> (u16, Value) {
+        body["ticket"] = grant["ticket"].clone();
+        let path = format!("/v1/uploads/{}/parts", grant["uploadId"].as_str().unwrap());
+        self.ask("POST", &path, body, vec![])
     }
 
     pub fn complete(&mut self, grant: &Value, mut body: Value, script: Vec<Exchange>) -> (u16, Value) {
@@ -330,6 +333,22 @@ pub fn xml(status: u16, body: &str) -> Result<Response<Vec<u8>>, StorageFailure>
 /// An S3 error answer.
 pub fn error(status: u16, code: &str) -> Result<Response<Vec<u8>>, StorageFailure> {
     xml(status, &format!("<Error><Code>{code}</Code></Error>"))
+}
+
+/// Storage opens a multipart upload.
+pub fn created() -> Exchange {
+    let body = "<InitiateMultipartUploadResult><UploadId>s1</UploadId></InitiateMultipartUploadResult>";
+    ("POST uploads", xml(200, body))
+}
+
+/// Storage assembles the parts, and says nothing of a checksum.
+pub fn completed() -> Exchange {
+    ("POST uploadId", xml(200, "<CompleteMultipartUploadResult/>"))
+}
+
+/// Nothing of a multipart upload stays in storage.
+pub fn removed() -> [Exchange; 2] {
+    [("DELETE uploadId", xml(204, "")), ("DELETE", xml(204, ""))]
 }
 
 /// An answer to a listing of parts: number and size of each.

@@ -14,7 +14,7 @@ const CHUNK_SIZE = 1024 * 1024;
 /**
  * Bytes of a slice that are streamed at a time where a stream is read whole, whoever waits for it.
  *
- * Source: measured, `docs/browsers.md`: 63 MB above idle instead of 175 for 6 GiB, at the same speed.
+ * Source: measured, `docs/browsers.md`: 63 MB above idle instead of 175 for 6 GiB.
  */
 const STREAM_SIZE = 4 * CHUNK_SIZE;
 
