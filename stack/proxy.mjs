@@ -93,12 +93,13 @@ class FaultProxy {
 
   /**
    * Limits request bodies to these bytes a second, and holds each request back for `delayMs`; what is left out is
-   * unlimited.
+   * unlimited. Once `most` bytes have passed, the others wait until it is called again.
    */
-  shape({ delayMs = 0, perConnection = Infinity, total = Infinity } = {}) {
+  shape({ delayMs = 0, perConnection = Infinity, total = Infinity, most = Infinity } = {}) {
     this.#delayMs = delayMs;
     this.#perConnection = perConnection;
-    this.#total = new Pace(total);
+    this.#total.release();
+    this.#total = new Pace(total, most);
     this.#paces = new WeakMap();
   }
 
@@ -263,16 +264,25 @@ class FaultProxy {
   }
 }
 
-/** Lets no more than so many bytes a second pass, all callers together. */
+/** Lets no more than so many bytes a second pass, and until its release no more than so many at all, all callers together. */
 class Pace {
   #perSecond;
+  #left;
   #freeAt = 0;
+  #released = Promise.withResolvers();
 
-  constructor(perSecond) {
+  constructor(perSecond, most = Infinity) {
     this.#perSecond = perSecond;
+    this.#left = most;
+  }
+
+  release() {
+    this.#released.resolve();
   }
 
   async take(bytes) {
+    this.#left -= bytes;
+    if (this.#left < 0) return await this.#released.promise;
     if (this.#perSecond === Infinity) return;
     const now = performance.now();
     this.#freeAt = Math.max(this.#freeAt, now) + (bytes / this.#perSecond) * 1000;

@@ -33,7 +33,7 @@ export async function startSeaweed({ dataDir, bucket = "uploads", allowedOrigins
 
 /** Where the `weed` program is: `SYNCSPHERE_WEED`, else what `cargo xtask` installed in the user's cache. */
 export function weedPath() {
-  const found = programInCache("weed", process.env.SYNCSPHERE_WEED, /^python-tools-/);
+  const found = programInCache("weed", process.env.SYNCSPHERE_WEED, /^seaweedfs-/);
   if (!found) {
     throw new Error("the S3 server `weed` is not installed: run `cargo xtask setup`, or set SYNCSPHERE_WEED");
   }

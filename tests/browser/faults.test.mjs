@@ -115,7 +115,7 @@ test("a paused upload sends nothing while another goes on, and then only what wa
 test("storage goes away in the middle and comes back", async (t) => {
   const page = await stack.openPage(t);
   const file = await stack.file("outage.bin", 8 * PART);
-  stack.proxy.shape({ total: 20 * MIB });
+  stack.proxy.shape({ total: 20 * MIB, most: 5 * PART });
   await pick(page, file);
   await loads(page, file.name, 2 * PART);
   await stack.s3.halt();
@@ -129,7 +129,7 @@ test("storage goes away in the middle and comes back", async (t) => {
 test("a page that was closed in the middle is continued by the next one", async (t) => {
   const page = await stack.openPage(t);
   const file = await stack.file("continued.bin", 8 * PART);
-  stack.proxy.shape({ total: 16 * MIB });
+  stack.proxy.shape({ total: 16 * MIB, most: 7 * PART });
   await pick(page, file);
   await until(() => stored(stack.proxy).length >= 2, "two parts are stored");
   await page.reload();

@@ -177,7 +177,7 @@ test("a token that is never taken, and one that is never given, fail with `unaut
 
 test("an upload from a file handle is continued by the next page without the file", async (t) => {
   const page = await openPackage(stack, t);
-  stack.proxy.shape({ total: 8 * MIB });
+  stack.proxy.shape({ total: 8 * MIB, most: 30 * MIB });
   const [left] = await page.evaluate(async () => {
     const folder = await navigator.storage.getDirectory();
     const handle = await folder.getFileHandle("kept.bin", { create: true });
@@ -218,7 +218,7 @@ test("a file that is edited in the middle is found out before anything is finali
   const page = await openPackage(stack, t);
   const file = await stack.file("edited.bin", 48 * MIB);
   await page.locator("#own-input").setInputFiles(file.path);
-  stack.proxy.shape({ total: 8 * MIB });
+  stack.proxy.shape({ total: 8 * MIB, most: 30 * MIB });
   await page.evaluate(async () => {
     const uploader = await makeUploader();
     globalThis.edited = uploader.upload(document.querySelector("#own-input").files[0]);

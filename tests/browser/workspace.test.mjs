@@ -114,7 +114,7 @@ test("the coordinator restarts in the middle: the upload and both windows go on"
   const sender = await stack.openPage(t);
   const watcher = await stack.openPage(t, { workspace: sender.workspace });
   const file = await stack.file("patient.bin", 48 * MIB);
-  stack.proxy.shape({ total: 16 * MIB });
+  stack.proxy.shape({ total: 16 * MIB, most: 32 * MIB });
   await pick(sender, file);
   await loads(sender, file.name, 16 * MIB);
   await stack.coordinator.stop();

@@ -3,12 +3,24 @@
 import assert from "node:assert/strict";
 import { appendFile, copyFile, open, rename, rm, truncate, utimes, writeFile } from "node:fs/promises";
 import { beforeEach } from "node:test";
-import { arrives, ends, inEachEngine, loads, reaches, stored, until, upload, useSite } from "./harness.mjs";
+import {
+  arrives,
+  ends,
+  heldFile,
+  inEachEngine,
+  loads,
+  reaches,
+  sees,
+  stored,
+  until,
+  upload,
+  useSite,
+} from "./harness.mjs";
 
 const MIB = 1024 * 1024;
 const PART = 5 * MIB;
 
-/** Bytes a second for a file of eight parts, of which some are left when a busy machine has noticed that the first is sent. */
+/** Bytes a second at which parts of a file are still on their way when the first is seen to be. */
 const SLOW = 4 * MIB;
 
 const stack = useSite();
@@ -68,7 +80,7 @@ inEachEngine(stack, (engine, test) => {
   test("a storage that is down is waited for", {}, async (t) => {
     const page = await engine.openPage(t);
     const file = await stack.file("patient.bin", 8 * PART);
-    stack.proxy.shape({ total: SLOW });
+    stack.proxy.shape({ total: SLOW, most: 4 * PART });
     await upload(page, file);
     await loads(page, file.name, PART);
     await stack.proxy.halt();
@@ -84,14 +96,14 @@ inEachEngine(stack, (engine, test) => {
         // A file that cannot be read is tried again, for it may be away for a moment only.
         const retry = { maxAttempts: 3, baseDelay: 50, maxDelay: 100 };
         const page = await engine.openPage(t, { options: { ...how, retry } });
-        const file = await stack.file("under way.bin", 8 * PART);
+        // Of all its parts far more are yet to be read than requests take at a time.
+        const file = await heldFile(stack, "under way.bin", 16 * PART, 1);
         // WebKitGTK notices no change within the second of the one before, and goes on to give bytes that are not there.
         await utimes(file.path, new Date(), new Date(Date.now() - HOUR));
-        stack.proxy.shape({ total: SLOW });
         await upload(page, file);
-        await loads(page, file.name, PART);
+        await sees(page, file.name, "has stored a part", ({ stored }) => stored > 0);
         await change(file.path);
-        stack.proxy.shape();
+        file.letGo();
         assert.equal((await reaches(page, file.name, "failed")).code, code);
       });
     }
@@ -104,7 +116,7 @@ inEachEngine(stack, (engine, test) => {
     test(`a file that ${edit} is never finalized torn`, {}, async (t) => {
       const page = await engine.openPage(t, { options: { bodies } });
       const file = await stack.file("edited.bin", 8 * PART);
-      stack.proxy.shape({ total: SLOW });
+      stack.proxy.shape({ total: SLOW, most: 4 * PART });
       await upload(page, file);
       await loads(page, file.name, PART);
       const other = await change(file.path);

@@ -1,6 +1,7 @@
 // The bad network that other suites rely on does to requests what it was told, and nothing else.
 
 import { after, before, beforeEach, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import assert from "node:assert/strict";
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { startProxy } from "../../stack/proxy.mjs";
@@ -84,6 +85,19 @@ test("bodies go at the speed asked for", async () => {
     const seconds = (performance.now() - start) / 1000;
     assert.ok(seconds >= 0.45, `8 MiB at 16 MiB/s took ${seconds} s`);
   }
+});
+
+test("what is more than may pass waits until it may", async () => {
+  proxy.shape({ most: 3 * MIB });
+  const before = proxy.bytesReceived;
+  const stored = put("held back");
+  const received = () => proxy.bytesReceived - before;
+  while (received() <= 3 * MIB) await delay(10);
+  await delay(200);
+  assert.ok(received() < 4 * MIB, `${received()} bytes were taken`);
+  assert.deepEqual(proxy.requests, []);
+  proxy.shape();
+  await stored;
 });
 
 test("a halted proxy refuses connections and comes back at the same address", async () => {

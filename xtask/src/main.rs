@@ -74,7 +74,7 @@ struct Cli {
 enum Command {
     /// Run the whole system on this machine: S3 server, coordinator in workerd, demo site
     Demo(demo::DemoOptions),
-    /// Run every suite but `browsers` and `frameworks`, or the named ones; closes with `N passed, N failed`
+    /// Run every suite but `frameworks`, or the named ones; closes with `N passed, N failed`
     Test {
         /// Suites to run (all when none is named)
         suites: Vec<String>,
