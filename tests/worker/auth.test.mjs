@@ -52,6 +52,19 @@ describe("the token endpoint", () => {
     assert.notEqual(claims[0].sub, claims[1].sub);
   });
 
+  test("knows a guest again by a secret, in each workspace as another", async () => {
+    const subjectOf = async (guest_secret, workspace) => {
+      const reply = await (await requestToken(stack.url, { grant_type: GUEST, workspace, guest_secret })).json();
+      return taken(reply.access_token).claims.sub;
+    };
+    const [secret, other] = [randomBytes(16), randomBytes(96)].map((bytes) => bytes.toString("base64url"));
+    const subject = await subjectOf(secret, "a-1");
+    assert.match(subject, /^guest-[0-9a-f]{32}$/);
+    assert.equal(await subjectOf(secret, "a-1"), subject);
+    assert.notEqual(await subjectOf(secret, "a-2"), subject);
+    assert.notEqual(await subjectOf(other, "a-1"), subject);
+  });
+
   const REFUSED = {
     "no grant type": [{}, "invalid_request"],
     "a grant type that is not offered": [{ grant_type: "password" }, "unsupported_grant_type"],
@@ -60,6 +73,18 @@ describe("the token endpoint", () => {
       "unsupported_grant_type",
     ],
     "a workspace that is none": [{ grant_type: GUEST, workspace: "../x" }, "invalid_request"],
+    "a guest's secret that is too short": [
+      { grant_type: GUEST, guest_secret: "a".repeat(21) },
+      "invalid_request",
+    ],
+    "a guest's secret that is too long": [
+      { grant_type: GUEST, guest_secret: "a".repeat(129) },
+      "invalid_request",
+    ],
+    "a guest's secret of other characters": [
+      { grant_type: GUEST, guest_secret: `${"a".repeat(22)}\n` },
+      "invalid_request",
+    ],
     "a scope that is none": [{ grant_type: GUEST, scope: "files:read admin" }, "invalid_scope"],
   };
   for (const [what, [form, error]] of Object.entries(REFUSED)) {

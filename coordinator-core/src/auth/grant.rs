@@ -1,9 +1,11 @@
 //! What is granted to whoever asks for a token. Source: RFC 6749.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use syncsphere_protocol::{Redacted, TokenError, TokenReply, WorkspaceId};
 
 use super::auth_config::AuthConfig;
@@ -23,6 +25,11 @@ const CLIENT_GRANT: &str = "client_credentials";
 
 /// The workspace of guests who name none. Source: the contract, `docs/api.md`.
 const GUEST_WORKSPACE: &str = "demo";
+
+/// Characters of a guest's secret.
+///
+/// Source: own choice; the shortest hold 132 bits where they are random, the longest twice a SHA-512.
+const GUEST_SECRET_LENGTH: RangeInclusive<usize> = 22..=128;
 
 /// Most media types that a token is limited to. Source: own choice; with each a token stays well
 /// below what headers hold.
@@ -75,13 +82,30 @@ fn guest(request: &TokenRequest, auth: &AuthConfig, cx: &Context) -> Result<Prin
     if scopes.contains(&Scope::Admin) {
         return Err(token_error("invalid_scope", "guests are granted less than that"));
     }
+    let workspace = workspace(request.text("workspace").unwrap_or(GUEST_WORKSPACE))?;
+    let id = match request.guest_secret()? {
+        Some(secret) => returning_guest(secret, &workspace),
+        None => cx.id("guest", 0),
+    };
     Ok(Principal {
-        subject: Redacted(format!("guest-{}", cx.id("guest", 0))),
-        workspace: workspace(request.text("workspace").unwrap_or(GUEST_WORKSPACE))?,
+        subject: Redacted(format!("guest-{id}")),
+        workspace,
         scopes,
         limits: Limits::default(),
         expires_ms: expiry(auth.token_ttl, cx),
     })
+}
+
+/// Who is known again by this secret: 32 hexadecimal digits, of which nobody finds the secret. In each workspace others, so
+/// that nobody sees who is the same.
+fn returning_guest(secret: &Redacted<String>, workspace: &WorkspaceId) -> String {
+    let digest = Sha256::new()
+        .chain_update("syncsphere guest\n")
+        .chain_update(workspace.to_string())
+        .chain_update("\n")
+        .chain_update(&secret.0)
+        .finalize();
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A token for whom the backend names. It vouches for them, within what it may do itself.
@@ -139,6 +163,7 @@ fn expiry(lifetime: Duration, cx: &Context) -> i64 {
 pub(crate) struct TokenRequest {
     fields: BTreeMap<String, String>,
     secret: Redacted<String>,
+    guest_secret: Redacted<String>,
     header: ClientHeader,
 }
 
@@ -157,6 +182,7 @@ impl TokenRequest {
         fields.retain(|_, value| !value.is_empty());
         Self {
             secret: Redacted(fields.remove("client_secret").unwrap_or_default()),
+            guest_secret: Redacted(fields.remove("guest_secret").unwrap_or_default()),
             fields,
             header,
         }
@@ -177,6 +203,21 @@ impl TokenRequest {
                 Err(invalid_client(description))
             }
         }
+    }
+
+    /// What a guest wants to be known again by.
+    fn guest_secret(&self) -> Result<Option<&Redacted<String>>, TokenError> {
+        let secret = &self.guest_secret.0;
+        if secret.is_empty() {
+            return Ok(None);
+        }
+        let is_sound = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if !GUEST_SECRET_LENGTH.contains(&secret.len()) || !secret.bytes().all(is_sound) {
+            return Err(invalid_token_request(
+                "guest_secret has to be 22 to 128 random characters of A-Z, a-z, 0-9, _ and -",
+            ));
+        }
+        Ok(Some(&self.guest_secret))
     }
 
     fn text(&self, name: &str) -> Option<&str> {

@@ -1,7 +1,6 @@
 //! What a person has open, page by page, and nobody else's.
 
 use crate::common::{Harness, PART, both_parts, object, xml};
-use http::Request;
 use serde_json::{Value, json};
 
 /// Ids of all pages, each of so many files.
@@ -70,21 +69,30 @@ fn a_person_sees_what_they_have_open_newest_first() {
 fn nobody_sees_what_others_have_open() {
     let mut harness = Harness::new();
     harness.open();
-    let form = b"grant_type=urn:syncsphere:guest".to_vec();
-    let (_, token) = harness.send(Request::post("/v1/auth/token").body(form).unwrap(), vec![]);
-    let token: Value = serde_json::from_str(&token).unwrap();
-    let request = Request::get("/v1/uploads")
-        .header(
-            "authorization",
-            format!("Bearer {}", token["access_token"].as_str().unwrap()),
-        )
-        .body(Vec::new())
-        .unwrap();
-    let (status, page) = harness.send(request, vec![]);
-    assert_eq!(
-        (status, page.as_str()),
-        (200, r#"{"uploads":[],"checksum":"crc64nvme"}"#)
-    );
+    harness.enter("");
+    assert_eq!(all(&mut harness, 100), [] as [String; 0]);
+}
+
+#[test]
+fn a_guest_is_known_again_by_a_secret_and_by_nothing_else() {
+    const SECRET: &str = "0123456789abcdefghij_-";
+    let mut harness = Harness::new();
+    let mine = format!("&guest_secret={SECRET}");
+    harness.enter(&mine);
+    let grant = harness.open();
+
+    harness.enter(&mine);
+    assert_eq!(all(&mut harness, 100), [grant["uploadId"].as_str().unwrap()]);
+    // Everybody in the workspace sees the owner.
+    let owner = harness.file(&grant)["owner"].as_str().unwrap().to_owned();
+    assert!(owner.starts_with("guest-") && !owner.contains(SECRET), "{owner}");
+
+    let other = format!("&guest_secret={}", SECRET.replace('0', "1"));
+    let elsewhere = format!("{mine}&workspace=other");
+    for fields in [other, format!("&guest_secret={owner}"), elsewhere, String::new()] {
+        harness.enter(&fields);
+        assert_eq!(all(&mut harness, 100), [] as [String; 0], "{fields}");
+    }
 }
 
 #[test]

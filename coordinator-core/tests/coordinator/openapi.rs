@@ -254,6 +254,7 @@ fn token(schemas: &mut SchemaGenerator) -> Value {
         "properties": {
             "grant_type": { "type": "string", "enum": ["client_credentials", "urn:syncsphere:guest"] },
             "workspace": text(), "scope": text(), "sub": text(), "client_id": text(), "client_secret": text(),
+            "guest_secret": { "type": "string", "pattern": "^[A-Za-z0-9_-]{22,128}$" },
             "content_types": text(), "expires_in": number(), "max_file_size": number(), "max_bytes": number(),
         },
     });
