@@ -2,6 +2,7 @@ import { Uploader } from "@syncsphere/uploader";
 import { ActivityPanel } from "./activity/activity-panel.ts";
 import { Announcer } from "./announcer.ts";
 import { CoordinatorApi } from "./coordinator/coordinator-api.ts";
+import { keptSecret, takeSecretFromAddress } from "./coordinator/guest-secret.ts";
 import { GuestTokens } from "./coordinator/guest-tokens.ts";
 import { FileList } from "./files/file-list.ts";
 import { onSearchInput } from "./files/search-field.ts";
@@ -9,8 +10,10 @@ import { followChanges } from "./files/workspace-feed.ts";
 import { listenForFiles } from "./selection/file-inputs.ts";
 import { setUpLanguageSelect } from "./language/language-select.ts";
 import { byId } from "./dom.ts";
+import { askForGuest, offerDeviceLink } from "./uploads/device-link.ts";
 import { showOtherTabs } from "./uploads/other-tabs-list.ts";
 import { InterruptedList } from "./uploads/interrupted-list.ts";
+import { OpenList } from "./uploads/open-list.ts";
 import { UploadList } from "./uploads/upload-list.ts";
 
 declare global {
@@ -23,24 +26,32 @@ declare global {
 const workspace = new URLSearchParams(location.search).get("workspace") || "demo";
 byId("workspace").textContent = workspace;
 
-const tokens = new GuestTokens(workspace);
+const invited = takeSecretFromAddress();
+const secret = keptSecret();
+const tokens = new GuestTokens(workspace, secret);
 const api = new CoordinatorApi(tokens);
 const uploader = new Uploader({ endpoint: location.origin, token: () => tokens.renew() });
 window.uploader = uploader;
 
 setUpLanguageSelect(byId("language") as HTMLSelectElement, () => {
-  for (const one of [uploads, activity, interrupted, files]) one.relabel();
+  for (const one of [uploads, activity, interrupted, otherDevices, files]) one.relabel();
 });
 
 const announcer = new Announcer(byId("announcer"));
 const uploads = new UploadList(uploader, announcer);
 const activity = new ActivityPanel(uploader, uploads.rows);
 const interrupted = new InterruptedList(uploader, uploads);
+const otherDevices = new OpenList(uploader, api, uploads);
 const files = new FileList(api, announcer);
 
 listenForFiles(uploads);
 onSearchInput((start) => void files.search(start));
 void interrupted.refresh();
+void otherDevices.refresh();
+// Somebody comes back from another device.
+addEventListener("focus", () => void otherDevices.refresh());
+if (secret) offerDeviceLink(secret, announcer);
+if (secret && invited && invited !== secret) askForGuest(invited);
 showOtherTabs(uploader, () => void interrupted.refresh());
 follow();
 
@@ -50,5 +61,6 @@ addEventListener("beforeunload", (event) => {
 });
 
 function follow(): void {
-  followChanges(uploader, api, files).catch((error: unknown) => files.fail(error, follow));
+  const onFile = otherDevices.apply.bind(otherDevices);
+  followChanges(uploader, api, files, onFile).catch((error: unknown) => files.fail(error, follow));
 }

@@ -36,15 +36,25 @@ export class CoordinatorApi {
     return url;
   }
 
-  async #get<T>(path: string): Promise<T> {
-    let response = await this.#request(path, await this.#tokens.current());
-    if (response.status === 401) response = await this.#request(path, await this.#tokens.renew());
+  /** Gives up an upload, whoever is busy with it, and has storage freed. */
+  async abortUpload(uploadId: string): Promise<void> {
+    await this.#ask("DELETE", `/v1/uploads/${encodeURIComponent(uploadId)}`);
+  }
+
+  #get<T>(path: string): Promise<T> {
+    return this.#ask<T>("GET", path);
+  }
+
+  async #ask<T>(method: string, path: string): Promise<T> {
+    let response = await this.#request(method, path, await this.#tokens.current());
+    if (response.status === 401) response = await this.#request(method, path, await this.#tokens.renew());
     if (!response.ok) throw await failure(response);
     return (await response.json()) as T;
   }
 
-  #request(path: string, token: string): Promise<Response> {
+  #request(method: string, path: string, token: string): Promise<Response> {
     return fetch(path, {
+      method,
       headers: { authorization: `Bearer ${token}`, accept: "application/json" },
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
     });

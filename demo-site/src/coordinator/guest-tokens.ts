@@ -2,13 +2,15 @@ import { RequestError } from "./request-error.ts";
 
 /** Access tokens for a guest of one workspace, from the coordinator's token endpoint. */
 export class GuestTokens {
-  readonly #workspace: string;
+  readonly #form: Record<string, string>;
   #token = "";
   #goodUntil = 0;
   #pending: Promise<string> | undefined;
 
-  constructor(workspace: string) {
-    this.#workspace = workspace;
+  /** Without a secret each token is another guest's. */
+  constructor(workspace: string, secret: string | undefined) {
+    this.#form = { grant_type: "urn:syncsphere:guest", workspace };
+    if (secret) this.#form.guest_secret = secret;
   }
 
   /** The token in hand, or a new one where that has less than a tenth of its life left. */
@@ -30,7 +32,7 @@ export class GuestTokens {
   async #request(): Promise<string> {
     const response = await fetch("/v1/auth/token", {
       method: "POST",
-      body: new URLSearchParams({ grant_type: "urn:syncsphere:guest", workspace: this.#workspace }),
+      body: new URLSearchParams(this.#form),
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
     });
     if (response.status === 429 || response.status >= 500) {

@@ -37,7 +37,18 @@ export const ar: Messages = {
     clearFinished: "إزالة المنتهية",
     noUploads: "لا عمليات رفع بعد. ما تضيفه يظهر هنا، ويستمر بعد إعادة تحميل الصفحة أو انقطاع الاتصال.",
     interrupted: "لم تكتمل سابقًا",
+    otherDevices: "بدأت على جهاز آخر",
     elsewhere: "في علامات تبويب أخرى",
+    invitation: "هل تتابع كما على جهازك الآخر؟",
+    invitationHint:
+      "الرابط الذي فتحته يجعل هذا المتصفح الضيف نفسه على الجهاز الذي جاء منه الرابط: يعرض كل منهما ما لم يكتمل على الآخر. لا تتابع إلا إن كان ذلك الجهاز لك.",
+    acceptGuest: "متابعة",
+    refuseGuest: "لا",
+    otherDevice: "المتابعة على جهاز آخر",
+    otherDeviceHint:
+      "افتح هذا الرابط هناك. يُعرض هناك ما لم يكتمل هنا، ويستمر حين تختار الملف من جديد. كل من لديه الرابط يستطيع ذلك، فاحتفظ به لنفسك.",
+    deviceLink: "رابط لجهازك الآخر",
+    copyLink: "نسخ الرابط",
     parts: "الأجزاء",
     partWaiting: "في الانتظار",
     partInFlight: "قيد الإرسال",
@@ -57,6 +68,8 @@ export const ar: Messages = {
     retryFailed: "إعادة محاولة ما فشل",
     download: "تنزيل",
     goOn: "متابعة",
+    chooseFile: "اختيار الملف",
+    upload: "رفع",
     discard: "تجاهل",
   },
 
@@ -79,6 +92,10 @@ export const ar: Messages = {
   },
   feedEnded: "لم تعد القائمة مباشرة. أعد تحميل الصفحة.",
   chooseSameFile: "اختر الملف نفسه من جديد للمتابعة",
+  working: "لحظة…",
+  openUntil: "محفوظ حتى {time}",
+  linkCopied: "نُسخ الرابط.",
+  linkNotCopied: "تعذّر نسخ الرابط. انسخه بنفسك.",
 
   ofWhole: "{part} من {whole}",
   timeLeft: "يتبقى {time}",

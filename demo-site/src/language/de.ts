@@ -39,7 +39,18 @@ export const de: Messages = {
     noUploads:
       "Noch keine Uploads. Was Sie hinzufügen, erscheint hier und geht auch nach einem Neuladen oder Verbindungsabbruch weiter.",
     interrupted: "Früher unterbrochen",
+    otherDevices: "Auf einem anderen Gerät begonnen",
     elsewhere: "In anderen Tabs",
+    invitation: "Weiter wie auf Ihrem anderen Gerät?",
+    invitationHint:
+      "Der Link, den Sie geöffnet haben, macht diesen Browser zum selben Gast wie das Gerät, von dem er kommt: Jeder zeigt, was auf dem anderen unfertig ist. Gehen Sie nur weiter, wenn dieses Gerät Ihres ist.",
+    acceptGuest: "Weiter",
+    refuseGuest: "Nein",
+    otherDevice: "Auf einem anderen Gerät fortsetzen",
+    otherDeviceHint:
+      "Öffnen Sie dort diesen Link. Was hier unfertig ist, wird dort gezeigt und geht weiter, sobald Sie die Datei noch einmal wählen. Das kann jeder, der den Link hat: Behalten Sie ihn für sich.",
+    deviceLink: "Link für Ihr anderes Gerät",
+    copyLink: "Link kopieren",
     parts: "Teile",
     partWaiting: "wartend",
     partInFlight: "unterwegs",
@@ -59,6 +70,8 @@ export const de: Messages = {
     retryFailed: "Gescheiterte erneut versuchen",
     download: "Herunterladen",
     goOn: "Fortsetzen",
+    chooseFile: "Datei wählen",
+    upload: "Hochladen",
     discard: "Verwerfen",
   },
 
@@ -70,6 +83,10 @@ export const de: Messages = {
   manyFilesFound: { other: "Mehr als {count} Dateien gefunden." },
   feedEnded: "Die Liste ist nicht mehr live. Laden Sie die Seite neu.",
   chooseSameFile: "Zum Fortsetzen dieselbe Datei noch einmal wählen",
+  working: "Einen Moment …",
+  openUntil: "aufbewahrt bis {time}",
+  linkCopied: "Der Link ist kopiert.",
+  linkNotCopied: "Der Link ließ sich nicht kopieren. Kopieren Sie ihn selbst.",
 
   ofWhole: "{part} von {whole}",
   timeLeft: "noch {time}",

@@ -40,7 +40,18 @@ export const en = {
     clearFinished: "Clear finished",
     noUploads: "No uploads yet. What you add shows up here, and goes on after a reload or a lost connection.",
     interrupted: "Left unfinished earlier",
+    otherDevices: "Begun on another device",
     elsewhere: "In other tabs",
+    invitation: "Go on as on your other device?",
+    invitationHint:
+      "The link that you opened makes this browser the same guest as the device that it is from: each lists what the other has not finished. Only go on if that device is yours.",
+    acceptGuest: "Go on",
+    refuseGuest: "No",
+    otherDevice: "Continue on another device",
+    otherDeviceHint:
+      "Open this link there. What is not finished here is listed there, and goes on once you choose the file again. Whoever has the link can do that, so keep it to yourself.",
+    deviceLink: "Link for your other device",
+    copyLink: "Copy link",
     parts: "Parts",
     partWaiting: "waiting",
     partInFlight: "in flight",
@@ -60,6 +71,8 @@ export const en = {
     retryFailed: "Try failed ones again",
     download: "Download",
     goOn: "Continue",
+    chooseFile: "Choose the file",
+    upload: "Upload",
     discard: "Discard",
   },
 
@@ -71,6 +84,10 @@ export const en = {
   manyFilesFound: { other: "More than {count} files found." },
   feedEnded: "The list is not live any more. Reload the page.",
   chooseSameFile: "Choose the same file again to go on",
+  working: "One moment…",
+  openUntil: "kept until {time}",
+  linkCopied: "The link is copied.",
+  linkNotCopied: "The link could not be copied. Copy it yourself.",
 
   ofWhole: "{part} of {whole}",
   timeLeft: "{time} left",

@@ -28,10 +28,10 @@ const PLAIN = 1;
 const WITH_TAIL = 2;
 const WITH_MD5 = 3;
 
-/** All open uploads of the token's subject, newest first. */
+/** All open uploads of the token's subject, newest first. What this browser has of them is looked at last, since it may begin one meanwhile. */
 export async function listOpenUploads(options: UploaderOptions): Promise<OpenUpload[]> {
   const client = new CoordinatorClient(options);
-  const found: OpenUpload[] = [];
+  const found: Omit<OpenUpload, "keptHere">[] = [];
   let cursor: string | undefined;
   do {
     const page = await client.request({
@@ -43,7 +43,16 @@ export async function listOpenUploads(options: UploaderOptions): Promise<OpenUpl
       found.push({ ...upload, checksum: page.checksum as OpenUpload["checksum"] });
     cursor = typeof page.nextCursor === "string" ? encodeURIComponent(page.nextCursor) : undefined;
   } while (cursor);
-  return found;
+  const kept = await keptIds(client.endpoint);
+  return found.map((upload) => ({ ...upload, keptHere: kept.has(upload.uploadId) }));
+}
+
+/** The uploads of a coordinator that this browser is busy with, or could go on with. */
+async function keptIds(endpoint: string): Promise<Set<string>> {
+  const ids = await new UploadLocks().held();
+  const checkpoints = await new CheckpointStore(() => {}).all();
+  for (const kept of checkpoints) if (kept.endpoint === endpoint) ids.add(kept.uploadId);
+  return ids;
 }
 
 /**

@@ -303,6 +303,8 @@ export interface OpenUpload {
   expiresAt: string;
   /** By which checksums storage proves content. */
   checksum: "crc64nvme" | "md5" | "none";
+  /** Whether this browser has it, where uploads are remembered (`persist`): in `tasks`, `elsewhere` or `interrupted()`. */
+  keptHere: boolean;
 }
 
 /**
