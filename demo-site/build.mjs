@@ -16,7 +16,7 @@ const DIST = join(SITE, "dist");
 const PACKAGE = join(SITE, "..", "uploader-wasm", "npm");
 
 async function buildSite() {
-  const entry = await uploaderEntry();
+  const entries = await uploaderEntries();
   await rm(DIST, { recursive: true, force: true });
   await mkdir(DIST);
   await Promise.all([
@@ -26,7 +26,7 @@ async function buildSite() {
     ),
     cp(join(PACKAGE, "dist"), join(DIST, "uploader"), { recursive: true }),
     writeFile(join(DIST, "_headers"), HEADERS),
-    bundle(entry),
+    bundle(entries),
   ]);
 }
 
@@ -46,7 +46,7 @@ function inEnglish(html) {
  * The package stays as it was published, in a folder of its own, and is imported from there: a content security policy
  * without inline scripts leaves no room for an import map.
  */
-async function bundle(entry) {
+async function bundle(entries) {
   await build({
     entryPoints: { app: join(SITE, "src", "main.ts"), style: join(SITE, "style", "main.css") },
     outdir: DIST,
@@ -60,22 +60,30 @@ async function bundle(entry) {
       {
         name: "published-uploader",
         setup(bundler) {
-          bundler.onResolve({ filter: /^@syncsphere\/uploader$/ }, () => ({ path: entry, external: true }));
+          bundler.onResolve({ filter: /^@syncsphere\/uploader/ }, ({ path }) => ({
+            path: entries.get(path),
+            external: true,
+          }));
         },
       },
     ],
   });
 }
 
-/** Where the site finds the script that the package's `exports` name for browsers. */
-async function uploaderEntry() {
+/** Where the site finds the scripts that the package's `exports` name for browsers, by what a program imports. */
+async function uploaderEntries() {
   const manifest = JSON.parse(await readFile(join(PACKAGE, "package.json"), "utf8"));
-  const main = manifest.exports["."];
-  const file = typeof main === "string" ? main : (main.default ?? main.import);
-  if (!existsSync(join(PACKAGE, file))) {
-    throw new Error(`${file} of the npm package is missing: run \`cargo xtask build\``);
+  const entries = new Map();
+  for (const name of [".", "./streams"]) {
+    const entry = manifest.exports[name];
+    const file = typeof entry === "string" ? entry : (entry.default ?? entry.import);
+    if (!existsSync(join(PACKAGE, file))) {
+      throw new Error(`${file} of the npm package is missing: run \`cargo xtask build\``);
+    }
+    const imported = posix.join("@syncsphere/uploader", name);
+    entries.set(imported, `./${posix.join("uploader", posix.relative("dist", file))}`);
   }
-  return `./${posix.join("uploader", posix.relative("dist", file))}`;
+  return entries;
 }
 
 // Source of the format: Cloudflare Workers static assets, custom headers. Storage may be anywhere, so scripts may

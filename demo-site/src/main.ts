@@ -10,6 +10,7 @@ import { followChanges } from "./files/workspace-feed.ts";
 import { listenForFiles } from "./selection/file-inputs.ts";
 import { setUpLanguageSelect } from "./language/language-select.ts";
 import { byId } from "./dom.ts";
+import { Recordings } from "./recordings/recordings.ts";
 import { askForGuest, offerDeviceLink } from "./uploads/device-link.ts";
 import { showOtherTabs } from "./uploads/other-tabs-list.ts";
 import { InterruptedList } from "./uploads/interrupted-list.ts";
@@ -34,19 +35,21 @@ const uploader = new Uploader({ endpoint: location.origin, token: () => tokens.r
 window.uploader = uploader;
 
 setUpLanguageSelect(byId("language") as HTMLSelectElement, () => {
-  for (const one of [uploads, activity, interrupted, otherDevices, files]) one.relabel();
+  for (const one of [uploads, activity, interrupted, recordings, otherDevices, files]) one.relabel();
 });
 
 const announcer = new Announcer(byId("announcer"));
 const uploads = new UploadList(uploader, announcer);
 const activity = new ActivityPanel(uploader, uploads.rows);
 const interrupted = new InterruptedList(uploader, uploads);
+const recordings = new Recordings(uploader, announcer);
 const otherDevices = new OpenList(uploader, api, uploads);
 const files = new FileList(api, announcer);
 
 listenForFiles(uploads);
 onSearchInput((start) => void files.search(start));
 void interrupted.refresh();
+void recordings.refresh();
 void otherDevices.refresh();
 // Somebody comes back from another device.
 addEventListener("focus", () => void otherDevices.refresh());
@@ -57,7 +60,7 @@ follow();
 
 // Leaving now would stop the uploads; the browser asks in words of its own.
 addEventListener("beforeunload", (event) => {
-  if (uploads.active) event.preventDefault();
+  if (uploads.active || recordings.active) event.preventDefault();
 });
 
 function follow(): void {

@@ -13,6 +13,8 @@ export const ar: Messages = {
     dropHere: "أفلِت الملفات أو المجلدات هنا",
     chooseFiles: "اختيار ملفات",
     chooseFolder: "اختيار مجلد",
+    recordCamera: "تسجيل الكاميرا",
+    recordScreen: "تسجيل الشاشة",
     dropHint: "أو ألصِقها. تذهب الملفات مهما كان حجمها مباشرة إلى التخزين، في أجزاء يُفحص كل منها عند وصوله.",
 
     activity: "النشاط",
@@ -39,6 +41,8 @@ export const ar: Messages = {
     interrupted: "لم تكتمل سابقًا",
     otherDevices: "بدأت على جهاز آخر",
     elsewhere: "في علامات تبويب أخرى",
+    keptStreams: "سُجّلت سابقًا ولم تُرفع بعد",
+    recordings: "التسجيلات",
     invitation: "هل تتابع كما على جهازك الآخر؟",
     invitationHint:
       "الرابط الذي فتحته يجعل هذا المتصفح الضيف نفسه على الجهاز الذي جاء منه الرابط: يعرض كل منهما ما لم يكتمل على الآخر. لا تتابع إلا إن كان ذلك الجهاز لك.",
@@ -71,6 +75,8 @@ export const ar: Messages = {
     chooseFile: "اختيار الملف",
     upload: "رفع",
     discard: "تجاهل",
+    stop: "إيقاف",
+    remove: "إزالة",
   },
 
   olderFiles: "عرض ملفات أقدم",
@@ -92,6 +98,10 @@ export const ar: Messages = {
   },
   feedEnded: "لم تعد القائمة مباشرة. أعد تحميل الصفحة.",
   chooseSameFile: "اختر الملف نفسه من جديد للمتابعة",
+  keptBytes: "حُفظ {amount}",
+  sentBytes: "أُرسل {amount}",
+  recordingNow: "قيد التسجيل",
+  notRecorded: "لا يُسجَّل شيء: لم يُعطِ المتصفح صورة.",
   working: "لحظة…",
   openUntil: "محفوظ حتى {time}",
   linkCopied: "نُسخ الرابط.",

@@ -13,6 +13,8 @@ export const de: Messages = {
     dropHere: "Dateien oder Ordner hierher ziehen",
     chooseFiles: "Dateien wählen",
     chooseFolder: "Ordner wählen",
+    recordCamera: "Kamera aufnehmen",
+    recordScreen: "Bildschirm aufnehmen",
     dropHint:
       "Oder einfügen. Dateien jeder Größe gehen direkt in den Speicher, in Teilen, die bei der Ankunft einzeln geprüft werden.",
 
@@ -41,6 +43,8 @@ export const de: Messages = {
     interrupted: "Früher unterbrochen",
     otherDevices: "Auf einem anderen Gerät begonnen",
     elsewhere: "In anderen Tabs",
+    keptStreams: "Früher aufgenommen, noch nicht hochgeladen",
+    recordings: "Aufnahmen",
     invitation: "Weiter wie auf Ihrem anderen Gerät?",
     invitationHint:
       "Der Link, den Sie geöffnet haben, macht diesen Browser zum selben Gast wie das Gerät, von dem er kommt: Jeder zeigt, was auf dem anderen unfertig ist. Gehen Sie nur weiter, wenn dieses Gerät Ihres ist.",
@@ -73,6 +77,8 @@ export const de: Messages = {
     chooseFile: "Datei wählen",
     upload: "Hochladen",
     discard: "Verwerfen",
+    stop: "Beenden",
+    remove: "Entfernen",
   },
 
   olderFiles: "Ältere Dateien zeigen",
@@ -83,6 +89,10 @@ export const de: Messages = {
   manyFilesFound: { other: "Mehr als {count} Dateien gefunden." },
   feedEnded: "Die Liste ist nicht mehr live. Laden Sie die Seite neu.",
   chooseSameFile: "Zum Fortsetzen dieselbe Datei noch einmal wählen",
+  keptBytes: "{amount} aufbewahrt",
+  sentBytes: "{amount} gesendet",
+  recordingNow: "Nimmt auf",
+  notRecorded: "Es wird nichts aufgenommen: Der Browser gab kein Bild.",
   working: "Einen Moment …",
   openUntil: "aufbewahrt bis {time}",
   linkCopied: "Der Link ist kopiert.",

@@ -15,6 +15,8 @@ export const en = {
     dropHere: "Drop files or folders here",
     chooseFiles: "Choose files",
     chooseFolder: "Choose a folder",
+    recordCamera: "Record the camera",
+    recordScreen: "Record the screen",
     dropHint:
       "Or paste them. Files of any size go straight to storage, in parts that are each checked on arrival.",
 
@@ -42,6 +44,8 @@ export const en = {
     interrupted: "Left unfinished earlier",
     otherDevices: "Begun on another device",
     elsewhere: "In other tabs",
+    keptStreams: "Recorded earlier, not uploaded yet",
+    recordings: "Recordings",
     invitation: "Go on as on your other device?",
     invitationHint:
       "The link that you opened makes this browser the same guest as the device that it is from: each lists what the other has not finished. Only go on if that device is yours.",
@@ -74,6 +78,8 @@ export const en = {
     chooseFile: "Choose the file",
     upload: "Upload",
     discard: "Discard",
+    stop: "Stop",
+    remove: "Remove",
   },
 
   olderFiles: "Show older files",
@@ -84,6 +90,10 @@ export const en = {
   manyFilesFound: { other: "More than {count} files found." },
   feedEnded: "The list is not live any more. Reload the page.",
   chooseSameFile: "Choose the same file again to go on",
+  keptBytes: "{amount} kept",
+  sentBytes: "{amount} sent",
+  recordingNow: "Recording",
+  notRecorded: "Nothing is recorded: the browser gave no picture.",
   working: "One moment…",
   openUntil: "kept until {time}",
   linkCopied: "The link is copied.",

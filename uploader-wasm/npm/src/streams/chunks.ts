@@ -31,22 +31,37 @@ export async function* chunksOf(source: StreamSource, signal: AbortSignal): Asyn
 /** What a recorder records; it is started unless it runs already, and stopped where nobody listens any more. */
 function recorded(recorder: MediaRecorder): ReadableStream<Blob> {
   let timer: ReturnType<typeof setInterval>;
+  // It tells of what it has when it is stopped, and nothing can be added to a stream that was cancelled.
+  const listening = new AbortController();
+  const { signal } = listening;
+  const end = () => {
+    clearInterval(timer);
+    listening.abort();
+  };
   return new ReadableStream<Blob>({
     start(controller) {
-      recorder.addEventListener("dataavailable", ({ data }) => controller.enqueue(data));
-      recorder.addEventListener("stop", () => {
-        clearInterval(timer);
-        controller.close();
-      });
-      recorder.addEventListener("error", (event) => {
-        clearInterval(timer);
-        controller.error(event);
-      });
+      recorder.addEventListener("dataavailable", ({ data }) => controller.enqueue(data), { signal });
+      recorder.addEventListener(
+        "stop",
+        () => {
+          end();
+          controller.close();
+        },
+        { signal },
+      );
+      recorder.addEventListener(
+        "error",
+        (event) => {
+          end();
+          controller.error(event);
+        },
+        { signal },
+      );
       if (recorder.state === "inactive") recorder.start();
       timer = setInterval(() => recorder.state === "recording" && recorder.requestData(), RECORDING_INTERVAL);
     },
     cancel() {
-      clearInterval(timer);
+      end();
       if (recorder.state !== "inactive") recorder.stop();
     },
   });
