@@ -24,14 +24,20 @@ declare global {
   }
 }
 
-const workspace = new URLSearchParams(location.search).get("workspace") || "demo";
+const address = new URLSearchParams(location.search);
+const workspace = address.get("workspace") || "demo";
 byId("workspace").textContent = workspace;
 
 const invited = takeSecretFromAddress();
 const secret = keptSecret();
 const tokens = new GuestTokens(workspace, secret);
 const api = new CoordinatorApi(tokens);
-const uploader = new Uploader({ endpoint: location.origin, token: () => tokens.renew() });
+const uploader = new Uploader({
+  endpoint: location.origin,
+  token: () => tokens.renew(),
+  // Pages share the uploads of one person, and without a secret each token is another's.
+  shared: secret !== undefined && address.get("shared") !== "off",
+});
 window.uploader = uploader;
 
 setUpLanguageSelect(byId("language") as HTMLSelectElement, () => {
@@ -40,6 +46,7 @@ setUpLanguageSelect(byId("language") as HTMLSelectElement, () => {
 
 const announcer = new Announcer(byId("announcer"));
 const uploads = new UploadList(uploader, announcer);
+uploader.addEventListener("task", ({ detail: task }) => uploads.follow(task.name, task.progress.total, task));
 const activity = new ActivityPanel(uploader, uploads.rows);
 const interrupted = new InterruptedList(uploader, uploads);
 const recordings = new Recordings(uploader, announcer);
@@ -58,7 +65,7 @@ if (secret && invited && invited !== secret) askForGuest(invited);
 showOtherTabs(uploader, () => void interrupted.refresh());
 follow();
 
-// Leaving now would stop the uploads; the browser asks in words of its own.
+// Leaving now may stop the uploads, since not every browser has them go on; it asks in words of its own.
 addEventListener("beforeunload", (event) => {
   if (uploads.active || recordings.active) event.preventDefault();
 });

@@ -102,10 +102,10 @@ export class Stack {
 
   /**
    * The demo page in a browser profile of its own, which goes when the test ends; by then the page must not have
-   * thrown. `page.seen()` tells what its rows showed over time, unless they are not
+   * thrown. Its uploads end with it unless they are `shared`. `page.seen()` tells what its rows showed over time, unless they are not
    * `watched`, which costs more with each row.
    */
-  async openPage(t, { workspace = this.workspace(), watched = true, ...options } = {}) {
+  async openPage(t, { workspace = this.workspace(), watched = true, shared = false, ...options } = {}) {
     const context = await this.browser.newContext(options);
     if (watched) await context.addInitScript(recordRows);
     const page = await context.newPage();
@@ -122,7 +122,7 @@ export class Stack {
       await context.close();
       assert.deepEqual(problems, [], "errors on the page");
     });
-    await page.goto(`${this.url}/?workspace=${workspace}`);
+    await page.goto(`${this.url}/?workspace=${workspace}${shared ? "" : "&shared=off"}`);
     await page.locator('#files[aria-busy="false"]').waitFor();
     return Object.assign(page, { workspace, seen: () => page.evaluate(() => globalThis.seenRows) });
   }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { until, useStack } from "./harness.mjs";
+import { loads, pick, reaches, until, uploadRow, useStack } from "./harness.mjs";
 import { equip, openPackage } from "./package-page.mjs";
 
 const MIB = 1024 * 1024;
@@ -68,6 +68,57 @@ test("the page shows what another tab is busy with, and offers it once that tab 
   assert.ok(!left.includes("first.bin"), left);
   await other.close();
 });
+
+test("a person who leaves the page and comes back finds uploads that went on, and steers them", async (t) => {
+  const page = await stack.openPage(t, { shared: true });
+  t.after(() => stack.proxy.behave());
+  const letGo = holdAfter(2);
+  const files = [await stack.file("goes on.bin", 40 * MIB), await stack.file("given up.bin", 40 * MIB)];
+  await pick(page, ...files);
+  for (const { name } of files) await loads(page, name, 1);
+  const address = page.url();
+  await page.goto(`${stack.url}/icon.svg`);
+  await page.goto(address);
+
+  const row = uploadRow(page, "goes on.bin");
+  await reaches(page, "goes on.bin", "uploading");
+  await row.getByTestId("pause").click();
+  await reaches(page, "goes on.bin", "paused");
+  await uploadRow(page, "given up.bin").getByTestId("abort").click();
+  await reaches(page, "given up.bin", "aborted");
+  assert.equal(await page.getByTestId("interrupted").count(), 0, "nothing was interrupted");
+  letGo();
+  await row.getByTestId("resume").click();
+  await reaches(page, "goes on.bin", "available");
+});
+
+test("each of two tabs steers the uploads of both, once for each file", async (t) => {
+  const page = await stack.openPage(t, { shared: true });
+  t.after(() => stack.proxy.behave());
+  const letGo = holdAfter(2);
+  await pick(page, await stack.file("of both.bin", 40 * MIB));
+  await loads(page, "of both.bin", 1);
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  await uploadRow(other, "of both.bin").getByTestId("pause").click();
+  await reaches(page, "of both.bin", "paused");
+  for (const tab of [page, other]) assert.equal(await uploadRow(tab, "of both.bin").count(), 1);
+  assert.equal(await other.getByTestId("elsewhere").count(), 0, "it is not another tab's besides");
+  assert.equal(await other.locator("li[data-testid=other-devices]").count(), 0, "nor another device's");
+
+  await page.close();
+  letGo();
+  await uploadRow(other, "of both.bin").getByTestId("resume").click();
+  await reaches(other, "of both.bin", "available");
+});
+
+/** Holds all parts but the first ones of each file until the returned function is called. */
+function holdAfter(parts) {
+  let letGo;
+  const until = new Promise((resolve) => (letGo = resolve));
+  stack.proxy.interfere(({ partNumber }) => (partNumber > parts ? { kind: "hold", until } : undefined));
+  return letGo;
+}
 
 test("another tab sees an upload move, and goes on with it once its own tab is gone", async (t) => {
   const page = await openPackage(stack, t);
