@@ -56,10 +56,9 @@ const files = new FileList(api, announcer);
 listenForFiles(uploads);
 onSearchInput((start) => void files.search(start));
 void interrupted.refresh();
-void recordings.refresh();
-void otherDevices.refresh();
-// Somebody comes back from another device.
-addEventListener("focus", () => void otherDevices.refresh());
+lookForUnfinished();
+// Somebody comes back, from another tab or another device.
+addEventListener("focus", lookForUnfinished);
 if (secret) offerDeviceLink(secret, announcer);
 if (secret && invited && invited !== secret) askForGuest(invited);
 showOtherTabs(uploader, () => void interrupted.refresh());
@@ -69,6 +68,11 @@ follow();
 addEventListener("beforeunload", (event) => {
   if (uploads.active || recordings.active) event.preventDefault();
 });
+
+function lookForUnfinished(): void {
+  void recordings.refresh();
+  void otherDevices.refresh();
+}
 
 function follow(): void {
   const onFile = otherDevices.apply.bind(otherDevices);

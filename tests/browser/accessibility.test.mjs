@@ -7,12 +7,23 @@ import { createRequire } from "node:module";
 import { before, test } from "node:test";
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { ARTIFACTS, folderOf, loads, pick, reaches, sparseFile, uploadRow, useStack } from "./harness.mjs";
+import { launchChromium } from "../../stack/chromium.mjs";
+import {
+  ARTIFACTS,
+  folderOf,
+  loads,
+  pick,
+  reaches,
+  sparseFile,
+  until,
+  uploadRow,
+  useStack,
+} from "./harness.mjs";
 
 const SHOWN = fileURLToPath(new URL("../../docs/screenshots/", import.meta.url));
 const MIB = 1024 * 1024;
 
-const stack = useStack();
+const stack = useStack({ launch: () => launchChromium({ args: ["--use-fake-device-for-media-stream"] }) });
 let axe;
 
 before(async () => {
@@ -20,7 +31,7 @@ before(async () => {
   axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 });
 
-const PHONE = { width: 360, height: 740 };
+const PHONE = { width: 320, height: 740 };
 const TALL_PHONE = { width: 390, height: 1080 };
 const DESKTOP = { width: 1280, height: 1080 };
 
@@ -33,9 +44,19 @@ const PICTURES = [
 ];
 
 test("in every language, light or dark, on a phone or wide, all is readable, in reach and accessible", async (t) => {
-  const page = await stack.openPage(t, { locale: "en-US", deviceScaleFactor: 2, viewport: DESKTOP });
+  const permissions = ["camera", "microphone"];
+  const page = await stack.openPage(t, {
+    locale: "en-US",
+    deviceScaleFactor: 2,
+    viewport: DESKTOP,
+    permissions,
+  });
   await lookAtAll(t, page, "empty");
+  await t.test("asked to go on as another guest", () => lookAtInvitation(page));
   await set(page, { size: DESKTOP });
+  await page.evaluate(begin, ["Wedding, second day.mov", 3 * 1024 * MIB]);
+  await page.reload();
+  await page.locator("li[data-testid=other-devices]").waitFor();
   await showEveryState(page);
   for (const picture of PICTURES) await take(page, picture);
   await t.test("the documentation shows these pictures", async () => {
@@ -45,7 +66,8 @@ test("in every language, light or dark, on a phone or wide, all is readable, in 
     }
   });
   stack.proxy.shape({ total: 4 * MIB });
-  await page.locator(".explain summary").click();
+  await showRecordings(page);
+  for (const summary of await page.locator(".explain summary").all()) await summary.click();
   await lookAtAll(t, page, "busy");
 
   await t.test("forced colours", async () => {
@@ -60,20 +82,61 @@ async function lookAtAll(t, page, what) {
     for (const colorScheme of ["light", "dark"]) {
       for (const size of [PHONE, DESKTOP]) {
         const name = [what, language, colorScheme, size.width].join("-");
-        await t.test(name, async () => {
-          await set(page, { size, colorScheme, language });
-          await page.screenshot({ path: join(ARTIFACTS, `${name}.png`), scale: "css", fullPage: true });
-          assert.deepEqual(await violations(page), []);
-          assert.deepEqual(await small(page), [], "targets of less than 24 pixels");
-          const [content, window] = await page.evaluate(() => {
-            const { scrollWidth, clientWidth } = document.documentElement;
-            return [scrollWidth, clientWidth];
-          });
-          assert.ok(content <= window, `${content} px wide in a window of ${window} px`);
-        });
+        await t.test(name, () => look(page, name, { size, colorScheme, language }));
       }
     }
   }
+}
+
+async function look(page, name, how) {
+  await set(page, how);
+  await page.screenshot({ path: join(ARTIFACTS, `${name}.png`), scale: "css", fullPage: true });
+  assert.deepEqual(await violations(page), []);
+  assert.deepEqual(await small(page), [], "targets of less than 24 pixels");
+  const [content, window] = await page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    return [scrollWidth, clientWidth];
+  });
+  assert.ok(content <= window, `${content} px wide in a window of ${window} px`);
+}
+
+async function lookAtInvitation(page) {
+  const address = page.url();
+  await page.goto("about:blank");
+  await page.goto(`${address}#guest=${"a".repeat(32)}`);
+  await page.locator("#invitation").waitFor();
+  await look(page, "invitation-phone", { size: PHONE });
+  await look(page, "invitation-dark", { size: DESKTOP, colorScheme: "dark", language: "ar" });
+  await page.locator("#refuse-guest").click();
+}
+
+/** Shows a recording that is under way, and one that another page, which is gone, has not uploaded. */
+async function showRecordings(page) {
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  await record(other);
+  await other.close();
+  await page.evaluate(() => dispatchEvent(new Event("focus")));
+  await page.locator("li[data-testid=kept-streams]").waitFor();
+  await record(page);
+}
+
+/** Begins an upload as another device does, whose browser knows of it alone. Runs in the page. */
+async function begin([name, size]) {
+  const secret = localStorage.getItem("guest");
+  const workspace = new URLSearchParams(location.search).get("workspace");
+  const form = new URLSearchParams({ grant_type: "urn:syncsphere:guest", workspace, guest_secret: secret });
+  const { access_token } = await (await fetch("/v1/auth/token", { method: "POST", body: form })).json();
+  const headers = { authorization: `Bearer ${access_token}`, "content-type": "application/json" };
+  const body = JSON.stringify({ files: [{ clientRef: "1", name, size }] });
+  await fetch("/v1/uploads", { method: "POST", headers, body });
+}
+
+/** Records the camera until something is kept. */
+async function record(page) {
+  await page.locator("#record-camera").click();
+  const kept = page.getByTestId("recording").locator("[data-part=kept]");
+  await until(async () => /[1-9]/.test(await kept.textContent()), "bytes are kept");
 }
 
 async function set(page, { size, colorScheme = "light", language = "en", forcedColors = "none" }) {

@@ -18,7 +18,6 @@ export class Recordings {
   readonly #kept = new OfferList("kept-streams", "upload");
   readonly #rows = new Set<RecordingRow>();
   readonly #notice = byId("record-notice");
-  #lastId = 0;
 
   constructor(uploader: Uploader, announcer: Announcer) {
     this.#uploader = uploader;
@@ -41,7 +40,7 @@ export class Recordings {
     const { interruptedStreams } = await streams();
     // Where the browser refuses its file system, nothing is kept.
     const found = await interruptedStreams().catch(() => []);
-    this.#kept.show(found.map((stream) => this.#offer(stream)));
+    this.#kept.show(found.map((stream, index) => this.#offer(stream, index)));
   }
 
   /** Says everything again, in the page's language. */
@@ -68,13 +67,13 @@ export class Recordings {
     }
   }
 
-  #offer(stream: InterruptedStream): Offer {
+  #offer(stream: InterruptedStream, index: number): Offer {
     const { name, size } = stream;
     // What storage has of it is given up with it.
     const discard: (uploader: Uploader) => Promise<void> = stream.discard;
     return {
-      // Names may be the same, so rows are made anew each time.
-      id: String(++this.#lastId),
+      // Two may have one name.
+      id: `${index}/${size}/${name}`,
       name,
       needsFile: false,
       amount: () => bytes(size),
