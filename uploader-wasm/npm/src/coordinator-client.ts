@@ -86,6 +86,9 @@ export class CoordinatorClient {
 /** How long the coordinator wants to be left alone after an error of its own, in ms. */
 export const retryDelays = new WeakMap<UploadError, number>();
 
+/** Parts that the coordinator names in an error, as it has them. */
+export const namedParts = new WeakMap<UploadError, number[]>();
+
 /** The error for a problem document inside a reply. */
 export function errorFromProblem(json: unknown): UploadError {
   const found = typeof json === "object" && json !== null ? (json as JsonObject) : undefined;
@@ -153,6 +156,7 @@ function errorFromReply({ status, json }: CoordinatorReply): UploadError {
       : { code, message: text(json?.detail) ?? code, retryable, requestId: text(json?.requestId), status };
   const error = new UploadError(failure);
   if (typeof json?.retryAfter === "number") retryDelays.set(error, json.retryAfter * 1000);
+  if (Array.isArray(json?.parts)) namedParts.set(error, json.parts.map(Number));
   return error;
 }
 

@@ -1,4 +1,5 @@
 /** Whether a part that storage holds is the file's: a worker reads it and compares checksums. */
+import { base64 } from "./base64.js";
 import { compile } from "./compile.js";
 import { UNREADABLE } from "./failures.js";
 import { UploadError } from "./errors.js";
@@ -86,10 +87,6 @@ export async function provenChecksum(
 
 function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function base64(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes));
 }
 
 /** Big-endian, as S3 writes it. */

@@ -1,155 +1,69 @@
-/** `@syncsphere/uploader/streams`: uploads what has no size yet, such as a recording, by way of the browser's private file system. */
+/**
+ * `@syncsphere/uploader/streams`: uploads what has no size yet, such as a recording, while it goes on, and keeps it in the
+ * browser's private file system until it is stored.
+ */
+import { abortUpload } from "./signed-parts.js";
+import { CoordinatorClient } from "./coordinator-client.js";
 import { NOT_INTERRUPTED } from "./failures.js";
 import { UploadError, type Uploader } from "./index.js";
-import { SpoolFolder, type SpoolFile } from "./streams/spool-folder.js";
-import { chunksOf } from "./streams/chunks.js";
+import type { SpoolFile } from "./streams/spool-file.js";
+import { SpoolFolder } from "./streams/spool-folder.js";
 import type { StreamSource } from "./streams/stream-source.js";
-import { TypedEventTarget } from "./typed-event-target.js";
-import type { FileRecord, UploadOptions, UploadTask } from "./index.js";
+import { StreamUpload, type StreamOptions } from "./streams/stream-upload.js";
 
 export type { StreamSource } from "./streams/stream-source.js";
+export { StreamUpload, type StreamOptions, type StreamUploadEventMap } from "./streams/stream-upload.js";
 
-/** Options of one stream's upload. */
-export interface StreamOptions extends Omit<UploadOptions, "name"> {
-  /** Name of the file. */
-  name: string;
-  /**
-   * Where the script `spool.js` is, if not beside this package's others. It has to be of the page's own origin.
-   */
-  spoolUrl?: string | URL;
-}
-
-/** The events of a `StreamUpload`. */
-export interface StreamUploadEventMap {
-  /** Bytes have been written to the private file system. */
-  spooled: CustomEvent<{ bytes: number }>;
-  /** The stream has ended, and its upload begins. */
-  uploadstart: CustomEvent<UploadTask>;
-}
-
-/** A stream that is being kept, and uploaded once it has ended. */
-export class StreamUpload extends TypedEventTarget<StreamUploadEventMap> {
-  /** The record of the file once it is available; rejects with an `UploadError`. */
-  readonly done: Promise<FileRecord>;
-  #bytes = 0;
-  #task: UploadTask | undefined;
-  #end = new AbortController();
-
-  /** @internal */
-  constructor(uploader: Uploader, source: StreamSource, options: StreamOptions) {
-    super();
-    const { signal } = options;
-    if (signal?.aborted) this.#end.abort(signal.reason);
-    signal?.addEventListener("abort", () => this.#end.abort(signal.reason));
-    this.done = this.#run(uploader, source, options);
-    // Whoever does not ask for it is told by nobody else.
-    this.done.catch(() => {});
-  }
-
-  /** Bytes of the stream that have been kept so far. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  /** The upload, once the stream has ended. */
-  get task(): UploadTask | undefined {
-    return this.#task;
-  }
-
-  /** Ends the stream, or its upload, and removes what was kept of it. Fulfilled at the end, whichever it is. */
-  async abort(reason?: unknown): Promise<void> {
-    this.#end.abort(reason);
-    await this.#task?.abort(reason);
-    await this.done.catch(() => {});
-  }
-
-  async #run(uploader: Uploader, source: StreamSource, options: StreamOptions): Promise<FileRecord> {
-    const { signal } = this.#end;
-    const folder = await SpoolFolder.open(options.spoolUrl);
-    const file = await folder.create(options.name);
-    try {
-      await this.#keep(source, file, signal);
-    } catch (error) {
-      if (signal.aborted) await file.remove();
-      // What has been kept can still be uploaded: it is among the interrupted ones.
-      else file.release();
-      throw signal.aborted ? abortedError(signal) : error;
-    }
-    return this.#upload(uploader, file, options);
-  }
-
-  async #keep(source: StreamSource, file: SpoolFile, signal: AbortSignal): Promise<void> {
-    try {
-      for await (const chunk of chunksOf(source, signal)) {
-        this.#bytes = await file.write(chunk);
-        this.dispatchEvent(new CustomEvent("spooled", { detail: { bytes: this.#bytes } }));
-      }
-    } finally {
-      await file.close();
-    }
-    signal.throwIfAborted();
-  }
-
-  async #upload(uploader: Uploader, file: SpoolFile, options: StreamOptions): Promise<FileRecord> {
-    const { spoolUrl: _, ...upload } = options;
-    const task = uploader.upload(file.handle, { ...upload, signal: this.#end.signal });
-    this.#task = task;
-    this.dispatchEvent(new CustomEvent("uploadstart", { detail: task }));
-    try {
-      const record = await task.done;
-      await file.remove();
-      return record;
-    } catch (error) {
-      if ((error as UploadError).code === "aborted") await file.remove();
-      else file.release();
-      throw error;
-    }
-  }
-}
-
-/** A stream that an earlier page kept and did not upload. */
+/** A stream that an earlier page kept and did not upload to its end. */
 export interface InterruptedStream {
   name: string;
   /** Bytes that were kept. */
   size: number;
-  /** Uploads what was kept. Rejects with `not_interrupted` where another page does that. */
-  upload(uploader: Uploader, options?: UploadOptions): Promise<UploadTask>;
-  /** Removes it. */
-  discard(): Promise<void>;
+  /**
+   * Uploads what was kept. An upload that was begun is gone on with, as it was described then; storage is sent what it
+   * lacks. Rejects with `not_interrupted` where another page does that.
+   */
+  upload(uploader: Uploader, options?: Partial<StreamOptions>): Promise<StreamUpload>;
+  /** Removes it, and gives up its upload, if it is one of this uploader's coordinator: else that expires. */
+  discard(uploader?: Uploader): Promise<void>;
 }
 
 /**
- * Keeps a stream in the browser's private file system as it comes, at least once a second, and uploads it when it has ended.
- * A page that crashes meanwhile loses what came since: `interruptedStreams` has the rest.
+ * Keeps a stream in the browser's private file system as it comes, at least once a second, and sends each part of it once it
+ * is full: `UploaderOptions.partSize`, or 5 MiB, of which there may be 10,000. At its end little is left to be sent. Where
+ * it is shorter than a part, or has too many, it goes as a whole file when it has ended.
+ * A page that crashes meanwhile loses what came since it was last written: `interruptedStreams` has the rest.
  *
- * `done` rejects with `unsupported` where the browser has no such file system, and with `file_unreadable` where there is no
- * room in it or the stream fails.
+ * The uploader's `retry` says how long storage and coordinator may be out of reach; `maxRate` and `concurrency` count for
+ * nothing here, and `Uploader.close` does not end it. `done` rejects with `unsupported` where the browser has no such file
+ * system, and with `file_unreadable` where there is no room in it or the stream fails. Where it rejects, but by `abort()`, what was kept
+ * is in `interruptedStreams`.
  */
 export function uploadStream(uploader: Uploader, source: StreamSource, options: StreamOptions): StreamUpload {
-  return new StreamUpload(uploader, source, options);
+  const spool = async () => (await SpoolFolder.open()).create(options.name);
+  return new StreamUpload(uploader, options, spool, source);
 }
 
-/** What earlier pages kept of streams and no page is busy with. What an upload has begun of is in `Uploader.interrupted`. */
+/** What earlier pages kept of streams and no page is busy with. What has begun to go as a whole file is in `Uploader.interrupted`. */
 export async function interruptedStreams(): Promise<InterruptedStream[]> {
   const folder = await SpoolFolder.open();
   const files = await folder.abandoned();
-  return files.map((file) => ({
-    name: file.name,
-    size: file.size,
-    async upload(uploader, options = {}) {
-      if (!(await file.acquire())) throw new UploadError(NOT_INTERRUPTED);
-      const task = uploader.upload(file.handle, { name: file.name, ...options });
-      task.done.then(
-        () => file.remove(),
-        () => file.release(),
-      );
-      return task;
-    },
-    discard: () => file.remove(),
-  }));
+  return Promise.all(files.map(interruptedStream));
 }
 
-function abortedError({ reason }: AbortSignal): UploadError {
-  const failure = { code: "aborted", message: "the upload was aborted", retryable: false } as const;
-  return new UploadError(failure, { cause: reason });
+async function interruptedStream(file: SpoolFile): Promise<InterruptedStream> {
+  const { upload: begun, ...description } = (await file.note()) ?? { name: file.name };
+  return {
+    name: description.name,
+    size: file.size,
+    async upload(uploader, options) {
+      if (!(await file.acquire())) throw new UploadError(NOT_INTERRUPTED);
+      return new StreamUpload(uploader, { ...description, ...options }, async () => file);
+    },
+    async discard(uploader) {
+      if (uploader && uploader.endpoint === begun?.endpoint)
+        await abortUpload(new CoordinatorClient(uploader.options), begun.uploadId).catch(() => {});
+      await file.remove();
+    },
+  };
 }

@@ -39,7 +39,11 @@ import type {
 
 /** Uploads files through one coordinator. One for a page is enough: its files share the network. */
 export class Uploader extends TypedEventTarget<UploaderEventMap> {
-  #options: UploaderOptions;
+  /**
+   * For the entries that ask the coordinator themselves.
+   * @internal
+   */
+  readonly options: UploaderOptions;
   #conductorOptions: ConductorOptions;
   #pool: WorkerPool | undefined;
   #closed = false;
@@ -69,7 +73,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     super();
     if (typeof document === "object" && !Uploader.isSupported()) throw new UploadError(UNSUPPORTED);
     this.#conductorOptions = checkOptions(options);
-    this.#options = { ...options };
+    this.options = { ...options };
     onListenersChange(this, "activity", (listened) => {
       this.#activityObserved = listened;
       this.#pool?.post({ type: listened ? "watch" : "unwatch", task: 0 });
@@ -181,7 +185,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
    * page and of other tabs too. The script for it is loaded now.
    */
   async openUploads(): Promise<OpenUpload[]> {
-    return (await openUploads()).listOpenUploads(this.#options);
+    return (await openUploads()).listOpenUploads(this.options);
   }
 
   /**
@@ -212,7 +216,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
    * Rejects with `not_interrupted`, `file_unreadable` or, of another browser's upload, `file_changed`.
    */
   async continue(upload: string | OpenUpload, file?: Blob): Promise<UploadTask> {
-    if (typeof upload !== "string" && file) await (await openUploads()).adopt(this.#options, upload, file);
+    if (typeof upload !== "string" && file) await (await openUploads()).adopt(this.options, upload, file);
     const uploadId = typeof upload === "string" ? upload : upload.uploadId;
     const found = (await this.#call({ type: "reopen", uploadId })) as ReopenedUpload | undefined;
     if (!found) throw new UploadError(NOT_INTERRUPTED);
@@ -273,7 +277,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
 
   #start(): WorkerPool {
     this.#pool = startWorkerPool(
-      this.#options,
+      this.options,
       this.#conductorOptions,
       (message) => this.#receive(message),
       (message, cause) => this.#unposted(message, cause),
@@ -384,7 +388,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
   async #sendToken(id: number): Promise<void> {
     let answer;
     try {
-      answer = { token: await callTokenSource(this.#options.token) };
+      answer = { token: await callTokenSource(this.options.token) };
     } catch (error) {
       this.#log("warn", "token() failed");
       // Libraries reject with errors of their own where there is no network, so only a plain word is final.
@@ -398,7 +402,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     this.#fetches.set(id, request);
     let reply;
     try {
-      const response = await this.#options.fetch!(url, { ...init, signal: request.signal });
+      const response = await this.options.fetch!(url, { ...init, signal: request.signal });
       reply = { status: Number(response.status), text: String(await response.text()) };
     } catch {
       // As a network that fails.
@@ -431,7 +435,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
   /** A logger of the page's that throws harms nothing. */
   #log(level: "debug" | "warn", message: string): void {
     try {
-      this.#options.logger?.[level](message);
+      this.options.logger?.[level](message);
     } catch {
       // It is the page's to mend.
     }

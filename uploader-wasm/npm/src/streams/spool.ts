@@ -1,51 +1,127 @@
-/** The worker that writes a stream to its file: only workers may write in place, so that a crash leaves what was written. */
-import type { FromSpool, ToSpool } from "./spool-messages.js";
+/**
+ * The worker that writes a stream to its file, and reads what is to be sent: only workers may write in place, so that a crash
+ * leaves what was written, and nobody else can read meanwhile.
+ */
+import { Crc64Nvme } from "./crc64nvme.js";
+import type { Answer, FromSpool, Order, ToSpool } from "./spool-messages.js";
 
 /** Longest time in which what was written is not on disk yet, in ms. Source: own choice; a crash loses no more than five seconds. */
 const FLUSH_INTERVAL = 1000;
 
-let access: FileSystemSyncAccessHandle | undefined;
+/** How often a file is asked for that the worker of an earlier page may still hold, and the pause between, in ms. Source: own choice. */
+const MAX_OPENINGS = 50;
+const OPENING_PAUSE = 100;
+
+/** Bytes that are read at a time where only their checksum is wanted. Source: own choice. */
+const PIECE = 1024 * 1024;
+
+let access: FileSystemSyncAccessHandle;
 let bytes = 0;
+/** Of the first `summed` bytes. */
+const whole = new Crc64Nvme();
+let summed = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
-onmessage = async ({ data }: MessageEvent<ToSpool>) => {
-  const post = (answer: FromSpool) => postMessage(answer);
+onmessage = async ({ data: { id, ...order } }: MessageEvent<ToSpool>) => {
+  const post = (message: FromSpool, moved: Transferable[] = []) => postMessage(message, moved);
   try {
-    await carryOut(data);
-    post({ type: "done", bytes });
+    const found = await carryOut(order);
+    const answer: Answer = { ...found, bytes };
+    post({ id, type: "done", answer }, found?.content && [found.content.buffer]);
   } catch (error) {
     const { name, message } = error as Error;
-    post({ type: "failed", name, message });
+    post({ id, type: "failed", name, message });
   }
 };
 
-async function carryOut(message: ToSpool): Promise<void> {
-  switch (message.type) {
-    case "open": {
-      const root = await navigator.storage.getDirectory();
-      const folder = await root.getDirectoryHandle(message.folder);
-      access = await (await folder.getFileHandle(message.name)).createSyncAccessHandle();
+async function carryOut(order: Order): Promise<Omit<Answer, "bytes"> | void> {
+  switch (order.type) {
+    case "open":
+      access = await opened(order);
+      bytes = access.getSize();
       return;
-    }
     case "write":
-      write(message.bytes);
+      write(order.bytes);
       timer ??= setTimeout(flush, FLUSH_INTERVAL);
       return;
+    case "read": {
+      const content = read(order.at, order.length);
+      const checksum = new Crc64Nvme();
+      checksum.update(content);
+      return { content, crc64nvme: checksum.value };
+    }
+    case "checksum":
+      return { crc64nvme: checksumOfAll() };
+    case "note":
+      return note(order);
     case "close":
       flush();
-      access?.close();
+      access.close();
+  }
+}
+
+async function opened({
+  folder,
+  name,
+}: {
+  folder: string;
+  name: string;
+}): Promise<FileSystemSyncAccessHandle> {
+  const root = await navigator.storage.getDirectory();
+  const file = await (await root.getDirectoryHandle(folder)).getFileHandle(name, { create: true });
+  for (let opening = 1; ; opening++) {
+    try {
+      return await file.createSyncAccessHandle();
+    } catch (error) {
+      const isHeld = (error as Error).name === "NoModificationAllowedError";
+      if (!isHeld || opening === MAX_OPENINGS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, OPENING_PAUSE));
+    }
   }
 }
 
 function write(chunk: Uint8Array): void {
-  const written = access?.write(chunk, { at: bytes }) ?? 0;
+  const written = access.write(chunk, { at: bytes });
+  if (summed === bytes) {
+    whole.update(chunk.subarray(0, written));
+    summed += written;
+  }
   bytes += written;
   // Some browsers write less and say nothing.
   if (written < chunk.length) throw new DOMException("the disk is full", "QuotaExceededError");
 }
 
+function read(at: number, length: number): Uint8Array<ArrayBuffer> {
+  const content = new Uint8Array(length);
+  if (access.read(content, { at }) < length)
+    throw new DOMException("the file is shorter", "NotReadableError");
+  return content;
+}
+
+/** What an earlier page wrote is read for it. */
+function checksumOfAll(): string {
+  while (summed < bytes) {
+    const piece = read(summed, Math.min(PIECE, bytes - summed));
+    whole.update(piece);
+    summed += piece.length;
+  }
+  return whole.value;
+}
+
+async function note(order: { folder: string; name: string; text: string }): Promise<void> {
+  const file = await opened(order);
+  try {
+    const text = new TextEncoder().encode(order.text);
+    file.truncate(0);
+    file.write(text, { at: 0 });
+    file.flush();
+  } finally {
+    file.close();
+  }
+}
+
 function flush(): void {
   clearTimeout(timer);
   timer = undefined;
-  access?.flush();
+  access.flush();
 }

@@ -5,7 +5,7 @@ import { describeFile, type FileOfUppy } from "./file-description.js";
 import { OpenUploads } from "./open-uploads.js";
 import { partSizeFor, singlePartSize } from "./part-size.js";
 import { RetryingClient } from "./retrying-client.js";
-import { sendPart, type PartToSend } from "./send-part.js";
+import { sendPart, type PartToSend } from "../send-part.js";
 
 /** A file as `@uppy/aws-s3` hands it to its callbacks. */
 export interface LocalFile extends FileOfUppy {

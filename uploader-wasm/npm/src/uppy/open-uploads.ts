@@ -7,9 +7,18 @@ import {
   type CoordinatorRequest,
   type CoordinatorClient,
 } from "../coordinator-client.js";
+import { idempotencyKey } from "../idempotency-key.js";
+import {
+  abortUpload,
+  listOfObjects,
+  parseSignedParts,
+  partOf,
+  uploadPath,
+  type ExpiringPart,
+  type SignedPart,
+} from "../signed-parts.js";
 import type { FileRecord } from "../types.js";
 import type { Description } from "./file-description.js";
-import { idempotencyKey } from "./idempotency-key.js";
 
 /**
  * How many parts' URLs are asked for at a time, in advance of need.
@@ -20,15 +29,6 @@ const PARTS_AHEAD = 16;
 
 /** A URL that is to expire within this time is not used any more, in ms. Source: own choice. */
 const MIN_REMAINING_LIFE = 30_000;
-
-/** A request that storage takes a part by. */
-export interface SignedPart {
-  method: "PUT" | "POST";
-  url: string;
-  headers: Record<string, string>;
-  /** Of a form that carries the bytes; no others go with a PUT. */
-  fields?: Record<string, string>;
-}
 
 /** A part that storage holds. */
 export interface StoredPart {
@@ -45,12 +45,6 @@ interface OpenUpload {
   nextUnsigned: number;
   /** Asked for, but not handed out yet. */
   signed: Map<number, Promise<ExpiringPart>>;
-}
-
-interface ExpiringPart {
-  part: SignedPart;
-  /** By the clock of `performance.now`. */
-  deadline: number;
 }
 
 /** Uploads that are open at the coordinator while somebody else sends their parts. */
@@ -160,12 +154,7 @@ export class OpenUploads {
   /** Gives the upload up. One that is gone already, or finalized, is left as it is. */
   async abort(uploadId: string): Promise<void> {
     this.#uploads.delete(uploadId);
-    try {
-      await this.#client.request({ method: "DELETE", path: uploadPath(uploadId) });
-    } catch (error) {
-      if (!(error instanceof UploadError) || (error.code !== "not_found" && error.code !== "upload_gone"))
-        throw error;
-    }
+    await abortUpload(this.#client, uploadId);
   }
 
   /** The upload as we know it, or, where an earlier page opened it, as the coordinator does. */
@@ -217,43 +206,6 @@ export class OpenUploads {
       return await this.#client.request(request(upload.ticket));
     }
   }
-}
-
-/** URLs of an answer, by part number. */
-function parseSignedParts(urls: unknown): Map<number, ExpiringPart> {
-  const now = performance.now();
-  return new Map(
-    listOfObjects(urls).map(({ partNumber, method, url, headers, fields, expiresIn }) => {
-      if (typeof url !== "string" || (method !== "PUT" && method !== "POST")) throw unexpectedReply();
-      const part: SignedPart = { method, url, headers: stringMap(headers) };
-      if (method === "POST") part.fields = stringMap(fields);
-      return [Number(partNumber), { part, deadline: now + Number(expiresIn) * 1000 }];
-    }),
-  );
-}
-
-function partOf(parts: Map<number, ExpiringPart>, partNumber: number): ExpiringPart {
-  const part = parts.get(partNumber);
-  if (!part) throw unexpectedReply();
-  return part;
-}
-
-function listOfObjects(value: unknown): JsonObject[] {
-  if (value === undefined) return [];
-  if (!Array.isArray(value)) throw unexpectedReply();
-  return value.map((entry: unknown) => {
-    if (typeof entry !== "object" || entry === null) throw unexpectedReply();
-    return entry as JsonObject;
-  });
-}
-
-function stringMap(value: unknown): Record<string, string> {
-  if (typeof value !== "object" || value === null) return {};
-  return Object.fromEntries(Object.entries(value).map(([name, text]) => [name, String(text)]));
-}
-
-function uploadPath(uploadId: string): string {
-  return `/v1/uploads/${encodeURIComponent(uploadId)}`;
 }
 
 function partReference(partNumber: number): { partNumber: number } {

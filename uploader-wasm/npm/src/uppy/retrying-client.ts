@@ -1,11 +1,11 @@
 import { UploadError } from "../index.js";
 import {
-  abortedError,
   CoordinatorClient,
   retryDelays,
   type JsonObject,
   type CoordinatorRequest,
 } from "../coordinator-client.js";
+import { pause } from "../pause.js";
 
 /**
  * Attempts for one request, the first included: Uppy itself repeats few of them.
@@ -34,20 +34,4 @@ export class RetryingClient extends CoordinatorClient {
       }
     }
   }
-}
-
-/** Fulfilled after so many ms; rejects where the signal fires before. */
-function pause(ms: number, signal: AbortSignal | null | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      if (signal) reject(abortedError(signal));
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    if (signal?.aborted) stop();
-    else signal?.addEventListener("abort", stop, { once: true });
-  });
 }

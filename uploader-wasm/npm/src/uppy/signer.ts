@@ -3,7 +3,7 @@ import type { UppyClient } from "./client.js";
 import { describeFile, type FileOfUppy } from "./file-description.js";
 import { partSizeFor } from "./part-size.js";
 import { RetryingClient } from "./retrying-client.js";
-import { idempotencyKey } from "./idempotency-key.js";
+import { idempotencyKey } from "../idempotency-key.js";
 
 /** What `@uppy/aws-s3` version 6 wants to have signed. */
 export interface RequestToSign {
