@@ -36,11 +36,12 @@ export async function startProxy({ target, port = 0, keys }) {
  * - `too-large`: 413 without CORS headers before any of the body is read, and the connection is closed, as by nginx whose
  *   `client_max_body_size` is passed.
  * - `reset`: the connection breaks after `afterBytes` of the body.
+ * - `damage`: storage gets another first byte.
  * - `lose-answer`: storage gets the whole request, the client a broken connection.
  * - `hide`: it passes, and the answer comes without these headers, as through a proxy that drops them.
  * - `hold`: nothing moves until the promise is fulfilled, then it passes.
  * @typedef {{kind: "answer", status: number, code?: string, afterBytes?: number, headers?: Record<string, string>, cors?: boolean}
- *   | {kind: "reset", afterBytes?: number} | {kind: "too-large"} | {kind: "lose-answer"} | {kind: "hide", headers: string[]} | {kind: "hold", until: Promise<unknown>}} Fault
+ *   | {kind: "reset", afterBytes?: number} | {kind: "damage"} | {kind: "too-large"} | {kind: "lose-answer"} | {kind: "hide", headers: string[]} | {kind: "hold", until: Promise<unknown>}} Fault
  */
 class FaultProxy {
   /** Bytes of request bodies read from clients so far. */
@@ -179,7 +180,7 @@ class FaultProxy {
         req.socket.resetAndDestroy();
         return;
       default: {
-        const reply = await this.#forward(req, body);
+        const reply = await this.#forward(req, fault?.kind === "damage" ? damaged(body) : body);
         const hidden = fault?.kind === "hide" ? fault.headers : [];
         res.writeHead(reply.statusCode, without(reply.rawHeaders, hidden));
         await pipeline(reply, res);
@@ -301,6 +302,14 @@ const CORS = { "access-control-allow-origin": "*", "access-control-expose-header
 /** Names and values in turn. */
 function without(rawHeaders, names) {
   return rawHeaders.filter((_, i) => !names.includes(rawHeaders[i - (i % 2)].toLowerCase()));
+}
+
+async function* damaged(body) {
+  let isDamaged = false;
+  for await (const slice of body) {
+    yield isDamaged ? slice : Buffer.concat([Buffer.from([slice[0] ^ 1]), slice.subarray(1)]);
+    isDamaged = true;
+  }
 }
 
 async function swallow(body, bytes) {

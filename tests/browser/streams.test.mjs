@@ -1,9 +1,9 @@
-// Streams: what has no size yet is kept in the private file system as it comes, and uploaded when it has ended.
+// Streams: what has no size yet is kept in the private file system as it comes.
 
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { until, useStack } from "./harness.mjs";
-import { equip, openPackage } from "./package-page.mjs";
+import { openStreams, reopenStreams } from "./streams-page.mjs";
 
 const MIB = 1024 * 1024;
 
@@ -11,35 +11,8 @@ const stack = useStack();
 
 beforeEach(() => stack.proxy.behave());
 
-async function openStreams(t) {
-  const page = await openPackage(stack, t);
-  await page.evaluate(provide);
-  return page;
-}
-
-/** What the tests call in the page. */
-async function provide() {
-  globalThis.streams = await import("/uploader/streams.js");
-  globalThis.pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-  globalThis.noise = (size) => {
-    const bytes = new Uint8Array(size);
-    for (let at = 0; at < size; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536));
-    return bytes;
-  };
-  globalThis.hashOf = async (bytes) => {
-    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-    return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  };
-  globalThis.kept = async () => {
-    const root = await navigator.storage.getDirectory();
-    const names = [];
-    for await (const name of (await root.getDirectoryHandle("syncsphere-uploader")).keys()) names.push(name);
-    return names.length;
-  };
-}
-
 test("a stream of unknown length arrives as it was, and nothing is left of it", async (t) => {
-  const page = await openStreams(t);
+  const page = await openStreams(stack, t);
   const [record, expected, stored, left, told] = await page.evaluate(async () => {
     const uploader = await makeUploader();
     const bytes = noise(12 * 1024 * 1024 + 7);
@@ -72,7 +45,7 @@ test("a stream of unknown length arrives as it was, and nothing is left of it", 
 });
 
 test("of a page that goes all is kept but the last seconds", async (t) => {
-  const page = await openStreams(t);
+  const page = await openStreams(stack, t);
   await page.evaluate(async () => {
     const uploader = await makeUploader();
     const stream = new ReadableStream({
@@ -86,9 +59,7 @@ test("of a page that goes all is kept but the last seconds", async (t) => {
   await until(() => page.evaluate(() => live.bytes >= 20 * 65536), "two seconds are kept");
   const bytes = await page.evaluate(() => live.bytes);
   // Its worker ends where it is: nobody closes the file.
-  await page.reload();
-  await equip(page);
-  await page.evaluate(provide);
+  await reopenStreams(page);
   const [[found, ...others], record, left] = await page.evaluate(async () => {
     const found = await streams.interruptedStreams();
     const uploader = await makeUploader();
@@ -103,7 +74,7 @@ test("of a page that goes all is kept but the last seconds", async (t) => {
 });
 
 test("a recorder is asked for what it has, and its file begins when it stops", async (t) => {
-  const page = await openStreams(t);
+  const page = await openStreams(stack, t);
   const [record, told] = await page.evaluate(async () => {
     const canvas = document.createElement("canvas");
     const context = canvas.getContext("2d");
@@ -127,7 +98,7 @@ test("a recorder is asked for what it has, and its file begins when it stops", a
 });
 
 test("an abort ends the stream, and removes what was kept", async (t) => {
-  const page = await openStreams(t);
+  const page = await openStreams(stack, t);
   const [code, isCancelled, left] = await page.evaluate(async () => {
     const uploader = await makeUploader();
     let isCancelled = false;
@@ -148,7 +119,7 @@ test("an abort ends the stream, and removes what was kept", async (t) => {
 });
 
 test("where there is no private file system, or no room in it, the error says so", async (t) => {
-  const page = await openStreams(t);
+  const page = await openStreams(stack, t);
   // A disk that is full, as the worker sees it.
   const spool = await (await fetch(`${stack.url}/uploader/spool.js`)).text();
   const full = `FileSystemSyncAccessHandle.prototype.write = () => {
