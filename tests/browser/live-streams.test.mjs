@@ -236,17 +236,41 @@ describe("a stream that goes on", () => {
     assert.equal(found.isWhole, false);
   });
 
-  test("ends with what the coordinator refuses, and stays kept", async (t) => {
+  /** A stream whose upload fails while it goes on, since the coordinator refuses its parts, and what lets them in again. */
+  async function openRefused(t) {
     const page = await openLive(t);
-    await page.route("**/v1/uploads/*/parts", (route) =>
-      route.fulfill({ status: 403, json: { code: "quota_exceeded", detail: "no room", status: 403 } }),
+    const refuse = (route) =>
+      route.fulfill({ status: 403, json: { code: "quota_exceeded", detail: "no room", status: 403 } });
+    await page.route("**/v1/uploads/*/parts", refuse);
+    const code = await page.evaluate(
+      () =>
+        new Promise((resolve) => {
+          live.upload.addEventListener("uploaderror", ({ detail }) => resolve(detail.code));
+          live.push(4 * 1024 * 1024);
+        }),
     );
+    assert.equal(code, "quota_exceeded");
+    return [page, () => page.unroute("**/v1/uploads/*/parts", refuse)];
+  }
+
+  test("is kept to its end where its upload fails, and is tried again then", async (t) => {
+    const [page, admit] = await openRefused(t);
+    await page.evaluate(() => live.push(2 * 1024 * 1024));
+    await until(() => page.evaluate(() => live.upload.bytes === 18 * 1024 * 1024), "it is kept still");
+    await admit();
+    assertArrived(await finish(page), 18 * MIB);
+    assert.deepEqual(partNumbers().toSorted(), [1, 2, 3, 4], "each part once");
+  });
+
+  test("ends with what the coordinator refuses, and stays kept", async (t) => {
+    const [page] = await openRefused(t);
     const [code, listed] = await page.evaluate(async () => {
-      live.push(4 * 1024 * 1024);
+      live.push(1024 * 1024);
+      live.end();
       const { code } = await live.upload.done.catch((error) => error);
       return [code, (await streams.interruptedStreams()).map(({ size }) => size)];
     });
-    assert.deepEqual([code, listed], ["quota_exceeded", [16 * MIB]]);
+    assert.deepEqual([code, listed], ["quota_exceeded", [17 * MIB]]);
   });
 });
 

@@ -29,6 +29,8 @@ export interface StreamUploadEventMap {
   spooled: CustomEvent<{ bytes: number }>;
   /** Storage has another part: so many bytes of the stream by now. Fewer than before, where an upload that is gone begins anew. */
   sent: CustomEvent<{ bytes: number }>;
+  /** Its upload has failed while it goes on. It is kept to its end, and its upload is tried once more then. */
+  uploaderror: CustomEvent<UploadError>;
   /** The stream has ended, and goes as a whole file: it is shorter than a part, or the coordinator takes no streams. */
   uploadstart: CustomEvent<UploadTask>;
 }
@@ -116,7 +118,7 @@ export class StreamUpload extends TypedEventTarget<StreamUploadEventMap> {
     }
   }
 
-  /** `undefined` where the stream has been kept and has to go as a whole. Whichever fails ends the other. */
+  /** `undefined` where the stream has been kept and has to go as a whole. */
   async #keepAndSend(
     source: StreamSource | undefined,
     file: SpoolFile,
@@ -126,16 +128,36 @@ export class StreamUpload extends TypedEventTarget<StreamUploadEventMap> {
     const note = source ? undefined : await file.note();
     this.#growth.reach(file.size);
     const sending = live.run(note?.upload);
-    sending.catch((error) => stop.abort(error));
+    if (!source) this.#growth.end();
+    else if (await this.#keepMeanwhile(source, file, sending, stop))
+      return live.run((await file.note())?.upload);
+    return sending;
+  }
+
+  /**
+   * Keeps the stream to its end, whatever becomes of its upload: it cannot be asked for again. Tells whether the upload has
+   * failed by then.
+   */
+  async #keepMeanwhile(
+    source: StreamSource,
+    file: SpoolFile,
+    sending: Promise<unknown>,
+    stop: AbortController,
+  ): Promise<boolean> {
+    let hasFailed = false;
+    sending.catch((error) => {
+      hasFailed = true;
+      if (!stop.signal.aborted) this.dispatchEvent(new CustomEvent("uploaderror", { detail: error }));
+    });
     try {
-      if (source) await this.#keep(source, file, stop.signal);
-      if (!stop.signal.aborted) this.#growth.end();
+      await this.#keep(source, file, stop.signal);
     } catch (error) {
       stop.abort(error);
       await sending.catch(() => {});
       throw error;
     }
-    return sending;
+    this.#growth.end();
+    return hasFailed;
   }
 
   async #keep(source: StreamSource, file: SpoolFile, signal: AbortSignal): Promise<void> {
