@@ -54,7 +54,9 @@ describe("the token endpoint", () => {
 
   test("knows a guest again by a secret, in each workspace as another", async () => {
     const subjectOf = async (guest_secret, workspace) => {
-      const reply = await (await requestToken(stack.url, { grant_type: GUEST, workspace, guest_secret })).json();
+      const reply = await (
+        await requestToken(stack.url, { grant_type: GUEST, workspace, guest_secret })
+      ).json();
       return taken(reply.access_token).claims.sub;
     };
     const [secret, other] = [randomBytes(16), randomBytes(96)].map((bytes) => bytes.toString("base64url"));
