@@ -72,6 +72,38 @@ test("an upload that ends on its own device leaves the other's list", async (t) 
   await offered(second).waitFor({ state: "detached" });
 });
 
+test("an upload that is only just begun here is not taken for another device's", async (t) => {
+  const page = await stack.openPage(t);
+  const file = await stack.file("just begun.bin", 40 * MIB);
+  let begun, hear;
+  const isBegun = new Promise((resolve) => (begun = resolve));
+  const isHeard = new Promise((resolve) => (hear = resolve));
+  await page.context().route("**/v1/uploads", async (route) => {
+    if (route.request().method() !== "POST") return route.continue();
+    const response = await route.fetch();
+    begun();
+    await isHeard;
+    await route.fulfill({ response });
+  });
+  await pick(page, file);
+  await isBegun;
+  let looks = 0;
+  page.on(
+    "response",
+    (response) =>
+      (looks += Number(response.request().method() === "GET" && /\/v1\/uploads$/.test(response.url()))),
+  );
+  // The second look comes after the first has been shown.
+  await until(async () => {
+    await page.evaluate(() => dispatchEvent(new Event("focus")));
+    return looks >= 2;
+  }, "the page looks twice");
+  assert.deepEqual(await openHere(page), [false], "the coordinator has it, and this browser does not know");
+  assert.equal(await offered(page).count(), 0);
+  hear();
+  await reaches(page, file.name, "available");
+});
+
 test("a guest is the same after a reload, and a link that is refused changes nothing", async (t) => {
   const first = await stack.openPage(t);
   const link = await linkOf(first);

@@ -13,6 +13,8 @@ export class OpenList {
   readonly #list = new OfferList("other-devices", "chooseFile");
   /** Uploads by their files' ids, which changes name. */
   #uploadIds = new Map<string, string>();
+  /** Files that changes have told the end of since the last look. */
+  readonly #over = new Set<string>();
   #refreshing: Promise<void> | undefined;
 
   constructor(uploader: Uploader, api: CoordinatorApi, uploads: UploadList) {
@@ -29,8 +31,10 @@ export class OpenList {
 
   /** Takes a change of a file: what is over cannot be gone on with. */
   apply({ fileId, status }: FileRecord): void {
+    if (status === "uploading") return;
+    if (this.#refreshing) this.#over.add(fileId);
     const uploadId = this.#uploadIds.get(fileId);
-    if (uploadId && status !== "uploading") this.#list.withdraw(uploadId);
+    if (uploadId) this.#list.withdraw(uploadId);
   }
 
   /** Says everything again, in the page's language. */
@@ -39,6 +43,8 @@ export class OpenList {
   }
 
   async #refresh(): Promise<void> {
+    this.#over.clear();
+    const before = this.#underWay();
     let open: OpenUpload[];
     try {
       open = await this.#uploader.openUploads();
@@ -46,9 +52,19 @@ export class OpenList {
       // What is wrong with the coordinator the list of files tells.
       return;
     }
-    const others = open.filter(({ keptHere }) => !keptHere);
+    // What is only just begun here the coordinator may know before this browser does, and what has ended meanwhile too.
+    const own = new Set([...before, ...this.#underWay()]);
+    const others = open.filter(
+      ({ keptHere, file }) =>
+        !keptHere && !own.has(likeness(file.name, file.size)) && !this.#over.has(file.fileId),
+    );
     this.#uploadIds = new Map(others.map(({ file, uploadId }) => [file.fileId, uploadId]));
     this.#list.show(others.map((upload) => this.#offer(upload)));
+  }
+
+  /** What this page, and those that share their uploads with it, are busy with. */
+  #underWay(): string[] {
+    return this.#uploader.tasks.map(({ name, progress }) => likeness(name, progress.total));
   }
 
   #offer(upload: OpenUpload): Offer {
@@ -64,4 +80,9 @@ export class OpenList {
       discard: () => this.#api.abortUpload(upload.uploadId),
     };
   }
+}
+
+/** The coordinator keeps names in Unicode's NFC. */
+function likeness(name: string, size: number): string {
+  return `${size}/${name.normalize("NFC")}`;
 }
