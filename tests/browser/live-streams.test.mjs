@@ -134,6 +134,24 @@ describe("a stream that goes on", () => {
     assert.deepEqual(partNumbers().slice(before).toSorted(), [1, 3]);
   });
 
+  test("is the file that it has become where the page goes before it hears so", async (t) => {
+    const page = await openLive(t);
+    let asked = 0;
+    await page.route("**/v1/uploads/*/complete", async (route) => {
+      if (asked === 0) await route.fetch();
+      asked += 1;
+      // The page may be gone by now.
+      await route.abort().catch(() => {});
+    });
+    await page.evaluate(() => live.end());
+    await until(() => asked > 0, "it is completed");
+    await reopenStreams(page);
+    const before = puts().length;
+    const { record, left } = await goOn(page);
+    assert.deepEqual([record.status, record.size, left], ["available", 12 * MIB, 0]);
+    assert.equal(puts().length, before, "nothing is sent again");
+  });
+
   test("is begun anew by the next page where its upload is gone", async (t) => {
     const page = await openLive(t);
     const hash = await page.evaluate(async () => {
@@ -286,6 +304,23 @@ describe("a stream, where storage proves content by MD5", () => {
     const { record, hashes, isWhole, left } = await page.evaluate(() => live.finish());
     assert.deepEqual([record.size, isWhole, left], [12 * MIB, true, 0]);
     assert.equal(hashes[0], hashes[1]);
+    assert.deepEqual(await uploadsOf(stack, page), []);
+  });
+});
+
+describe("a stream, where files may have no more than two parts", () => {
+  const stack = useStack({ vars: { MAX_FILE_SIZE: String(2 * PART) } });
+
+  test("is kept where it has more, and its upload is given up", async (t) => {
+    const page = await openStreams(stack, t);
+    const [code, listed] = await page.evaluate(async () => {
+      await goLive();
+      live.push(12 * 1024 * 1024);
+      live.end();
+      const { code } = await live.upload.done.catch((error) => error);
+      return [code, (await streams.interruptedStreams()).map(({ size }) => size)];
+    });
+    assert.deepEqual([code, listed], ["file_too_large", [12 * MIB]]);
     assert.deepEqual(await uploadsOf(stack, page), []);
   });
 });

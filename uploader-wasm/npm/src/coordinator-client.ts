@@ -83,11 +83,8 @@ export class CoordinatorClient {
   }
 }
 
-/** How long the coordinator wants to be left alone after an error of its own, in ms. */
-export const retryDelays = new WeakMap<UploadError, number>();
-
-/** Parts that the coordinator names in an error, as it has them. */
-export const namedParts = new WeakMap<UploadError, number[]>();
+/** The problem document that an error is of; `problem-details.ts` reads it. */
+export const problems = new WeakMap<UploadError, JsonObject>();
 
 /** The error for a problem document inside a reply. */
 export function errorFromProblem(json: unknown): UploadError {
@@ -155,8 +152,7 @@ function errorFromReply({ status, json }: CoordinatorReply): UploadError {
         }
       : { code, message: text(json?.detail) ?? code, retryable, requestId: text(json?.requestId), status };
   const error = new UploadError(failure);
-  if (typeof json?.retryAfter === "number") retryDelays.set(error, json.retryAfter * 1000);
-  if (Array.isArray(json?.parts)) namedParts.set(error, json.parts.map(Number));
+  if (json) problems.set(error, json);
   return error;
 }
 

@@ -102,20 +102,22 @@ export class LiveUpload {
   /** The upload of an earlier page, or its file, where that ended as the upload had; `undefined` where it is gone. */
   async #takeUp(kept: KeptUpload): Promise<PartSender | FileRecord | undefined> {
     if (kept.endpoint !== this.#client.endpoint) return undefined;
+    this.#kept = kept;
     const { spool, growth } = this.#parts;
     let found;
     try {
       found = await this.#patience.outlast(() => UnsizedUpload.find(this.#client, kept.uploadId));
     } catch (error) {
-      if (isGone(error)) return undefined;
-      throw error;
+      if (!isGone(error)) throw error;
+      this.#kept = undefined;
+      return undefined;
     }
     if ("record" in found) {
       const { record } = found;
       const isOurs = record.size === growth.bytes && record.checksum.crc64nvme === (await spool.checksum());
+      this.#kept = undefined;
       return isOurs ? record : undefined;
     }
-    this.#kept = kept;
     const sender = this.#sender(found.upload, kept);
     await this.#prove(sender, found.upload.partSize, found.parts);
     return sender;

@@ -1,6 +1,6 @@
 /** Sends the parts of one upload while its stream goes on, and has it completed. */
-import { namedParts } from "../coordinator-client.js";
 import { UploadError } from "../errors.js";
+import { namedParts } from "../problem-details.js";
 import type { FileRecord, RetryOptions } from "../types.js";
 import type { Growth } from "./growth.js";
 import { linkedController } from "./linked-controller.js";
@@ -124,8 +124,8 @@ export class PartSender {
   }
 
   #namedBy(error: unknown): number[] {
-    const named = error instanceof UploadError ? namedParts.get(error) : undefined;
-    return (named ?? []).filter((partNumber) => this.#stored.has(partNumber));
+    const named = error instanceof UploadError ? namedParts(error) : [];
+    return named.filter((partNumber) => this.#stored.has(partNumber));
   }
 
   #tell(): void {

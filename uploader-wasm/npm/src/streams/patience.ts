@@ -1,7 +1,7 @@
 /** What is waited out while a stream is uploaded: it cannot be asked for again. */
-import { retryDelays } from "../coordinator-client.js";
 import { UploadError } from "../errors.js";
 import { pause } from "../pause.js";
+import { retryDelay } from "../problem-details.js";
 import type { RetryOptions } from "../types.js";
 
 /** Source: the defaults of `RetryOptions`. */
@@ -46,7 +46,7 @@ export class Patience {
         downSince = !navigator.onLine || error instanceof Refusal ? now : (downSince ?? now);
         const { maxAttempts, outagePatience } = this.#options;
         if (refusals >= maxAttempts || now - downSince > outagePatience) throw error;
-        await this.#pause(retryDelays.get(error as UploadError), waits++);
+        await this.#pause(retryDelay(error as UploadError), waits++);
       }
     }
   }

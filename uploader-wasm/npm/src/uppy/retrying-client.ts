@@ -1,11 +1,7 @@
 import { UploadError } from "../index.js";
-import {
-  CoordinatorClient,
-  retryDelays,
-  type JsonObject,
-  type CoordinatorRequest,
-} from "../coordinator-client.js";
+import { CoordinatorClient, type JsonObject, type CoordinatorRequest } from "../coordinator-client.js";
 import { pause } from "../pause.js";
+import { retryDelay } from "../problem-details.js";
 
 /**
  * Attempts for one request, the first included: Uppy itself repeats few of them.
@@ -29,7 +25,7 @@ export class RetryingClient extends CoordinatorClient {
       } catch (error) {
         const isPassing = error instanceof UploadError && error.retryable;
         if (!isPassing || attempt === MAX_ATTEMPTS) throw error;
-        const wait = retryDelays.get(error) ?? Math.random() * BASE_DELAY * 2 ** (attempt - 1);
+        const wait = retryDelay(error) ?? Math.random() * BASE_DELAY * 2 ** (attempt - 1);
         await pause(Math.min(wait, MAX_DELAY), request.signal);
       }
     }
