@@ -151,6 +151,7 @@ export class StreamUpload extends TypedEventTarget<StreamUploadEventMap> {
     });
     try {
       await this.#keep(source, file, stop.signal);
+      stop.signal.throwIfAborted();
     } catch (error) {
       stop.abort(error);
       await sending.catch(() => {});
