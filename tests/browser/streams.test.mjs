@@ -54,7 +54,7 @@ test("of a page that goes all is kept but the last seconds", async (t) => {
         controller.enqueue(noise(65536));
       },
     });
-    globalThis.live = streams.uploadStream(uploader, stream, { name: "live.bin" });
+    globalThis.live = streams.uploadStream(uploader, stream, { name: "live.bin", path: "camera" });
   });
   await until(() => page.evaluate(() => live.bytes >= 20 * 65536), "two seconds are kept");
   const bytes = await page.evaluate(() => live.bytes);
@@ -71,6 +71,7 @@ test("of a page that goes all is kept but the last seconds", async (t) => {
   assert.equal(found.name, "live.bin");
   assert.ok(found.size >= bytes, `${found.size} of ${bytes}`);
   assert.deepEqual([record.size, record.name, left], [found.size, "live.bin", []]);
+  assert.equal(record.path, "camera");
 });
 
 test("a recorder is asked for what it has, and its file begins when it stops", async (t) => {

@@ -101,6 +101,7 @@ export class StreamUpload extends TypedEventTarget<StreamUploadEventMap> {
     });
     try {
       await file.open(this.#options.spoolUrl);
+      if (source) await file.writeNote(description);
       const record = (await this.#keepAndSend(source, file, live, stop)) ?? (await this.#uploadWhole(file));
       await file.remove();
       return record;
