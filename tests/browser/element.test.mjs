@@ -135,6 +135,39 @@ test("a folder is picked, a camera is asked for, and files are pasted", async (t
   assert.equal(await element.locator("li").count(), 1, "a control for one file replaces it");
 });
 
+test("pages that share their uploads list and steer each other's", async (t) => {
+  const token = await guestToken();
+  /** Of one person. */
+  const share = (page) =>
+    page.locator("syncsphere-upload").evaluate((one, token) => {
+      one.shared = true;
+      one.token = () => token;
+    }, token);
+  const page = await openElement(t);
+  await share(page);
+  const film = await stack.file("shared film.bin", 64 * MIB);
+  stack.proxy.shape({ total: 16 * MIB, most: 32 * MIB });
+  await pick(page, "Choose files", [film.path]);
+  await until(async () => (await bar(page, film.name)) > 0.1, "it is under way");
+
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  await share(other);
+  await row(other, film.name)
+    .getByRole("button", { name: `Pause: ${film.name}` })
+    .click();
+  for (const one of [page, other]) await row(one, film.name).getByText("Paused at").waitFor();
+  // Whoever began it need not stay.
+  await page.goto("about:blank");
+  stack.proxy.shape();
+  await row(other, film.name)
+    .getByRole("button", { name: `Resume: ${film.name}` })
+    .click();
+  await row(other, film.name).getByText("Uploaded").waitFor();
+  const [{ fileId }] = await other.locator("syncsphere-upload").evaluate((one) => one.files);
+  assert.equal((await workspace.file(fileId)).size, 64 * MIB);
+});
+
 test("what an earlier page left unfinished is offered again", async (t) => {
   const page = await openElement(t);
   const film = await stack.file("film.bin", 48 * MIB);

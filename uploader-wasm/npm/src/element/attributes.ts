@@ -12,6 +12,7 @@ export class UploadElementAttributes extends Base {
     "accept",
     "capture",
     "confirm-leave",
+    "shared",
     "lang",
     "texts",
   ];
@@ -113,6 +114,18 @@ export class UploadElementAttributes extends Base {
 
   set confirmLeave(confirmLeave: boolean) {
     this.toggleAttribute("confirm-leave", confirmLeave);
+  }
+
+  /**
+   * Whether the site's pages share the uploads of the element's own uploader (`UploaderOptions.shared`), and, where several
+   * files are taken, the list has those of other pages, too.
+   */
+  get shared(): boolean {
+    return this.hasAttribute("shared");
+  }
+
+  set shared(shared: boolean) {
+    this.toggleAttribute("shared", shared);
   }
 
   /** Takes no files and offers no buttons; what is under way goes on. The form does not send the control then. */

@@ -11,6 +11,7 @@ import type { UploadElementEventMap, UploadRefusal } from "./events.js";
 import { labelsIn, languageOf } from "./languages.js";
 import { refusalOf, refusalText } from "./limits.js";
 import { parseRecords } from "./form-state.js";
+import type { UploadRow, UploadSource } from "./row.js";
 import { applyStyles } from "./styles.js";
 import { takeTransfer } from "./transfer.js";
 import { UploadList } from "./upload-list.js";
@@ -52,6 +53,7 @@ const UPGRADED_PROPERTIES = [
   "maxSize",
   "maxFiles",
   "confirmLeave",
+  "shared",
 ] as const;
 
 /**
@@ -71,9 +73,10 @@ export class SyncSphereUpload extends FormControl {
   #disabled = false;
   /** What still looks for files in folders; each ends when nobody wants them any more. */
   #walks = new Set<AbortController>();
-  /** Whose interrupted uploads are on the list. */
+  /** Whose interrupted uploads are on the list, and whose uploads of other pages come onto it. */
   #offered: Uploader | undefined;
   #onLeave = (event: Event) => event.preventDefault();
+  #onOthersTask = ({ detail }: CustomEvent<UploadTask>) => this.#listOthers(detail);
   #zone = make("div", "zone");
   #input = document.createElement("input");
   #pick = button("pick", () => this.#input.click());
@@ -182,13 +185,14 @@ export class SyncSphereUpload extends FormControl {
       if (this.isConnected) return;
       for (const walk of this.#walks) walk.abort();
       this.#closeOwnUploader();
+      this.#attend(undefined);
       this.#askBeforeLeaving();
     });
   }
 
   /** @internal */
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
-    if (name === "endpoint" && before !== after) {
+    if ((name === "endpoint" || name === "shared") && before !== after) {
       this.#closeOwnUploader();
       this.#startEarly();
     }
@@ -358,21 +362,48 @@ export class SyncSphereUpload extends FormControl {
   async #offerInterrupted(): Promise<void> {
     const uploader = this.#uploader ?? this.#ownUploader;
     if (!uploader || !this.isConnected || uploader === this.#offered) return;
-    this.#offered = uploader;
+    this.#attend(uploader);
     this.#list.clearOffers();
     const found = await uploader.interrupted().catch(() => []); // it was closed, or its workers failed
     if (this.#offered !== uploader) return;
-    const root = this.#problem.getRootNode() as ShadowRoot;
     for (const upload of found) {
-      const source = offer(upload, uploader, root, {
-        begin: (file) => this.#upload(file, ""),
-        goesOn: (task) => {
-          this.#told(task);
-          if (!this.#takesSeveral) this.#list.clear(row);
-        },
-      });
-      const row = this.#list.add(source);
+      const row = this.#list.add(this.#offer(upload, uploader, () => row));
     }
+  }
+
+  #offer(upload: Parameters<typeof offer>[0], uploader: Uploader, row: () => UploadRow): UploadSource {
+    return offer(upload, uploader, this.shadowRoot!, {
+      begin: (file) => this.#upload(file, ""),
+      goesOn: (task) => {
+        this.#told(task);
+        if (!this.#takesSeveral) this.#list.clear(row());
+      },
+    });
+  }
+
+  #attend(uploader: Uploader | undefined): void {
+    this.#offered?.removeEventListener("task", this.#onOthersTask);
+    this.#offered = uploader;
+    uploader?.addEventListener("task", this.#onOthersTask);
+  }
+
+  /** Puts an upload on the list that another page has begun. */
+  #listOthers(task: UploadTask): void {
+    const uploader = this.#offered;
+    if (!uploader || !this.shared || !this.#takesSeveral) return;
+    const { name, size } = task;
+    // Tried again where it failed, it needs its file: the other page may be gone.
+    const again = { uploadId: "", name, size, loaded: 0, needsFile: true };
+    const { start } = this.#offer(again, uploader, () => row);
+    let isListed = false;
+    const row = this.#list.add({
+      name,
+      start(kept) {
+        if (isListed) return start(kept);
+        isListed = true;
+        return task;
+      },
+    });
   }
 
   #setDragOver(over: boolean): void {
@@ -392,7 +423,11 @@ export class SyncSphereUpload extends FormControl {
     if (!this.endpoint || !this.#token) {
       throw new TypeError("<syncsphere-upload> needs `uploader`, or `endpoint` and `token`");
     }
-    return (this.#ownUploader ??= new Uploader({ endpoint: this.endpoint, token: this.#token }));
+    return (this.#ownUploader ??= new Uploader({
+      endpoint: this.endpoint,
+      token: this.#token,
+      shared: this.shared,
+    }));
   }
 
   #closeOwnUploader(): void {

@@ -12,7 +12,7 @@ interface OfferHost {
 
 /** What an earlier page left unfinished, as a row offers it. Where the file is needed, a picker is opened in `root`. */
 export function offer(
-  upload: InterruptedUpload,
+  upload: Pick<InterruptedUpload, "uploadId" | "name" | "size" | "loaded" | "needsFile">,
   uploader: Uploader,
   root: ShadowRoot,
   host: OfferHost,
