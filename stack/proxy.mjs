@@ -27,8 +27,8 @@ export async function startProxy({ target, port = 0, keys }) {
  * What a fault rule is told of a request.
  * @typedef {{
  *   method: string, key: string, partNumber: number | null, uploadId: string | null,
- *   attempt: number, contentLength: number
- * }} Seen `attempt` counts from 1 for each method, key, part and length; `key` is the decoded path without the bucket
+ *   range: string | null, attempt: number, contentLength: number
+ * }} Seen `attempt` counts from 1 for each method, key, part, range and length; `key` is the decoded path without the bucket
  *
  * What a fault rule may answer:
  * - `answer`: this status instead of storage's, after `afterBytes` of the body (default 0). With `cors: false` the
@@ -38,10 +38,13 @@ export async function startProxy({ target, port = 0, keys }) {
  * - `reset`: the connection breaks after `afterBytes` of the body.
  * - `damage`: storage gets another first byte.
  * - `lose-answer`: storage gets the whole request, the client a broken connection.
+ * - `cut`: the connection breaks after `afterBytes` of the answer's body.
+ * - `damage-answer`: the answer's body comes with another byte in the place `at`.
  * - `hide`: it passes, and the answer comes without these headers, as through a proxy that drops them.
  * - `hold`: nothing moves until the promise is fulfilled, then it passes.
  * @typedef {{kind: "answer", status: number, code?: string, afterBytes?: number, headers?: Record<string, string>, cors?: boolean}
- *   | {kind: "reset", afterBytes?: number} | {kind: "damage"} | {kind: "too-large"} | {kind: "lose-answer"} | {kind: "hide", headers: string[]} | {kind: "hold", until: Promise<unknown>}} Fault
+ *   | {kind: "reset", afterBytes?: number} | {kind: "damage"} | {kind: "too-large"} | {kind: "lose-answer"} | {kind: "cut", afterBytes: number}
+ *   | {kind: "damage-answer", at: number} | {kind: "hide", headers: string[]} | {kind: "hold", until: Promise<unknown>}} Fault
  */
 class FaultProxy {
   /** Bytes of request bodies read from clients so far. */
@@ -183,7 +186,7 @@ class FaultProxy {
         const reply = await this.#forward(req, fault?.kind === "damage" ? damaged(body) : body);
         const hidden = fault?.kind === "hide" ? fault.headers : [];
         res.writeHead(reply.statusCode, without(reply.rawHeaders, hidden));
-        await pipeline(reply, res);
+        await pipeline(reply, spoiled(fault), res);
       }
     }
   }
@@ -251,7 +254,8 @@ class FaultProxy {
     const uploadId = searchParams.get("uploadId");
     // A look at whether the way is free is no attempt to send the part.
     const contentLength = Number(headers["content-length"] ?? 0);
-    const name = `${method} ${key} ${uploadId} ${partNumber} ${contentLength}`;
+    const range = headers.range ?? null;
+    const name = `${method} ${key} ${uploadId} ${partNumber} ${range} ${contentLength}`;
     const attempt = (this.#attempts.get(name) ?? 0) + 1;
     this.#attempts.set(name, attempt);
     return {
@@ -259,6 +263,7 @@ class FaultProxy {
       key,
       partNumber,
       uploadId,
+      range,
       attempt,
       contentLength,
     };
@@ -298,6 +303,21 @@ const SLICE = 64 * 1024;
 const FINEST_WAIT_MS = 4;
 
 const CORS = { "access-control-allow-origin": "*", "access-control-expose-headers": "*" };
+
+/** What becomes of an answer's body. */
+function spoiled(fault) {
+  return async function* (body) {
+    let passed = 0;
+    for await (const chunk of body) {
+      const at = fault?.kind === "damage-answer" ? fault.at - passed : -1;
+      if (at >= 0 && at < chunk.length) chunk[at] ^= 1;
+      const isCut = fault?.kind === "cut" && passed + chunk.length > fault.afterBytes;
+      yield isCut ? chunk.subarray(0, fault.afterBytes - passed) : chunk;
+      if (isCut) throw new Error("the answer is cut");
+      passed += chunk.length;
+    }
+  };
+}
 
 /** Names and values in turn. */
 function without(rawHeaders, names) {

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { Crc64NvmeJs } from "@aws-sdk/checksums/crc";
 import { build } from "esbuild";
 
-const SOURCE = fileURLToPath(new URL("../../uploader-wasm/npm/src/streams/crc64nvme.ts", import.meta.url));
+const SOURCE = fileURLToPath(new URL("../../uploader-wasm/npm/src/crc64nvme.ts", import.meta.url));
 
 let Crc64Nvme;
 

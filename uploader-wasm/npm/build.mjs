@@ -78,6 +78,7 @@ async function scripts() {
       worker: "src/worker/worker.ts",
       "shared-worker": "src/shared/worker.ts",
       spool: "src/streams/spool.ts",
+      "download-worker": "src/downloads/worker.ts",
       "wake-lock": "src/wake-lock.ts",
     },
     alias: { syncsphere_uploader: GLUE },
@@ -102,6 +103,7 @@ async function surfaces() {
       entryPoints,
       external: ["react", "@uppy/core"],
       plugins: [
+        loadedOnUse,
         {
           name: "own-entries",
           setup(esbuild) {
@@ -120,6 +122,7 @@ async function surfaces() {
     "src/open-uploads.ts",
     "src/shared.ts",
     "src/streams.ts",
+    { in: "src/downloads/download.ts", out: "download" },
   );
   await standOn("../index.js", "src/element/index.ts");
   // It registers the very class of the entry beside it.

@@ -1,5 +1,6 @@
 /** `@syncsphere/uploader/files`: the workspace's files, without an `Uploader` and its workers. */
 import { CoordinatorClient, unexpectedReply, type JsonObject } from "./coordinator-client.js";
+import { FileDownload, type DownloadOptions } from "./downloads/file-download.js";
 import type {
   ContentLink,
   ContentOptions,
@@ -10,6 +11,7 @@ import type {
   WorkspaceOptions,
 } from "./types.js";
 
+export { FileDownload, type DownloadOptions, type FileDownloadEventMap } from "./downloads/file-download.js";
 export type * from "./types.js";
 
 /**
@@ -64,6 +66,21 @@ export class Workspace {
     // Pages put it into links, where other schemes than these would run as scripts.
     if (typeof url !== "string" || !/^https?:\/\//.test(url)) throw unexpectedReply();
     return { url, expiresAt: String(expiresAt) };
+  }
+
+  /**
+   * Downloads a file in ranges, several at a time, each byte to its place: no more of it is in memory than what is under way. It is
+   * given when its CRC64NVME is the record's; where the record has none (storage that proves content by MD5, or not at all), its size has to do.
+   *
+   * A private file (the default) is gone on with after a reload: the next download of the same file to the same place fetches what is missing. A picked one
+   * begins anew, since browsers drop what was written with the page. `signal` ends it as `abort` does. Throws a `TypeError` on options that cannot be used.
+   *
+   * `done` rejects with `conflict` while the file is uploading, and where another page downloads to the same place; with `unsupported` where there is
+   * no private file system and no `to`, with `file_unreadable` where there is no room or no permission to write, and with `checksum_mismatch` or `file_changed` where
+   * storage gives other content: what was written is removed then.
+   */
+  download(fileId: string, options: DownloadOptions = {}): FileDownload {
+    return new FileDownload(this, fileId, options);
   }
 
   /** Sequence number of the newest change, for `Uploader.changes({ since })`; 0 where nothing ever happened. */

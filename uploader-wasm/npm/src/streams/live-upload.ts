@@ -7,7 +7,7 @@ import { provenChecksum, startHasher, type Hasher, type StoredPart } from "../st
 import type { FileRecord, UploaderOptions } from "../types.js";
 import type { Growth } from "./growth.js";
 import { PartSender, TooManyParts } from "./part-sender.js";
-import { Patience } from "./patience.js";
+import { Patience } from "../patience.js";
 import type { SpoolFile } from "./spool-file.js";
 import type { KeptUpload, StreamDescription } from "./stream-note.js";
 import { UnsizedUpload } from "./unsized-upload.js";

@@ -1,6 +1,8 @@
 /** One stream's file in the private file system, which a worker writes and reads, and the note beside it. */
 import { UploadError } from "../errors.js";
-import type { Answer, FromSpool, Order, ToSpool } from "./spool-messages.js";
+import { acquireLock } from "../web-lock.js";
+import { WorkerOrders } from "../worker-orders.js";
+import type { Answer, Order, SpoolFailure } from "./spool-messages.js";
 import { parseNote, type StreamNote } from "./stream-note.js";
 
 /** Where all of them are. */
@@ -24,9 +26,7 @@ export class SpoolFile {
   readonly size: number;
   #folder: FileSystemDirectoryHandle;
   #release = () => {};
-  #worker: Worker | undefined;
-  #lastId = 0;
-  #pending = new Map<number, PendingOrder>();
+  #worker: WorkerOrders<Order, Answer, SpoolFailure> | undefined;
 
   constructor(folder: FileSystemDirectoryHandle, handle: FileSystemFileHandle, size: number) {
     this.#folder = folder;
@@ -40,14 +40,10 @@ export class SpoolFile {
   }
 
   /** Marks the file as this page's, until it is released or the page is gone; `false` where it is another page's. */
-  acquire(): Promise<boolean> {
-    return new Promise((resolve) => {
-      const hold = (lock: Lock | null) => {
-        resolve(lock !== null);
-        return lock && new Promise<void>((release) => (this.#release = release));
-      };
-      void navigator.locks.request(LOCK + this.handle.name, { ifAvailable: true }, hold);
-    });
+  async acquire(): Promise<boolean> {
+    const release = await acquireLock(LOCK + this.handle.name);
+    if (release) this.#release = release;
+    return release !== undefined;
   }
 
   /** Leaves the file to whoever wants it. */
@@ -71,15 +67,11 @@ export class SpoolFile {
     const worker = scriptUrl
       ? new Worker(scriptUrl, { type: "module" })
       : new Worker(new URL("./spool.js", import.meta.url), { type: "module" });
-    worker.onmessage = ({ data }: MessageEvent<FromSpool>) => this.#receive(data);
-    worker.onerror = (event) => {
-      event.preventDefault();
-      this.#worker = undefined;
-      for (const { reject } of this.#pending.values()) reject(unsupported(event));
-      this.#pending.clear();
-    };
-    this.#worker = worker;
-    await this.#ask({ type: "open", folder: FOLDER, name: this.handle.name });
+    this.#worker = new WorkerOrders(worker, (why) => {
+      if ("ended" in why) return unsupported(why.ended);
+      return why.failed.name === "QuotaExceededError" ? noRoom(why.failed) : unsupported(why.failed);
+    });
+    await this.#ask({ type: "open", path: [FOLDER, this.handle.name] });
   }
 
   /** Appends bytes; gives how many there are now. Rejects with `file_unreadable` where there is no room. */
@@ -100,7 +92,7 @@ export class SpoolFile {
 
   /** Replaces what is written down beside it. */
   async writeNote(note: StreamNote): Promise<void> {
-    await this.#ask({ type: "note", folder: FOLDER, name: this.#noteName, text: JSON.stringify(note) });
+    await this.#ask({ type: "note", path: [FOLDER, this.#noteName], text: JSON.stringify(note) });
   }
 
   /** Has everything written, and ends the worker, if there is one. */
@@ -111,7 +103,7 @@ export class SpoolFile {
       await this.#ask({ type: "close" });
     } finally {
       this.#worker = undefined;
-      worker.terminate();
+      worker.end();
     }
   }
 
@@ -129,27 +121,10 @@ export class SpoolFile {
     return `${this.handle.name.slice(0, ID_LENGTH)}.json`;
   }
 
-  #ask(order: Order): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      if (!this.#worker) return reject(unsupported("the worker has ended"));
-      const message: ToSpool = { id: ++this.#lastId, ...order };
-      this.#pending.set(message.id, { resolve, reject });
-      this.#worker.postMessage(message);
-    });
+  async #ask(order: Order): Promise<Answer> {
+    if (!this.#worker) throw unsupported("the worker has ended");
+    return this.#worker.ask(order);
   }
-
-  #receive(message: FromSpool): void {
-    const order = this.#pending.get(message.id);
-    this.#pending.delete(message.id);
-    if (message.type === "done") order?.resolve(message.answer);
-    else if (message.name === "QuotaExceededError") order?.reject(noRoom(message));
-    else order?.reject(unsupported(message));
-  }
-}
-
-interface PendingOrder {
-  resolve(answer: Answer): void;
-  reject(error: UploadError): void;
 }
 
 /** Why a stream cannot be kept at all. */

@@ -2,15 +2,12 @@
  * The worker that writes a stream to its file, and reads what is to be sent: only workers may write in place, so that a crash
  * leaves what was written, and nobody else can read meanwhile.
  */
-import { Crc64Nvme } from "./crc64nvme.js";
+import { Crc64Nvme } from "../crc64nvme.js";
+import { diskFull, openPrivateFile, writePrivateText } from "../private-file-access.js";
 import type { Answer, FromSpool, Order, ToSpool } from "./spool-messages.js";
 
 /** Longest time in which what was written is not on disk yet, in ms. Source: own choice; a crash loses no more than five seconds. */
 const FLUSH_INTERVAL = 1000;
-
-/** How often a file is asked for that the worker of an earlier page may still hold, and the pause between, in ms. Source: own choice. */
-const MAX_OPENINGS = 50;
-const OPENING_PAUSE = 100;
 
 /** Bytes that are read at a time where only their checksum is wanted. Source: own choice. */
 const PIECE = 1024 * 1024;
@@ -30,14 +27,14 @@ onmessage = async ({ data: { id, ...order } }: MessageEvent<ToSpool>) => {
     post({ id, type: "done", answer }, found?.content && [found.content.buffer]);
   } catch (error) {
     const { name, message } = error as Error;
-    post({ id, type: "failed", name, message });
+    post({ id, type: "failed", failed: { name, message } });
   }
 };
 
 async function carryOut(order: Order): Promise<Omit<Answer, "bytes"> | void> {
   switch (order.type) {
     case "open":
-      access = await opened(order);
+      access = await openPrivateFile(order.path);
       bytes = access.getSize();
       return;
     case "write":
@@ -53,30 +50,10 @@ async function carryOut(order: Order): Promise<Omit<Answer, "bytes"> | void> {
     case "checksum":
       return { crc64nvme: checksumOfAll() };
     case "note":
-      return note(order);
+      return writePrivateText(order.path, order.text);
     case "close":
       flush();
       access.close();
-  }
-}
-
-async function opened({
-  folder,
-  name,
-}: {
-  folder: string;
-  name: string;
-}): Promise<FileSystemSyncAccessHandle> {
-  const root = await navigator.storage.getDirectory();
-  const file = await (await root.getDirectoryHandle(folder)).getFileHandle(name, { create: true });
-  for (let opening = 1; ; opening++) {
-    try {
-      return await file.createSyncAccessHandle();
-    } catch (error) {
-      const isHeld = (error as Error).name === "NoModificationAllowedError";
-      if (!isHeld || opening === MAX_OPENINGS) throw error;
-      await new Promise((resolve) => setTimeout(resolve, OPENING_PAUSE));
-    }
   }
 }
 
@@ -88,7 +65,7 @@ function write(chunk: Uint8Array): void {
   }
   bytes += written;
   // Some browsers write less and say nothing.
-  if (written < chunk.length) throw new DOMException("the disk is full", "QuotaExceededError");
+  if (written < chunk.length) throw diskFull();
 }
 
 function read(at: number, length: number): Uint8Array<ArrayBuffer> {
@@ -106,18 +83,6 @@ function checksumOfAll(): string {
     summed += piece.length;
   }
   return whole.value;
-}
-
-async function note(order: { folder: string; name: string; text: string }): Promise<void> {
-  const file = await opened(order);
-  try {
-    const text = new TextEncoder().encode(order.text);
-    file.truncate(0);
-    file.write(text, { at: 0 });
-    file.flush();
-  } finally {
-    file.close();
-  }
 }
 
 function flush(): void {

@@ -2,7 +2,7 @@
 import { UploadError } from "../errors.js";
 import { sendPart } from "../send-part.js";
 import type { SignedPart } from "../signed-parts.js";
-import { Refusal } from "./patience.js";
+import { Refusal } from "../patience.js";
 
 /** Longest time without progress, in ms, and without an answer once all is sent. Source: own choice. */
 const SENDING_TIMEOUT = 60_000;

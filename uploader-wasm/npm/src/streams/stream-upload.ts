@@ -7,7 +7,7 @@ import type { FileRecord, UploadOptions } from "../types.js";
 import type { UploadTask } from "../task.js";
 import { chunksOf } from "./chunks.js";
 import { Growth } from "./growth.js";
-import { linkedController } from "./linked-controller.js";
+import { linkedController } from "../linked-controller.js";
 import { LiveUpload } from "./live-upload.js";
 import type { SpoolFile } from "./spool-file.js";
 import type { StreamDescription } from "./stream-note.js";

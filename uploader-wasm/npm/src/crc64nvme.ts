@@ -5,7 +5,7 @@
  * Source: <https://reveng.sourceforge.io/crc-catalogue/all.htm#crc.cat.crc-64-nvme>; the way of several tables is that of
  * Kounavis and Berry, "Novel Table Lookup-Based Algorithms for High-Performance CRC Generation".
  */
-import { base64 } from "../base64.js";
+import { base64 } from "./base64.js";
 
 /** The polynomial, its bits in reverse. Source: as above. */
 const POLYNOMIAL_LOW = 0xac4bc9b5 | 0;

@@ -1,8 +1,8 @@
-/** What is waited out while a stream is uploaded: it cannot be asked for again. */
-import { UploadError } from "../errors.js";
-import { pause } from "../pause.js";
-import { retryDelay } from "../problem-details.js";
-import type { RetryOptions } from "../types.js";
+/** What is waited out by uploads of streams, which cannot be asked for again, and by downloads. */
+import { UploadError } from "./errors.js";
+import { pause } from "./pause.js";
+import { retryDelay } from "./problem-details.js";
+import type { RetryOptions } from "./types.js";
 
 /** Source: the defaults of `RetryOptions`. */
 const MAX_ATTEMPTS = 8;
@@ -14,9 +14,10 @@ const OUTAGE_PATIENCE = 3_600_000;
 export class Patience {
   #options: Required<RetryOptions>;
   #signal: AbortSignal;
+  #delayOf: typeof retryDelay;
 
-  /** Nothing is waited for any more once the signal fires. */
-  constructor(options: RetryOptions | undefined, signal: AbortSignal) {
+  /** Nothing is waited for any more once the signal fires. `delayOf` is of the script whose coordinator client is asked. */
+  constructor(options: RetryOptions | undefined, signal: AbortSignal, delayOf = retryDelay) {
     this.#options = {
       maxAttempts: options?.maxAttempts ?? MAX_ATTEMPTS,
       baseDelay: options?.baseDelay ?? BASE_DELAY,
@@ -24,6 +25,7 @@ export class Patience {
       outagePatience: options?.outagePatience ?? OUTAGE_PATIENCE,
     };
     this.#signal = signal;
+    this.#delayOf = delayOf;
   }
 
   /**
@@ -46,7 +48,7 @@ export class Patience {
         downSince = !navigator.onLine || error instanceof Refusal ? now : (downSince ?? now);
         const { maxAttempts, outagePatience } = this.#options;
         if (refusals >= maxAttempts || now - downSince > outagePatience) throw error;
-        await this.#pause(retryDelay(error as UploadError), waits++);
+        await this.#pause(this.#delayOf(error as UploadError), waits++);
       }
     }
   }
