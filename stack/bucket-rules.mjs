@@ -10,8 +10,15 @@ export function corsRule(origins, headers = []) {
     AllowedOrigins: origins,
     // POST for whole objects sent as forms (S3_FORMS).
     AllowedMethods: ["PUT", "POST", "GET", "HEAD"],
-    AllowedHeaders: ["content-md5", "content-type", "if-none-match", "x-amz-checksum-crc64nvme", ...headers],
-    ExposeHeaders: ["ETag", "x-amz-checksum-crc64nvme", "x-amz-request-id"],
+    AllowedHeaders: [
+      "content-md5",
+      "content-type",
+      "if-none-match",
+      "range", // of downloads: older browsers ask for it
+      "x-amz-checksum-crc64nvme",
+      ...headers,
+    ],
+    ExposeHeaders: ["Content-Range", "ETag", "x-amz-checksum-crc64nvme", "x-amz-request-id"],
     // Source: the most that Chromium honours, kMaxPreflightCacheTimeout
     MaxAgeSeconds: 7200,
   };

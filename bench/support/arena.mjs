@@ -239,7 +239,7 @@ async function allowAll({ client, bucket }) {
     AllowedOrigins: ["*"],
     AllowedMethods: ["PUT", "GET", "HEAD", "POST", "DELETE"],
     AllowedHeaders: ["*"],
-    ExposeHeaders: ["ETag", "x-amz-checksum-crc64nvme", "x-amz-request-id"],
+    ExposeHeaders: ["Content-Range", "ETag", "x-amz-checksum-crc64nvme", "x-amz-request-id"],
     MaxAgeSeconds: 7200,
   };
   const CORSConfiguration = { CORSRules: [rule] };

@@ -269,8 +269,11 @@ test("an object that is replaced meanwhile is never mixed with what was there", 
   const end = await download(page, fileId, { concurrency: 1 });
   assert.equal(end.code, "file_changed");
   assert.deepEqual(await page.evaluate(() => kept()), []);
+  // Told by the size, and where the page may not see that, by the checksum.
   await replace(key, SIZE + 1);
   assert.equal((await download(page, fileId)).code, "file_changed");
+  stack.proxy.interfere(() => ({ kind: "hide", headers: ["access-control-expose-headers"] }));
+  assert.equal((await download(page, fileId)).code, "checksum_mismatch");
   await replace(key, 5);
   assert.equal((await download(page, fileId)).code, "file_changed");
 });

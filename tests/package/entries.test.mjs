@@ -72,7 +72,11 @@ test("all entries share the main one's error, and each is small", async () => {
   });
   await assert.rejects(workspace.files(), (error) => error instanceof UploadError);
   for (const [entry, budget] of [
-    ["files.js", 2_200],
+    // With what a page sees of a download.
+    ["files.js", 2_750],
+    // Loaded on use.
+    ["download.js", 4_200],
+    ["download-worker.js", 2_750],
     ["react.js", 2_000],
     // With a library for IndexedDB, and all that sends the parts of what goes on.
     ["streams.js", 10_800],

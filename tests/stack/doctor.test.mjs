@@ -83,8 +83,8 @@ describe("CORS of the bucket", () => {
   const whole = {
     AllowedOrigins: ["*"],
     AllowedMethods: ["PUT", "POST", "GET", "HEAD"],
-    AllowedHeaders: ["content-md5", "content-type", "if-none-match", "x-amz-checksum-crc64nvme"],
-    ExposeHeaders: ["ETag", "x-amz-checksum-crc64nvme", "x-amz-request-id"],
+    AllowedHeaders: ["content-md5", "content-type", "if-none-match", "range", "x-amz-checksum-crc64nvme"],
+    ExposeHeaders: ["Content-Range", "ETag", "x-amz-checksum-crc64nvme", "x-amz-request-id"],
   };
   let coordinator;
   before(async () => (coordinator = await startCoordinator({ edge: false, s3, assets: false })));

@@ -153,6 +153,20 @@ globalThis.app = {
       left: (await interruptedStreams()).length,
     };
   },
+  /** Uploads so many bytes and downloads them; tells what became of them, with the SHA-256 that they had. */
+  async download(size, options) {
+    const { Workspace } = await import("/uploader/files.js");
+    const content = new Blob([noise(size)]);
+    const { fileId } = await uploader.upload(new File([content], "download.bin")).done;
+    const download = new Workspace({ endpoint: location.origin, token }).download(fileId, options);
+    let loaded = 0;
+    download.addEventListener("progress", ({ detail }) => (loaded = detail.loaded));
+    const file = await download.done.catch(({ code }) => ({ code }));
+    if (file.code) return file;
+    const got = await sha256(file);
+    await download.discard();
+    return { name: file.name, loaded, sha256: await sha256(content), got };
+  },
   logged: () => logged,
   /** Collects what the workspace's feed tells once `feedIsLive`. */
   async listen() {

@@ -23,11 +23,11 @@ export const NO_PLACE: Failure = {
   retryable: false,
 };
 
-/** Storage has another object than it had, or than the record tells of. */
+/** Storage has another object than it had, or than the record tells of: files never change, so it stays so. */
 export const OTHER_CONTENT: Failure = {
   code: "file_changed",
   message: "storage has another content by now",
-  retryable: true,
+  retryable: false,
 };
 
 export const WRONG_CHECKSUM: Failure = {
