@@ -89,7 +89,7 @@ test("all entries share the main one's error, and each is small", async () => {
     ["shared-worker.js", 16_000],
     ["wake-lock.js", 500],
     // With its texts in three languages, and the walk through folders.
-    ["element/index.js", 9_000],
+    ["element/index.js", 9_200],
   ]) {
     const { length } = gzipSync(await readFile(join(PACKAGE, "dist", entry)), { level: 9 });
     assert.ok(length < budget, `${entry} has ${length} bytes, gzipped`);
