@@ -286,17 +286,19 @@ async function replace(key, size) {
 test("an abort keeps what is there for the next download; discarding it does not", async (t) => {
   const { page, fileId, sha256 } = await openWithFile(t);
   const never = new Promise(() => {});
-  const hold = ({ range }) => (range === rangeOf(5) ? { kind: "hold", until: never } : undefined);
-  stack.proxy.interfere(hold);
-  const aborted = await page.evaluate(async (fileId) => {
-    const download = await begin(fileId, { concurrency: 1 });
-    await new Promise((resolve) =>
-      download.addEventListener("progress", ({ detail }) => detail.loaded === 40 * 1024 * 1024 && resolve()),
-    );
-    await download.abort(new Error("enough"));
-    const { code, cause } = await download.done.catch((error) => error);
+  let isHeld = false;
+  stack.proxy.interfere(({ range }) => {
+    if (range !== rangeOf(5)) return undefined;
+    isHeld = true;
+    return { kind: "hold", until: never };
+  });
+  await page.evaluate((fileId) => begin(fileId, { concurrency: 1 }), fileId);
+  await until(() => isHeld, "the last range is under way");
+  const aborted = await page.evaluate(async () => {
+    await live.abort(new Error("enough"));
+    const { code, cause } = await live.done.catch((error) => error);
     return [code, cause.message, (await kept()).length];
-  }, fileId);
+  });
   assert.deepEqual(aborted, ["aborted", "enough", 2]);
   stack.proxy.behave();
   const left = await page.evaluate(async (fileId) => {
