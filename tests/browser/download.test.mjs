@@ -423,3 +423,19 @@ test("where there is no private file system, or no room in it, the error says so
   }, fileId);
   assert.equal(missing, "unsupported");
 });
+
+test("a worker that cannot be loaded, or crashes, ends the download", async (t) => {
+  const { page, fileId, sha256 } = await openWithFile(t);
+  const script = await (await fetch(`${stack.url}/uploader/download-worker.js`)).text();
+  const crash = `addEventListener("message", ({ data }) => {
+    if (data.type === "range") setTimeout(() => { throw new Error("crash"); });
+  });`;
+  const contentType = "text/javascript";
+  for (const answer of [{ status: 404 }, { contentType, body: `${script}\n${crash}` }]) {
+    await page.route("**/uploader/download-worker.js", (route) => route.fulfill(answer));
+    const { code, retryable } = await download(page, fileId);
+    assert.deepEqual([code, retryable], ["worker_failed", true]);
+    await page.unrouteAll();
+  }
+  assert.equal((await download(page, fileId)).sha256, sha256);
+});

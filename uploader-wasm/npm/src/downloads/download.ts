@@ -3,7 +3,7 @@ import { UploadError } from "../errors.js";
 import { Patience } from "../patience.js";
 import type { FileRecord, RetryOptions } from "../types.js";
 import { ContentLinks } from "./content-links.js";
-import { WRONG_CHECKSUM } from "./failures.js";
+import { writingFailure, WRONG_CHECKSUM } from "./failures.js";
 import type { DownloadNote } from "./note.js";
 import { placeFor, type Place } from "./place.js";
 import { Ranges } from "./ranges.js";
@@ -39,7 +39,8 @@ export async function download(request: DownloadRequest): Promise<File> {
     await fill(place, record, links, request);
     return await place.file(record);
   } catch (error) {
-    if (isWrong(error)) await place.remove();
+    // What stays of it is known to be wrong by the next download.
+    if (isWrong(error)) await place.remove().catch(() => {});
     throw error;
   } finally {
     place.release();
@@ -52,6 +53,8 @@ export async function discard(fileId: string, to: FileSystemFileHandle | undefin
   await place.acquire();
   try {
     await place.remove();
+  } catch (cause) {
+    throw new UploadError(writingFailure(cause), { cause });
   } finally {
     place.release();
   }

@@ -23,6 +23,12 @@ export const NO_PLACE: Failure = {
   retryable: false,
 };
 
+export const SCRIPTS_FAILED: Failure = {
+  code: "worker_failed",
+  message: "the scripts of downloads could not be loaded, or failed",
+  retryable: true,
+};
+
 /** Storage has another object than it had, or than the record tells of: files never change, so it stays so. */
 export const OTHER_CONTENT: Failure = {
   code: "file_changed",

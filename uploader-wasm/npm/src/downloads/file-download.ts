@@ -1,8 +1,10 @@
 import { abortedError } from "../coordinator-client.js";
+import { UploadError } from "../errors.js";
 import { linkedController } from "../linked-controller.js";
 import { retryDelay } from "../problem-details.js";
 import { TypedEventTarget } from "../typed-event-target.js";
 import type { RequestOptions, RetryOptions } from "../types.js";
+import { SCRIPTS_FAILED, writingFailure } from "./failures.js";
 import type { DownloadSource } from "./source.js";
 
 /** Most ranges under way at a time, and how many where nothing is said. Source: own choice. */
@@ -64,7 +66,7 @@ export class FileDownload extends TypedEventTarget<FileDownloadEventMap> {
   /** Ends it, and removes what is there of a private file, also when it was done. Rejects with `conflict` where another page downloads it. */
   async discard(): Promise<void> {
     await this.abort();
-    const { discard } = await import("./download.js");
+    const { discard } = await loadedScript();
     await discard(this.#fileId, this.#to);
   }
 
@@ -74,12 +76,22 @@ export class FileDownload extends TypedEventTarget<FileDownloadEventMap> {
     const onProgress = (loaded: number, total: number) =>
       void this.dispatchEvent(new CustomEvent("progress", { detail: { loaded, total } }));
     try {
-      const { download } = await import("./download.js");
+      const { download } = await loadedScript();
       const fileId = this.#fileId;
       const settings = { to, concurrency, retry, retryDelay, workerUrl };
       return await download({ source, fileId, ...settings, signal, onProgress });
     } catch (error) {
-      throw signal.aborted ? abortedError(signal) : error;
+      if (signal.aborted) throw abortedError(signal);
+      throw error instanceof UploadError ? error : new UploadError(writingFailure(error), { cause: error });
     }
+  }
+}
+
+/** Few pages that list files download any by it. */
+async function loadedScript() {
+  try {
+    return await import("./download.js");
+  } catch (cause) {
+    throw new UploadError(SCRIPTS_FAILED, { cause });
   }
 }

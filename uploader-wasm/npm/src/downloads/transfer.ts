@@ -78,6 +78,8 @@ export class Transfer {
     try {
       return await this.#range(index, url);
     } catch (error) {
+      // It answers nothing any more, however long it is waited for.
+      if ((error as UploadError).code === "worker_failed") this.#end.abort(error);
       await links.drop(url);
       if (!(error instanceof UploadError) || error.code !== "storage_refused") throw error;
       // The link may have run out.

@@ -1,8 +1,8 @@
 import { UploadError } from "../errors.js";
-import { WORKER_FAILED } from "../failures.js";
 import type { Failure } from "../messages.js";
 import type { PrivatePath } from "../private-file.js";
 import { WorkerOrders } from "../worker-orders.js";
+import { SCRIPTS_FAILED } from "./failures.js";
 import type { DownloadOrder, PostedPlace, RangeAnswer, RangeOrder } from "./messages.js";
 
 /** The page's side of the worker that fetches and writes. */
@@ -11,7 +11,7 @@ export class Writer {
 
   private constructor(worker: Worker) {
     this.#orders = new WorkerOrders(worker, (why) =>
-      "failed" in why ? new UploadError(why.failed) : new UploadError(WORKER_FAILED, { cause: why.ended }),
+      "failed" in why ? new UploadError(why.failed) : new UploadError(SCRIPTS_FAILED, { cause: why.ended }),
     );
   }
 
