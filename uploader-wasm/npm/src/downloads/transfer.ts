@@ -42,8 +42,10 @@ export class Transfer {
     this.#patience = parts.patience(this.#end.signal);
   }
 
-  /** Rejects with the error of the first range that cannot be had; nothing is begun any more then, what is
-   * under way ends with the writer. */
+  /**
+   * Rejects with the error of the first range that cannot be had, or the signal's reason. Nothing is begun any more then;
+   * what is under way ends with the writer.
+   */
   async run(): Promise<void> {
     const { ranges, concurrency } = this.#parts;
     const missing = ranges.missing.values();
