@@ -148,7 +148,9 @@ test("what storage or the network spoil is fetched again", async (t) => {
 
 test("a damaged answer is never given as the file, and nothing is left of it", async (t) => {
   const { page, fileId, sha256 } = await openWithFile(t);
-  stack.proxy.interfere(({ range }) => (range === rangeOf(4) ? { kind: "damage-answer", at: 5 * MIB } : undefined));
+  stack.proxy.interfere(({ range }) =>
+    range === rangeOf(4) ? { kind: "damage-answer", at: 5 * MIB } : undefined,
+  );
   const { code, retryable } = await download(page, fileId);
   assert.deepEqual([code, retryable], ["checksum_mismatch", true]);
   assert.deepEqual(await page.evaluate(() => kept()), []);
