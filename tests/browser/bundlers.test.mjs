@@ -51,6 +51,7 @@ test("Vite builds it", async (t) => {
   });
   await uploads(t, outDir);
   await shares(t, outDir);
+  await streamsAndDownloads(t, outDir);
 });
 
 test("Vite's development server serves it", async (t) => {
@@ -66,6 +67,7 @@ test("Vite's development server serves it", async (t) => {
   await vite.listen();
   await uploadsAt(t, `${dev}/`);
   await uploadsAt(t, `${dev}/`, { shared: true });
+  await uploadsAt(t, `${dev}/`, { entries: true });
 });
 
 test("webpack builds it", async (t) => {
@@ -81,6 +83,7 @@ test("webpack builds it", async (t) => {
   await cp(join(await project(), "index.html"), join(outDir, "index.html"));
   await uploads(t, outDir);
   await shares(t, outDir);
+  await streamsAndDownloads(t, outDir);
 });
 
 for (const [tool, build] of [
@@ -113,14 +116,20 @@ for (const [tool, build] of [
     await build(outDir, `${host}/`);
     if (tool === "webpack") await cp(join(await project(), "index.html"), join(outDir, "index.html"));
     const [script, connect] = [host, host];
-    await uploads(t, outDir, { script, connect, worker: `blob: ${host}` });
+    const allowed = { script, connect, worker: `blob: ${host}` };
+    await uploads(t, outDir, allowed);
+    await streamsAndDownloads(t, outDir, allowed);
 
-    const output = await uploadIn(t, outDir, {
+    const tooLittle = {
       script,
       connect,
       worker: "'self'",
       expected: (text) => /Content Security Policy/.test(text),
-    });
+    };
+    const stream = await uploadIn(t, outDir, { ...tooLittle, entries: true });
+    assert.equal(await stream.textContent(), "worker_failed");
+    assert.match(await stream.getAttribute("title"), /^spool\.js .* worker-src blob: .* spoolUrl$/);
+    const output = await uploadIn(t, outDir, tooLittle);
     assert.equal(await output.textContent(), "worker_failed");
     const told = await output.getAttribute("title");
     assert.match(told, new RegExp(`^worker\\.js is at ${host}: `));
@@ -129,13 +138,14 @@ for (const [tool, build] of [
   });
 }
 
-test("esbuild builds it, with worker and module copied beside the bundle", async (t) => {
+test("esbuild builds it, with workers and module copied beside the bundle", async (t) => {
   const outDir = join(published.folder, "esbuild");
   await bundle("main.js", outDir);
-  for (const name of ["worker.js", "shared-worker.js", "uploader.wasm"])
+  for (const name of ["worker.js", "shared-worker.js", "spool.js", "download-worker.js", "uploader.wasm"])
     await cp(join(published.installed, name), join(outDir, name));
   await uploads(t, outDir);
   await shares(t, outDir);
+  await streamsAndDownloads(t, outDir);
 });
 
 test("esbuild builds it in one script from the inline entry", async (t) => {
@@ -149,7 +159,13 @@ test("no bundler is needed: an import map will do", async (t) => {
   await mkdir(outDir);
   for (const name of ["main.js", "app.js"]) await cp(join(await project(), name), join(outDir, name));
   await cp(published.installed, join(outDir, "uploader"), { recursive: true });
-  const map = JSON.stringify({ imports: { "@syncsphere/uploader": "./uploader/index.js" } });
+  const map = JSON.stringify({
+    imports: {
+      "@syncsphere/uploader": "./uploader/index.js",
+      "@syncsphere/uploader/files": "./uploader/files.js",
+      "@syncsphere/uploader/streams": "./uploader/streams.js",
+    },
+  });
   const html = await readFile(join(await project(), "index.html"), "utf8");
   await writeFile(
     join(outDir, "index.html"),
@@ -158,6 +174,7 @@ test("no bundler is needed: an import map will do", async (t) => {
   const hash = createHash("sha256").update(map).digest("base64");
   await uploads(t, outDir, { script: `'sha256-${hash}'` });
   await shares(t, outDir, { script: `'sha256-${hash}'` });
+  await streamsAndDownloads(t, outDir, { script: `'sha256-${hash}'` });
 });
 
 test("it is imported where nothing of a browser is, as servers do that render pages", async () => {
@@ -200,6 +217,11 @@ async function shares(t, outDir, allowed) {
   await isAvailable(await uploadIn(t, outDir, { ...allowed, shared: true }));
 }
 
+/** The same as a stream, and back, by the workers of those entries. */
+async function streamsAndDownloads(t, outDir, allowed) {
+  await isAvailable(await uploadIn(t, outDir, { ...allowed, entries: true }));
+}
+
 async function uploadsAt(t, address, options) {
   await isAvailable(await uploadAt(t, address, options));
 }
@@ -220,8 +242,10 @@ async function uploadIn(t, outDir, { script = "", connect = "", worker = "'self'
   return uploadAt(t, published.address, options);
 }
 
-async function uploadAt(t, address, { shared = false, ...options } = {}) {
-  const parameters = `endpoint=${encodeURIComponent(stack.coordinator.url)}${shared ? "&shared" : ""}`;
+async function uploadAt(t, address, { shared = false, entries = false, ...options } = {}) {
+  const parameters = new URLSearchParams({ endpoint: stack.coordinator.url });
+  if (shared) parameters.set("shared", "");
+  if (entries) parameters.set("entries", "");
   const page = await openWatched(t, stack.browser, `${address}?${parameters}`, options);
   file ??= await stack.file("bundled.bin", 17 * 2 ** 20);
   await page.locator("input").setInputFiles(file.path);

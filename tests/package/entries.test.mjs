@@ -75,7 +75,7 @@ test("all entries share the main one's error, and each is small", async () => {
     // With what a page sees of a download.
     ["files.js", 2_950],
     // Loaded on use.
-    ["download.js", 4_300],
+    ["download.js", 4_500],
     ["download-worker.js", 2_750],
     ["react.js", 2_000],
     // With a library for IndexedDB, and all that sends the parts of what goes on.

@@ -25,7 +25,8 @@ export const NO_PLACE: Failure = {
 
 export const SCRIPTS_FAILED: Failure = {
   code: "worker_failed",
-  message: "the scripts of downloads could not be loaded, or failed",
+  message:
+    "the scripts of downloads could not be loaded, or failed: where download-worker.js is on another host, allow worker-src blob: and that host, or use workerUrl",
   retryable: true,
 };
 

@@ -23,7 +23,10 @@ export interface DownloadOptions extends RequestOptions {
   concurrency?: number;
   /** How long coordinator and storage may be out of reach. */
   retry?: RetryOptions;
-  /** Where the script `download-worker.js` is, if not beside this package's others. It has to be of the page's own origin. */
+  /**
+   * Where the script `download-worker.js` is, if not beside this package's others. One of another host is imported by a `blob:`
+   * worker, if the page's Content Security Policy lets it.
+   */
   workerUrl?: string | URL;
 }
 

@@ -1,6 +1,7 @@
 import { UploadError } from "../errors.js";
 import type { Failure } from "../messages.js";
 import type { PrivatePath } from "../private-file.js";
+import { workerOf } from "../worker-of.js";
 import { WorkerOrders } from "../worker-orders.js";
 import { SCRIPTS_FAILED } from "./failures.js";
 import type { DownloadOrder, PostedPlace, RangeAnswer, RangeOrder } from "./messages.js";
@@ -17,10 +18,12 @@ export class Writer {
 
   /** Starts the worker of the script at this address, which opens the place for a file of so many bytes. */
   static async open(scriptUrl: string | URL | undefined, place: PostedPlace, size: number): Promise<Writer> {
-    // Bundlers look for exactly this expression.
-    const worker = scriptUrl
-      ? new Worker(scriptUrl, { type: "module" })
-      : new Worker(new URL("./download-worker.js", import.meta.url), { type: "module" });
+    const worker = workerOf(
+      scriptUrl,
+      new URL("./download-worker.js", import.meta.url),
+      // Bundlers look for exactly this expression.
+      () => new Worker(new URL("./download-worker.js", import.meta.url), { type: "module" }),
+    );
     const writer = new Writer(worker);
     try {
       await writer.#orders.ask({ type: "open", place, size });

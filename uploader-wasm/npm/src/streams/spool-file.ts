@@ -1,6 +1,7 @@
 /** One stream's file in the private file system, which a worker writes and reads, and the note beside it. */
 import { UploadError } from "../errors.js";
 import { acquireLock } from "../web-lock.js";
+import { workerOf } from "../worker-of.js";
 import { WorkerOrders } from "../worker-orders.js";
 import type { Answer, Order, SpoolFailure } from "./spool-messages.js";
 import { parseNote, type StreamNote } from "./stream-note.js";
@@ -61,14 +62,19 @@ export class SpoolFile {
     }
   }
 
-  /** Starts the worker of the script at this address. Rejects with `unsupported` where it cannot write. */
+  /**
+   * Starts the worker of the script at this address. Rejects with `worker_failed` where there is none, with `unsupported`
+   * where it cannot write.
+   */
   async open(scriptUrl: string | URL | undefined): Promise<void> {
-    // Bundlers look for exactly this expression.
-    const worker = scriptUrl
-      ? new Worker(scriptUrl, { type: "module" })
-      : new Worker(new URL("./spool.js", import.meta.url), { type: "module" });
+    const worker = workerOf(
+      scriptUrl,
+      new URL("./spool.js", import.meta.url),
+      // Bundlers look for exactly this expression.
+      () => new Worker(new URL("./spool.js", import.meta.url), { type: "module" }),
+    );
     this.#worker = new WorkerOrders(worker, (why) => {
-      if ("ended" in why) return unsupported(why.ended);
+      if ("ended" in why) return workerFailed(why.ended);
       return why.failed.name === "QuotaExceededError" ? noRoom(why.failed) : unsupported(why.failed);
     });
     await this.#ask({ type: "open", path: [FOLDER, this.handle.name] });
@@ -122,7 +128,7 @@ export class SpoolFile {
   }
 
   async #ask(order: Order): Promise<Answer> {
-    if (!this.#worker) throw unsupported("the worker has ended");
+    if (!this.#worker) throw workerFailed("the worker has ended");
     return this.#worker.ask(order);
   }
 }
@@ -131,6 +137,12 @@ export class SpoolFile {
 export function unsupported(cause: unknown): UploadError {
   const message = "no private file system to keep the stream in";
   return new UploadError({ code: "unsupported", message, retryable: false }, { cause });
+}
+
+function workerFailed(cause: unknown): UploadError {
+  const message =
+    "spool.js could not be loaded, or failed: where it is on another host, allow worker-src blob: and that host, or use spoolUrl";
+  return new UploadError({ code: "worker_failed", message, retryable: true }, { cause });
 }
 
 function noRoom(cause: unknown): UploadError {

@@ -18,7 +18,8 @@ export interface StreamOptions extends Omit<UploadOptions, "name"> {
   /** Name of the file. */
   name: string;
   /**
-   * Where the script `spool.js` is, if not beside this package's others. It has to be of the page's own origin.
+   * Where the script `spool.js` is, if not beside this package's others. One of another host is imported by a `blob:` worker,
+   * if the page's Content Security Policy lets it.
    */
   spoolUrl?: string | URL;
 }
