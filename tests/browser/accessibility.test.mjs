@@ -116,8 +116,12 @@ async function showRecordings(page) {
   await other.goto(page.url());
   await record(other);
   await other.close();
-  await page.evaluate(() => dispatchEvent(new Event("focus")));
-  await page.locator("li[data-testid=kept-streams]").waitFor();
+  const offered = page.locator("li[data-testid=kept-streams]");
+  await until(async () => {
+    // The browser lets go of what a page kept a moment after its end.
+    await page.evaluate(() => dispatchEvent(new Event("focus")));
+    return (await offered.count()) > 0;
+  }, "what the other page kept is offered");
   await record(page);
 }
 

@@ -8,6 +8,9 @@ import { type Offer, OfferList } from "../uploads/offer-list.ts";
 import { canKeep, canRecord, openRecorder, type PictureSource, recordingName } from "./recorder.ts";
 import { type KeptUpload, RecordingRow } from "./recording-row.ts";
 
+/** When what earlier pages kept is looked for once more, in ms. Source: own choice. */
+const SECOND_LOOK = 1000;
+
 /** Few visits need it. */
 const streams = () => import("@syncsphere/uploader/streams");
 
@@ -34,9 +37,14 @@ export class Recordings {
     return [...this.#rows].some((row) => !row.ended);
   }
 
-  /** Looks what earlier pages kept. */
+  /** Looks what earlier pages kept, twice: one that was closed in this moment lets go of it in the next. */
   async refresh(): Promise<void> {
     if (!canKeep()) return;
+    await this.#look();
+    setTimeout(() => void this.#look(), SECOND_LOOK);
+  }
+
+  async #look(): Promise<void> {
     const { interruptedStreams } = await streams();
     // Where the browser refuses its file system, nothing is kept.
     const found = await interruptedStreams().catch(() => []);
