@@ -12,6 +12,7 @@ import {
   ARTIFACTS,
   folderOf,
   loads,
+  offeredStreams,
   pick,
   reaches,
   sparseFile,
@@ -116,12 +117,7 @@ async function showRecordings(page) {
   await other.goto(page.url());
   await record(other);
   await other.close();
-  const offered = page.locator("li[data-testid=kept-streams]");
-  await until(async () => {
-    // The browser lets go of what a page kept a moment after its end.
-    await page.evaluate(() => dispatchEvent(new Event("focus")));
-    return (await offered.count()) > 0;
-  }, "what the other page kept is offered");
+  await offeredStreams(page);
   await record(page);
 }
 

@@ -200,6 +200,16 @@ export async function loads(page, name, bytes, timeout = 60_000) {
   );
 }
 
+/** What earlier pages had kept of streams, once it is offered: the browser lets go of it a moment after the page's end. */
+export async function offeredStreams(page) {
+  const offered = page.locator('li[data-testid="kept-streams"]');
+  await until(async () => {
+    await page.evaluate(() => dispatchEvent(new Event("focus")));
+    return (await offered.count()) > 0;
+  }, "what the other page kept is offered");
+  return offered;
+}
+
 /** Clicks the file's download link and returns what the browser saved: `{name, sha256}`. */
 export async function download(page, name) {
   const row = fileRow(page, name).and(page.locator('[data-status="available"]'));

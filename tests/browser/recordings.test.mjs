@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { launchChromium } from "../../stack/chromium.mjs";
-import { fileRow, until, useStack } from "./harness.mjs";
+import { fileRow, offeredStreams, until, useStack } from "./harness.mjs";
 
 const stack = useStack({ launch: () => launchChromium({ args: ["--use-fake-device-for-media-stream"] }) });
 
@@ -48,8 +48,7 @@ test("what a page that is gone had kept is offered, and uploaded", async (t) => 
   const page = await stack.openPage(t, withCamera);
   const name = await (await record(page)).getAttribute("data-name");
   const next = await pageAfter(page);
-  const offered = keptStreams(next);
-  await offered.waitFor();
+  const offered = await offeredStreams(next);
   assert.equal(await offered.getAttribute("data-name"), name);
   await offered.getByTestId("continue").click();
   await recordingRow(next).and(next.locator('[data-state="available"]')).waitFor();
@@ -62,7 +61,7 @@ test("what a page that is gone had kept is discarded", async (t) => {
   const page = await stack.openPage(t, withCamera);
   await record(page);
   const next = await pageAfter(page);
-  await keptStreams(next).getByTestId("discard").click();
+  await (await offeredStreams(next)).getByTestId("discard").click();
   await next.locator("#kept-streams").waitFor({ state: "hidden" });
   assert.equal(await filesKept(next), 0);
 });
@@ -106,10 +105,6 @@ async function pageAfter(page) {
 
 function recordingRow(page) {
   return page.getByTestId("recording");
-}
-
-function keptStreams(page) {
-  return page.locator('li[data-testid="kept-streams"]');
 }
 
 /** How many streams the browser's private file system holds. */
