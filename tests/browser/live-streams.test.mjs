@@ -41,7 +41,7 @@ describe("a stream that goes on", () => {
   /** Continues it in the next page; tells what was found and what became of it. */
   function goOn(page) {
     return page.evaluate(async () => {
-      const [stream, ...others] = await streams.interruptedStreams();
+      const [stream, ...others] = await interrupted();
       const uploader = await makeUploader();
       const upload = await stream.upload(uploader);
       const record = await upload.done;
@@ -191,7 +191,7 @@ describe("a stream that goes on", () => {
     const page = await openLive(t);
     await reopenStreams(page);
     const left = await page.evaluate(async () => {
-      const [stream] = await streams.interruptedStreams();
+      const [stream] = await interrupted();
       await stream.discard(await makeUploader());
       return kept();
     });
@@ -287,7 +287,7 @@ describe("a stream that goes on", () => {
       live.push(1024 * 1024);
       live.end();
       const { code } = await live.upload.done.catch((error) => error);
-      return [code, (await streams.interruptedStreams()).map(({ size }) => size)];
+      return [code, (await interrupted()).map(({ size }) => size)];
     });
     assert.deepEqual([code, listed], ["quota_exceeded", [17 * MIB]]);
   });
@@ -319,7 +319,7 @@ describe("a stream, where files may have no more than two parts", () => {
       live.push(12 * 1024 * 1024);
       live.end();
       const { code } = await live.upload.done.catch((error) => error);
-      return [code, (await streams.interruptedStreams()).map(({ size }) => size)];
+      return [code, (await interrupted()).map(({ size }) => size)];
     });
     assert.deepEqual([code, listed], ["file_too_large", [12 * MIB]]);
     assert.deepEqual(await uploadsOf(stack, page), []);

@@ -28,6 +28,14 @@ async function provide() {
     const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
     return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
   };
+  /** What is offered, once the browser has let go of it. */
+  globalThis.interrupted = async () => {
+    for (;;) {
+      const found = await streams.interruptedStreams();
+      if (found.length > 0) return found;
+      await pause(20);
+    }
+  };
   /** The folder in which streams are kept. */
   const folder = async () =>
     (await navigator.storage.getDirectory()).getDirectoryHandle("syncsphere-uploader", { create: true });

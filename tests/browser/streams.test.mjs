@@ -61,7 +61,7 @@ test("of a page that goes all is kept but the last seconds", async (t) => {
   // Its worker ends where it is: nobody closes the file.
   await reopenStreams(page);
   const [[found, ...others], record, left] = await page.evaluate(async () => {
-    const found = await streams.interruptedStreams();
+    const found = await interrupted();
     const uploader = await makeUploader();
     const record = await (await found[0].upload(uploader)).done;
     await uploader.close();
