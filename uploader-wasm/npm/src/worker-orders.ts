@@ -9,14 +9,23 @@ export type FromWorker<Answer, Failed, News = never> = { id: number } & (
 /** The orders to one worker, which is this object's alone. */
 export class WorkerOrders<Order, Answer, Failed, News = never> {
   #worker: Worker | undefined;
+  /** Why there is no worker, once there is none. */
+  #ended: unknown;
   #errorOf: (why: { failed: Failed } | { ended: unknown }) => UploadError;
   #lastId = 0;
   #pending = new Map<number, PendingOrder<Answer, News>>();
 
-  /** `errorOf` gives what orders reject with: one that has failed, or all where the worker has ended. */
-  constructor(worker: Worker, errorOf: (why: { failed: Failed } | { ended: unknown }) => UploadError) {
-    this.#worker = worker;
+  /** `errorOf` gives what orders reject with: one that has failed, or all where the worker could not be made, or has ended. */
+  constructor(make: () => Worker, errorOf: (why: { failed: Failed } | { ended: unknown }) => UploadError) {
     this.#errorOf = errorOf;
+    let worker;
+    try {
+      worker = make();
+    } catch (cause) {
+      this.#ended = cause;
+      return;
+    }
+    this.#worker = worker;
     worker.onmessage = ({ data }: MessageEvent<FromWorker<Answer, Failed, News>>) => this.#receive(data);
     worker.onerror = (event) => {
       event.preventDefault();
@@ -26,7 +35,7 @@ export class WorkerOrders<Order, Answer, Failed, News = never> {
 
   ask(order: Order, onNews: (news: News) => void = () => {}): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      if (!this.#worker) return reject(this.#errorOf({ ended: "the worker has ended" }));
+      if (!this.#worker) return reject(this.#errorOf({ ended: this.#ended }));
       const id = ++this.#lastId;
       this.#pending.set(id, { resolve, reject, onNews });
       this.#worker.postMessage({ id, ...order });
@@ -34,9 +43,10 @@ export class WorkerOrders<Order, Answer, Failed, News = never> {
   }
 
   /** Ends the worker; orders that are not answered reject. */
-  end(cause?: unknown): void {
+  end(cause: unknown = "the worker has ended"): void {
     this.#worker?.terminate();
     this.#worker = undefined;
+    this.#ended = cause;
     for (const { reject } of this.#pending.values()) reject(this.#errorOf({ ended: cause }));
     this.#pending.clear();
   }

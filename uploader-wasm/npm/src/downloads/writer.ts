@@ -10,21 +10,22 @@ import type { DownloadOrder, PostedPlace, RangeAnswer, RangeOrder } from "./mess
 export class Writer {
   #orders: WorkerOrders<DownloadOrder, RangeAnswer | undefined, Failure, number>;
 
-  private constructor(worker: Worker) {
-    this.#orders = new WorkerOrders(worker, (why) =>
+  private constructor(make: () => Worker) {
+    this.#orders = new WorkerOrders(make, (why) =>
       "failed" in why ? new UploadError(why.failed) : new UploadError(SCRIPTS_FAILED, { cause: why.ended }),
     );
   }
 
   /** Starts the worker of the script at this address, which opens the place for a file of so many bytes. */
   static async open(scriptUrl: string | URL | undefined, place: PostedPlace, size: number): Promise<Writer> {
-    const worker = workerOf(
-      scriptUrl,
-      new URL("./download-worker.js", import.meta.url),
-      // Bundlers look for exactly this expression.
-      () => new Worker(new URL("./download-worker.js", import.meta.url), { type: "module" }),
+    const writer = new Writer(() =>
+      workerOf(
+        scriptUrl,
+        new URL("./download-worker.js", import.meta.url),
+        // Bundlers look for exactly this expression.
+        () => new Worker(new URL("./download-worker.js", import.meta.url), { type: "module" }),
+      ),
     );
-    const writer = new Writer(worker);
     try {
       await writer.#orders.ask({ type: "open", place, size });
       return writer;

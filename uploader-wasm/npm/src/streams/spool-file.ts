@@ -67,8 +67,15 @@ export class SpoolFile {
    * where it cannot write.
    */
   async open(scriptUrl: string | URL | undefined): Promise<void> {
-    const worker = makeWorker(scriptUrl);
-    this.#worker = new WorkerOrders(worker, (why) => {
+    const make = () =>
+      workerOf(
+        scriptUrl,
+        // Vite has small files in the bundle, as `data:`: then nothing tells that the script of the worker is on another host.
+        new URL("./spool.js", import.meta.url),
+        // Bundlers look for exactly this expression.
+        () => new Worker(new URL("./spool.js", import.meta.url), { type: "module" }),
+      );
+    this.#worker = new WorkerOrders(make, (why) => {
       if ("ended" in why) return workerFailed(why.ended);
       return why.failed.name === "QuotaExceededError" ? noRoom(why.failed) : unsupported(why.failed);
     });
@@ -125,20 +132,6 @@ export class SpoolFile {
   async #ask(order: Order): Promise<Answer> {
     if (!this.#worker) throw workerFailed("the worker has ended");
     return this.#worker.ask(order);
-  }
-}
-
-function makeWorker(scriptUrl: string | URL | undefined): Worker {
-  try {
-    return workerOf(
-      scriptUrl,
-      // Vite has small files in the bundle, as `data:`: then nothing tells that the script of the worker is on another host.
-      new URL("./spool.js", import.meta.url),
-      // Bundlers look for exactly this expression.
-      () => new Worker(new URL("./spool.js", import.meta.url), { type: "module" }),
-    );
-  } catch (cause) {
-    throw workerFailed(cause);
   }
 }
 
