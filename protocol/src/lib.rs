@@ -19,6 +19,7 @@ mod md5;
 mod parts;
 mod problem;
 mod redacted;
+mod sha256;
 mod signing;
 mod storage_codes;
 mod string_map;
@@ -47,6 +48,7 @@ pub use parts::{
 };
 pub use problem::{ErrorCode, Problem};
 pub use redacted::Redacted;
+pub use sha256::{InvalidSha256, Sha256};
 pub use signing::{MAX_PARTS_PER_SIGNING, PartToSign, SignPartsReply, SignPartsRequest, SignedPart};
 pub use storage_codes::StorageCode;
 pub use string_map::StringMap;

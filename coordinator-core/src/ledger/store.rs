@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use syncsphere_protocol::{Change, FileId, FileRecord, Redacted, UnreadableRow, UploadId};
+use syncsphere_protocol::{Change, FileId, FileRecord, Redacted, Sha256, UnreadableRow, UploadId};
 
 use super::jobs::Job;
 use super::letters::LetterStore;
@@ -103,6 +103,9 @@ pub struct StoredFile {
     /// The bucket that it lies in, where that is not `S3_BUCKET`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bucket: Option<BucketName>,
+    /// What says that another file has the same content, as far as the owner has told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Sha256>,
 }
 
 /// What an idempotency key was used for.

@@ -154,6 +154,7 @@ impl<S: Store> Ledger<'_, S> {
             created_seq: seq,
             key: upload.file.key.clone(),
             bucket: upload.file.bucket.clone(),
+            content: None,
         };
         // It stands in the file's record from now on.
         upload.file.metadata = Redacted::default();
