@@ -19,6 +19,9 @@ const MAX_INITIATE: usize = 1024 * 1024;
 /// Largest body of a signing request, in bytes. Source: a ticket and 100 parts of 60 bytes.
 const MAX_SIGNING: usize = 64 * 1024;
 
+/// Largest body of a request to copy parts, in bytes. Source: a ticket and 24 parts of 80 bytes.
+const MAX_COPIES: usize = 16 * 1024;
+
 /// Largest body that begins an upload as Companion does, in bytes. Source: Companion's, Express's default of 100 kB.
 const MAX_COMPANION_CREATION: usize = 100 * 1024;
 
@@ -71,6 +74,7 @@ pub(crate) enum Scoped {
     UploadStatus,
     AbortUpload,
     SignParts,
+    CopyParts,
     Complete,
     ListFiles,
     File,
@@ -138,7 +142,7 @@ const fn companion(method: Method, template: &'static str, body_limit: usize, co
 }
 
 /// Every endpoint. Of two templates that fit a path the first one counts.
-pub(crate) static ROUTES: [Route; 34] = {
+pub(crate) static ROUTES: [Route; 35] = {
     use Method as M;
     const UPLOAD: &str = "/v1/uploads/{uploadId}";
     const FILE: &str = "/v1/files/{fileId}";
@@ -164,6 +168,12 @@ pub(crate) static ROUTES: [Route; 34] = {
             "/v1/uploads/{uploadId}/parts",
             MAX_SIGNING,
             Scoped::SignParts,
+        ),
+        write(
+            M::POST,
+            "/v1/uploads/{uploadId}/copies",
+            MAX_COPIES,
+            Scoped::CopyParts,
         ),
         write(
             M::POST,

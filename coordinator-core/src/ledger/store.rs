@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
-use syncsphere_protocol::{Change, FileId, FileRecord, Redacted, Sha256, UnreadableRow, UploadId};
+use syncsphere_protocol::{
+    Change, FileId, FileRecord, FileStatus, Redacted, Sha256, UnreadableRow, UploadId,
+};
 
 use super::jobs::Job;
 use super::letters::LetterStore;
@@ -106,6 +108,14 @@ pub struct StoredFile {
     /// What says that another file has the same content, as far as the owner has told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Sha256>,
+}
+
+impl StoredFile {
+    /// Whether it is available, and this owner's.
+    #[must_use]
+    pub fn is_available_and_of(&self, owner: &str) -> bool {
+        self.record.status == FileStatus::Available && self.record.owner.0 == owner
+    }
 }
 
 /// What an idempotency key was used for.
