@@ -9,7 +9,9 @@
 
 mod changes;
 mod checksum;
+mod chunks;
 mod completion;
+mod copies;
 mod database;
 mod destinations;
 mod files;
@@ -27,13 +29,16 @@ mod timestamp;
 mod token;
 mod uploads;
 mod uppy;
+mod versions;
 
 pub use changes::{Change, ChangeKind, ChangesPage, Frame};
 pub use checksum::{Crc64Nvme, InvalidChecksum};
+pub use chunks::{BaseFile, BasesReply, BasesRequest, PutChunksReply, PutChunksRequest};
 pub use completion::{
     CompleteBatchReply, CompleteBatchRequest, CompleteRequest, CompleteResult, CompletedPart,
     MAX_UPLOADS_PER_COMPLETION, UploadToComplete,
 };
+pub use copies::{CopiedPart, CopyPartsReply, CopyPartsRequest, MAX_PARTS_PER_COPY, PartToCopy};
 pub use database::{DatabaseStatus, ParkedRow, UnreadableRow};
 pub use destinations::{
     DeadLetter, DeadLetterList, DestinationKind, DestinationList, DestinationStatus, EventData, EventMessage,
@@ -55,7 +60,8 @@ pub use string_map::StringMap;
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use token::{TokenError, TokenReply};
 pub use uploads::{
-    AbortReply, InitiateReply, InitiateRequest, InitiateResult, MAX_FILES_PER_INITIATE, NewFile, OpenUpload,
-    OpenUploadList, StoredPart, UploadGrant, UploadKind, UploadStatus,
+    AbortReply, InitiateReply, InitiateRequest, InitiateResult, Layout, MAX_FILES_PER_INITIATE, NewFile,
+    OpenUpload, OpenUploadList, StoredPart, UploadGrant, UploadKind, UploadStatus,
 };
 pub use uppy::{CompanionToken, CompanionTokenRequest, S3Method, S3SignReply, S3SignRequest};
+pub use versions::{ReferenceReply, ReferenceRequest, VersionList};

@@ -12,7 +12,8 @@ use crate::api_error::{ApiError, invalid};
 use crate::auth::{Principal, grant_token};
 use crate::operations::operation_context::OperationContext;
 use crate::operations::{
-    changes, complete, content, database, destinations, files, health, initiate, sign_parts, uploads, uppy,
+    changes, chunks, complete, content, copy_parts, database, destinations, files, health, initiate,
+    sign_parts, uploads, uppy, versions,
 };
 use crate::ports::{Storage, Workspaces};
 
@@ -75,6 +76,13 @@ pub(super) async fn scoped<S: Storage, W: Workspaces>(
                 &sign_parts::sign_parts(op, principal, &id, &parsed(body)?).await?,
             )
         }
+        Scoped::CopyParts => {
+            let id = upload_id(id)?;
+            json(
+                ok,
+                &copy_parts::copy_parts(op, principal, &id, &parsed(body)?).await?,
+            )
+        }
         Scoped::Complete => {
             let id = upload_id(id)?;
             json(ok, &complete::complete(op, principal, &id, &parsed(body)?).await?)
@@ -85,6 +93,20 @@ pub(super) async fn scoped<S: Storage, W: Workspaces>(
         }
         Scoped::File => json(ok, &files::get(op, principal, &file_id(id)?).await?),
         Scoped::DeleteFile => json(ok, &files::delete(op, principal, &file_id(id)?).await?),
+        Scoped::Reference => {
+            let idempotency = idempotency(&head.headers, principal, body)?;
+            json(
+                ok,
+                &versions::reference(op, principal, &parsed(body)?, idempotency).await?,
+            )
+        }
+        Scoped::Bases => json(ok, &chunks::bases(op, principal, &parsed(body)?).await?),
+        Scoped::PutChunks => json(
+            ok,
+            &chunks::put(op, principal, &file_id(id)?, &parsed(body)?).await?,
+        ),
+        Scoped::Versions => json(ok, &versions::list(op, principal, &file_id(id)?).await?),
+        Scoped::Restore => json(ok, &versions::restore(op, principal, &file_id(id)?).await?),
         Scoped::Content => {
             let wanted = Query::of(&head.uri)?.link_options()?;
             let link = content::link(op, principal, &file_id(id)?, wanted).await?;

@@ -16,8 +16,18 @@ const MAX_FORM: usize = 8 * 1024;
 /// Source: 100 files with the longest name, folder and a few metadata come to about 300 KB.
 const MAX_INITIATE: usize = 1024 * 1024;
 
+/// Largest body that makes a file of another's content, in bytes. Source: the longest name and folder with 16 KiB of metadata,
+/// each byte written as six.
+const MAX_REFERENCE: usize = 128 * 1024;
+
 /// Largest body of a signing request, in bytes. Source: a ticket and 100 parts of 60 bytes.
 const MAX_SIGNING: usize = 64 * 1024;
+
+/// Largest body of a request to copy parts, in bytes. Source: a ticket and 24 parts of 80 bytes.
+const MAX_COPIES: usize = 16 * 1024;
+
+/// Largest body that states a content index, in bytes. Source: 10,000 chunks of 44 bytes, as base64.
+const MAX_CHUNKS_BODY: usize = 600 * 1024;
 
 /// Largest body that begins an upload as Companion does, in bytes. Source: Companion's, Express's default of 100 kB.
 const MAX_COMPANION_CREATION: usize = 100 * 1024;
@@ -71,10 +81,16 @@ pub(crate) enum Scoped {
     UploadStatus,
     AbortUpload,
     SignParts,
+    CopyParts,
     Complete,
     ListFiles,
     File,
     DeleteFile,
+    Reference,
+    Bases,
+    PutChunks,
+    Versions,
+    Restore,
     Content,
     Changes,
     Events,
@@ -138,7 +154,7 @@ const fn companion(method: Method, template: &'static str, body_limit: usize, co
 }
 
 /// Every endpoint. Of two templates that fit a path the first one counts.
-pub(crate) static ROUTES: [Route; 34] = {
+pub(crate) static ROUTES: [Route; 40] = {
     use Method as M;
     const UPLOAD: &str = "/v1/uploads/{uploadId}";
     const FILE: &str = "/v1/files/{fileId}";
@@ -167,14 +183,30 @@ pub(crate) static ROUTES: [Route; 34] = {
         ),
         write(
             M::POST,
+            "/v1/uploads/{uploadId}/copies",
+            MAX_COPIES,
+            Scoped::CopyParts,
+        ),
+        write(
+            M::POST,
             "/v1/uploads/{uploadId}/complete",
             MAX_BODY_BYTES,
             Scoped::Complete,
         ),
         read("/v1/files", Scoped::ListFiles),
+        write(M::POST, "/v1/files/bases", MAX_FORM, Scoped::Bases),
         read(FILE, Scoped::File),
+        write(M::POST, "/v1/files", MAX_REFERENCE, Scoped::Reference),
         write(M::DELETE, FILE, NO_BODY, Scoped::DeleteFile),
+        read("/v1/files/{fileId}/versions", Scoped::Versions),
+        write(M::POST, "/v1/files/{fileId}/restore", NO_BODY, Scoped::Restore),
         read("/v1/files/{fileId}/content", Scoped::Content),
+        write(
+            M::PUT,
+            "/v1/files/{fileId}/chunks",
+            MAX_CHUNKS_BODY,
+            Scoped::PutChunks,
+        ),
         read("/v1/changes", Scoped::Changes),
         read("/v1/events", Scoped::Events),
         admin(M::GET, "/v1/database", Scoped::DatabaseStatus),
@@ -381,6 +413,6 @@ mod tests {
         assert_eq!(find("/v1/companion/s3/s3/params").template, COMPANION);
         assert_eq!(find("/v1/companion/s3/params").companion, Some(None));
         assert_eq!(find("/v1/nothing").template, "");
-        assert_eq!(all_methods(), "GET, POST, DELETE");
+        assert_eq!(all_methods(), "GET, POST, DELETE, PUT");
     }
 }

@@ -3,15 +3,18 @@
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{
     ChangesPage, Crc64Nvme, DatabaseStatus, DeadLetterList, DestinationList, DestinationStatus, FileId,
-    FileRecord, Md5, Redacted, Tail, UploadId, UploadKind,
+    FileRecord, Md5, Redacted, Sha256, Tail, UploadId, UploadKind,
 };
 
+use super::chunks::{BaseQuery, KnownBase};
 use super::destination_state::{MessageDelivery, MessageResult};
 use super::jobs::{Job, StoredUpload};
 use super::listing::{FilePage, Listing, OpenUploadPage};
 use super::replication::{Delivery, Receipt, RefusedDelivery};
+use super::retention::Retention;
 use super::states::{Abilities, FileDraft, Upload};
 use super::store::StoredFile;
+use super::versions::{Allowance, Base, Previous, Reference};
 use crate::model::{DeferredLength, UploadMarker};
 
 /// One command and the time at which it is given.
@@ -22,6 +25,9 @@ pub struct Call {
     pub now_ms: i64,
     /// How long changes are kept, in milliseconds.
     pub keep_changes_ms: i64,
+    /// Which versions of a file are kept; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
     /// What is asked.
     pub command: Command,
 }
@@ -156,6 +162,46 @@ pub enum Command {
         /// As for [`Command::Abort`].
         urls_dead_ms: i64,
     },
+    /// Look the base of an upload up.
+    Base(Base),
+    /// Make a file of another's content.
+    Reference {
+        /// Makes a repeated request answer the same file.
+        idempotency: Option<Idempotency>,
+        /// The file.
+        wanted: Box<Reference>,
+        /// What its owner may keep.
+        allowance: Allowance,
+    },
+    /// Make a version the newest of its line again.
+    Restore {
+        /// Which.
+        file_id: FileId,
+        /// The id of the file that is made.
+        new_id: FileId,
+        /// Whose it becomes.
+        owner: Redacted<String>,
+        /// What they may keep.
+        allowance: Allowance,
+    },
+    /// List the available versions of a file.
+    Versions {
+        /// Any of them.
+        file_id: FileId,
+    },
+    /// Keep the content index of an owner's available file.
+    PutChunks {
+        /// Which.
+        file_id: FileId,
+        /// Whose it has to be.
+        owner: Redacted<String>,
+        /// Digest of the packed index.
+        content: Sha256,
+        /// The packed index, as base64.
+        chunks: String,
+    },
+    /// Tell which files a new one could take its content from.
+    Bases(BaseQuery),
     /// Read the feed.
     Changes {
         /// Everything after this sequence number.
@@ -278,6 +324,9 @@ pub struct UploadDraft {
     /// The smaller parts at the end, where there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tail: Option<Tail>,
+    /// Whether the client cuts the file as it likes; `part_size` is the least then.
+    #[serde(rename = "freeLayout", default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_free_layout: bool,
     /// When the upload is given up, in milliseconds since 1970.
     pub expires_ms: i64,
     /// As [`Upload::latest_expiry_ms`].
@@ -341,9 +390,25 @@ pub enum Reply {
     },
     /// The idempotency key was used for another request.
     KeyReused,
-    /// To [`Command::StartCompletion`]: the owner's quota does not hold what the file comes to. Nothing has been
-    /// changed.
+    /// To [`Command::StartCompletion`], [`Command::Reference`] and [`Command::Restore`]: the owner's quota does not hold what
+    /// the file comes to. Nothing has been changed.
     OverQuota,
+    /// To [`Command::Reference`]: the file has other content, or its owner has not told of it.
+    OtherContent,
+    /// To [`Command::Reference`] and [`Command::Restore`]: the file is larger than its owner may have one.
+    TooLarge,
+    /// To [`Command::Base`].
+    Base(Previous),
+    /// To [`Command::Bases`].
+    Bases {
+        /// At most four.
+        bases: Vec<KnownBase>,
+    },
+    /// To [`Command::Versions`].
+    Versions {
+        /// Newest first.
+        versions: Vec<FileRecord>,
+    },
     /// An upload and its file.
     Upload {
         /// The upload.

@@ -10,6 +10,8 @@
 
 mod apply;
 mod calls;
+mod chunk_store;
+mod chunks;
 mod deliveries;
 mod destination_state;
 mod feed;
@@ -20,24 +22,32 @@ mod letters;
 mod list_files;
 mod listing;
 mod memory;
+mod memory_chunks;
 mod messages;
 mod orphans;
 mod page_budget;
 mod replication;
+mod retention;
 mod schema;
+mod sql_chunks;
 mod sql_database;
 mod sql_letters;
 mod sql_rows;
 mod sql_store;
+mod sql_versions;
 mod states;
 mod store;
 mod store_failure;
 mod upload_commands;
 mod usage;
+mod version_store;
+mod versions;
 
 pub use crate::model::{DeferredLength, UploadMarker};
 pub use apply::{Applied, apply};
 pub use calls::{Call, Command, Idempotency, Opened, Reply, UploadDraft};
+pub use chunk_store::ChunkStore;
+pub use chunks::{BaseQuery, KnownBase};
 pub use destination_state::{
     Destination, DestinationState, Letter, MessageDelivery, MessageOutcome, MessageResult,
 };
@@ -47,6 +57,7 @@ pub use letters::LetterStore;
 pub use listing::{FilePage, FileQuery, FileRange, ListPosition, Listing, OpenUploadPage};
 pub use memory::MemoryStore;
 pub use replication::{Delivery, FileSpan, Receipt, RefusedDelivery, Replay, ReplayStage, ReplicationState};
+pub use retention::Retention;
 pub use schema::MIGRATIONS;
 pub use sql_database::{Database, SqlFailure, SqlValue};
 pub use sql_store::SqlStore;
@@ -54,3 +65,5 @@ pub use states::{Abilities, FileDraft, Upload, UploadPhase};
 pub use store::{IdempotencyRecord, Store, StoredFile, Usage};
 pub use store_failure::StoreFailure;
 pub use upload_commands::ABSENCE_PROVEN_MS;
+pub use version_store::VersionStore;
+pub use versions::{Allowance, Base, Previous, Reference, ReferenceDraft};

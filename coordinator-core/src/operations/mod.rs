@@ -4,9 +4,11 @@
 
 mod absence;
 pub(crate) mod changes;
+pub(crate) mod chunks;
 mod cleanup;
 pub(crate) mod complete;
 pub(crate) mod content;
+pub(crate) mod copy_parts;
 pub(crate) mod database;
 pub(crate) mod deferred_length;
 pub(crate) mod deliver;
@@ -31,4 +33,5 @@ pub(crate) mod tickets;
 mod unattended;
 pub(crate) mod uploads;
 pub(crate) mod uppy;
+pub(crate) mod versions;
 pub(crate) mod workspaces_in_use;

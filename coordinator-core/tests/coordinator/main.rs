@@ -12,6 +12,7 @@ mod absence;
 mod bodies;
 mod buckets;
 mod checksums;
+mod chunks;
 mod common;
 #[cfg(not(target_arch = "wasm32"))]
 mod crashes;
@@ -22,6 +23,7 @@ mod descriptions;
 mod events;
 mod expiry;
 mod faults;
+mod free_layout;
 mod ledger;
 mod ledger_calls;
 mod open_uploads;

@@ -9,10 +9,12 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use syncsphere_protocol::{
-    AbortReply, ChangesPage, CompanionToken, CompanionTokenRequest, CompleteBatchReply, CompleteBatchRequest,
-    CompleteRequest, ContentLink, DatabaseStatus, DeadLetterList, DestinationList, DestinationStatus,
-    FileList, FileRecord, InitiateReply, InitiateRequest, OpenUploadList, Problem, S3SignReply,
-    S3SignRequest, SignPartsReply, SignPartsRequest, TokenError, TokenReply, UploadStatus,
+    AbortReply, BasesReply, BasesRequest, ChangesPage, CompanionToken, CompanionTokenRequest,
+    CompleteBatchReply, CompleteBatchRequest, CompleteRequest, ContentLink, CopyPartsReply, CopyPartsRequest,
+    DatabaseStatus, DeadLetterList, DestinationList, DestinationStatus, FileList, FileRecord, InitiateReply,
+    InitiateRequest, Layout, OpenUploadList, Problem, PutChunksReply, PutChunksRequest, ReferenceReply,
+    ReferenceRequest, S3SignReply, S3SignRequest, SignPartsReply, SignPartsRequest, TokenError, TokenReply,
+    UploadStatus, VersionList,
 };
 
 #[test]
@@ -180,7 +182,7 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
                 .with(limit.clone())
                 .answers::<OpenUploadList>(schemas).json(schemas),
             "post": Operation::new("Open 1 to 100 uploads").with(key.clone())
-                .takes::<InitiateRequest<Option<u64>>>(schemas).answers::<InitiateReply>(schemas).json(schemas) },
+                .takes::<InitiateRequest<Option<u64>, Option<Layout>>>(schemas).answers::<InitiateReply>(schemas).json(schemas) },
         "/v1/uploads/complete": { "post":
             Operation::new("Finalize 1 to 100 uploads")
                 .takes::<CompleteBatchRequest>(schemas).answers::<CompleteBatchReply>(schemas).json(schemas) },
@@ -192,15 +194,20 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
         "/v1/uploads/{uploadId}/parts": { "post":
             upload().says("URLs for 1 to 100 parts")
                 .takes::<SignPartsRequest>(schemas).answers::<SignPartsReply>(schemas).json(schemas) },
+        "/v1/uploads/{uploadId}/copies": { "post":
+            upload().says("Have storage copy ranges of another file into parts, 1 to 24 of them")
+                .takes::<CopyPartsRequest>(schemas).answers::<CopyPartsReply>(schemas).json(schemas) },
         "/v1/uploads/{uploadId}/complete": { "post":
             upload().says("Finalize an upload")
                 .takes::<CompleteRequest<Option<u64>>>(schemas).answers::<FileRecord>(schemas).json(schemas) },
         "/v1/s3/sign": { "post":
-            Operation::new("Where Uppy sends one S3 request").with(key)
+            Operation::new("Where Uppy sends one S3 request").with(key.clone())
                 .takes::<S3SignRequest>(schemas).answers::<S3SignReply>(schemas).json(schemas) },
         "/v1/companion/token": { "post": companion_token },
-        "/v1/files": { "get":
-            Operation::new("Files, newest first, or by name where `name` is given")
+        "/v1/files": {
+            "post": Operation::new("Make a file of the content that another of one's own has").with(key)
+                .takes::<ReferenceRequest>(schemas).answers::<ReferenceReply>(schemas).json(schemas),
+            "get": Operation::new("Files, newest first, or by name where `name` is given")
                 .with(cursor)
                 .with(status)
                 .with(path)
@@ -213,6 +220,15 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
             "get": file().says("One file").answers::<FileRecord>(schemas).json(schemas),
             "delete": file().says("Remove an available file").answers::<FileRecord>(schemas).json(schemas),
         },
+        "/v1/files/{fileId}/versions": {
+            "get": file().says("The available versions of a file, newest first")
+                .answers::<VersionList>(schemas).json(schemas) },
+        "/v1/files/{fileId}/restore": {
+            "post": file().says("Make a version the newest again").answers::<ReferenceReply>(schemas).json(schemas) },
+        "/v1/files/bases": { "post": Operation::new("Own files that a new one could take its content from")
+            .takes::<BasesRequest>(schemas).answers::<BasesReply>(schemas).json(schemas) },
+        "/v1/files/{fileId}/chunks": { "put": file().says("State the content index of an own file")
+            .takes::<PutChunksRequest>(schemas).answers::<PutChunksReply>(schemas).json(schemas) },
         "/v1/files/{fileId}/content": { "get": content.json(schemas) },
         "/v1/changes": { "get":
             Operation::new("The change feed, page by page").with(since.clone()).with(limit.clone())

@@ -78,6 +78,7 @@ impl World {
         let call = Call {
             now_ms: self.now_ms,
             keep_changes_ms: 1 << 50,
+            retention: None,
             command,
         };
         let Ok(applied) = apply(&mut self.shards[shard], call);
@@ -210,6 +211,7 @@ fn draft(shard: usize, file: u64) -> UploadDraft {
         part_size: 5 * 1024 * 1024,
         tail: None,
         expires_ms: 1 << 50,
+        has_free_layout: false,
         latest_expiry_ms: None,
         crc64nvme: None,
         unattended_from_ms: None,
@@ -229,6 +231,7 @@ fn draft(shard: usize, file: u64) -> UploadDraft {
             metadata: Default::default(),
             key: "large/a".into(),
             bucket: None,
+            previous: None,
         },
     }
 }

@@ -158,6 +158,9 @@ pub(super) fn file() -> FileRecord {
         created_at: Timestamp::from_unix_millis(0),
         updated_at: Timestamp::from_unix_millis(1),
         seq: 7,
+        version: None,
+        previous: None,
+        conflict: None,
     }
 }
 
@@ -203,10 +206,12 @@ pub(super) fn new_file() -> NewFile {
         metadata: Some(metadata()),
         part_size: Some(16_777_216),
         tail: Some(TAIL),
+        layout: (),
         integrity: Some(Integrity::None),
         crc64nvme: Some(crc()),
         forms: true,
         parts: parts_to_sign(),
+        base: None,
     }
 }
 
@@ -221,10 +226,12 @@ pub(super) fn sparse_new_file() -> NewFile {
         metadata: None,
         part_size: None,
         tail: None,
+        layout: (),
         integrity: None,
         crc64nvme: None,
         forms: false,
         parts: Vec::new(),
+        base: None,
     }
 }
 

@@ -27,6 +27,7 @@ pub fn test_file(content: &[u8], part_size: Option<u64>, checksum: Option<Checks
         metadata: None,
         part_size,
         tail: None,
+        layout: (),
         integrity: None,
         crc64nvme: None,
         forms: true,
@@ -34,6 +35,7 @@ pub fn test_file(content: &[u8], part_size: Option<u64>, checksum: Option<Checks
             (Some(checksum), Ok(part_number)) => vec![PartToSign::new(part_number, Some(checksum))],
             _ => Vec::new(),
         },
+        base: None,
     }
 }
 
