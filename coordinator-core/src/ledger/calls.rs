@@ -189,6 +189,11 @@ pub enum Command {
         /// Any of them.
         file_id: FileId,
     },
+    /// Tell the content index of an available file.
+    Chunks {
+        /// Which.
+        file_id: FileId,
+    },
     /// Keep the content index of an owner's available file.
     PutChunks {
         /// Which.
@@ -403,6 +408,11 @@ pub enum Reply {
     Bases {
         /// At most four.
         bases: Vec<KnownBase>,
+    },
+    /// To [`Command::Chunks`].
+    Chunks {
+        /// The packed index, as base64.
+        chunks: String,
     },
     /// To [`Command::Versions`].
     Versions {
