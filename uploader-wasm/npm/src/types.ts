@@ -281,6 +281,12 @@ export interface FileRecord {
   updatedAt: string;
   /** Sequence number of the file's latest change. */
   seq: number;
+  /** Which version of its file it is, from 1; given when it becomes available, absent where it is the first. */
+  version?: number;
+  /** `fileId` of the version that it was made from. */
+  previous?: string;
+  /** `fileId` of the version that became available after `previous` and before this one: somebody else was first. Both are kept. */
+  conflict?: string;
 }
 
 /** An upload that an earlier page left unfinished. */
