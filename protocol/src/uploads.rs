@@ -4,7 +4,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::checksum::Crc64Nvme;
-use crate::files::{FileRecord, FileStatus};
+use crate::files::{FileRecord, FileStatus, NoVersion};
 use crate::ids::{FileId, UploadId};
 use crate::integrity::Integrity;
 use crate::parts::{PartNumber, Tail};
@@ -17,22 +17,23 @@ use crate::timestamp::Timestamp;
 /// Most files in one initiate request. Source: `docs/api.md`, section "Uploads".
 pub const MAX_FILES_PER_INITIATE: usize = 100;
 
-/// Body of `POST /v1/uploads`. `Size` is that of [`NewFile`].
+/// Body of `POST /v1/uploads`. `Size` and `Base` are those of [`NewFile`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(rename = "InitiateRequest"))]
 #[cfg_attr(feature = "schema", schemars(description = "Body of `POST /v1/uploads`."))]
-pub struct InitiateRequest<Size = u64> {
+pub struct InitiateRequest<Size = u64, Base = NoVersion> {
     /// 1 to 100 files.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 100)))]
-    pub files: Vec<NewFile<Size>>,
+    pub files: Vec<NewFile<Size, Base>>,
 }
 
 /// A file that is about to be uploaded.
 ///
 /// `Size` is `u64` for clients that know it, as the engine does, and `Option<u64>` for whoever reads what clients send: a
-/// stream's size is told when its upload is completed.
+/// stream's size is told when its upload is completed. `Base` is [`NoVersion`] for the engine, which names none, and [`FileId`] for whoever
+/// reads what clients send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -41,7 +42,7 @@ pub struct InitiateRequest<Size = u64> {
     feature = "schema",
     schemars(description = "A file that is about to be uploaded.")
 )]
-pub struct NewFile<Size = u64> {
+pub struct NewFile<Size = u64, Base = NoVersion> {
     /// The client's own name for this entry; the reply repeats it.
     pub client_ref: String,
     /// The file's name without its folder, 1 to 255 UTF-16 units in NFC; control characters are replaced.
@@ -81,9 +82,9 @@ pub struct NewFile<Size = u64> {
     /// Parts whose URLs should come in the reply, at most 100 in the whole request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartToSign>,
-    /// The file that this one becomes the next version of. The engine names none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base: Option<FileId>,
+    /// The file that this one becomes the next version of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<Base>,
 }
 
 /// Reply of `POST /v1/uploads`: one result for each file, in the order asked.
@@ -231,11 +232,18 @@ pub struct StoredPart {
     pub crc64nvme: Option<Crc64Nvme>,
 }
 
-/// Reply of `GET /v1/uploads/{uploadId}`.
+/// Reply of `GET /v1/uploads/{uploadId}`. `Other` is that of [`FileRecord`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct UploadStatus {
+#[cfg_attr(
+    feature = "schema",
+    schemars(
+        rename = "UploadStatus",
+        description = "Reply of `GET /v1/uploads/{uploadId}`."
+    )
+)]
+pub struct UploadStatus<Other = FileId> {
     /// The upload.
     pub upload_id: UploadId,
     /// The file it makes.
@@ -261,7 +269,7 @@ pub struct UploadStatus {
     /// When the upload is given up unless it is completed or, in parts, more of them arrive.
     pub expires_at: Timestamp,
     /// The file as the workspace knows it.
-    pub file: FileRecord,
+    pub file: FileRecord<Other>,
 }
 
 /// An upload that has not ended.

@@ -1,5 +1,5 @@
 use syncsphere_protocol::{
-    ErrorCode, InitiateReply, InitiateRequest, InitiateResult, Integrity, MAX_FILES_PER_INITIATE,
+    ErrorCode, FileId, InitiateReply, InitiateRequest, InitiateResult, Integrity, MAX_FILES_PER_INITIATE,
     MAX_PARTS_PER_SIGNING, NewFile, PartPlan, PartToSign, Problem, Timestamp, UploadGrant, UploadKind,
 };
 
@@ -26,13 +26,13 @@ const MAX_CLIENT_REF: usize = 256;
 const PROOF_REQUESTS: u32 = 2;
 
 /// A file as clients ask for it; some tell its size when they complete its upload.
-type Wanted = NewFile<Option<u64>>;
+type Wanted = NewFile<Option<u64>, FileId>;
 
 /// Opens an upload for each file of the request that can have one.
 pub(crate) async fn initiate<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     principal: &Principal,
-    request: &InitiateRequest<Option<u64>>,
+    request: &InitiateRequest<Option<u64>, FileId>,
     idempotency: Option<Idempotency>,
 ) -> Result<InitiateReply, ApiError> {
     check_size(request)?;
@@ -94,7 +94,7 @@ pub(crate) async fn initiate<S: Storage, W: Workspaces>(
     Ok(InitiateReply { uploads: results })
 }
 
-fn check_size(request: &InitiateRequest<Option<u64>>) -> Result<(), ApiError> {
+fn check_size(request: &InitiateRequest<Option<u64>, FileId>) -> Result<(), ApiError> {
     if request.files.is_empty() || request.files.len() > MAX_FILES_PER_INITIATE {
         return Err(invalid(format!(
             "a request initiates 1 to {MAX_FILES_PER_INITIATE} files"

@@ -10,7 +10,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use syncsphere_protocol::{
     AbortReply, ChangesPage, CompanionToken, CompanionTokenRequest, CompleteBatchReply, CompleteBatchRequest,
-    CompleteRequest, ContentLink, DatabaseStatus, DeadLetterList, DestinationList, DestinationStatus,
+    CompleteRequest, ContentLink, DatabaseStatus, DeadLetterList, DestinationList, DestinationStatus, FileId,
     FileList, FileRecord, InitiateReply, InitiateRequest, OpenUploadList, Problem, ReferenceReply,
     ReferenceRequest, S3SignReply, S3SignRequest, SignPartsReply, SignPartsRequest, TokenError, TokenReply,
     UploadStatus, VersionList,
@@ -181,7 +181,7 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
                 .with(limit.clone())
                 .answers::<OpenUploadList>(schemas).json(schemas),
             "post": Operation::new("Open 1 to 100 uploads").with(key.clone())
-                .takes::<InitiateRequest<Option<u64>>>(schemas).answers::<InitiateReply>(schemas).json(schemas) },
+                .takes::<InitiateRequest<Option<u64>, FileId>>(schemas).answers::<InitiateReply>(schemas).json(schemas) },
         "/v1/uploads/complete": { "post":
             Operation::new("Finalize 1 to 100 uploads")
                 .takes::<CompleteBatchRequest>(schemas).answers::<CompleteBatchReply>(schemas).json(schemas) },

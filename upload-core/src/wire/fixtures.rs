@@ -1,13 +1,13 @@
 //! Calls, and one of each thing that travels.
 
 use syncsphere_protocol::{
-    CompleteBatchRequest, CompleteRequest, CompleteResult, CompletedPart, Crc64Nvme, ErrorCode, FileChecksum,
-    FileRecord, FileStatus, InitiateRequest, Integrity, Md5, NewFile, PartNumber, PartToSign, Problem,
-    Redacted, SignPartsRequest, SignedPart, StoredPart, Tail, Timestamp, UploadGrant, UploadKind,
-    UploadStatus,
+    CompleteBatchRequest, CompleteRequest, CompletedPart, Crc64Nvme, ErrorCode, FileChecksum, FileStatus,
+    InitiateRequest, Integrity, Md5, NewFile, PartNumber, PartToSign, Problem, Redacted, SignPartsRequest,
+    SignedPart, StoredPart, Tail, Timestamp, UploadGrant, UploadKind,
 };
 
 use crate::io::Call;
+use crate::records::{CompleteResult, FileRecord, UploadStatus};
 
 pub(super) const AWKWARD: &str = "Ünïcode \"😀\" \\ / \u{0} \u{1f} \u{7f} \u{2028}\n\t.mov";
 
