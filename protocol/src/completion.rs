@@ -4,13 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::checksum::Crc64Nvme;
 use crate::files::FileRecord;
-use crate::ids::UploadId;
+use crate::ids::{FileId, UploadId};
 use crate::integrity::Checksum;
 use crate::md5::Md5;
 use crate::parts::PartNumber;
 use crate::problem::Problem;
 use crate::redacted::Redacted;
-use crate::uploads::is_default;
 
 /// Most uploads in one request to complete several. Source: `docs/api.md`, section "Uploads".
 pub const MAX_UPLOADS_PER_COMPLETION: usize = 100;
@@ -65,7 +64,7 @@ pub struct CompleteRequest<Size = ()> {
     /// The upload's ticket.
     pub ticket: Redacted<String>,
     /// Size of the whole file in bytes, at least 1: required of an upload that was begun without one.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "is_not_told")]
     pub size: Size,
     /// Checksum of the whole file; storage and coordinator both compare it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,6 +73,10 @@ pub struct CompleteRequest<Size = ()> {
     /// all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<Vec<CompletedPart>>,
+}
+
+fn is_not_told<Size: Default + PartialEq>(size: &Size) -> bool {
+    *size == Size::default()
 }
 
 /// Body of `POST /v1/uploads/complete`: several uploads in one request.
@@ -103,25 +106,33 @@ pub struct UploadToComplete {
     pub parts: Option<Vec<CompletedPart>>,
 }
 
-/// Reply of `POST /v1/uploads/complete`: one result for each upload, in the order asked.
+/// Reply of `POST /v1/uploads/complete`: one result for each upload, in the order asked. `Other` is that of [`FileRecord`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct CompleteBatchReply {
+#[cfg_attr(
+    feature = "schema",
+    schemars(
+        rename = "CompleteBatchReply",
+        description = "Reply of `POST /v1/uploads/complete`: one result for each upload, in the order asked."
+    )
+)]
+pub struct CompleteBatchReply<Other = FileId> {
     /// The results.
-    pub uploads: Vec<CompleteResult>,
+    pub uploads: Vec<CompleteResult<Other>>,
 }
 
 /// What became of one upload: exactly one of `file` and `error` is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct CompleteResult {
+#[cfg_attr(feature = "schema", schemars(rename = "CompleteResult"))]
+pub struct CompleteResult<Other = FileId> {
     /// Which upload.
     pub upload_id: UploadId,
     /// The finalized file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<Box<FileRecord>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<Box<FileRecord<Other>>>,
     /// Why it could not be finalized; the others are not touched by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Problem>,

@@ -43,7 +43,7 @@ pub use database::{DatabaseStatus, ParkedRow, UnreadableRow};
 pub use destinations::{
     DeadLetter, DeadLetterList, DestinationKind, DestinationList, DestinationStatus, EventData, EventMessage,
 };
-pub use files::{ContentLink, FileChecksum, FileList, FileRecord, FileStatus};
+pub use files::{ContentLink, FileChecksum, FileList, FileRecord, FileStatus, NoVersion};
 pub use ids::{FileId, InvalidId, UploadId, WorkspaceId};
 pub use integrity::{Checksum, Integrity};
 pub use md5::{InvalidMd5, Md5};
@@ -61,7 +61,7 @@ pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use token::{TokenError, TokenReply};
 pub use uploads::{
     AbortReply, InitiateReply, InitiateRequest, InitiateResult, Layout, MAX_FILES_PER_INITIATE, NewFile,
-    OpenUpload, OpenUploadList, StoredPart, UploadGrant, UploadKind, UploadStatus,
+    NoLayout, OpenUpload, OpenUploadList, StoredPart, UploadGrant, UploadKind, UploadStatus,
 };
 pub use uppy::{CompanionToken, CompanionTokenRequest, S3Method, S3SignReply, S3SignRequest};
 pub use versions::{ReferenceReply, ReferenceRequest, VersionList};

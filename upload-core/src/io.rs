@@ -1,13 +1,13 @@
 //! What goes into the engine and what comes out of it.
 
 use syncsphere_protocol::{
-    AbortReply, Checksum, CompleteBatchReply, CompleteBatchRequest, CompleteRequest, FileRecord,
-    InitiateReply, InitiateRequest, Integrity, PartRange, Problem, Redacted, SignPartsReply,
-    SignPartsRequest, StringMap, UploadId, UploadStatus,
+    AbortReply, Checksum, CompleteBatchRequest, CompleteRequest, InitiateReply, InitiateRequest, Integrity,
+    PartRange, Problem, Redacted, SignPartsReply, SignPartsRequest, StringMap, UploadId,
 };
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Reason, UploadError};
+use crate::records::{CompleteBatchReply, FileRecord, UploadStatus};
 
 /// One file that the page handed over; the shell numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -173,6 +173,7 @@ mod pending_calls;
 mod plan;
 mod queue;
 mod rate_estimator;
+mod records;
 mod stall_detector;
 mod status;
 mod time;
@@ -190,5 +191,6 @@ pub use io::{
     Action, AttemptId, Call, CallFailure, CallId, Connections, FileDescription, Input, Notice, PartRequest,
     Progress, Reply, TaskId, TaskState, TransferFailure,
 };
+pub use records::{CompleteBatchReply, CompleteResult, FileRecord, UploadStatus};
 pub use time::Moment;
 pub use wire::{Json, Malformed, Object, Request, file_record_json};

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use syncsphere_protocol::{
-    AbortReply, ErrorCode, FileRecord, FileStatus, InitiateReply, InitiateResult, Integrity, PartPlan,
-    PartToSign, Problem, Redacted, SignPartsReply, SignedPart, Timestamp, UploadGrant, UploadId, UploadKind,
-    UploadStatus,
+    AbortReply, ErrorCode, FileStatus, InitiateReply, InitiateResult, Integrity, PartPlan, PartToSign,
+    Problem, Redacted, SignPartsReply, SignedPart, Timestamp, UploadGrant, UploadId, UploadKind,
 };
 
 use super::Engine;
@@ -15,6 +14,7 @@ use crate::config::{Concurrency, Config};
 use crate::io::{
     Action, Call, CallFailure, CallId, FileDescription, Input, Notice, Reply, TaskId, TransferFailure,
 };
+use crate::records::{FileRecord, UploadStatus};
 use crate::time::Moment;
 
 const PART: u64 = 5 * 1024 * 1024;

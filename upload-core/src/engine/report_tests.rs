@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use syncsphere_protocol::{
-    FileRecord, FileStatus, PartNumber, PartPlan, Redacted, StoredPart, Timestamp, UploadKind, UploadStatus,
-};
+use syncsphere_protocol::{FileStatus, PartNumber, PartPlan, Redacted, StoredPart, Timestamp, UploadKind};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -13,6 +11,7 @@ use crate::checkpoint::{Checkpoint, KnownPart};
 use crate::io::{
     CallFailure, FileDescription, Input, Notice, Progress, Reply, TaskId, TaskState, TransferFailure,
 };
+use crate::records::{FileRecord, UploadStatus};
 
 const SECOND: Duration = Duration::from_secs(1);
 const PARTS: u16 = 20;

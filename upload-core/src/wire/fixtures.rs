@@ -1,13 +1,13 @@
 //! Calls, and one of each thing that travels.
 
 use syncsphere_protocol::{
-    CompleteBatchRequest, CompleteRequest, CompleteResult, CompletedPart, Crc64Nvme, ErrorCode, FileChecksum,
-    FileRecord, FileStatus, InitiateRequest, Integrity, Md5, NewFile, PartNumber, PartToSign, Problem,
-    Redacted, SignPartsRequest, SignedPart, StoredPart, Tail, Timestamp, UploadGrant, UploadKind,
-    UploadStatus,
+    CompleteBatchRequest, CompleteRequest, CompletedPart, Crc64Nvme, ErrorCode, FileChecksum, FileStatus,
+    InitiateRequest, Integrity, Md5, NewFile, PartNumber, PartToSign, Problem, Redacted, SignPartsRequest,
+    SignedPart, StoredPart, Tail, Timestamp, UploadGrant, UploadKind,
 };
 
 use crate::io::Call;
+use crate::records::{CompleteResult, FileRecord, UploadStatus};
 
 pub(super) const AWKWARD: &str = "Ünïcode \"😀\" \\ / \u{0} \u{1f} \u{7f} \u{2028}\n\t.mov";
 
@@ -206,7 +206,7 @@ pub(super) fn new_file() -> NewFile {
         metadata: Some(metadata()),
         part_size: Some(16_777_216),
         tail: Some(TAIL),
-        layout: (),
+        layout: None,
         integrity: Some(Integrity::None),
         crc64nvme: Some(crc()),
         forms: true,
@@ -226,7 +226,7 @@ pub(super) fn sparse_new_file() -> NewFile {
         metadata: None,
         part_size: None,
         tail: None,
-        layout: (),
+        layout: None,
         integrity: None,
         crc64nvme: None,
         forms: false,

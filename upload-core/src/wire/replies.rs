@@ -1,13 +1,13 @@
 //! Reading what the coordinator answers.
 
 use syncsphere_protocol::{
-    AbortReply, Checksum, CompleteBatchReply, CompleteResult, Crc64Nvme, ErrorCode, FileChecksum, FileId,
-    FileRecord, FileStatus, InitiateReply, InitiateResult, Integrity, Md5, PartNumber, Problem, Redacted,
-    SignPartsReply, SignedPart, StoredPart, Tail, Timestamp, UploadGrant, UploadId, UploadKind, UploadStatus,
-    WorkspaceId,
+    AbortReply, Checksum, Crc64Nvme, ErrorCode, FileChecksum, FileId, FileStatus, InitiateReply,
+    InitiateResult, Integrity, Md5, PartNumber, Problem, Redacted, SignPartsReply, SignedPart, StoredPart,
+    Tail, Timestamp, UploadGrant, UploadId, UploadKind, WorkspaceId,
 };
 
 use super::json::{Json, Malformed, Object};
+use crate::records::{CompleteBatchReply, CompleteResult, FileRecord, UploadStatus};
 
 type Read<T> = Result<T, Malformed>;
 

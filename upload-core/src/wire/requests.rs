@@ -1,11 +1,12 @@
 //! Writing what the client sends, and the record that its page gets.
 
 use syncsphere_protocol::{
-    CompleteBatchRequest, CompleteRequest, CompletedPart, Crc64Nvme, FileRecord, InitiateRequest, Integrity,
-    Md5, NewFile, PartToSign, SignPartsRequest, Tail,
+    CompleteBatchRequest, CompleteRequest, CompletedPart, Crc64Nvme, InitiateRequest, Integrity, Md5,
+    NewFile, PartToSign, SignPartsRequest, Tail,
 };
 
 use super::writer::Writer;
+use crate::records::FileRecord;
 
 pub(super) fn initiate(request: &InitiateRequest) -> String {
     let mut json = Writer::new();
