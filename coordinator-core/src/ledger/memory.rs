@@ -11,8 +11,7 @@ use super::letters::LetterStore;
 use super::listing::{FileQuery, FileRange};
 use super::replication::ReplicationState;
 use super::states::Upload;
-use super::store::{IdempotencyRecord, Store, StoredFile, Usage};
-use super::version_store::VersionStore;
+use super::store::{IdempotencyRecord, Store, StoredFile, Usage, VersionStore};
 
 /// A ledger's rows in memory, for tests and simulations. It never fails.
 #[derive(Debug, Clone, Default)]

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
-use syncsphere_protocol::{Change, FileId, FileRecord, Redacted, Sha256, UnreadableRow, UploadId};
+use syncsphere_protocol::{
+    Change, FileId, FileRecord, FileStatus, Redacted, Sha256, UnreadableRow, UploadId,
+};
 
 use super::jobs::Job;
 use super::letters::LetterStore;
@@ -7,7 +9,6 @@ use super::listing::FileQuery;
 use super::replication::ReplicationState;
 use super::states::Upload;
 use super::store_failure::StoreFailure;
-use super::version_store::VersionStore;
 use crate::model::BucketName;
 
 /// The rows of one workspace's ledger.
@@ -91,6 +92,29 @@ pub trait Store:
     fn unreadable_files(&self, limit: u32) -> Result<Vec<String>, Self::Error>;
     /// Forgets which rows could not be read: it is tried anew.
     fn forget_unreadable(&mut self) -> Result<(), Self::Error>;
+}
+
+/// Which files are versions of one another, and which keep the same object.
+///
+/// The first version of a line is found by its id, which is the line's; these are about the others.
+pub trait VersionStore {
+    /// What can go wrong while reading rows.
+    type Failure: StoreFailure;
+
+    /// Later versions of a line in this state whose number is below `before`, newest first, at most `limit`.
+    fn newest_versions(
+        &self,
+        line: &FileId,
+        status: FileStatus,
+        before: u32,
+        limit: u32,
+    ) -> Result<Vec<StoredFile>, Self::Failure>;
+    /// Later versions of a line that are available, oldest first, at most `limit`.
+    fn oldest_versions(&self, line: &FileId, limit: u32) -> Result<Vec<StoredFile>, Self::Failure>;
+    /// How many later versions of a line are available.
+    fn version_count(&self, line: &FileId) -> Result<u64, Self::Failure>;
+    /// Whether a file is available that keeps the object which was sent for `origin`: that one or another.
+    fn has_available_of(&self, origin: &FileId) -> Result<bool, Self::Failure>;
 }
 
 /// A file as the ledger keeps it.
