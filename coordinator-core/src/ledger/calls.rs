@@ -9,12 +9,12 @@ use syncsphere_protocol::{
 use super::base_query::{BaseQuery, KnownBase};
 use super::destination_state::{MessageDelivery, MessageResult};
 use super::jobs::{Job, StoredUpload};
+use super::lineage::{Allowance, Base, Previous, Reference};
 use super::listing::{FilePage, Listing, OpenUploadPage};
 use super::replication::{Delivery, Receipt, RefusedDelivery};
 use super::retention::Retention;
 use super::states::{Abilities, FileDraft, Upload};
 use super::stored_file::StoredFile;
-use super::versions::{Allowance, Base, Previous, Reference};
 use crate::model::{DeferredLength, UploadMarker};
 
 /// One command and the time at which it is given.
