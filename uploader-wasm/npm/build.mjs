@@ -122,6 +122,7 @@ async function surfaces() {
     "src/open-uploads.ts",
     "src/shared.ts",
     "src/streams.ts",
+    "src/deltas.ts",
     { in: "src/downloads/download.ts", out: "download" },
   );
   await standOn("../index.js", "src/element/index.ts");

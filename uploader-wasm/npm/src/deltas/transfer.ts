@@ -1,0 +1,102 @@
+/** One file's way to storage in the segments of a plan: what its base has is copied, meanwhile the rest is sent. */
+import { bodySource } from "../body-source.js";
+import type { CoordinatorClient } from "../coordinator-client.js";
+import { idempotencyKey } from "../idempotency-key.js";
+import { linkedController } from "../linked-controller.js";
+import { isGone, MultipartUpload, type NewUpload } from "../multipart-upload.js";
+import { PartSender, type Sending } from "../part-sender.js";
+import { Patience } from "../patience.js";
+import { abortUpload } from "../signed-parts.js";
+import type { FileRecord, UploaderOptions } from "../types.js";
+import type { ContentIndex, Segment } from "./content-hasher.js";
+import { copyParts } from "./part-copies.js";
+import { SegmentParts } from "./segment-parts.js";
+
+/** Most parts that are sent at a time, and most bytes of them where they are in memory, but for one part. Source: own choice. */
+const MAX_LANES = 6;
+const MAX_MEMORY = 48 * 1024 * 1024;
+
+/** How often an upload that is gone is begun anew. Source: own choice. */
+const MAX_BEGINNINGS = 3;
+
+/** What a transfer works with. */
+export interface Transfer extends Required<Pick<Sending, "attempt">> {
+  client: CoordinatorClient;
+  options: UploaderOptions;
+  file: Blob;
+  description: NewUpload;
+  index: ContentIndex;
+  /** The file that is copied from. */
+  from: string;
+  segments: Segment[];
+  signal: AbortSignal;
+  /** Storage has so many bytes of the file, and of these so many by copying. */
+  onProgress: (loaded: number, copied: number) => void;
+  onCompleting: () => void;
+}
+
+/** Gives the file's record. Where it rejects, what storage holds of it is freed, if the coordinator can be reached. */
+export async function transfer(work: Transfer): Promise<FileRecord> {
+  for (let beginning = 1; ; beginning++) {
+    const upload = await begin(work);
+    try {
+      return await sendAndCopy(work, upload);
+    } catch (error) {
+      if (isGone(error) && beginning < MAX_BEGINNINGS && !work.signal.aborted) continue;
+      await abortUpload(work.client, upload.uploadId).catch(() => {});
+      throw error;
+    }
+  }
+}
+
+/** Without the signal: an upload that was begun without our learning its id could not be given up. */
+async function begin({ client, options, description, attempt, signal }: Transfer): Promise<MultipartUpload> {
+  const key = idempotencyKey();
+  const patience = new Patience(options.retry, signal);
+  const { upload } = await patience.outlast(() =>
+    attempt(() => MultipartUpload.begin(client, { ...description, layout: "free" }, key), signal),
+  );
+  return upload;
+}
+
+async function sendAndCopy(work: Transfer, upload: MultipartUpload): Promise<FileRecord> {
+  const { options, file, index, from, segments, attempt, onProgress } = work;
+  const { retry } = options;
+  const isInMemory = (options.bodies ?? bodySource()) === "memory";
+  const stop = linkedController(work.signal);
+  const { signal } = stop;
+  let copied = 0;
+  const sender = new PartSender(upload, {
+    source: new SegmentParts(file, segments, index.crc64nvme, isInMemory),
+    lanes: lanesFor(segments, options.concurrency, isInMemory),
+    retry,
+    signal,
+    attempt,
+    onSent: (loaded) => onProgress(loaded, copied),
+  });
+  const onCopied = (bytes: number) => void (copied += bytes);
+  const toSend = segments.flatMap((segment, at) => (segment.from === undefined ? [at + 1] : []));
+  const sending = sender.sendAll(toSend);
+  const copying = copyParts({ upload, from, segments, retry, attempt, signal, onCopied }, sender);
+  try {
+    await Promise.all([sending, copying]);
+  } catch (error) {
+    stop.abort(error);
+    await Promise.allSettled([sending, copying]);
+    throw error;
+  }
+  await sender.sendAll(await copying);
+  work.onCompleting();
+  return await sender.complete();
+}
+
+function lanesFor(
+  segments: Segment[],
+  concurrency: UploaderOptions["concurrency"],
+  isInMemory: boolean,
+): number {
+  const wanted = typeof concurrency === "number" ? Math.min(concurrency, MAX_LANES) : MAX_LANES;
+  if (!isInMemory) return wanted;
+  const largest = Math.max(...segments.map(({ length }) => length));
+  return Math.max(1, Math.min(wanted, Math.floor(MAX_MEMORY / largest)));
+}
