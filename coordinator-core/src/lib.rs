@@ -107,7 +107,7 @@ mod workspace_pattern;
 pub use crate::http::reply::{Cause, LogFields, misconfigured, unreadable};
 pub use auth::{AuthConfig, Clients, ExternalIssuers, SigningKeys};
 pub use budget::Budgeted;
-pub use config::{BucketPatterns, Config, ConfigError, OrphanUploads, VARIABLES, Webhook};
+pub use config::{BucketPatterns, Config, ConfigError, OrphanUploads, VARIABLES, VersionsKept, Webhook};
 pub use context::Context;
 pub use coordinator::{Coordinator, Listener};
 pub use model::{BucketName, InvalidBucketName};

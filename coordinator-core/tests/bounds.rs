@@ -46,6 +46,7 @@ where
     let call = Call {
         now_ms,
         keep_changes_ms: DAY_MS,
+        retention: None,
         command,
     };
     apply(store, call).unwrap().reply

@@ -187,6 +187,7 @@ impl Listeners {
         let call = Call {
             now_ms: now_ms(),
             keep_changes_ms: i64::MAX,
+            retention: None,
             command,
         };
         let applied = apply(&mut store_of(&self.0.state), call);

@@ -358,6 +358,7 @@ impl WorkspaceObject {
         Call {
             now_ms: now_ms(),
             keep_changes_ms: i64::MAX,
+            retention: None,
             command,
         }
     }

@@ -99,6 +99,15 @@ pub struct FileRecord {
     pub updated_at: Timestamp,
     /// Sequence number of the last change of this file in the workspace's feed.
     pub seq: u64,
+    /// Which version of its line the file is, from 1: given when it becomes available. Of an available file without one it is 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// The version that it was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<FileId>,
+    /// The version that became available after `previous` and before this one: somebody else was first. Both are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<FileId>,
 }
 
 /// One page of a workspace's files.

@@ -27,6 +27,7 @@ mod timestamp;
 mod token;
 mod uploads;
 mod uppy;
+mod versions;
 
 pub use changes::{Change, ChangeKind, ChangesPage, Frame};
 pub use checksum::{Crc64Nvme, InvalidChecksum};
@@ -59,3 +60,4 @@ pub use uploads::{
     OpenUploadList, StoredPart, UploadGrant, UploadKind, UploadStatus,
 };
 pub use uppy::{CompanionToken, CompanionTokenRequest, S3Method, S3SignReply, S3SignRequest};
+pub use versions::{ReferenceReply, ReferenceRequest, VersionList};

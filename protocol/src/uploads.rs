@@ -81,6 +81,9 @@ pub struct NewFile<Size = u64> {
     /// Parts whose URLs should come in the reply, at most 100 in the whole request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartToSign>,
+    /// The file that this one becomes the next version of. The engine names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<FileId>,
 }
 
 /// Reply of `POST /v1/uploads`: one result for each file, in the order asked.

@@ -33,6 +33,8 @@ describe("a variable that is missing or wrong", () => {
     URL_TTL_SECONDS: ["0", "604801", "soon"],
     UPLOAD_TTL_SECONDS: ["-1"],
     CHANGES_TTL_SECONDS: ["0", "month"],
+    VERSIONS_KEEP: ["0", "all", "10001"],
+    VERSIONS_MAX_AGE_DAYS: ["0", "1.5", "36526"],
     ORPHAN_UPLOADS: ["delete"],
     ORPHAN_AGE_SECONDS: ["0"],
     STRAY_UPLOADS: ["delete"],

@@ -3,6 +3,7 @@
 mod buckets;
 mod hosts;
 mod origins;
+mod retention;
 mod storage;
 mod upload_life;
 mod variables;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use syncsphere_protocol::{MAX_OBJECT_SIZE, WorkspaceId};
 
 use crate::auth::{AuthConfig, Clients, ExternalIssuers, InvalidIssuers, SigningKeys};
-use crate::ledger::Destination;
+use crate::ledger::{Destination, Retention};
 use crate::model::BucketName;
 use crate::policy::{self, KeyTemplate};
 use crate::s3::Bucket;
@@ -25,6 +26,7 @@ use variables::Vars;
 
 pub use buckets::BucketPatterns;
 pub use origins::AllowedOrigins;
+pub use retention::VersionsKept;
 pub use variables::ConfigError;
 pub(crate) use webhooks::QUEUE;
 pub use webhooks::Webhook;
@@ -54,6 +56,8 @@ pub const VARIABLES: &[&str] = &[
     "UPLOAD_MAX_LIFETIME_SECONDS",
     "FINALIZE_AFTER_SECONDS",
     "CHANGES_TTL_SECONDS",
+    "VERSIONS_KEEP",
+    "VERSIONS_MAX_AGE_DAYS",
     ORPHAN_UPLOADS.0,
     ORPHAN_UPLOADS.1,
     ORPHAN_AGE_SECONDS.0,
@@ -147,6 +151,8 @@ pub struct Config {
     pub finalize_after: Duration,
     /// How long changes are kept.
     pub changes_ttl: Duration,
+    /// Which versions of a file are kept.
+    pub versions_kept: VersionsKept,
     /// What is done with multipart uploads that no ledger knows.
     pub orphan_uploads: OrphanUploads,
     /// How old such an upload has to be.
@@ -227,6 +233,7 @@ impl Config {
                 1..=MAX_CHANGES_TTL_SECONDS,
                 DEFAULT_CHANGES_TTL_SECONDS,
             )?,
+            versions_kept: VersionsKept::from_vars(&vars)?,
             orphan_uploads: vars.choice(
                 vars.current(ORPHAN_UPLOADS),
                 "has to be abort, report or off",
@@ -351,6 +358,16 @@ impl Config {
     /// How long changes are kept, in milliseconds.
     pub(crate) fn changes_ttl_ms(&self) -> i64 {
         milliseconds(self.changes_ttl)
+    }
+
+    /// Which versions of a file the ledger keeps; `None` where it is all.
+    pub(crate) fn retention(&self) -> Option<Retention> {
+        let VersionsKept { count, max_age_ms } = self.versions_kept;
+        (count.is_some() || max_age_ms.is_some()).then(|| Retention {
+            keep: count,
+            max_age_ms,
+            url_life_ms: self.url_ttl_ms(),
+        })
     }
 
     /// How old an upload that no ledger knows has to be, in milliseconds.

@@ -13,6 +13,7 @@ use crate::auth::{Principal, grant_token};
 use crate::operations::operation_context::OperationContext;
 use crate::operations::{
     changes, complete, content, database, destinations, files, health, initiate, sign_parts, uploads, uppy,
+    versions,
 };
 use crate::ports::{Storage, Workspaces};
 
@@ -85,6 +86,15 @@ pub(super) async fn scoped<S: Storage, W: Workspaces>(
         }
         Scoped::File => json(ok, &files::get(op, principal, &file_id(id)?).await?),
         Scoped::DeleteFile => json(ok, &files::delete(op, principal, &file_id(id)?).await?),
+        Scoped::Reference => {
+            let idempotency = idempotency(&head.headers, principal, body)?;
+            json(
+                ok,
+                &versions::reference(op, principal, &parsed(body)?, idempotency).await?,
+            )
+        }
+        Scoped::Versions => json(ok, &versions::list(op, principal, &file_id(id)?).await?),
+        Scoped::Restore => json(ok, &versions::restore(op, principal, &file_id(id)?).await?),
         Scoped::Content => {
             let wanted = Query::of(&head.uri)?.link_options()?;
             let link = content::link(op, principal, &file_id(id)?, wanted).await?;

@@ -16,6 +16,10 @@ const MAX_FORM: usize = 8 * 1024;
 /// Source: 100 files with the longest name, folder and a few metadata come to about 300 KB.
 const MAX_INITIATE: usize = 1024 * 1024;
 
+/// Largest body that makes a file of another's content, in bytes. Source: the longest name and folder with 16 KiB of metadata,
+/// each byte written as six.
+const MAX_REFERENCE: usize = 128 * 1024;
+
 /// Largest body of a signing request, in bytes. Source: a ticket and 100 parts of 60 bytes.
 const MAX_SIGNING: usize = 64 * 1024;
 
@@ -75,6 +79,9 @@ pub(crate) enum Scoped {
     ListFiles,
     File,
     DeleteFile,
+    Reference,
+    Versions,
+    Restore,
     Content,
     Changes,
     Events,
@@ -138,7 +145,7 @@ const fn companion(method: Method, template: &'static str, body_limit: usize, co
 }
 
 /// Every endpoint. Of two templates that fit a path the first one counts.
-pub(crate) static ROUTES: [Route; 34] = {
+pub(crate) static ROUTES: [Route; 37] = {
     use Method as M;
     const UPLOAD: &str = "/v1/uploads/{uploadId}";
     const FILE: &str = "/v1/files/{fileId}";
@@ -173,7 +180,10 @@ pub(crate) static ROUTES: [Route; 34] = {
         ),
         read("/v1/files", Scoped::ListFiles),
         read(FILE, Scoped::File),
+        write(M::POST, "/v1/files", MAX_REFERENCE, Scoped::Reference),
         write(M::DELETE, FILE, NO_BODY, Scoped::DeleteFile),
+        read("/v1/files/{fileId}/versions", Scoped::Versions),
+        write(M::POST, "/v1/files/{fileId}/restore", NO_BODY, Scoped::Restore),
         read("/v1/files/{fileId}/content", Scoped::Content),
         read("/v1/changes", Scoped::Changes),
         read("/v1/events", Scoped::Events),

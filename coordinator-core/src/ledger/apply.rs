@@ -2,6 +2,7 @@ use syncsphere_protocol::{Change, ChangeKind, Timestamp};
 
 use super::calls::{Call, Command, Reply};
 use super::jobs::{Job, JobKind, Sweep};
+use super::retention::Retention;
 use super::states::Ending;
 use super::store::{Store, StoredFile};
 use super::store_failure::StoreFailure;
@@ -33,6 +34,7 @@ pub fn apply<S: Store>(store: &mut S, call: Call) -> Result<Applied, S::Error> {
         store,
         now_ms: call.now_ms,
         keep_changes_ms: call.keep_changes_ms,
+        retention: call.retention,
         changes: Vec::new(),
     };
     let reply = ledger.carry_out(call.command)?;
@@ -48,6 +50,7 @@ pub(super) struct Ledger<'a, S> {
     pub(super) store: &'a mut S,
     pub(super) now_ms: i64,
     pub(super) keep_changes_ms: i64,
+    pub(super) retention: Option<Retention>,
     changes: Vec<Change>,
 }
 
@@ -114,6 +117,19 @@ impl<S: Store> Ledger<'_, S> {
                 file_id,
                 urls_dead_ms,
             } => self.delete(&file_id, urls_dead_ms),
+            Command::Base(base) => self.base(&base),
+            Command::Reference {
+                idempotency,
+                wanted,
+                allowance,
+            } => self.reference(idempotency, *wanted, allowance),
+            Command::Restore {
+                file_id,
+                new_id,
+                owner,
+                allowance,
+            } => self.restore(&file_id, new_id, owner, allowance),
+            Command::Versions { file_id } => self.versions(&file_id),
             Command::Changes { since, limit } => self.feed(since, limit),
             Command::TakeJobs { limit } => self.take_jobs(limit),
             Command::SettleJob { job_id, again_ms } => self.settle_job(&job_id, again_ms),
@@ -165,6 +181,7 @@ impl<S: Store> Ledger<'_, S> {
                         self.store.remove_idempotency_record(key)?;
                         self.store.remove_job(&job.id)?;
                     }
+                    JobKind::Retain { line } => self.retain(line)?,
                     _ => self.compact()?,
                 }
             }

@@ -10,8 +10,10 @@ use super::destination_state::{MessageDelivery, MessageResult};
 use super::jobs::{Job, StoredUpload};
 use super::listing::{FilePage, Listing, OpenUploadPage};
 use super::replication::{Delivery, Receipt, RefusedDelivery};
+use super::retention::Retention;
 use super::states::{Abilities, FileDraft, Upload};
 use super::store::StoredFile;
+use super::versions::{Allowance, Base, Previous, Reference};
 use crate::model::{DeferredLength, UploadMarker};
 
 /// One command and the time at which it is given.
@@ -22,6 +24,9 @@ pub struct Call {
     pub now_ms: i64,
     /// How long changes are kept, in milliseconds.
     pub keep_changes_ms: i64,
+    /// Which versions of a file are kept; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
     /// What is asked.
     pub command: Command,
 }
@@ -155,6 +160,33 @@ pub enum Command {
         file_id: FileId,
         /// As for [`Command::Abort`].
         urls_dead_ms: i64,
+    },
+    /// Look the base of an upload up.
+    Base(Base),
+    /// Make a file of another's content.
+    Reference {
+        /// Makes a repeated request answer the same file.
+        idempotency: Option<Idempotency>,
+        /// The file.
+        wanted: Box<Reference>,
+        /// What its owner may keep.
+        allowance: Allowance,
+    },
+    /// Make a version the newest of its line again.
+    Restore {
+        /// Which.
+        file_id: FileId,
+        /// The id of the file that is made.
+        new_id: FileId,
+        /// Whose it becomes.
+        owner: Redacted<String>,
+        /// What they may keep.
+        allowance: Allowance,
+    },
+    /// List the available versions of a file.
+    Versions {
+        /// Any of them.
+        file_id: FileId,
     },
     /// Read the feed.
     Changes {
@@ -341,9 +373,20 @@ pub enum Reply {
     },
     /// The idempotency key was used for another request.
     KeyReused,
-    /// To [`Command::StartCompletion`]: the owner's quota does not hold what the file comes to. Nothing has been
-    /// changed.
+    /// To [`Command::StartCompletion`], [`Command::Reference`] and [`Command::Restore`]: the owner's quota does not hold what
+    /// the file comes to. Nothing has been changed.
     OverQuota,
+    /// To [`Command::Reference`]: the file has other content, or its owner has not told of it.
+    OtherContent,
+    /// To [`Command::Reference`] and [`Command::Restore`]: the file is larger than its owner may have one.
+    TooLarge,
+    /// To [`Command::Base`].
+    Base(Previous),
+    /// To [`Command::Versions`].
+    Versions {
+        /// Newest first.
+        versions: Vec<FileRecord>,
+    },
     /// An upload and its file.
     Upload {
         /// The upload.

@@ -77,9 +77,13 @@ pub fn weight(command: &Command) -> Option<usize> {
         | Command::Extend { .. }
         | Command::Expire { .. }
         | Command::File { .. }
-        | Command::Delete { .. } => Some(1),
+        | Command::Delete { .. }
+        | Command::Base(_)
+        | Command::Reference { .. }
+        | Command::Restore { .. } => Some(1),
         Command::Files(_)
         | Command::OpenUploads { .. }
+        | Command::Versions { .. }
         | Command::Changes { .. }
         | Command::TakeJobs { .. }
         | Command::SettleJob { .. }

@@ -62,6 +62,11 @@ pub enum JobKind {
     },
     /// The oldest changes have been kept for long enough.
     Compact,
+    /// So have a file's oldest versions.
+    Retain {
+        /// The first of them.
+        line: FileId,
+    },
     /// Look through the bucket for multipart uploads that no ledger knows.
     #[serde(rename = "strays")]
     Orphans {
@@ -108,7 +113,7 @@ impl JobKind {
     pub(super) const ASKING_STORAGE: [&str; 5] = ["expire", "resolve", "sweep", "watch", "strays"];
 
     /// Kinds whose jobs the ledger does by itself.
-    pub(super) const OWN: [&str; 2] = ["forget", "compact"];
+    pub(super) const OWN: [&str; 3] = ["forget", "compact", "retain"];
 
     /// The kind as it stands in the ledger's rows.
     pub fn name(&self) -> &'static str {
@@ -119,6 +124,7 @@ impl JobKind {
             Self::Sweep(_) => "sweep",
             Self::Forget { .. } => "forget",
             Self::Compact => "compact",
+            Self::Retain { .. } => "retain",
             Self::Orphans { .. } => "strays",
         }
     }
@@ -169,6 +175,11 @@ impl Job {
 
     pub(super) fn compact(due_ms: i64) -> Self {
         Self::new("compact".to_owned(), due_ms, JobKind::Compact)
+    }
+
+    pub(super) fn retain(line: &FileId, due_ms: i64) -> Self {
+        let kind = JobKind::Retain { line: line.clone() };
+        Self::new(format!("retain:{line}"), due_ms, kind)
     }
 
     pub(super) fn orphans(after: Option<UploadMarker>, due_ms: i64) -> Self {

@@ -3,7 +3,7 @@ use std::convert::Infallible;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::rc::Rc;
 
-use syncsphere_protocol::{Change, FileId, UnreadableRow, UploadId};
+use syncsphere_protocol::{Change, FileId, FileStatus, UnreadableRow, UploadId};
 
 use super::destination_state::{Destination, DestinationState, Letter};
 use super::jobs::Job;
@@ -12,6 +12,7 @@ use super::listing::{FileQuery, FileRange};
 use super::replication::ReplicationState;
 use super::states::Upload;
 use super::store::{IdempotencyRecord, Store, StoredFile, Usage};
+use super::version_store::VersionStore;
 
 /// A ledger's rows in memory, for tests and simulations. It never fails.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +49,11 @@ impl MemoryStore {
     /// Every upload that is remembered.
     pub fn all_uploads(&self) -> impl Iterator<Item = &Upload> {
         self.uploads.values()
+    }
+
+    /// Every job there is.
+    pub fn all_jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.values()
     }
 
     /// Every file there has been.
@@ -232,6 +238,50 @@ impl Store for MemoryStore {
 
     fn forget_unreadable(&mut self) -> Result<(), Infallible> {
         Ok(())
+    }
+}
+
+impl MemoryStore {
+    /// Later versions of a line, oldest first.
+    fn later_versions(&self, line: &FileId, status: FileStatus) -> Vec<StoredFile> {
+        let files = self.files.values();
+        let mut of_line: Vec<_> = files
+            .filter(|file| file.line.as_ref() == Some(line) && file.record.status == status)
+            .filter(|file| file.record.version.is_some())
+            .cloned()
+            .collect();
+        of_line.sort_by_key(StoredFile::version);
+        of_line
+    }
+}
+
+impl VersionStore for MemoryStore {
+    type Failure = Infallible;
+
+    fn newest_versions(
+        &self,
+        line: &FileId,
+        status: FileStatus,
+        before: u32,
+        limit: u32,
+    ) -> Result<Vec<StoredFile>, Infallible> {
+        let versions = self.later_versions(line, status).into_iter().rev();
+        let versions = versions.filter(|file| file.version() < before);
+        Ok(versions.take(limit as usize).collect())
+    }
+
+    fn oldest_versions(&self, line: &FileId, limit: u32) -> Result<Vec<StoredFile>, Infallible> {
+        let versions = self.later_versions(line, FileStatus::Available).into_iter();
+        Ok(versions.take(limit as usize).collect())
+    }
+
+    fn version_count(&self, line: &FileId) -> Result<u64, Infallible> {
+        Ok(self.later_versions(line, FileStatus::Available).len() as u64)
+    }
+
+    fn has_available_of(&self, origin: &FileId) -> Result<bool, Infallible> {
+        let mut files = self.files.values();
+        Ok(files.any(|file| file.record.status == FileStatus::Available && file.origin() == origin))
     }
 }
 

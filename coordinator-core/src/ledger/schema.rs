@@ -78,4 +78,11 @@ pub const MIGRATIONS: &[&str] = &[
     "UPDATE mirror SET doc = json_set(doc, '$.position', \
         coalesce((SELECT min(seq) - 1 FROM outbox), (SELECT max(seq) FROM changes), 0));
      DROP TABLE outbox;",
+    // 9: which files are later versions of another, and which keep another's object. Most are neither, and stand in no index.
+    "ALTER TABLE files ADD COLUMN line TEXT GENERATED ALWAYS AS (json_extract(doc, '$.line')) VIRTUAL;
+     ALTER TABLE files ADD COLUMN origin TEXT GENERATED ALWAYS AS (json_extract(doc, '$.origin')) VIRTUAL;
+     ALTER TABLE files ADD COLUMN version INTEGER \
+        GENERATED ALWAYS AS (json_extract(doc, '$.record.version')) VIRTUAL;
+     CREATE INDEX files_by_line ON files (line, status, version) WHERE line IS NOT NULL;
+     CREATE INDEX files_by_origin ON files (origin, status) WHERE origin IS NOT NULL;",
 ];

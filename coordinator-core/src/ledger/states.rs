@@ -9,6 +9,7 @@ use syncsphere_protocol::{
     UploadId, UploadKind, WorkspaceId,
 };
 
+use super::versions::{Place, Previous, ReferenceDraft};
 use crate::model::{BucketName, DeferredLength};
 
 /// What is known of a file before its upload is open.
@@ -39,6 +40,9 @@ pub struct FileDraft {
     /// The bucket that it lies in, where that is not `S3_BUCKET`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bucket: Option<BucketName>,
+    /// The version that it follows, where it is another's next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Previous>,
 }
 
 impl FileDraft {
@@ -62,6 +66,9 @@ impl FileDraft {
             created_at: now.clone(),
             updated_at: now,
             seq,
+            version: None,
+            previous: self.previous.as_ref().map(|previous| previous.file_id.clone()),
+            conflict: None,
         }
     }
 }
@@ -174,14 +181,16 @@ impl Uploading {
         (file.status == FileStatus::Uploading).then_some(Self(file))
     }
 
-    /// `size` is what the file comes to where it is available.
-    pub(super) fn end(self, ending: Ending, size: u64, now_ms: i64, seq: u64) -> FileRecord {
+    /// `size` is what the file comes to where it is available, and `place` where it stands in its line then.
+    pub(super) fn end(self, ending: Ending, size: u64, place: Place, now_ms: i64, seq: u64) -> FileRecord {
         let mut file = self.0;
         file.status = match ending {
             Ending::Available { etag, crc64nvme, md5 } => {
                 file.size = size;
                 file.etag = Some(etag);
                 file.checksum = FileChecksum { crc64nvme, md5 };
+                file.version = Some(place.version);
+                file.conflict = place.conflict;
                 FileStatus::Available
             }
             Ending::Aborted => FileStatus::Aborted,
@@ -204,6 +213,33 @@ impl Available {
         let mut file = self.0;
         file.status = FileStatus::Deleted;
         touch(file, now_ms, seq)
+    }
+
+    /// The record of another file of the same content, which is available by that.
+    pub(super) fn refer(
+        self,
+        file: ReferenceDraft,
+        place: Place,
+        previous: Option<FileId>,
+        now_ms: i64,
+        seq: u64,
+    ) -> FileRecord {
+        let same = self.0;
+        let referred = FileRecord {
+            file_id: file.file_id,
+            name: file.name,
+            original_name: file.original_name,
+            path: file.path,
+            content_type: file.content_type,
+            owner: file.owner,
+            metadata: file.metadata,
+            created_at: Timestamp::from_unix_millis(now_ms),
+            version: Some(place.version),
+            previous,
+            conflict: place.conflict,
+            ..same
+        };
+        touch(referred, now_ms, seq)
     }
 }
 

@@ -7,13 +7,16 @@ use super::listing::FileQuery;
 use super::replication::ReplicationState;
 use super::states::Upload;
 use super::store_failure::StoreFailure;
+use super::version_store::VersionStore;
 use crate::model::BucketName;
 
 /// The rows of one workspace's ledger.
 ///
 /// [`apply`](super::apply) calls these without waiting in between. A store that fails must undo
 /// everything since `apply` began. Rows of a page that cannot be read are noted and passed over.
-pub trait Store: LetterStore<Failure = <Self as Store>::Error> {
+pub trait Store:
+    LetterStore<Failure = <Self as Store>::Error> + VersionStore<Failure = <Self as Store>::Error>
+{
     /// What can go wrong while reading or writing rows.
     type Error: StoreFailure;
 
@@ -106,6 +109,29 @@ pub struct StoredFile {
     /// What says that another file has the same content, as far as the owner has told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Sha256>,
+    /// The first version of its line, where that is another file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<FileId>,
+    /// The file that the object was sent for, where that is another one: both keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<FileId>,
+}
+
+impl StoredFile {
+    /// What all versions of the file have in common: the id of the first.
+    pub(super) fn line(&self) -> &FileId {
+        self.line.as_ref().unwrap_or(&self.record.file_id)
+    }
+
+    /// What all files of the same object have in common: the id of the one that it was sent for.
+    pub(super) fn origin(&self) -> &FileId {
+        self.origin.as_ref().unwrap_or(&self.record.file_id)
+    }
+
+    /// Which version of its line it is; records of earlier releases have no number.
+    pub(super) fn version(&self) -> u32 {
+        self.record.version.unwrap_or(1)
+    }
 }
 
 /// What an idempotency key was used for.
@@ -116,6 +142,9 @@ pub struct IdempotencyRecord {
     pub fingerprint: String,
     /// The uploads that it began; `None` for one that the quota did not hold.
     pub uploads: Vec<Option<UploadId>>,
+    /// The file that it made of another's content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileId>,
 }
 
 /// What an owner takes up.

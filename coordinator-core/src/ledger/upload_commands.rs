@@ -1,4 +1,4 @@
-use syncsphere_protocol::{Crc64Nvme, FileId, FileRecord, Md5, Redacted, UploadId, UploadKind};
+use syncsphere_protocol::{Crc64Nvme, FileRecord, Md5, Redacted, UploadId, UploadKind};
 
 use super::apply::Ledger;
 use super::calls::{Idempotency, Opened, Reply, UploadDraft};
@@ -56,12 +56,22 @@ impl<S: Store> Ledger<'_, S> {
                     .iter()
                     .map(|upload| Some(upload.as_ref()?.upload_id.clone()))
                     .collect(),
+                file: None,
             };
-            self.store.put_idempotency_record(&key, &used)?;
-            let forget = Job::forget(&key, self.now_ms.saturating_add(IDEMPOTENCY_LIFE_MS));
-            self.store.put_job(&forget)?;
+            self.remember(&key, &used)?;
         }
         Ok(Reply::Begun { uploads })
+    }
+
+    /// Writes down what an idempotency key was used for.
+    pub(super) fn remember(
+        &mut self,
+        key: &Redacted<String>,
+        used: &IdempotencyRecord,
+    ) -> Result<(), S::Error> {
+        self.store.put_idempotency_record(key, used)?;
+        let forget = Job::forget(key, self.now_ms.saturating_add(IDEMPOTENCY_LIFE_MS));
+        self.store.put_job(&forget)
     }
 
     fn begun_before(&mut self, used: &IdempotencyRecord, wanted: &Idempotency) -> Result<Reply, S::Error> {
@@ -93,7 +103,12 @@ impl<S: Store> Ledger<'_, S> {
         if let Some(begun) = self.store.upload(&draft.upload_id)? {
             return Ok(Some(begun));
         }
-        if !self.reserve(&draft.file, max_bytes, workspace)? {
+        let more = Usage {
+            bytes: draft.file.size,
+            open: 1,
+            record_bytes: usage::record_bytes(&draft.file),
+        };
+        if !self.reserve(&draft.file.owner, &more, max_bytes, workspace)? {
             return Ok(None);
         }
         let mut upload = Upload {
@@ -155,6 +170,12 @@ impl<S: Store> Ledger<'_, S> {
             key: upload.file.key.clone(),
             bucket: upload.file.bucket.clone(),
             content: None,
+            line: upload
+                .file
+                .previous
+                .as_ref()
+                .map(|previous| previous.line.clone()),
+            origin: None,
         };
         // It stands in the file's record from now on.
         upload.file.metadata = Redacted::default();
@@ -369,7 +390,7 @@ impl<S: Store> Ledger<'_, S> {
             self.store.remove_upload(id)?;
         } else {
             self.store.put_upload(&upload)?;
-            self.end_file(&upload.file.file_id, ending, upload.file.size)?;
+            self.end_file(&upload, ending)?;
         }
         let job = match urls_dead_ms {
             None => None,
@@ -388,16 +409,20 @@ impl<S: Store> Ledger<'_, S> {
         self.upload_reply(upload, job)
     }
 
-    fn end_file(&mut self, id: &FileId, ending: Ending, size: u64) -> Result<(), S::Error> {
-        let Some(file) = self.store.file(id)? else {
+    fn end_file(&mut self, upload: &Upload, ending: Ending) -> Result<(), S::Error> {
+        let Some(file) = self.store.file(&upload.file.file_id)? else {
             return Ok(());
         };
+        let is_kept = matches!(ending, Ending::Available { .. });
+        let previous = upload.file.previous.as_ref().filter(|_| is_kept);
+        let place = self.place_after(previous)?;
         let seq = self.next_seq()?;
-        match Uploading::prove(file.record) {
-            Some(uploading) => self.record(&StoredFile {
-                record: uploading.end(ending, size, self.now_ms, seq),
-                ..file
-            }),
+        if let Some(uploading) = Uploading::prove(file.record) {
+            let record = uploading.end(ending, upload.file.size, place, self.now_ms, seq);
+            self.record(&StoredFile { record, ..file })?;
+        }
+        match previous {
+            Some(previous) => self.retain(&previous.line),
             None => Ok(()),
         }
     }

@@ -27,29 +27,30 @@ pub(super) const WORKSPACE: &str = "";
 const RECORD_OVERHEAD: usize = 1_024;
 
 impl<S: Store> Ledger<'_, S> {
-    /// Counts an upload that begins among its owner's, and its record among the workspace's, if there is room for both;
+    /// Counts what begins, or is made, among its owner's, and its record among the workspace's, if there is room for both;
     /// `max_bytes` is for the files' content. The caller stores what the workspace comes to.
     pub(super) fn reserve(
         &mut self,
-        file: &FileDraft,
+        owner: &str,
+        more: &Usage,
         max_bytes: Option<u64>,
         workspace: &mut Usage,
     ) -> Result<bool, S::Error> {
-        let all_records = workspace.record_bytes.saturating_add(record_bytes(file));
-        let used = self.store.usage(&file.owner)?;
+        let all_records = workspace.record_bytes.saturating_add(more.record_bytes);
+        let used = self.store.usage(owner)?;
         let with = Usage {
-            bytes: used.bytes.saturating_add(file.size),
-            open: used.open.saturating_add(1),
-            record_bytes: used.record_bytes.saturating_add(record_bytes(file)),
+            bytes: used.bytes.saturating_add(more.bytes),
+            open: used.open.saturating_add(more.open),
+            record_bytes: used.record_bytes.saturating_add(more.record_bytes),
         };
         let has_room = with.bytes <= max_bytes.unwrap_or(u64::MAX)
-            && used.bytes.checked_add(file.size).is_some()
+            && used.bytes.checked_add(more.bytes).is_some()
             && with.open <= MAX_OPEN_UPLOADS
             && with.record_bytes <= MAX_RECORD_BYTES
             && all_records <= MAX_WORKSPACE_RECORD_BYTES;
         if has_room {
             workspace.record_bytes = all_records;
-            self.store.put_usage(&file.owner, &with)?;
+            self.store.put_usage(owner, &with)?;
         }
         Ok(has_room)
     }

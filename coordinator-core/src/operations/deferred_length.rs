@@ -123,6 +123,7 @@ fn draft<S, W>(
             content_type,
             owner: principal.subject.clone(),
             metadata: policy::metadata(Some(&wanted.metadata))?,
+            previous: None,
         },
     })
 }

@@ -11,9 +11,10 @@ use super::sign_parts::{check_parts, is_proven, other_checksums, sign};
 use super::staging::staging_key;
 use super::tickets::ticket_for;
 use super::unattended::unattended_from_ms;
+use super::versions;
 use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::Principal;
-use crate::ledger::{Abilities, DeferredLength, FileDraft, Idempotency, Upload, UploadDraft};
+use crate::ledger::{Abilities, DeferredLength, FileDraft, Idempotency, Previous, Upload, UploadDraft};
 use crate::policy::{self, FileName, KeyParts};
 use crate::ports::{Storage, Workspaces};
 use crate::s3::Provider;
@@ -40,12 +41,15 @@ pub(crate) async fn initiate<S: Storage, W: Workspaces>(
         true => op.config.storage_requests().saturating_sub(PROOF_REQUESTS),
         false => op.config.storage_requests(),
     };
+    let bases = request.files.iter().map(|file| file.base.as_ref()).collect();
+    let previous = versions::previous(op, principal, bases).await?;
     let accepted: Vec<Result<UploadDraft, ApiError>> = request
         .files
         .iter()
+        .zip(previous)
         .enumerate()
-        .map(|(index, file)| {
-            let draft = draft(op, principal, file, index)?;
+        .map(|(index, (file, previous))| {
+            let draft = draft(op, principal, file, previous?, index)?;
             // Those that storage has to create; nothing is written down of what goes beyond.
             if draft.kind == UploadKind::Multipart {
                 requests_left = requests_left.checked_sub(1).ok_or_else(too_many_at_once)?;
@@ -109,6 +113,7 @@ fn draft<S, W>(
     op: &OperationContext<'_, S, W>,
     principal: &Principal,
     file: &Wanted,
+    previous: Option<Previous>,
     index: usize,
 ) -> Result<UploadDraft, ApiError> {
     if file.client_ref.len() > MAX_CLIENT_REF {
@@ -168,6 +173,7 @@ fn draft<S, W>(
             content_type,
             owner: principal.subject.clone(),
             metadata: policy::metadata(file.metadata.as_deref())?,
+            previous,
         },
     })
 }

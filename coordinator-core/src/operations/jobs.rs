@@ -52,7 +52,7 @@ pub(crate) async fn run_due_jobs<S: Storage, W: Workspaces>(
                 report = Some(look_for_orphans(op, workspace, job, after.as_ref()).await);
             }
             // Looked after before; the ledger does the others by itself.
-            JobKind::Watch { .. } | JobKind::Forget { .. } | JobKind::Compact => {}
+            JobKind::Watch { .. } | JobKind::Forget { .. } | JobKind::Compact | JobKind::Retain { .. } => {}
         }
     }
     report

@@ -31,4 +31,5 @@ pub(crate) mod tickets;
 mod unattended;
 pub(crate) mod uploads;
 pub(crate) mod uppy;
+pub(crate) mod versions;
 pub(crate) mod workspaces_in_use;

@@ -83,6 +83,7 @@ impl<S, W: Workspaces> OperationContext<'_, S, W> {
         Call {
             now_ms: self.cx.now_ms,
             keep_changes_ms: self.config.changes_ttl_ms(),
+            retention: self.config.retention(),
             command,
         }
     }

@@ -55,6 +55,7 @@ fn ask(store: &mut MemoryStore, now_ms: i64, command: Command) -> Applied {
     let call = Call {
         now_ms,
         keep_changes_ms: KEEP_CHANGES_MS,
+        retention: None,
         command,
     };
     let Ok(applied) = apply(store, call);

@@ -61,6 +61,7 @@ where
         let call = Call {
             now_ms: self.now_ms,
             keep_changes_ms: self.keep_changes_ms,
+            retention: None,
             command,
         };
         let Applied {

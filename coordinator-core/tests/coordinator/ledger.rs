@@ -96,6 +96,7 @@ fn call(now_ms: i64, command: Command) -> Call {
     Call {
         now_ms,
         keep_changes_ms: KEEP_MS,
+        retention: None,
         command,
     }
 }

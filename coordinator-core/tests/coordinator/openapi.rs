@@ -11,8 +11,9 @@ use serde_json::{Map, Value, json};
 use syncsphere_protocol::{
     AbortReply, ChangesPage, CompanionToken, CompanionTokenRequest, CompleteBatchReply, CompleteBatchRequest,
     CompleteRequest, ContentLink, DatabaseStatus, DeadLetterList, DestinationList, DestinationStatus,
-    FileList, FileRecord, InitiateReply, InitiateRequest, OpenUploadList, Problem, S3SignReply,
-    S3SignRequest, SignPartsReply, SignPartsRequest, TokenError, TokenReply, UploadStatus,
+    FileList, FileRecord, InitiateReply, InitiateRequest, OpenUploadList, Problem, ReferenceReply,
+    ReferenceRequest, S3SignReply, S3SignRequest, SignPartsReply, SignPartsRequest, TokenError, TokenReply,
+    UploadStatus, VersionList,
 };
 
 #[test]
@@ -196,11 +197,13 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
             upload().says("Finalize an upload")
                 .takes::<CompleteRequest<Option<u64>>>(schemas).answers::<FileRecord>(schemas).json(schemas) },
         "/v1/s3/sign": { "post":
-            Operation::new("Where Uppy sends one S3 request").with(key)
+            Operation::new("Where Uppy sends one S3 request").with(key.clone())
                 .takes::<S3SignRequest>(schemas).answers::<S3SignReply>(schemas).json(schemas) },
         "/v1/companion/token": { "post": companion_token },
-        "/v1/files": { "get":
-            Operation::new("Files, newest first, or by name where `name` is given")
+        "/v1/files": {
+            "post": Operation::new("Make a file of the content that another of one's own has").with(key)
+                .takes::<ReferenceRequest>(schemas).answers::<ReferenceReply>(schemas).json(schemas),
+            "get": Operation::new("Files, newest first, or by name where `name` is given")
                 .with(cursor)
                 .with(status)
                 .with(path)
@@ -213,6 +216,11 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
             "get": file().says("One file").answers::<FileRecord>(schemas).json(schemas),
             "delete": file().says("Remove an available file").answers::<FileRecord>(schemas).json(schemas),
         },
+        "/v1/files/{fileId}/versions": {
+            "get": file().says("The available versions of a file, newest first")
+                .answers::<VersionList>(schemas).json(schemas) },
+        "/v1/files/{fileId}/restore": {
+            "post": file().says("Make a version the newest again").answers::<ReferenceReply>(schemas).json(schemas) },
         "/v1/files/{fileId}/content": { "get": content.json(schemas) },
         "/v1/changes": { "get":
             Operation::new("The change feed, page by page").with(since.clone()).with(limit.clone())

@@ -135,6 +135,7 @@ fn ask(ledgers: &Ledgers, command: Command) -> Reply {
     let call = Call {
         now_ms: START_MS,
         keep_changes_ms: i64::MAX,
+        retention: None,
         command,
     };
     ledgers.call(&demo(), call).now_or_never().unwrap().unwrap()

@@ -9,6 +9,7 @@ fn ask(store: &mut SqlStore<Sqlite>, now_ms: i64, command: Command) -> Reply {
     let call = Call {
         now_ms,
         keep_changes_ms: i64::MAX / 2,
+        retention: None,
         command,
     };
     apply(store, call).unwrap().reply

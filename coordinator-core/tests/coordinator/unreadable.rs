@@ -32,6 +32,7 @@ impl Workspace {
         let call = Call {
             now_ms,
             keep_changes_ms: KEEP_MS,
+            retention: None,
             command,
         };
         apply(&mut self.store, call).unwrap()

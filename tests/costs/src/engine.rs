@@ -205,5 +205,8 @@ fn finalized(upload_id: &UploadId) -> FileRecord {
         created_at: at.clone(),
         updated_at: at,
         seq: 1,
+        version: None,
+        previous: None,
+        conflict: None,
     }
 }

@@ -78,6 +78,7 @@ impl World {
         let call = Call {
             now_ms: self.now_ms,
             keep_changes_ms: 1 << 50,
+            retention: None,
             command,
         };
         let Ok(applied) = apply(&mut self.shards[shard], call);
@@ -229,6 +230,7 @@ fn draft(shard: usize, file: u64) -> UploadDraft {
             metadata: Default::default(),
             key: "large/a".into(),
             bucket: None,
+            previous: None,
         },
     }
 }

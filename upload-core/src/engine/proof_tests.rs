@@ -250,6 +250,9 @@ fn record(checksum: FileChecksum, etag: &str) -> FileRecord {
         created_at: Timestamp::from_unix_millis(0),
         updated_at: Timestamp::from_unix_millis(0),
         seq: 1,
+        version: None,
+        previous: None,
+        conflict: None,
     }
 }
 

@@ -242,6 +242,9 @@ fn record(upload_id: &UploadId, status: FileStatus) -> FileRecord {
         created_at: Timestamp::from_unix_millis(0),
         updated_at: Timestamp::from_unix_millis(0),
         seq: 1,
+        version: None,
+        previous: None,
+        conflict: None,
     }
 }
 

@@ -177,5 +177,8 @@ fn record(size: u64) -> FileRecord {
         created_at: Timestamp::from_unix_millis(0),
         updated_at: Timestamp::from_unix_millis(0),
         seq: 1,
+        version: None,
+        previous: None,
+        conflict: None,
     }
 }

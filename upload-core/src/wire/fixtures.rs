@@ -158,6 +158,9 @@ pub(super) fn file() -> FileRecord {
         created_at: Timestamp::from_unix_millis(0),
         updated_at: Timestamp::from_unix_millis(1),
         seq: 7,
+        version: None,
+        previous: None,
+        conflict: None,
     }
 }
 
@@ -207,6 +210,7 @@ pub(super) fn new_file() -> NewFile {
         crc64nvme: Some(crc()),
         forms: true,
         parts: parts_to_sign(),
+        base: None,
     }
 }
 
@@ -225,6 +229,7 @@ pub(super) fn sparse_new_file() -> NewFile {
         crc64nvme: None,
         forms: false,
         parts: Vec::new(),
+        base: None,
     }
 }
 

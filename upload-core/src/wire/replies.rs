@@ -77,6 +77,9 @@ pub(super) fn file_record(json: Json) -> Read<FileRecord> {
         created_at: timestamp(&mut json, "createdAt")?,
         updated_at: timestamp(&mut json, "updatedAt")?,
         seq: json.whole("seq")?,
+        version: None,
+        previous: None,
+        conflict: None,
     })
 }
 

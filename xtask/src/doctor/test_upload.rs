@@ -34,6 +34,7 @@ pub fn test_file(content: &[u8], part_size: Option<u64>, checksum: Option<Checks
             (Some(checksum), Ok(part_number)) => vec![PartToSign::new(part_number, Some(checksum))],
             _ => Vec::new(),
         },
+        base: None,
     }
 }
 

@@ -42,6 +42,7 @@ pub fn draft(number: usize, expires_ms: i64) -> UploadDraft {
             metadata: Default::default(),
             key: format!("demo/f{number}/a").into(),
             bucket: None,
+            previous: None,
         },
     }
 }
