@@ -10,6 +10,7 @@
 mod changes;
 mod checksum;
 mod completion;
+mod copies;
 mod database;
 mod destinations;
 mod files;
@@ -35,6 +36,7 @@ pub use completion::{
     CompleteBatchReply, CompleteBatchRequest, CompleteRequest, CompleteResult, CompletedPart,
     MAX_UPLOADS_PER_COMPLETION, UploadToComplete,
 };
+pub use copies::{CopiedPart, CopyPartsReply, CopyPartsRequest, MAX_PARTS_PER_COPY, PartToCopy};
 pub use database::{DatabaseStatus, ParkedRow, UnreadableRow};
 pub use destinations::{
     DeadLetter, DeadLetterList, DestinationKind, DestinationList, DestinationStatus, EventData, EventMessage,
@@ -56,8 +58,8 @@ pub use string_map::StringMap;
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use token::{TokenError, TokenReply};
 pub use uploads::{
-    AbortReply, InitiateReply, InitiateRequest, InitiateResult, MAX_FILES_PER_INITIATE, NewFile, OpenUpload,
-    OpenUploadList, StoredPart, UploadGrant, UploadKind, UploadStatus,
+    AbortReply, InitiateReply, InitiateRequest, InitiateResult, Layout, MAX_FILES_PER_INITIATE, NewFile,
+    OpenUpload, OpenUploadList, StoredPart, UploadGrant, UploadKind, UploadStatus,
 };
 pub use uppy::{CompanionToken, CompanionTokenRequest, S3Method, S3SignReply, S3SignRequest};
 pub use versions::{ReferenceReply, ReferenceRequest, VersionList};

@@ -17,31 +17,49 @@ use crate::timestamp::Timestamp;
 /// Most files in one initiate request. Source: `docs/api.md`, section "Uploads".
 pub const MAX_FILES_PER_INITIATE: usize = 100;
 
-/// Body of `POST /v1/uploads`. `Size` is that of [`NewFile`].
+/// Body of `POST /v1/uploads`. `Size` and `Cut` are those of [`NewFile`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(rename = "InitiateRequest"))]
 #[cfg_attr(feature = "schema", schemars(description = "Body of `POST /v1/uploads`."))]
-pub struct InitiateRequest<Size = u64> {
+#[serde(bound(
+    serialize = "Size: Serialize, Cut: Serialize + Default + PartialEq",
+    deserialize = "Size: Deserialize<'de>, Cut: Deserialize<'de> + Default"
+))]
+#[cfg_attr(
+    feature = "schema",
+    schemars(
+        bound = "Size: schemars::JsonSchema, Cut: schemars::JsonSchema + Serialize + Default + PartialEq"
+    )
+)]
+pub struct InitiateRequest<Size = u64, Cut = ()> {
     /// 1 to 100 files.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 100)))]
-    pub files: Vec<NewFile<Size>>,
+    pub files: Vec<NewFile<Size, Cut>>,
 }
 
 /// A file that is about to be uploaded.
 ///
 /// `Size` is `u64` for clients that know it, as the engine does, and `Option<u64>` for whoever reads what clients send: a
-/// stream's size is told when its upload is completed.
+/// stream's size is told when its upload is completed. `Cut` is `()` for clients that leave it to the coordinator how the
+/// file is cut, as the engine does, and `Option<Layout>` for whoever reads what clients send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(rename = "NewFile"))]
 #[cfg_attr(
     feature = "schema",
-    schemars(description = "A file that is about to be uploaded.")
+    schemars(
+        description = "A file that is about to be uploaded.",
+        bound = "Size: schemars::JsonSchema, Cut: schemars::JsonSchema + Serialize + Default + PartialEq"
+    )
 )]
-pub struct NewFile<Size = u64> {
+#[serde(bound(
+    serialize = "Size: Serialize, Cut: Serialize + Default + PartialEq",
+    deserialize = "Size: Deserialize<'de>, Cut: Deserialize<'de> + Default"
+))]
+pub struct NewFile<Size = u64, Cut = ()> {
     /// The client's own name for this entry; the reply repeats it.
     pub client_ref: String,
     /// The file's name without its folder, 1 to 255 UTF-16 units in NFC; control characters are replaced.
@@ -68,6 +86,11 @@ pub struct NewFile<Size = u64> {
     /// where storage takes parts of one size only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tail: Option<Tail>,
+    /// `free` where the client cuts the file as it likes. Such an upload goes in parts of 5 MiB to 5 GiB, the last one of
+    /// less, numbered from 1 without a gap: at most 10,000. Only for files of 5 MiB or more, where storage proves content by
+    /// CRC64NVME; wishes for parts are left aside. Absent: the coordinator cuts.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub layout: Cut,
     /// What checksums the client is going to state; where absent, its first part tells. `none` spares storages the
     /// headers that announce them, which some do not know and others hold every part to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,6 +107,15 @@ pub struct NewFile<Size = u64> {
     /// The file that this one becomes the next version of. The engine names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<FileId>,
+}
+
+/// Who cuts a file into parts, where that is not the coordinator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Layout {
+    /// The client, as it likes.
+    Free,
 }
 
 /// Reply of `POST /v1/uploads`: one result for each file, in the order asked.
@@ -194,12 +226,12 @@ pub struct UploadGrant {
     pub file_id: FileId,
     /// How the bytes travel.
     pub kind: UploadKind,
-    /// The size of every part but the last, in bytes; with a tail, of every part before it.
+    /// The size of every part but the last, in bytes; with a tail, of every part before it; with a free layout, the least.
     pub part_size: u64,
     /// The smaller parts at the end, where there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tail: Option<Tail>,
-    /// How many parts there are; where the size is not known yet, how many there may be.
+    /// How many parts there are; where the size is not known yet or the layout is free, how many there may be.
     pub part_count: u16,
     /// Opaque capability for this upload; send it back with every further call.
     pub ticket: Redacted<String>,
@@ -246,12 +278,12 @@ pub struct UploadStatus {
     pub kind: UploadKind,
     /// Size in bytes; 0 while it is not known.
     pub size: u64,
-    /// The size of every part but the last, in bytes; with a tail, of every part before it.
+    /// The size of every part but the last, in bytes; with a tail, of every part before it; with a free layout, the least.
     pub part_size: u64,
     /// The smaller parts at the end, where there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tail: Option<Tail>,
-    /// How many parts there are; where the size is not known yet, how many there may be.
+    /// How many parts there are; where the size is not known yet or the layout is free, how many there may be.
     pub part_count: u16,
     /// The parts that storage holds, in order; empty once the upload has ended.
     pub parts: Vec<StoredPart>,
@@ -289,6 +321,11 @@ pub struct OpenUploadList {
     /// Pass it as `cursor` to read on; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+}
+
+/// Whether a field is what it is where it is left out.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Reply of `DELETE /v1/uploads/{uploadId}`.

@@ -80,12 +80,17 @@ fn wasm_lints() -> Result<()> {
     run_cargo(&[browser_tests.as_slice(), &["--", "--deny", "warnings"]].concat())
 }
 
-const PURE_CRATES: [&str; 3] = [
+const PURE_CRATES: [&str; 4] = [
     "syncsphere-protocol",
     "syncsphere-upload-core",
+    "syncsphere-delta-core",
     "syncsphere-coordinator-core",
 ];
-const WASM_SHELLS: [&str; 2] = ["syncsphere-uploader-wasm", "syncsphere-edge-coordinator"];
+const WASM_SHELLS: [&str; 3] = [
+    "syncsphere-uploader-wasm",
+    "syncsphere-delta-wasm",
+    "syncsphere-edge-coordinator",
+];
 
 /// The cores know no clock, no randomness, no network and no browser, on any target: what is not among their
 /// dependencies cannot be called, and their clippy.toml forbids what the standard library has.

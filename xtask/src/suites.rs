@@ -143,9 +143,10 @@ fn wasm() -> Result<Outcome> {
     Ok(outcome)
 }
 
-const CORES: [&str; 3] = [
+const CORES: [&str; 4] = [
     "syncsphere-protocol",
     "syncsphere-upload-core",
+    "syncsphere-delta-core",
     "syncsphere-coordinator-core",
 ];
 

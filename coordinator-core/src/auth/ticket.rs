@@ -34,6 +34,9 @@ pub(crate) struct Ticket {
     pub part_size: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tail: Option<Tail>,
+    /// Whether the client cuts the file as it likes.
+    #[serde(rename = "freeLayout", default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_free_layout: bool,
     /// Where the client has not named the file's size.
     #[serde(rename = "openEnd", default, skip_serializing_if = "Option::is_none")]
     pub deferred_length: Option<DeferredLength>,
@@ -117,10 +120,12 @@ impl Ticket {
             .is_some_and(|deferred_length| deferred_length.is_streamed)
     }
 
-    /// How the file is cut; of one whose size is told at the end, how the largest is that there may be.
+    /// How the file is cut; of one whose size is told at the end, how the largest is that there may be; of one that the
+    /// client cuts, into the most parts that there may be.
     pub(crate) fn plan(&self) -> Result<PartPlan, ApiError> {
         let plan = match self.deferred_length.filter(|_| self.is_streamed()) {
             Some(deferred_length) => PartPlan::of_largest(deferred_length.max_size, self.part_size),
+            None if self.has_free_layout => PartPlan::of_largest(self.size, self.part_size),
             None => PartPlan::of(self.size, self.part_size, self.tail),
         };
         plan.map_err(|error| internal(error.to_string()))
@@ -155,6 +160,7 @@ mod tests {
             size: 1,
             part_size: 5 * 1024 * 1024,
             tail: None,
+            has_free_layout: false,
             deferred_length: None,
             is_staged: false,
             forms: false,

@@ -12,8 +12,8 @@ use crate::api_error::{ApiError, invalid};
 use crate::auth::{Principal, grant_token};
 use crate::operations::operation_context::OperationContext;
 use crate::operations::{
-    changes, complete, content, database, destinations, files, health, initiate, sign_parts, uploads, uppy,
-    versions,
+    changes, complete, content, copy_parts, database, destinations, files, health, initiate, sign_parts,
+    uploads, uppy, versions,
 };
 use crate::ports::{Storage, Workspaces};
 
@@ -74,6 +74,13 @@ pub(super) async fn scoped<S: Storage, W: Workspaces>(
             json(
                 ok,
                 &sign_parts::sign_parts(op, principal, &id, &parsed(body)?).await?,
+            )
+        }
+        Scoped::CopyParts => {
+            let id = upload_id(id)?;
+            json(
+                ok,
+                &copy_parts::copy_parts(op, principal, &id, &parsed(body)?).await?,
             )
         }
         Scoped::Complete => {

@@ -23,6 +23,9 @@ const MAX_REFERENCE: usize = 128 * 1024;
 /// Largest body of a signing request, in bytes. Source: a ticket and 100 parts of 60 bytes.
 const MAX_SIGNING: usize = 64 * 1024;
 
+/// Largest body of a request to copy parts, in bytes. Source: a ticket and 24 parts of 80 bytes.
+const MAX_COPIES: usize = 16 * 1024;
+
 /// Largest body that begins an upload as Companion does, in bytes. Source: Companion's, Express's default of 100 kB.
 const MAX_COMPANION_CREATION: usize = 100 * 1024;
 
@@ -75,6 +78,7 @@ pub(crate) enum Scoped {
     UploadStatus,
     AbortUpload,
     SignParts,
+    CopyParts,
     Complete,
     ListFiles,
     File,
@@ -145,7 +149,7 @@ const fn companion(method: Method, template: &'static str, body_limit: usize, co
 }
 
 /// Every endpoint. Of two templates that fit a path the first one counts.
-pub(crate) static ROUTES: [Route; 37] = {
+pub(crate) static ROUTES: [Route; 38] = {
     use Method as M;
     const UPLOAD: &str = "/v1/uploads/{uploadId}";
     const FILE: &str = "/v1/files/{fileId}";
@@ -171,6 +175,12 @@ pub(crate) static ROUTES: [Route; 37] = {
             "/v1/uploads/{uploadId}/parts",
             MAX_SIGNING,
             Scoped::SignParts,
+        ),
+        write(
+            M::POST,
+            "/v1/uploads/{uploadId}/copies",
+            MAX_COPIES,
+            Scoped::CopyParts,
         ),
         write(
             M::POST,

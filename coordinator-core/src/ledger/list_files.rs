@@ -79,7 +79,8 @@ impl Listing {
 }
 
 impl<S: Store> Ledger<'_, S> {
-    /// One page of the uploads among these files that are this owner's and whose size is known.
+    /// One page of the uploads among these files that are this owner's and that whoever sees them here can go on with: their
+    /// size is known, and how they are cut.
     pub(super) fn open_uploads(&mut self, owner: &str, listing: &Listing) -> Result<Reply, S::Error> {
         let page = self.file_page(listing)?;
         let mut uploads = Vec::new();
@@ -92,7 +93,7 @@ impl<S: Store> Ledger<'_, S> {
                 Err(failure) if !failure.is_unreadable_row() => return Err(failure),
                 Ok(None) | Err(_) => continue,
             };
-            if upload.deferred_length.is_none() {
+            if upload.deferred_length.is_none() && !upload.has_free_layout {
                 uploads.push(OpenUpload {
                     upload_id: upload.upload_id,
                     expires_at: Timestamp::from_unix_millis(upload.expires_ms),

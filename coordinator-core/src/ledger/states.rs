@@ -100,6 +100,9 @@ pub struct Upload {
     /// The smaller parts at the end, where there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tail: Option<Tail>,
+    /// Whether the client cuts the file as it likes; `part_size` is the least then.
+    #[serde(rename = "freeLayout", default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_free_layout: bool,
     /// When the upload is given up, in milliseconds since 1970.
     pub expires_ms: i64,
     /// The latest that `expires_ms` is put off to while parts arrive, in milliseconds since 1970; absent where it stands.

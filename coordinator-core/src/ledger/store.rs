@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
-use syncsphere_protocol::{Change, FileId, FileRecord, Redacted, Sha256, UnreadableRow, UploadId};
+use syncsphere_protocol::{
+    Change, FileId, FileRecord, FileStatus, Redacted, Sha256, UnreadableRow, UploadId,
+};
 
 use super::jobs::Job;
 use super::letters::LetterStore;
@@ -131,6 +133,14 @@ impl StoredFile {
     /// Which version of its line it is; records of earlier releases have no number.
     pub(super) fn version(&self) -> u32 {
         self.record.version.unwrap_or(1)
+    }
+}
+
+impl StoredFile {
+    /// Whether it is available, and this owner's.
+    #[must_use]
+    pub fn is_available_and_of(&self, owner: &str) -> bool {
+        self.record.status == FileStatus::Available && self.record.owner.0 == owner
     }
 }
 

@@ -117,6 +117,7 @@ impl<S: Store> Ledger<'_, S> {
             kind: draft.kind,
             part_size: draft.part_size,
             tail: draft.tail,
+            has_free_layout: draft.has_free_layout,
             expires_ms: draft.expires_ms,
             latest_expiry_ms: draft.latest_expiry_ms,
             crc64nvme: draft.crc64nvme,

@@ -117,6 +117,10 @@ impl Asked<'_> {
         principal: &Principal,
     ) -> Result<ReportedParts, ApiError> {
         let ticket = Ticket::open(self.ticket, self.upload_id, principal, &op.config.auth.keys)?;
+        if ticket.has_free_layout {
+            check_told_size(self.size, ticket.size)?;
+            return ReportedParts::of_free_layout(self.whole, self.parts.unwrap_or_default());
+        }
         let plan = plan_at_end(&ticket, self.size)?;
         ReportedParts::of(self.whole, self.parts, &plan, ticket.kind)
     }
@@ -140,10 +144,15 @@ fn plan_at_end(ticket: &Ticket, told: Option<u64>) -> Result<PartPlan, ApiError>
         (true, Some(size)) => {
             PartPlan::new(size, ticket.part_size).map_err(|_| policy::too_large(plan.size()))
         }
-        (false, Some(size)) if size != plan.size() => {
-            Err(invalid(format!("the upload is of {} bytes", plan.size())))
-        }
-        (false, _) => Ok(plan),
+        (false, told) => check_told_size(told, plan.size()).map(|()| plan),
+    }
+}
+
+/// Fails where the client tells another size than it has begun the upload with.
+fn check_told_size(told: Option<u64>, size: u64) -> Result<(), ApiError> {
+    match told.is_some_and(|told| told != size) {
+        true => Err(invalid(format!("the upload is of {size} bytes"))),
+        false => Ok(()),
     }
 }
 

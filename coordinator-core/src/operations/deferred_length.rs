@@ -95,6 +95,7 @@ fn draft<S, W>(
         kind: wanted.kind,
         part_size: MIN_PART_SIZE,
         tail: None,
+        has_free_layout: false,
         expires_ms,
         latest_expiry_ms: latest_expiry_ms(op, wanted.kind),
         crc64nvme: None,

@@ -8,7 +8,7 @@ use super::operation_context::OperationContext;
 use crate::api_error::{ApiError, internal, invalid};
 use crate::auth::Principal;
 use crate::context::MAX_SAFE_INTEGER;
-use crate::ledger::{Command, ListPosition, Listing, Reply};
+use crate::ledger::{Command, ListPosition, Listing, Reply, StoredFile};
 use crate::ports::{Storage, Workspaces};
 
 /// Longest cursor that is read, in bytes. Source: a place by name, with the longest name, in base64.
@@ -67,6 +67,23 @@ pub(crate) async fn get<S, W: Workspaces>(
     match op.ask(&principal.workspace, command).await? {
         Reply::File { file, .. } => Ok(file.record),
         Reply::Missing => Err(no_such_file()),
+        other => Err(unexpected_reply(&other)),
+    }
+}
+
+/// An available file of the caller's own. Every other one is answered as if there were none: what a file holds is its
+/// uploader's word, and nobody learns by asking which files there are that they may not read.
+pub(super) async fn own_file<S, W: Workspaces>(
+    op: &OperationContext<'_, S, W>,
+    principal: &Principal,
+    file_id: &FileId,
+) -> Result<StoredFile, ApiError> {
+    let command = Command::File {
+        file_id: file_id.clone(),
+    };
+    match op.ask(&principal.workspace, command).await? {
+        Reply::File { file, .. } if file.is_available_and_of(&principal.subject) => Ok(*file),
+        Reply::File { .. } | Reply::Missing => Err(no_such_file()),
         other => Err(unexpected_reply(&other)),
     }
 }

@@ -1,5 +1,5 @@
 use syncsphere_protocol::{
-    ErrorCode, InitiateReply, InitiateRequest, InitiateResult, Integrity, MAX_FILES_PER_INITIATE,
+    ErrorCode, InitiateReply, InitiateRequest, InitiateResult, Integrity, Layout, MAX_FILES_PER_INITIATE,
     MAX_PARTS_PER_SIGNING, NewFile, PartPlan, PartToSign, Problem, Timestamp, UploadGrant, UploadKind,
 };
 
@@ -7,7 +7,7 @@ use super::errors::over_quota;
 use super::expiry::latest_expiry_ms;
 use super::open_uploads::{allowed_type, begin_and_open};
 use super::operation_context::OperationContext;
-use super::sign_parts::{check_parts, is_proven, other_checksums, sign};
+use super::sign_parts::{check_checksums, check_parts, is_proven, other_checksums, sign};
 use super::staging::staging_key;
 use super::tickets::ticket_for;
 use super::unattended::unattended_from_ms;
@@ -25,14 +25,17 @@ const MAX_CLIENT_REF: usize = 256;
 /// What it takes to see that storage looks at checksums: an object that it should refuse, and to remove that.
 const PROOF_REQUESTS: u32 = 2;
 
-/// A file as clients ask for it; some tell its size when they complete its upload.
-type Wanted = NewFile<Option<u64>>;
+/// A file as clients ask for it; some tell its size when they complete its upload, and some cut it as they like.
+type Wanted = NewFile<Option<u64>, Option<Layout>>;
+
+/// A request for uploads as clients send it.
+pub(crate) type WantedFiles = InitiateRequest<Option<u64>, Option<Layout>>;
 
 /// Opens an upload for each file of the request that can have one.
 pub(crate) async fn initiate<S: Storage, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     principal: &Principal,
-    request: &InitiateRequest<Option<u64>>,
+    request: &WantedFiles,
     idempotency: Option<Idempotency>,
 ) -> Result<InitiateReply, ApiError> {
     check_size(request)?;
@@ -94,7 +97,7 @@ pub(crate) async fn initiate<S: Storage, W: Workspaces>(
     Ok(InitiateReply { uploads: results })
 }
 
-fn check_size(request: &InitiateRequest<Option<u64>>) -> Result<(), ApiError> {
+fn check_size(request: &WantedFiles) -> Result<(), ApiError> {
     if request.files.is_empty() || request.files.len() > MAX_FILES_PER_INITIATE {
         return Err(invalid(format!(
             "a request initiates 1 to {MAX_FILES_PER_INITIATE} files"
@@ -124,12 +127,17 @@ fn draft<S, W>(
     let FileName { name, original } = policy::file_name(&file.name)?;
     let path = policy::folder(file.path.as_ref().map_or("", |path| path.as_str()))?;
     let (kind, plan, deferred_length) = travel(op, principal, file)?;
+    let has_free_layout = file.layout.is_some();
     check_parts(&file.parts, &plan, deferred_length.is_some())?;
+    check_checksums(&file.parts, has_free_layout)?;
     let by = op.config.bucket.checksum;
     if by == Integrity::None && !file.parts.iter().all(|part| is_proven(by, part)) {
         return Err(other_checksums(by));
     }
-    let crc64nvme = file.crc64nvme.filter(|_| by == Integrity::Crc64Nvme);
+    // Of a file that the client cuts nobody else knows when storage holds all of it.
+    let crc64nvme = file
+        .crc64nvme
+        .filter(|_| by == Integrity::Crc64Nvme && !has_free_layout);
     let content_type = allowed_type(principal, file.content_type.as_deref(), &name)?;
     let file_id = op.cx.file_id(index)?;
     let key = op.object_key(&KeyParts {
@@ -147,6 +155,7 @@ fn draft<S, W>(
         kind,
         part_size: plan.part_size(),
         tail: plan.tail(),
+        has_free_layout,
         expires_ms: op.cx.now_ms.saturating_add(op.config.upload_ttl_ms()),
         latest_expiry_ms: latest_expiry_ms(op, kind),
         crc64nvme,
@@ -186,6 +195,10 @@ fn travel<S, W>(
 ) -> Result<(UploadKind, PartPlan, Option<DeferredLength>), ApiError> {
     let limit = op.largest_file(principal);
     let provider = op.config.bucket.provider;
+    if let Some(Layout::Free) = file.layout {
+        let plan = policy::plan_of_free_layout(size_of_free_layout(op, file)?, limit)?;
+        return Ok((UploadKind::Multipart, plan, None));
+    }
     let Some(size) = file.size else {
         if file.crc64nvme.is_some() {
             let detail =
@@ -202,6 +215,24 @@ fn travel<S, W>(
     };
     let (kind, plan) = policy::plan(size, file.part_size, file.tail, limit, provider)?;
     Ok((kind, plan, None))
+}
+
+/// The size of a file that its client cuts. What each part is has to be stated and proven: nothing else tells whether they
+/// make the file.
+fn size_of_free_layout<S, W>(op: &OperationContext<'_, S, W>, file: &Wanted) -> Result<u64, ApiError> {
+    if op.config.bucket.checksum != Integrity::Crc64Nvme {
+        return Err(invalid(
+            "a free layout needs storage that proves content by crc64nvme",
+        ));
+    }
+    if file
+        .integrity
+        .is_some_and(|stated| stated != Integrity::Crc64Nvme)
+    {
+        return Err(invalid("a free layout needs parts with their crc64nvme"));
+    }
+    file.size
+        .ok_or_else(|| invalid("a file with a free layout is begun with its size"))
 }
 
 /// Sees, once, that storage looks at the checksums that the configuration promises: where it takes whatever comes, clients

@@ -7,6 +7,7 @@ pub(crate) mod changes;
 mod cleanup;
 pub(crate) mod complete;
 pub(crate) mod content;
+pub(crate) mod copy_parts;
 pub(crate) mod database;
 pub(crate) mod deferred_length;
 pub(crate) mod deliver;

@@ -1,6 +1,8 @@
 //! Which of the parts that storage lists make the file.
 
-use syncsphere_protocol::{ErrorCode, MIN_PART_SIZE, PartPlan, StoredPart};
+use syncsphere_protocol::{
+    Crc64Nvme, ErrorCode, MAX_PART_SIZE, MIN_PART_SIZE, PartNumber, PartPlan, StoredPart,
+};
 
 use super::errors::{mismatch, parts_missing, wrong_length};
 use super::reported_parts::{Doubt, ReportedParts};
@@ -15,6 +17,7 @@ pub(super) fn parts_of_file(
     reported: &ReportedParts,
 ) -> Result<(Vec<PartToComplete>, u64), ApiError> {
     match upload.deferred_length {
+        None if upload.has_free_layout => freely_cut_parts(upload, stored, reported),
         None => {
             let plan = plan_of(upload)?;
             Ok((planned_parts(&plan, stored, reported)?, plan.size()))
@@ -37,13 +40,8 @@ fn streamed_parts(
     }
     let plan = PartPlan::new(size, upload.part_size).map_err(|error| internal(error.to_string()))?;
     let parts = planned_parts(&plan, stored, reported)?;
-    let mut beyond: Vec<_> = stored.iter().map(|part| part.part_number).collect();
-    beyond.retain(|number| number.get() > plan.part_count());
-    beyond.dedup();
-    if !beyond.is_empty() {
-        let detail = "storage holds more parts than the size tells of";
-        return Err(ApiError::new(ErrorCode::PartSizeMismatch, detail).naming(beyond));
-    }
+    let last = plan.part_numbers().next_back();
+    last.map_or(Ok(()), |last| none_beyond(last, stored))?;
     Ok((parts, size))
 }
 
@@ -52,11 +50,68 @@ fn planned_parts(
     stored: &[StoredPart],
     reported: &ReportedParts,
 ) -> Result<Vec<PartToComplete>, ApiError> {
-    let mut chosen = Vec::with_capacity(plan.part_count().into());
+    let fits = |part: &StoredPart| plan.range(part.part_number).map(|range| range.length) == Some(part.size);
+    let chosen = chosen_parts(plan.part_numbers(), stored, reported, fits)?;
+    let parts = chosen.into_iter().map(|part| part_to_complete(part, reported));
+    Ok(parts.collect())
+}
+
+/// Of an upload that its client has cut: all that storage holds, if that is the file, by its size and by what was stated of it.
+/// Where the client is not there to name the parts, they are as many as storage lists.
+fn freely_cut_parts(
+    upload: &Upload,
+    stored: &[StoredPart],
+    reported: &ReportedParts,
+) -> Result<(Vec<PartToComplete>, u64), ApiError> {
+    let size = upload.file.size;
+    let listed = || stored.last().map(|part| part.part_number);
+    let Some(last) = reported.numbers().last().or_else(listed) else {
+        return Err(parts_missing(None));
+    };
+    let numbers = (1..=last.get()).filter_map(|number| PartNumber::try_from(u64::from(number)).ok());
+    let fits = |part: &StoredPart| {
+        let least = if part.part_number == last {
+            1
+        } else {
+            MIN_PART_SIZE
+        };
+        (least..=MAX_PART_SIZE).contains(&part.size)
+    };
+    let chosen = chosen_parts(numbers, stored, reported, fits)?;
+    none_beyond(last, stored)?;
+    if chosen.iter().map(|part| part.size).sum::<u64>() != size {
+        return Err(wrong_length(chosen.iter().map(|part| part.part_number)));
+    }
+    let parts: Vec<_> = chosen
+        .iter()
+        .map(|part| part_to_complete(part, reported))
+        .collect();
+    let made = chosen
+        .iter()
+        .zip(&parts)
+        .try_fold(Crc64Nvme::EMPTY, |whole, (stored, part)| {
+            Some(whole.combine(part.crc64nvme?, stored.size))
+        });
+    match (made, reported.whole.crc64nvme) {
+        (Some(made), Some(told)) if made != told => Err(mismatch(
+            "the checksum of the whole is not what the parts' checksums make",
+        )),
+        _ => Ok((parts, size)),
+    }
+}
+
+/// Of each number the part that is the file's, where storage lists one that fits and nothing speaks against it.
+fn chosen_parts<'a>(
+    numbers: impl Iterator<Item = PartNumber>,
+    stored: &'a [StoredPart],
+    reported: &ReportedParts,
+    fits: impl Fn(&StoredPart) -> bool,
+) -> Result<Vec<&'a StoredPart>, ApiError> {
+    let mut chosen = Vec::new();
     let (mut missing, mut misfits, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
     let (mut unproven, mut why) = (Vec::new(), "");
     let mut stored = stored.chunk_by(|a, b| a.part_number == b.part_number).peekable();
-    for number in plan.part_numbers() {
+    for number in numbers {
         let same_number =
             |parts: &&[StoredPart]| parts.first().is_some_and(|part| part.part_number == number);
         let Some(part) = stored
@@ -66,7 +121,7 @@ fn planned_parts(
             missing.push(number);
             continue;
         };
-        if plan.range(number).map(|range| range.length) != Some(part.size) {
+        if !fits(part) {
             misfits.push(number);
             continue;
         }
@@ -76,11 +131,7 @@ fn planned_parts(
                 unproven.push(number);
                 why = reason;
             }
-            None => chosen.push(PartToComplete {
-                number,
-                etag: part.etag.clone(),
-                crc64nvme: reported.crc64nvme_of(number).or(part.crc64nvme),
-            }),
+            None => chosen.push(part),
         }
     }
     if !missing.is_empty() {
@@ -93,6 +144,28 @@ fn planned_parts(
         Err(mismatch(why).naming(unproven))
     } else {
         Ok(chosen)
+    }
+}
+
+fn part_to_complete(part: &StoredPart, reported: &ReportedParts) -> PartToComplete {
+    PartToComplete {
+        number: part.part_number,
+        etag: part.etag.clone(),
+        crc64nvme: reported.crc64nvme_of(part.part_number).or(part.crc64nvme),
+    }
+}
+
+/// Fails where storage lists parts after the last that the file has.
+fn none_beyond(last: PartNumber, stored: &[StoredPart]) -> Result<(), ApiError> {
+    let mut beyond: Vec<_> = stored.iter().map(|part| part.part_number).collect();
+    beyond.retain(|number| *number > last);
+    beyond.dedup();
+    match beyond.is_empty() {
+        true => Ok(()),
+        false => {
+            let detail = "storage holds more parts than the file has";
+            Err(ApiError::new(ErrorCode::PartSizeMismatch, detail).naming(beyond))
+        }
     }
 }
 

@@ -100,6 +100,24 @@ impl ReportedParts {
         })
     }
 
+    /// Of a client that has cut the file as it liked, into parts from 1 on without a gap, and states what each has to be.
+    pub(super) fn of_free_layout(
+        crc64nvme: Option<Crc64Nvme>,
+        parts: &[CompletedPart],
+    ) -> Result<Self, ApiError> {
+        let reported = Self::of_parts(parts)?;
+        if crc64nvme.is_none() || parts.iter().any(|part| part.crc64nvme.is_none()) {
+            return Err(invalid(
+                "an upload with a free layout is completed with the crc64nvme of the whole and of every part",
+            ));
+        }
+        if reported.numbers().last().map(PartNumber::index) != parts.len().checked_sub(1) {
+            return Err(invalid("the parts are not numbered from 1 without a gap"));
+        }
+        let whole = Whole { crc64nvme, md5: None };
+        Ok(Self { whole, ..reported })
+    }
+
     /// Of a request about an upload that is cut as `plan` says.
     pub(super) fn of(
         crc64nvme: Option<Crc64Nvme>,
@@ -181,15 +199,16 @@ impl ReportedParts {
     }
 
     /// Which of the parts that storage lists under one number is the file's: the last one, unless
-    /// the client names another that it was told the ETag of.
+    /// the client names another that it was told the ETag of, or states the checksum of another.
     pub(super) fn choose<'a>(&self, number: PartNumber, stored: &'a [StoredPart]) -> Option<&'a StoredPart> {
-        let named = self
-            .parts
-            .get(&number)
-            .and_then(|reported| reported.etag.as_deref());
-        stored
-            .iter()
+        let reported = self.parts.get(&number);
+        let named = reported.and_then(|reported| reported.etag.as_deref());
+        let stated = self.crc64nvme_of(number);
+        let mut parts = stored.iter();
+        let mut others = parts.clone();
+        parts
             .rfind(|part| Some(unquoted(&part.etag)) == named)
+            .or_else(|| others.rfind(|part| stated.is_some() && part.crc64nvme == stated))
             .or(stored.last())
     }
 }

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use syncsphere_protocol::{
-    Checksum, Crc64Nvme, ErrorCode, Integrity, MAX_PARTS_PER_SIGNING, PartPlan, PartToSign, Redacted,
-    SignPartsReply, SignPartsRequest, SignedPart, StringMap, Timestamp, UploadId, UploadKind, WorkspaceId,
+    Checksum, Crc64Nvme, ErrorCode, Integrity, MAX_PART_SIZE, MAX_PARTS_PER_SIGNING, PartPlan, PartToSign,
+    Redacted, SignPartsReply, SignPartsRequest, SignedPart, StringMap, Timestamp, UploadId, UploadKind,
+    WorkspaceId,
 };
 
 use super::errors::upload_and_file;
@@ -31,6 +32,7 @@ pub(crate) async fn sign_parts<S, W: Workspaces>(
         )));
     }
     check_parts(&request.parts, &ticket.plan()?, ticket.is_streamed())?;
+    check_checksums(&request.parts, ticket.has_free_layout)?;
     if !request
         .parts
         .iter()
@@ -38,8 +40,9 @@ pub(crate) async fn sign_parts<S, W: Workspaces>(
     {
         return Err(other_checksums(op.config.bucket.checksum));
     }
-    // Without the size there is no telling when storage holds all of it.
-    let can_be_noted = op.config.bucket.checksum == Integrity::Crc64Nvme && !ticket.is_streamed();
+    // Without the size, or the plan, there is no telling when storage holds all of it.
+    let is_planned = !ticket.is_streamed() && !ticket.has_free_layout;
+    let can_be_noted = op.config.bucket.checksum == Integrity::Crc64Nvme && is_planned;
     let whole = request.crc64nvme.filter(|_| can_be_noted);
     match ticket.kind {
         UploadKind::Single => require_open(op, &principal.workspace, upload_id, whole).await?,
@@ -149,6 +152,7 @@ pub(crate) fn sign<S, W>(
         .map(|part| {
             let length = match ticket.deferred_length {
                 Some(deferred_length) => Length::UpTo(deferred_length.max_size),
+                None if ticket.has_free_layout => Length::UpTo(MAX_PART_SIZE),
                 None => plan
                     .range(part.part_number)
                     .map(|range| Length::Exactly(range.length))
@@ -225,4 +229,12 @@ pub(super) fn check_parts(
         return Err(invalid("a part is asked for twice"));
     }
     Ok(())
+}
+
+/// Fails where a part of a file that the client cuts comes without its checksum: no length holds it to anything.
+pub(super) fn check_checksums(parts: &[PartToSign], has_free_layout: bool) -> Result<(), ApiError> {
+    match has_free_layout && parts.iter().any(|part| part.crc64nvme.is_none()) {
+        true => Err(invalid("a part of a free layout is asked for with its crc64nvme")),
+        false => Ok(()),
+    }
 }

@@ -19,6 +19,7 @@ pub(crate) fn ticket_for(upload: &Upload, subject: &Redacted<String>) -> Ticket 
         size: upload.file.size,
         part_size: upload.part_size,
         tail: upload.tail,
+        has_free_layout: upload.has_free_layout,
         deferred_length: upload.deferred_length,
         forms: upload.abilities.forms,
         // As long as the upload may last at most. A multipart upload that ends sooner makes the URLs signed by it worthless:

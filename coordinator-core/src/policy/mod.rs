@@ -116,6 +116,19 @@ pub(crate) fn plan_of_stream(
         .map_err(|error| internal(error.to_string()))
 }
 
+/// How finely a file of `size` bytes may be cut by a client that cuts it as it likes.
+pub(crate) fn plan_of_free_layout(size: u64, limit: u64) -> Result<PartPlan, ApiError> {
+    if size > limit {
+        return Err(too_large(limit));
+    }
+    if size < MIN_PART_SIZE {
+        return Err(invalid(format!(
+            "a file of less than {MIN_PART_SIZE} bytes is not cut: it needs no free layout"
+        )));
+    }
+    PartPlan::of_largest(size, MIN_PART_SIZE).map_err(|error| internal(error.to_string()))
+}
+
 /// Largest part that storage takes, in bytes.
 fn largest_part(provider: Provider) -> u64 {
     match provider {

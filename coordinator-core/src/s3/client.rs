@@ -126,13 +126,7 @@ impl<S: Storage> S3<'_, S> {
         let response = self
             .send(request, completion_body(parts)?, COMPLETION_TIMEOUT)
             .await?;
-        // Storage keeps the connection with spaces while it works: where it broke, nobody knows the outcome.
-        if response.body().iter().all(u8::is_ascii_whitespace) {
-            return Err(S3Failure::Unavailable(
-                "storage did not finish its answer".to_owned(),
-            ));
-        }
-        replies::completion(response.body())?.map_err(|code| S3Failure::from_code(StatusCode::OK, code))
+        replies::completion(finished(&response)?)?.map_err(|code| S3Failure::from_code(StatusCode::OK, code))
     }
 
     /// Drops a multipart upload and the parts it holds.
@@ -240,6 +234,17 @@ impl<S: Storage> S3<'_, S> {
         }
         let code = replies::error_code(response.body()).unwrap_or_default();
         Err(S3Failure::from_code(response.status(), code))
+    }
+}
+
+/// The body of an answer that may take storage long: it keeps the connection with spaces while it works, and where that broke
+/// nobody knows the outcome.
+pub(super) fn finished(response: &Response<Vec<u8>>) -> Result<&[u8], S3Failure> {
+    match response.body().iter().all(u8::is_ascii_whitespace) {
+        true => Err(S3Failure::Unavailable(
+            "storage did not finish its answer".to_owned(),
+        )),
+        false => Ok(response.body()),
     }
 }
 

@@ -17,6 +17,7 @@ mod signing_key_cache;
 
 pub use bucket::{Addressing, Bucket, Endpoint, InvalidEndpoint, Provider, PublicEndpoints};
 pub(crate) use client::{NAMESPACE, PartToComplete, S3};
+pub(crate) use copy::PartCopy;
 pub(crate) use failure::{OTHER_REGION, S3Failure};
 pub use object_headers::ObjectHeaders;
 pub(crate) use presign::{Download, Length, PartUpload, SingleUpload};

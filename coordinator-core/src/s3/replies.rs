@@ -67,6 +67,13 @@ pub(crate) struct Completed {
     pub crc64nvme: Option<Crc64Nvme>,
 }
 
+/// A part that storage has copied, with its checksum where storage states it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct StoredCopy {
+    pub etag: String,
+    pub crc64nvme: Option<Crc64Nvme>,
+}
+
 /// What a `HEAD` tells of an object.
 pub(crate) struct ToldObject {
     /// Absent where somebody on the way would have compressed the object: only storage itself knows then.
@@ -223,6 +230,27 @@ pub(crate) fn copied_etag(body: &[u8]) -> Result<Result<String, String>, Unreada
     };
     // SeaweedFS writes it without quotes here.
     etag(quoted(&answer.etag)).map(Ok).ok_or(Unreadable(WHAT))
+}
+
+/// What the answer to UploadPartCopy tells of the part; it may be an error under status 200, as that of a completion.
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html>
+pub(crate) fn copied_part(body: &[u8]) -> Result<Result<StoredCopy, String>, Unreadable> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(rename = "ETag")]
+        etag: String,
+        #[serde(rename = "ChecksumCRC64NVME")]
+        crc64nvme: Option<String>,
+    }
+    const WHAT: &str = "CopyPartResult";
+    let answer = match outcome::<Answer>(body, WHAT)? {
+        Ok(answer) => answer,
+        Err(code) => return Ok(Err(code)),
+    };
+    Ok(Ok(StoredCopy {
+        etag: etag(quoted(&answer.etag)).ok_or(Unreadable(WHAT))?,
+        crc64nvme: answer.crc64nvme.and_then(|text| text.parse().ok()),
+    }))
 }
 
 /// A document whose root has this name, or the code of the error that stands in its place.
@@ -418,6 +446,29 @@ mod tests {
     }
 
     #[test]
+    fn a_copied_part_is_believed_only_when_it_is_told_of() {
+        let body = b" \n<CopyPartResult><ETag>e</ETag><ChecksumCRC64NVME>L/E4WYn8v98=</ChecksumCRC64NVME></CopyPartResult>";
+        let copy = StoredCopy {
+            etag: "\"e\"".to_owned(),
+            crc64nvme: "L/E4WYn8v98=".parse().ok(),
+        };
+        assert_eq!(copied_part(body), Ok(Ok(copy)));
+        let bare = b"<CopyPartResult><ETag>&quot;e&quot;</ETag><ChecksumCRC64NVME>x</ChecksumCRC64NVME></CopyPartResult>";
+        let told = copied_part(bare).unwrap().unwrap();
+        assert_eq!((told.etag.as_str(), told.crc64nvme), ("\"e\"", None));
+        let error = b"  <Error><Code>SlowDown</Code></Error>";
+        assert_eq!(copied_part(error), Ok(Err("SlowDown".to_owned())));
+        for bad in [
+            &b""[..],
+            b"<CopyPartResult/>",
+            b"<CopyObjectResult><ETag>e</ETag></CopyObjectResult>",
+            b"\xff",
+        ] {
+            assert!(copied_part(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn upload_ids_that_no_storage_gives_are_refused() {
         let answer = |id: &str| {
             format!(
@@ -433,7 +484,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_answer_makes_a_parser_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = (parts_page(&body).is_ok(), created_upload(&body), completion(&body),
+            let _ = (parts_page(&body).is_ok(), created_upload(&body), completion(&body), copied_part(&body),
                 uploads_page(&body).is_ok(), error_code(&body));
         }
 

@@ -22,6 +22,7 @@ mod descriptions;
 mod events;
 mod expiry;
 mod faults;
+mod free_layout;
 mod ledger;
 mod ledger_calls;
 mod open_uploads;

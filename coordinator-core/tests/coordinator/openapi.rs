@@ -10,10 +10,10 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use syncsphere_protocol::{
     AbortReply, ChangesPage, CompanionToken, CompanionTokenRequest, CompleteBatchReply, CompleteBatchRequest,
-    CompleteRequest, ContentLink, DatabaseStatus, DeadLetterList, DestinationList, DestinationStatus,
-    FileList, FileRecord, InitiateReply, InitiateRequest, OpenUploadList, Problem, ReferenceReply,
-    ReferenceRequest, S3SignReply, S3SignRequest, SignPartsReply, SignPartsRequest, TokenError, TokenReply,
-    UploadStatus, VersionList,
+    CompleteRequest, ContentLink, CopyPartsReply, CopyPartsRequest, DatabaseStatus, DeadLetterList,
+    DestinationList, DestinationStatus, FileList, FileRecord, InitiateReply, InitiateRequest, Layout,
+    OpenUploadList, Problem, ReferenceReply, ReferenceRequest, S3SignReply, S3SignRequest, SignPartsReply,
+    SignPartsRequest, TokenError, TokenReply, UploadStatus, VersionList,
 };
 
 #[test]
@@ -181,7 +181,7 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
                 .with(limit.clone())
                 .answers::<OpenUploadList>(schemas).json(schemas),
             "post": Operation::new("Open 1 to 100 uploads").with(key.clone())
-                .takes::<InitiateRequest<Option<u64>>>(schemas).answers::<InitiateReply>(schemas).json(schemas) },
+                .takes::<InitiateRequest<Option<u64>, Option<Layout>>>(schemas).answers::<InitiateReply>(schemas).json(schemas) },
         "/v1/uploads/complete": { "post":
             Operation::new("Finalize 1 to 100 uploads")
                 .takes::<CompleteBatchRequest>(schemas).answers::<CompleteBatchReply>(schemas).json(schemas) },
@@ -193,6 +193,9 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
         "/v1/uploads/{uploadId}/parts": { "post":
             upload().says("URLs for 1 to 100 parts")
                 .takes::<SignPartsRequest>(schemas).answers::<SignPartsReply>(schemas).json(schemas) },
+        "/v1/uploads/{uploadId}/copies": { "post":
+            upload().says("Have storage copy ranges of another file into parts, 1 to 24 of them")
+                .takes::<CopyPartsRequest>(schemas).answers::<CopyPartsReply>(schemas).json(schemas) },
         "/v1/uploads/{uploadId}/complete": { "post":
             upload().says("Finalize an upload")
                 .takes::<CompleteRequest<Option<u64>>>(schemas).answers::<FileRecord>(schemas).json(schemas) },

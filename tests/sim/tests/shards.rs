@@ -211,6 +211,7 @@ fn draft(shard: usize, file: u64) -> UploadDraft {
         part_size: 5 * 1024 * 1024,
         tail: None,
         expires_ms: 1 << 50,
+        has_free_layout: false,
         latest_expiry_ms: None,
         crc64nvme: None,
         unattended_from_ms: None,

@@ -23,6 +23,7 @@ pub fn draft(number: usize, expires_ms: i64) -> UploadDraft {
         },
         part_size: 5 * 1024 * 1024,
         tail: None,
+        has_free_layout: false,
         expires_ms,
         latest_expiry_ms: None,
         crc64nvme: None,
