@@ -1,8 +1,9 @@
 /**
- * Builds `dist/` from `src/` and the WASM module.
+ * Builds `dist/` from `src/` and the WASM modules.
  *
- * `WASM_DIR` names the folder of the module and the script that wasm-bindgen made for it (`--target web --out-name
- * syncsphere_uploader`); `cargo xtask` makes both and then calls this. Default: `target/uploader-wasm/release`.
+ * `WASM_DIR` names the folder of the engine's module and the script that wasm-bindgen made for it (`--target web --out-name
+ * syncsphere_uploader`), `DELTA_DIR` that of `syncsphere_delta`; `cargo xtask` makes them and then calls this. Default of both:
+ * `target/uploader-wasm/release`.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -15,11 +16,8 @@ import { build } from "esbuild";
 
 const PACKAGE = fileURLToPath(new URL(".", import.meta.url));
 const DIST = path.join(PACKAGE, "dist");
-const PRODUCTS = path.resolve(
-  process.env.WASM_DIR ?? path.join(PACKAGE, "../../target/uploader-wasm/release"),
-);
-const GLUE = path.join(PRODUCTS, "syncsphere_uploader.js");
-const WASM = path.join(PRODUCTS, "syncsphere_uploader_bg.wasm");
+const [GLUE, WASM] = product("syncsphere_uploader", process.env.WASM_DIR);
+const [DELTA_GLUE, DELTA_WASM] = product("syncsphere_delta", process.env.DELTA_DIR);
 
 const SETTINGS = {
   absWorkingDir: PACKAGE,
@@ -42,7 +40,7 @@ const loadedOnUse = {
   },
 };
 
-for (const file of [GLUE, WASM]) {
+for (const file of [GLUE, WASM, DELTA_GLUE, DELTA_WASM]) {
   if (!existsSync(file)) throw new Error(`${file} is missing: run \`cargo xtask build\``);
 }
 await rm(DIST, { recursive: true, force: true });
@@ -53,15 +51,21 @@ await surfaces();
 await copyFile(WASM, path.join(DIST, "uploader.wasm"));
 await inlineEntry();
 
+/** The script and the module that Cargo and wasm-bindgen made. */
+function product(name, folder = path.join(PACKAGE, "../../target/uploader-wasm/release")) {
+  return [`${name}.js`, `${name}_bg.wasm`].map((file) => path.resolve(folder, file));
+}
+
 /** Checks all types, and writes the declarations of what pages import. */
 async function typeScript() {
   const manifest = createRequire(import.meta.url).resolve("typescript/package.json");
   const compiler = path.join(path.dirname(manifest), "bin/tsc");
   const run = (project) => execFileSync(process.execPath, [compiler, "-p", project], { stdio: "inherit" });
   run(path.join(PACKAGE, "tsconfig.json"));
-  // The types of the WASM module lie beside its script, wherever that is.
+  // The types of the WASM modules lie beside their scripts, wherever those are.
   const project = path.join(DIST, "tsconfig.worker.json");
-  const paths = { syncsphere_uploader: [GLUE.replace(/\.js$/, ".d.ts")] };
+  const types = (glue) => [glue.replace(/\.js$/, ".d.ts")];
+  const paths = { syncsphere_uploader: types(GLUE), syncsphere_delta: types(DELTA_GLUE) };
   await writeFile(
     project,
     JSON.stringify({ extends: "../tsconfig.worker.json", compilerOptions: { paths } }),
@@ -79,11 +83,18 @@ async function scripts() {
       "shared-worker": "src/shared/worker.ts",
       spool: "src/streams/spool.ts",
       "download-worker": "src/downloads/worker.ts",
+      "delta-worker": "src/deltas/worker.ts",
       "wake-lock": "src/wake-lock.ts",
     },
-    alias: { syncsphere_uploader: GLUE },
+    alias: {
+      syncsphere_uploader: GLUE,
+      syncsphere_delta: DELTA_GLUE,
+      "syncsphere_delta.wasm": DELTA_WASM,
+    },
+    // Inside the script, so that it needs no second address.
+    loader: { ".wasm": "binary" },
     plugins: [loadedOnUse],
-    // wasm-bindgen's script has objects freed that are collected; conductor and lanes live as long as their worker.
+    // wasm-bindgen's scripts have objects freed that are collected; ours are freed, or live as long as their worker.
     define: { FinalizationRegistry: "undefined" },
     // wasm-bindgen's script warns of a form of call that is not ours; nothing of ours writes to the console by itself.
     pure: ["console.warn"],

@@ -1,7 +1,7 @@
 //! What the project ships: the coordinator worker, the npm package, the demo site. Each is built only where something
 //! that it is made from has changed.
 
-mod engine;
+mod browser_module;
 mod profile;
 mod wasm;
 mod worker;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::ValueEnum;
 
-use self::engine::BrowserEngine;
+use self::browser_module::{DELTA, ENGINE};
 pub use self::profile::Profile;
 use crate::fingerprint::{Inputs, when_changed};
 use crate::install;
@@ -51,8 +51,8 @@ pub fn build(products: &[Product], profile: Profile) -> Result<()> {
     install::wasm_target()?;
     let has_worker = products.contains(&Product::Worker);
     let has_package = products.iter().any(|product| *product != Product::Worker);
-    let is_compiled =
-        (!has_worker || worker::is_made(profile)?) && (!has_package || BrowserEngine::is_made(profile)?);
+    let is_compiled = (!has_worker || worker::is_made(profile)?)
+        && (!has_package || ENGINE.is_made(profile)? && DELTA.is_made(profile)?);
     let compile = || match profile {
         Profile::Thin if !is_compiled => wasm::compile_thin(),
         _ => Ok(()),
@@ -80,21 +80,35 @@ pub fn build(products: &[Product], profile: Profile) -> Result<()> {
 
 /// The npm package `@syncsphere/uploader`: uploader-wasm/npm/dist.
 fn npm_package(profile: Profile) -> Result<()> {
-    let engine = BrowserEngine::make(profile)?;
+    let engine = ENGINE.make(profile)?;
+    let delta = DELTA.make(profile)?;
     let dist = npm_dist();
     let inputs = Inputs::default()
         .paths(&["uploader-wasm/npm", "package-lock.json"])?
         .file(&engine.glue)?
-        .file(&engine.wasm)?;
+        .file(&engine.wasm)?
+        .file(&delta.glue)?
+        .file(&delta.wasm)?;
     let product = crate::fingerprint::Product {
         name: "npm package",
         seconds: 10,
-        outputs: ["index.js", "index.d.ts", "worker.js", "uploader.wasm"]
-            .map(|file| dist.join(file))
-            .to_vec(),
+        outputs: [
+            "index.js",
+            "index.d.ts",
+            "worker.js",
+            "delta-worker.js",
+            "uploader.wasm",
+        ]
+        .map(|file| dist.join(file))
+        .to_vec(),
     };
     when_changed(&product, inputs, |step| {
-        step.execute(install::node_script("uploader-wasm/npm/build.mjs")?.env("WASM_DIR", &engine.folder))
+        let mut build = install::node_script("uploader-wasm/npm/build.mjs")?;
+        step.execute(
+            build
+                .env("WASM_DIR", &engine.folder)
+                .env("DELTA_DIR", &delta.folder),
+        )
     })
 }
 
@@ -123,7 +137,7 @@ pub fn shipped_worker() -> Result<PathBuf> {
 
 /// Where the upload engine's module and script are.
 pub fn engine_folder(profile: Profile) -> Result<PathBuf> {
-    Ok(BrowserEngine::make(profile)?.folder)
+    Ok(ENGINE.make(profile)?.folder)
 }
 
 /// Where the built npm package is.

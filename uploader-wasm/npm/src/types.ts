@@ -119,6 +119,12 @@ export interface UploaderOptions {
   /** Where `shared-worker.js` is, if not beside this package's script: on the page's own origin. */
   sharedWorkerUrl?: string | URL;
 
+  /**
+   * Where `delta-worker.js` is, if not beside this package's script. One of another host is imported by a `blob:` worker, if
+   * the page's Content Security Policy lets it.
+   */
+  deltaWorkerUrl?: string | URL;
+
   /** Where the `.wasm` file is, if not beside this package's script. */
   wasmUrl?: string | URL;
 

@@ -37,6 +37,13 @@ pub const ENGINE: Module = Module {
     release_profile: "browser",
 };
 
+/// What finds the changes between two versions of a file, for pages.
+pub const DELTA: Module = Module {
+    package: "syncsphere-delta-wasm",
+    file: "syncsphere_delta_wasm.wasm",
+    release_profile: "browser",
+};
+
 /// What Cargo makes of a module; `flags` are for the Rust compiler, and count for what ships alone.
 pub fn compile(module: Module, profile: Profile, flags: &[String], step: &Step) -> Result<PathBuf> {
     if profile == Profile::Thin {
@@ -49,10 +56,10 @@ pub fn compile(module: Module, profile: Profile, flags: &[String], step: &Step) 
     Ok(module.compiled(profile))
 }
 
-/// Compiles the thin modules of both crates in one go, so that what they share is compiled once, and that no core waits
+/// Compiles the thin modules of all crates in one go, so that what they share is compiled once, and that no core waits
 /// for the last crate of one of them.
 pub fn compile_thin() -> Result<()> {
-    let modules = [WORKER, ENGINE];
+    let modules = [WORKER, ENGINE, DELTA];
     let product = Product {
         name: "thin WebAssembly modules",
         // Source: measured, see docs/architecture.md, "The first start".
@@ -65,6 +72,8 @@ pub fn compile_thin() -> Result<()> {
         "coordinator-core",
         "uploader-wasm/src",
         "uploader-wasm/Cargo.toml",
+        "delta-core",
+        "delta-wasm",
         "edge-coordinator",
     ])?;
     when_changed(&product, inputs, |step| {

@@ -1,14 +1,7 @@
 /** A lane: reads, checksums and sends slices of files on behalf of the conductor. */
 import type { BodySource, FromLane, ToLane } from "../messages.js";
-import {
-  FileChanged,
-  checkReadable,
-  checksumOf,
-  copyOf,
-  digestOf,
-  warmUp,
-  readFailure,
-} from "./read-slice.js";
+import { FileChanged, readFailure } from "../read-blob.js";
+import { checkReadable, checksumOf, copyOf, digestOf, warmUp } from "./read-slice.js";
 import { sendSlice } from "./send-slice.js";
 
 type LaneCommand<Type> = Extract<ToLane, { type: Type }>;

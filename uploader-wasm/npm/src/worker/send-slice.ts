@@ -1,5 +1,5 @@
 /** Sending a slice to storage. */
-import { giveBack } from "./read-slice.js";
+import { giveBack } from "../read-blob.js";
 
 /** Shortest time between two reports of progress, in ms. Source: own choice; the engine passes ten a second on to the page. */
 const PROGRESS_INTERVAL = 100;

@@ -1,18 +1,50 @@
-//! The upload engine for browsers: the WebAssembly module and the script that loads it, in target/uploader-wasm.
+//! What browsers load of Rust: WebAssembly modules, each with the script that loads it, in target/uploader-wasm.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use super::profile::Profile;
-use super::wasm::{self, ENGINE};
+use super::wasm::{self, Module};
 use crate::fingerprint::{Inputs, Product, is_current, when_changed};
 use crate::install;
 use crate::steps::Step;
 use crate::workspace;
 
-/// The built engine.
-pub struct BrowserEngine {
+/// One of them.
+pub struct BrowserModule {
+    module: Module,
+    /// What it is called while it is made: quickly, and as it ships.
+    products: [&'static str; 2],
+    /// The name by which the package's build script looks for it.
+    file: &'static str,
+    /// What it is made from besides what every module is.
+    sources: &'static [&'static str],
+}
+
+/// The upload engine.
+pub const ENGINE: BrowserModule = BrowserModule {
+    module: wasm::ENGINE,
+    products: ["browser engine (thin)", "browser engine"],
+    file: "syncsphere_uploader",
+    sources: &[
+        "protocol",
+        "upload-core",
+        "uploader-wasm/src",
+        "uploader-wasm/Cargo.toml",
+    ],
+};
+
+/// What finds the changes between two versions of a file.
+pub const DELTA: BrowserModule = BrowserModule {
+    module: wasm::DELTA,
+    products: ["delta module (thin)", "delta module"],
+    file: "syncsphere_delta",
+    sources: &["protocol", "delta-core", "delta-wasm"],
+};
+
+/// A built module.
+pub struct Built {
     /// Where both files are.
     pub folder: PathBuf,
     /// The script that loads the module.
@@ -21,70 +53,67 @@ pub struct BrowserEngine {
     pub wasm: PathBuf,
 }
 
-impl BrowserEngine {
+impl BrowserModule {
     /// Makes it where it has changed.
-    pub fn make(profile: Profile) -> Result<Self> {
-        if profile == Profile::Thin && Self::is_made(Profile::Release)? {
-            return Ok(Self::of(Profile::Release));
+    pub fn make(&self, profile: Profile) -> Result<Built> {
+        if profile == Profile::Thin && self.is_current(Profile::Release)? {
+            return Ok(self.built(Profile::Release));
         }
-        let engine = Self::of(profile);
-        when_changed(&engine.product(profile), inputs()?, |step| {
-            engine.compile(profile, step)
+        when_changed(&self.product(profile), self.inputs()?, |step| {
+            self.compile(profile, step)
         })?;
-        Ok(engine)
+        Ok(self.built(profile))
     }
 
     /// Whether there is nothing to make.
-    pub fn is_made(profile: Profile) -> Result<bool> {
-        let is_current = |profile| is_current(&Self::of(profile).product(profile), inputs()?);
-        Ok(is_current(Profile::Release)? || is_current(profile)?)
+    pub fn is_made(&self, profile: Profile) -> Result<bool> {
+        Ok(self.is_current(Profile::Release)? || self.is_current(profile)?)
     }
 
-    fn of(profile: Profile) -> Self {
+    fn is_current(&self, profile: Profile) -> Result<bool> {
+        is_current(&self.product(profile), self.inputs()?)
+    }
+
+    fn built(&self, profile: Profile) -> Built {
         let folder = workspace::target().join("uploader-wasm").join(profile.name());
-        Self {
-            glue: folder.join(format!("{NAME}.js")),
-            wasm: folder.join(format!("{NAME}_bg.wasm")),
+        Built {
+            glue: folder.join(format!("{}.js", self.file)),
+            wasm: folder.join(format!("{}_bg.wasm", self.file)),
             folder,
         }
     }
 
     fn product(&self, profile: Profile) -> Product {
+        let [thin, release] = self.products;
+        let Built { glue, wasm, .. } = self.built(profile);
         Product {
-            name: profile.either("browser engine (thin)", "browser engine"),
+            name: profile.either(thin, release),
             // Source: measured, see docs/architecture.md, "The first start".
             seconds: profile.either(10, 70),
-            outputs: vec![self.glue.clone(), self.wasm.clone()],
+            outputs: vec![glue, wasm],
         }
+    }
+
+    fn inputs(&self) -> Result<Inputs> {
+        wasm::rust_inputs()?
+            .text(&SMALL_AS_SENT.concat())
+            .paths(self.sources)?
+            .paths(&[WITHOUT_PANICS, SHORT_NAMES, "package-lock.json"])
     }
 
     fn compile(&self, profile: Profile, step: &Step) -> Result<()> {
-        let compiled = wasm::compile(ENGINE, profile, &small_code()?, step)?;
-        wasm::bind(&compiled, &self.folder, NAME, |bindgen| {
+        let compiled = wasm::compile(self.module, profile, &small_code()?, step)?;
+        let Built { folder, glue, wasm } = self.built(profile);
+        wasm::bind(&compiled, &folder, self.file, |bindgen| {
             Ok(bindgen.web(true)?.typescript(true))
         })?;
         if profile == Profile::Release {
-            without_panics(&self.wasm, step)?;
-            wasm::optimise(&self.wasm, SMALL_AS_SENT, step)?;
-            step.execute(install::node_script(SHORT_NAMES)?.args([&self.wasm, &self.glue]))?;
+            without_panics(&wasm, step)?;
+            wasm::optimise(&wasm, SMALL_AS_SENT, step)?;
+            step.execute(install::node_script(SHORT_NAMES)?.args([&wasm, &glue]))?;
         }
         Ok(())
     }
-}
-
-/// The name by which the package's build script looks for it.
-const NAME: &str = "syncsphere_uploader";
-
-fn inputs() -> Result<Inputs> {
-    wasm::rust_inputs()?.text(&SMALL_AS_SENT.concat()).paths(&[
-        "protocol",
-        "upload-core",
-        "uploader-wasm/src",
-        "uploader-wasm/Cargo.toml",
-        WITHOUT_PANICS,
-        SHORT_NAMES,
-        "package-lock.json",
-    ])
 }
 
 /// Compiler flags for code that travels: little inlining, and no paths of this machine in panic messages.
