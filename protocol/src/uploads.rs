@@ -104,7 +104,7 @@ pub struct NewFile<Size = u64, Cut = ()> {
     /// Parts whose URLs should come in the reply, at most 100 in the whole request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartToSign>,
-    /// The file that this one becomes the next version of. The engine names none.
+    /// The file that this one becomes the next version of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<FileId>,
 }

@@ -1,7 +1,7 @@
 //! What goes into the engine and what comes out of it.
 
 use syncsphere_protocol::{
-    AbortReply, Checksum, CompleteBatchReply, CompleteBatchRequest, CompleteRequest, FileRecord,
+    AbortReply, Checksum, CompleteBatchReply, CompleteBatchRequest, CompleteRequest, FileId, FileRecord,
     InitiateReply, InitiateRequest, Integrity, PartRange, Problem, Redacted, SignPartsReply,
     SignPartsRequest, StringMap, UploadId, UploadStatus,
 };
@@ -36,6 +36,8 @@ pub struct FileDescription {
     pub path: Option<Redacted<String>>,
     /// Anything the page wants kept with the file.
     pub metadata: Option<Redacted<StringMap>>,
+    /// The file that it becomes the next version of.
+    pub base: Option<FileId>,
     /// Files with more of it go first, see [`Input::Prioritize`]; 0 is ordinary.
     pub priority: i32,
 }

@@ -158,9 +158,9 @@ pub(super) fn file() -> FileRecord {
         created_at: Timestamp::from_unix_millis(0),
         updated_at: Timestamp::from_unix_millis(1),
         seq: 7,
-        version: None,
-        previous: None,
-        conflict: None,
+        version: Some(u32::MAX),
+        previous: Some("f2".parse().expect("an id")),
+        conflict: Some("f3".parse().expect("an id")),
     }
 }
 
@@ -173,6 +173,9 @@ pub(super) fn sparse_file() -> FileRecord {
         checksum: FileChecksum::default(),
         etag: None,
         metadata: Redacted::default(),
+        version: None,
+        previous: None,
+        conflict: None,
         ..file()
     }
 }
@@ -211,7 +214,7 @@ pub(super) fn new_file() -> NewFile {
         crc64nvme: Some(crc()),
         forms: true,
         parts: parts_to_sign(),
-        base: None,
+        base: Some("f1".parse().expect("an id")),
     }
 }
 
