@@ -1,7 +1,7 @@
 /** From which of its bases a file takes what. */
-import type { Base, FoundBases } from "./bases.js";
-import { contentId } from "./bases.js";
+import { contentId, type Base, type FoundBases } from "./bases.js";
 import type { ContentHasher, ContentIndex, Cutting, Segment } from "./content-hasher.js";
+import { readCutting } from "./index-format.js";
 
 /** Least share of a file that has to be copied for it to be worth while. Source: own choice. */
 const LEAST_SHARE = 0.1;
@@ -24,7 +24,9 @@ export function usableBases({ copies, equalParts, bases }: FoundBases, size: num
   if (!copies) return [];
   const indexed = bases.filter((base): base is IndexedBase => base.chunks !== undefined);
   // What is cut by content makes no parts of one size.
-  return equalParts ? indexed.filter((base) => isGrid(base) || base.size === size) : indexed;
+  return equalParts
+    ? indexed.filter((base) => readCutting(base.chunks)?.kind === "grid" || base.size === size)
+    : indexed;
 }
 
 /** The base that has this very content. */
@@ -65,9 +67,4 @@ export function cuttingFor(size: number, equalParts: boolean): Cutting | undefin
   let level = 0;
   while (size > MAX_CHUNKS * GRID * 2 ** level) level += 1;
   return { kind: "grid", level };
-}
-
-/** Source: docs/api.md, "Only what changed": the second byte of a packed index. */
-function isGrid({ chunks }: IndexedBase): boolean {
-  return chunks[1] === 2;
 }
