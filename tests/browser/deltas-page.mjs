@@ -5,7 +5,7 @@ import { openPackage } from "./package-page.mjs";
 /** The demo page with what tests of such uploads call in it. */
 export async function openDeltas(stack, t) {
   const page = await openPackage(stack, t);
-  await page.evaluate(provide); if (process.env.FAKE_BASES) await (await import("/tmp/fake-bases.mjs")).fakeBases(page);
+  await page.evaluate(provide);
   return page;
 }
 

@@ -181,25 +181,19 @@ test("a file that is edited while it is sent fails, and storage keeps nothing of
   const told = indexTold(page);
   assert.equal(await upload(), undefined);
   await told;
-  const edit = async (at) => {
+  const edit = async (at, content = 1) => {
     const disk = await open(file.path, "r+");
-    await disk.write(Buffer.alloc(MIB, at), 0, MIB, at * MIB);
+    await disk.write(Buffer.alloc(MIB, content), 0, MIB, at * MIB);
     await disk.close();
   };
   await edit(30);
   await page.locator("#own-input").setInputFiles(file.path);
-  let go;
-  const until = new Promise((resolve) => (go = resolve));
-  stack.proxy.interfere(({ method, partNumber }) =>
-    method === "PUT" && partNumber ? { kind: "hold", until } : undefined,
-  );
-  const ended = upload();
-  await page.waitForFunction(() => globalThis.task?.state === "uploading");
-  await stackHolds(page);
-  await edit(31);
-  go();
-  stack.proxy.interfere(() => ({ kind: "answer", status: 400, code: "BadDigest" }));
-  assert.equal(await ended, "file_changed");
+  await page.route("**/v1/uploads", async (route) => {
+    const response = await route.fetch();
+    await edit(30, 2);
+    await route.fulfill({ response });
+  });
+  assert.equal(await upload(), "file_changed");
   await freed();
 });
 
@@ -209,7 +203,7 @@ test("an abort in the middle frees what storage has", async (t) => {
     partNumber ? { kind: "hold", until: new Promise(() => {}) } : undefined,
   );
   const ended = uploadNext(page, CHANGED);
-  await stackHolds(page);
+  await stackHolds();
   assert.equal((await openUploads()).length, 1);
   await page.evaluate(() => task.abort());
   const { code, states } = await ended;
@@ -220,17 +214,18 @@ test("an abort in the middle frees what storage has", async (t) => {
 
 test("a pause stops it, and it goes on afterwards", async (t) => {
   const { page } = await openWithFirst(t, 60);
-  let held = 0;
-  stack.proxy.interfere(({ partNumber, attempt }) => {
-    if (!partNumber || attempt > 1) return undefined;
-    held += 1;
-    return { kind: "hold", until: new Promise(() => {}) };
-  });
+  let release;
+  const until = new Promise((resolve) => (release = resolve));
+  stack.proxy.interfere(({ partNumber, attempt }) =>
+    partNumber && attempt === 1 ? { kind: "hold", until } : undefined,
+  );
   const ended = uploadNext(page, CHANGED);
-  await until(() => held > 0, "a part is on its way");
+  await stackHolds();
   await page.evaluate(() => task.pause());
   await page.waitForFunction(() => task.state === "paused");
-  await until(() => stack.proxy.open === 0, "nothing is on its way");
+  release();
+  await idle();
+  assert.equal(stack.proxy.storedPuts.length, 0, "what was on its way is given up");
   await page.evaluate(() => task.resume());
   const found = await ended;
   assert.ok(found.isExact);
@@ -297,6 +292,10 @@ test("two next versions of one file are both kept, and the later one is told of 
 /** Waits until storage is being sent a part. */
 async function stackHolds() {
   await until(() => stack.proxy.open > 0, "a part is on its way");
+}
+
+async function idle() {
+  await until(() => stack.proxy.open === 0, "nothing is on its way");
 }
 
 async function openUploads() {
