@@ -83,6 +83,26 @@ test("one file: its record, its content, its end", async () => {
   await assert.rejects(workspace.content(fileId), { code: "not_found" });
 });
 
+test("versions are listed by any of them, and an older one is made the newest again", async () => {
+  const { client, workspace } = await open();
+  const bytes = noise(5000);
+  const first = await client.upload(bytes, { name: "plan.txt" });
+  const second = await client.upload(noise(10), { name: "plan.txt", base: first.fileId });
+  assert.deepEqual(await workspace.versions(first.fileId), [second, first]);
+  assert.deepEqual([second.version, second.previous], [2, first.fileId]);
+
+  const third = await workspace.restore(first.fileId);
+  assert.deepEqual([third.version, third.previous, third.conflict], [3, second.fileId, undefined]);
+  const content = await fetch((await workspace.content(third.fileId)).url);
+  assert.deepEqual(new Uint8Array(await content.arrayBuffer()), new Uint8Array(bytes));
+  assert.deepEqual(await workspace.restore(first.fileId), third);
+  assert.deepEqual(await workspace.versions(third.fileId), [third, second, first]);
+
+  await workspace.deleteFile(second.fileId);
+  await assert.rejects(workspace.restore(second.fileId), { code: "not_found" });
+  await assert.rejects(workspace.versions("no/such?file"), { code: "not_found" });
+});
+
 test("what is refused says why, and which request it was", async () => {
   const { workspace } = await open();
   await assert.rejects(workspace.file("no/such?file"), (error) => {

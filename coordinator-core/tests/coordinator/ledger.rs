@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use crate::common::drafts::{file_id, upload_id};
 use proptest::prelude::*;
 use syncsphere_coordinator_core::ledger::{
-    Applied, Call, Command, DeferredLength, Listing, MemoryStore, Opened, Reply, Store, UploadDraft,
-    UploadPhase, apply,
+    Allowance, Applied, Base, Call, Command, DeferredLength, JobKind, Listing, MemoryStore, Opened, Previous,
+    Reference, ReferenceDraft, Reply, Retention, Store, StoredFile, UploadDraft, UploadPhase, apply,
 };
-use syncsphere_protocol::{FileId, FileStatus};
+use syncsphere_protocol::{FileId, FileRecord, FileStatus, Sha256};
 
 const UPLOADS: usize = 4;
 const LIFE_MS: i64 = 100_000;
@@ -18,14 +18,24 @@ const LIFE_MS: i64 = 100_000;
 const KEEP_MS: i64 = 1_000_000_000;
 /// Bytes that the owner may keep: one upload more than there is room for is asked for.
 const QUOTA: u64 = 3;
+const ALLOWANCE: Allowance = Allowance {
+    max_size: 2,
+    max_bytes: Some(QUOTA),
+};
+const CONTENT: Sha256 = Sha256::from_bytes([7; 32]);
 
 fn draft(index: usize, now_ms: i64) -> UploadDraft {
     drafts::draft(index, now_ms + LIFE_MS)
 }
 
-/// The same, every third of a size that is not known yet.
+/// The same, every third of a size that is not known yet, and half of them next versions of the others.
 fn any_draft(index: usize, now_ms: i64) -> UploadDraft {
     let mut draft = draft(index, now_ms);
+    draft.file.previous = index.checked_sub(UPLOADS / 2).map(|base| Previous {
+        file_id: file_id(base),
+        line: file_id(base),
+        version: 1,
+    });
     if index.is_multiple_of(2) {
         draft.latest_expiry_ms = Some(now_ms + 2 * LIFE_MS);
     }
@@ -88,30 +98,122 @@ fn command() -> impl Strategy<Value = fn(usize, i64) -> Command> {
             file_id: file_id(index),
             urls_dead_ms: now_ms,
         },
+        |index, now_ms| Command::Delete {
+            file_id: made_id(index),
+            urls_dead_ms: now_ms,
+        },
+        |index, _| Command::Restore {
+            file_id: file_id(index),
+            new_id: made_id(index),
+            owner: "ann".into(),
+            allowance: ALLOWANCE,
+        },
+        |index, _| Command::Reference {
+            idempotency: None,
+            wanted: Box::new(Reference {
+                from: if index.is_multiple_of(2) {
+                    made_id(index)
+                } else {
+                    file_id(index)
+                },
+                content: CONTENT,
+                base: (index > 2).then(|| Base {
+                    file_id: file_id(index),
+                    owner: None,
+                }),
+                file: reference_draft(index + UPLOADS),
+            }),
+            allowance: ALLOWANCE,
+        },
         |_, _| Command::TakeJobs { limit: 10 },
     ])
 }
 
-fn call(now_ms: i64, command: Command) -> Call {
-    Call {
-        now_ms,
-        keep_changes_ms: KEEP_MS,
-        retention: None,
-        command,
+/// A file that is made of another's content.
+fn made_id(number: usize) -> FileId {
+    format!("r{number}").parse().unwrap()
+}
+
+fn reference_draft(number: usize) -> ReferenceDraft {
+    let file = draft(number, 0).file;
+    ReferenceDraft {
+        file_id: made_id(number),
+        name: file.name,
+        original_name: None,
+        path: file.path,
+        content_type: file.content_type,
+        owner: file.owner,
+        metadata: file.metadata,
     }
 }
 
 fn ask(store: &mut MemoryStore, now_ms: i64, command: Command) -> Applied {
-    let Ok(applied) = apply(store, call(now_ms, command));
+    ask_keeping(store, None, now_ms, command)
+}
+
+fn ask_keeping(store: &mut MemoryStore, keep: Option<u64>, now_ms: i64, command: Command) -> Applied {
+    let Ok(applied) = apply(
+        store,
+        Call {
+            now_ms,
+            keep_changes_ms: KEEP_MS,
+            retention: keep.map(|keep| Retention {
+                keep: Some(keep),
+                max_age_ms: None,
+                url_life_ms: 0,
+            }),
+            command,
+        },
+    );
     applied
 }
 
-fn may_follow(before: Option<FileStatus>, after: FileStatus) -> bool {
+fn may_follow(before: Option<FileStatus>, file: &FileRecord) -> bool {
     use FileStatus::{Aborted, Available, Deleted, Expired, Uploading};
-    matches!(
-        (before, after),
-        (None, Uploading) | (Some(Uploading), Available | Aborted | Expired) | (Some(Available), Deleted)
-    )
+    match (before, file.status) {
+        (None, Available) => file.file_id.as_str().starts_with('r'),
+        (before, after) => matches!(
+            (before, after),
+            (None, Uploading) | (Some(Uploading), Available | Aborted | Expired) | (Some(Available), Deleted)
+        ),
+    }
+}
+
+/// Its owner has told of the content of everything that was uploaded.
+fn tell_content(store: &mut MemoryStore) {
+    let silent: Vec<_> = store
+        .all_files()
+        .filter(|file| file.content.is_none())
+        .cloned()
+        .collect();
+    for file in silent {
+        let Ok(()) = store.put_file(&StoredFile {
+            content: Some(CONTENT),
+            ..file
+        });
+    }
+}
+
+/// The keys of available files, each as often as there are files that have it.
+fn kept_keys(store: &MemoryStore) -> Vec<&str> {
+    let available = store
+        .all_files()
+        .filter(|file| file.record.status == FileStatus::Available);
+    available.map(|file| file.key.as_str()).collect()
+}
+
+/// How many available versions the longest line has.
+fn longest_line(store: &MemoryStore) -> u64 {
+    let mut lines: BTreeMap<&FileId, u64> = BTreeMap::new();
+    for file in store
+        .all_files()
+        .filter(|file| file.record.status == FileStatus::Available)
+    {
+        *lines
+            .entry(file.line.as_ref().unwrap_or(&file.record.file_id))
+            .or_default() += 1;
+    }
+    lines.into_values().max().unwrap_or(0)
 }
 
 proptest! {
@@ -120,6 +222,7 @@ proptest! {
     #[test]
     fn whatever_is_asked_the_ledger_holds(
         steps in prop::collection::vec((command(), 0..UPLOADS, 0i64..40_000), 1..60),
+        keep in prop::option::of(1u64..3),
     ) {
         let record_bytes = bytes_of_one_record();
         let mut store = MemoryStore::default();
@@ -129,14 +232,15 @@ proptest! {
         for (make, index, pause_ms) in steps {
             now_ms += pause_ms;
             let command = make(index, now_ms);
-            let applied = ask(&mut store, now_ms, command.clone());
+            tell_content(&mut store);
+            let applied = ask_keeping(&mut store, keep, now_ms, command.clone());
 
             for change in &applied.changes {
                 seq += 1;
                 prop_assert_eq!(change.seq, seq, "strictly one more");
                 prop_assert_eq!(change.file.seq, seq);
                 let before = statuses.insert(change.file.file_id.clone(), change.file.status);
-                prop_assert!(may_follow(before, change.file.status), "{:?} -> {:?}", before, change.file.status);
+                prop_assert!(may_follow(before, &change.file), "{:?} -> {:?}", before, change.file.status);
                 let Ok(kept) = store.file(&change.file.file_id);
                 prop_assert_eq!(&kept.expect("a change tells of a file that is there").record, &change.file);
             }
@@ -154,6 +258,25 @@ proptest! {
             let records = store.all_files().count() + starting(&store);
             prop_assert_eq!(used.record_bytes, record_bytes * records as u64);
             prop_assert_eq!(workspace.record_bytes, used.record_bytes);
+
+            // No object goes that a file still has, neither now nor later, and none stays that nobody has.
+            let kept = kept_keys(&store);
+            for job in store.all_jobs() {
+                // What never opened begins anew under the same ids here, and nowhere else.
+                if let JobKind::Sweep(sweep) = &job.kind
+                    && !sweep.unrecorded_uploads
+                {
+                    prop_assert!(!kept.contains(&sweep.key.as_str()), "{:?} is swept", sweep.key);
+                }
+            }
+            for change in &applied.changes {
+                let Ok(Some(file)) = store.file(&change.file.file_id) else { continue };
+                if change.file.status == FileStatus::Deleted && !kept.contains(&file.key.as_str()) {
+                    let Ok(sweep) = store.job(&format!("sweep:{}", change.file.file_id));
+                    prop_assert!(sweep.is_some(), "{:?} stays", file.key);
+                }
+            }
+            prop_assert!(longest_line(&store) <= keep.unwrap_or(u64::MAX));
 
             // What is open will end by itself, and what has ended has an end written down.
             for upload in store.all_uploads() {
@@ -175,7 +298,7 @@ proptest! {
 
             // Asked again, as after a lost reply: nothing more happens.
             if !matches!(command, Command::TakeJobs { .. }) {
-                let again = ask(&mut store, now_ms, command);
+                let again = ask_keeping(&mut store, keep, now_ms, command);
                 prop_assert!(again.changes.is_empty() || never_opened(&applied.reply));
                 for change in &again.changes {
                     seq += 1;

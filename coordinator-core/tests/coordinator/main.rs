@@ -36,6 +36,7 @@ mod stored_formats;
 mod streamed_uploads;
 mod unattended;
 mod unreadable;
+mod versions;
 
 /// A file that is not named here is not run.
 #[test]

@@ -5,8 +5,8 @@ use crate::common::drafts;
 use crate::common::sqlite::Sqlite;
 use proptest::prelude::*;
 use syncsphere_coordinator_core::ledger::{
-    Applied, Call, Command, FileDraft, Idempotency, ListPosition, Listing, MIGRATIONS, MemoryStore, Opened,
-    Reply, Store, UploadDraft, apply,
+    Allowance, Applied, Call, Command, FileDraft, Idempotency, ListPosition, Listing, MIGRATIONS,
+    MemoryStore, Opened, Previous, Reply, Retention, Store, UploadDraft, apply,
 };
 use syncsphere_protocol::{FileStatus, Redacted, Timestamp, UploadKind};
 
@@ -25,7 +25,11 @@ fn call(now_ms: i64, command: Command) -> Call {
     Call {
         now_ms,
         keep_changes_ms: KEEP_MS,
-        retention: None,
+        retention: Some(Retention {
+            keep: Some(3),
+            max_age_ms: Some(60),
+            url_life_ms: 1,
+        }),
         command,
     }
 }
@@ -39,7 +43,15 @@ where
 
 fn draft(id: u64, name: &str, path: &str, now_ms: i64) -> UploadDraft {
     let draft = drafts::draft(usize::try_from(id).unwrap(), now_ms + 100_000);
+    // Every fifth begins a line, which the next four are versions of.
+    let first = drafts::file_id(usize::try_from(id - id % 5).unwrap());
+    let previous = (id % 5 > 0).then(|| Previous {
+        file_id: first.clone(),
+        line: first,
+        version: 1,
+    });
     let file = FileDraft {
+        previous,
         name: name.into(),
         path: path.into(),
         size: id,
@@ -98,6 +110,22 @@ fn end(id: u64, way: u64, now_ms: i64) -> Option<Command> {
         5 => Command::TakeJobs { limit: 3 },
         6 => Command::Changes { since: id, limit: 4 },
         7 => Command::Upload { upload_id },
+        8 => Command::Restore {
+            file_id: format!("f{id}").parse().unwrap(),
+            new_id: format!("r{id}").parse().unwrap(),
+            owner: "ann".into(),
+            allowance: Allowance {
+                max_size: u64::MAX,
+                max_bytes: None,
+            },
+        },
+        9 => Command::Versions {
+            file_id: format!("f{id}").parse().unwrap(),
+        },
+        10 => Command::Delete {
+            file_id: format!("r{id}").parse().unwrap(),
+            urls_dead_ms: now_ms,
+        },
         _ => return None,
     })
 }
@@ -181,7 +209,7 @@ proptest! {
     #[test]
     fn sqlite_answers_as_memory_does(
         files in prop::collection::vec((names(), prop::sample::select(vec!["", "raw", "raw/2026"])), 1..14),
-        steps in prop::collection::vec((0u64..14, 0u64..8, 0i64..30), 0..40),
+        steps in prop::collection::vec((0u64..14, 0u64..11, 0i64..30), 0..60),
         listings in prop::collection::vec(listings(), 1..8),
     ) {
         let mut memory = MemoryStore::default();
@@ -257,7 +285,7 @@ fn no_statement_reads_more_rows_than_it_answers() {
         let now_ms = 1_000 + i64::try_from(id).unwrap();
         ask(&mut store, now_ms, command);
         ask(&mut store, now_ms, open(id));
-        for way in 0..8 {
+        for way in 0..11 {
             if way == id % 6 || way > 4 {
                 ask(&mut store, now_ms, end(id, way, now_ms).unwrap());
             }
@@ -312,6 +340,9 @@ fn no_statement_reads_more_rows_than_it_answers() {
             ("created_seq) < ", "(created_at,created_seq)<(?,?)"),
             ("created_seq) > ", "(name,created_seq)>(?,?)"),
             ("name < ", "name<?"),
+            ("version < ", "version<?"),
+            ("line = ", "line=?"),
+            ("origin = ", "origin=?"),
         ] {
             let is_met = !statement.contains(condition) || plan.contains(of_index);
             assert!(is_met, "{statement}\n{plan}");
@@ -424,7 +455,7 @@ fn a_database_of_the_first_version_is_brought_up_to_date_without_loss() {
         ask(&mut filled, 0, everything)
     );
     for kind in [
-        "expire", "resolve", "sweep", "watch", "strays", "forget", "compact",
+        "expire", "resolve", "sweep", "watch", "strays", "forget", "compact", "retain",
     ] {
         assert_eq!(
             upgraded.due_jobs(kind, i64::MAX, 100).unwrap(),

@@ -25,6 +25,7 @@ fn jobs_are_read_as_they_were_written() {
     for other in [
         json!({ "name": "forget", "key": "k" }),
         json!({ "name": "compact" }),
+        json!({ "name": "retain", "line": "f1" }),
         json!({ "name": "sweep", "key": "k", "storageUploadId": "s1", "strayUploads": true, "urlsDeadMs": 3 }),
     ] {
         keeps::<Job>(job(other));

@@ -57,6 +57,26 @@ export class Workspace {
   }
 
   /**
+   * The versions of a file that are there, newest first, by the `fileId` of any of them: 1,000 at most, and as many as about 1 MiB of records
+   * holds.
+   */
+  async versions(fileId: string, { signal }: RequestOptions = {}): Promise<FileRecord[]> {
+    const { versions } = await this.#request("GET", `${filePath(fileId)}/versions`, signal);
+    if (!Array.isArray(versions)) throw unexpectedReply();
+    return versions as FileRecord[];
+  }
+
+  /**
+   * Makes a version the newest of its file again, without a byte; needs the scopes `files:read` and `files:write`. Gives the new record, which belongs
+   * to who asks and counts by its size; where the newest has this content and name already, that one's. Rejects with `not_found` where the version is not
+   * available, and with `quota_exceeded`.
+   */
+  async restore(fileId: string, { signal }: RequestOptions = {}): Promise<FileRecord> {
+    const { file } = await this.#request("POST", `${filePath(fileId)}/restore`, signal);
+    return fileRecord((file ?? {}) as JsonObject);
+  }
+
+  /**
    * A link to a file's content for a download, an `<img>` or a `<video>`. It lasts five minutes unless `expires` says
    * otherwise, so ask when it is needed. Rejects with `conflict` while the file is uploading.
    */
@@ -90,7 +110,7 @@ export class Workspace {
     return seq;
   }
 
-  #request(method: "GET" | "DELETE", path: string, signal?: AbortSignal): Promise<JsonObject> {
+  #request(method: "GET" | "POST" | "DELETE", path: string, signal?: AbortSignal): Promise<JsonObject> {
     return this.#client.request({ method, path, signal });
   }
 }

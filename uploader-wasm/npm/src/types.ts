@@ -308,11 +308,11 @@ export interface FileRecord {
   updatedAt: string;
   /** Sequence number of the file's latest change. */
   seq: number;
-  /** Which version of its line the file is, from 1: given when it becomes available. Of an available file without one it is 1. */
+  /** Which version of its file it is, from 1; given when it becomes available, absent where it is the first. */
   version?: number;
-  /** The version that it was made from. */
+  /** `fileId` of the version that it was made from. */
   previous?: string;
-  /** The version that became available after `previous` and before this one: somebody else was first. Both are kept. */
+  /** `fileId` of the version that became available after `previous` and before this one: somebody else was first. Both are kept. */
   conflict?: string;
 }
 
