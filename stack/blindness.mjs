@@ -43,7 +43,14 @@ export function unmarked(xml) {
   return xml.replaceAll(/<(Checksum[A-Z]\w*)>[^<]*<\/\1>/g, "");
 }
 
-const KEPT = ["content-type", "range", "accept-encoding", "origin", "x-amz-copy-source"];
+const KEPT = [
+  "content-type",
+  "range",
+  "accept-encoding",
+  "origin",
+  "x-amz-copy-source",
+  "x-amz-copy-source-range",
+];
 
 /** Source: the examples in AWS's description of Signature Version 4 in headers, with an unsigned body. */
 function signed(method, url, headers, { accessKeyId, secretAccessKey, region }) {

@@ -5,13 +5,14 @@ import { hasCeph, startCeph } from "../../stack/ceph.mjs";
 import { startSeaweed } from "../../stack/seaweed.mjs";
 
 /**
- * What a suite needs to know of a server: how it is started, what it proves content by (`S3_CHECKSUM`), and
- * why it cannot be tried here, if it cannot.
+ * What a suite needs to know of a server: how it is started, what it proves content by (`S3_CHECKSUM`), whether it
+ * states the checksums of parts that it copies, and why it cannot be tried here, if it cannot.
  */
 export const seaweed = {
   name: "SeaweedFS",
   start: startSeaweed,
   vars: { S3_CHECKSUM: "crc64nvme", S3_FORMS: "on" },
+  provesCopies: true,
 };
 
 export const garage = {
@@ -19,6 +20,8 @@ export const garage = {
   start: startGarage,
   // It takes `If-None-Match: *`, and does not look at it.
   vars: { S3_CHECKSUM: "crc64nvme", S3_FORMS: "on", S3_CONDITIONAL_WRITES: "off" },
+  // Source: the answer as Garage writes it, `CopyPartResult` in its src/api/s3/copy.rs.
+  provesCopies: false,
   missing: findGarage() ? undefined : "Garage is not built: `cargo xtask test storage` builds it",
 };
 

@@ -80,6 +80,51 @@ export function uploadTests(server) {
     assert.equal((await client.ask("GET", `/v1/files/${grant.fileId}`)).status, "uploading");
   });
 
+  on(server, "a new version is made of ranges of the old one and of what is sent", async () => {
+    const client = await stack.guest();
+    const old = noise(3 * PART + 9);
+    const opened = await open(client, old, { partSize: PART });
+    await sendAll(client, opened, old);
+    const base = await finish(client, opened, old);
+    const fresh = noise(PART + 7);
+    const bytes = Buffer.concat([old.subarray(0, PART + 1), fresh, old.subarray(PART + 2)]);
+    const wanted = { clientRef: "f", name: "file.bin", size: bytes.length, layout: "free" };
+    const [grant] = await client.initiate([wanted]);
+    if (algorithm !== "crc64nvme") {
+      assert.equal(grant.error.code, "invalid_request");
+      const told = await client.ask("POST", "/v1/files/bases", { body: { name: "file.bin", size: 1 } });
+      assert.deepEqual(
+        [told.copies, told.bases.map(({ fileId, chunks }) => [fileId, chunks])],
+        [false, [[base.fileId, undefined]]],
+      );
+      return;
+    }
+    const copied = await client.copyParts(grant, base, [
+      [1, 0, PART + 1],
+      [3, PART + 2, 2 * PART + 7],
+    ]);
+    const ranges = [old.subarray(0, PART + 1), old.subarray(PART + 2)];
+    const parts = await client.sendPieces(grant, [[2, fresh]]);
+    if (server.provesCopies) {
+      assert.deepEqual(
+        copied.map(({ crc64nvme }) => ({ crc64nvme })),
+        await Promise.all(ranges.map((range) => claim(range))),
+        JSON.stringify(copied),
+      );
+      parts.push(...copied);
+    } else {
+      assert.deepEqual(
+        copied.map(({ error }) => error?.code),
+        ["storage_refused", "storage_refused"],
+      );
+      const pieces = ranges.map((range, index) => [2 * index + 1, range]);
+      parts.push(...(await client.sendPieces(grant, pieces)));
+    }
+    const file = await client.complete(grant, { ...(await claim(bytes)), parts });
+    assert.deepEqual([file.status, file.checksum], ["available", await claim(bytes)]);
+    assert.deepEqual(await contentOf(client, file), bytes);
+  });
+
   on(server, "what is left of an upload is listed, sent and completed", async () => {
     const client = await stack.guest();
     const bytes = noise(2 * PART + 9);

@@ -109,16 +109,29 @@ export class Client {
 
   /** Signs and sends these parts, all by default, each with its checksum. */
   async sendParts(grant, bytes, numbers = allParts(grant)) {
+    return this.sendPieces(
+      grant,
+      numbers.map((partNumber) => [partNumber, partOf(grant, bytes, partNumber)]),
+    );
+  }
+
+  /** The same with parts of any size, each given by its number and its bytes. */
+  async sendPieces(grant, pieces) {
     const parts = [];
-    for (const partNumber of numbers) {
-      parts.push({ partNumber, crc64nvme: await crc64nvme(partOf(grant, bytes, partNumber)) });
-    }
+    for (const [partNumber, bytes] of pieces) parts.push({ partNumber, crc64nvme: await crc64nvme(bytes) });
     for (const [index, url] of (await this.sign(grant, parts)).entries()) {
-      const response = await put(url, partOf(grant, bytes, url.partNumber));
+      const response = await put(url, pieces[index][1]);
       assert.equal(response.status, 200, await response.text());
       parts[index].etag = response.headers.get("etag");
     }
     return parts;
+  }
+
+  /** Has storage copy ranges of a file into parts, each given by part number, offset and length. */
+  async copyParts(grant, { fileId: from }, ranges) {
+    const parts = ranges.map(([partNumber, offset, length]) => ({ partNumber, offset, length }));
+    const body = { ticket: grant.ticket, from, parts };
+    return (await this.ask("POST", `/v1/uploads/${grant.uploadId}/copies`, { body })).parts;
   }
 
   async complete(grant, body = {}) {

@@ -12,8 +12,8 @@ use crate::api_error::{ApiError, invalid};
 use crate::auth::{Principal, grant_token};
 use crate::operations::operation_context::OperationContext;
 use crate::operations::{
-    changes, complete, content, copy_parts, database, destinations, files, health, initiate, sign_parts,
-    uploads, uppy, versions,
+    changes, chunks, complete, content, copy_parts, database, destinations, files, health, initiate,
+    sign_parts, uploads, uppy, versions,
 };
 use crate::ports::{Storage, Workspaces};
 
@@ -100,6 +100,11 @@ pub(super) async fn scoped<S: Storage, W: Workspaces>(
                 &versions::reference(op, principal, &parsed(body)?, idempotency).await?,
             )
         }
+        Scoped::Bases => json(ok, &chunks::bases(op, principal, &parsed(body)?).await?),
+        Scoped::PutChunks => json(
+            ok,
+            &chunks::put(op, principal, &file_id(id)?, &parsed(body)?).await?,
+        ),
         Scoped::Versions => json(ok, &versions::list(op, principal, &file_id(id)?).await?),
         Scoped::Restore => json(ok, &versions::restore(op, principal, &file_id(id)?).await?),
         Scoped::Content => {

@@ -26,6 +26,9 @@ const MAX_SIGNING: usize = 64 * 1024;
 /// Largest body of a request to copy parts, in bytes. Source: a ticket and 24 parts of 80 bytes.
 const MAX_COPIES: usize = 16 * 1024;
 
+/// Largest body that states a content index, in bytes. Source: 10,000 chunks of 44 bytes, as base64.
+const MAX_CHUNKS_BODY: usize = 600 * 1024;
+
 /// Largest body that begins an upload as Companion does, in bytes. Source: Companion's, Express's default of 100 kB.
 const MAX_COMPANION_CREATION: usize = 100 * 1024;
 
@@ -84,6 +87,8 @@ pub(crate) enum Scoped {
     File,
     DeleteFile,
     Reference,
+    Bases,
+    PutChunks,
     Versions,
     Restore,
     Content,
@@ -149,7 +154,7 @@ const fn companion(method: Method, template: &'static str, body_limit: usize, co
 }
 
 /// Every endpoint. Of two templates that fit a path the first one counts.
-pub(crate) static ROUTES: [Route; 38] = {
+pub(crate) static ROUTES: [Route; 40] = {
     use Method as M;
     const UPLOAD: &str = "/v1/uploads/{uploadId}";
     const FILE: &str = "/v1/files/{fileId}";
@@ -189,12 +194,19 @@ pub(crate) static ROUTES: [Route; 38] = {
             Scoped::Complete,
         ),
         read("/v1/files", Scoped::ListFiles),
+        write(M::POST, "/v1/files/bases", MAX_FORM, Scoped::Bases),
         read(FILE, Scoped::File),
         write(M::POST, "/v1/files", MAX_REFERENCE, Scoped::Reference),
         write(M::DELETE, FILE, NO_BODY, Scoped::DeleteFile),
         read("/v1/files/{fileId}/versions", Scoped::Versions),
         write(M::POST, "/v1/files/{fileId}/restore", NO_BODY, Scoped::Restore),
         read("/v1/files/{fileId}/content", Scoped::Content),
+        write(
+            M::PUT,
+            "/v1/files/{fileId}/chunks",
+            MAX_CHUNKS_BODY,
+            Scoped::PutChunks,
+        ),
         read("/v1/changes", Scoped::Changes),
         read("/v1/events", Scoped::Events),
         admin(M::GET, "/v1/database", Scoped::DatabaseStatus),
@@ -401,6 +413,6 @@ mod tests {
         assert_eq!(find("/v1/companion/s3/s3/params").template, COMPANION);
         assert_eq!(find("/v1/companion/s3/params").companion, Some(None));
         assert_eq!(find("/v1/nothing").template, "");
-        assert_eq!(all_methods(), "GET, POST, DELETE");
+        assert_eq!(all_methods(), "GET, POST, DELETE, PUT");
     }
 }

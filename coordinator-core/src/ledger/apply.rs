@@ -130,6 +130,13 @@ impl<S: Store> Ledger<'_, S> {
                 allowance,
             } => self.restore(&file_id, new_id, owner, allowance),
             Command::Versions { file_id } => self.versions(&file_id),
+            Command::PutChunks {
+                file_id,
+                owner,
+                content,
+                chunks,
+            } => self.put_chunks(&file_id, &owner, content, &chunks),
+            Command::Bases(query) => self.bases(&query),
             Command::Changes { since, limit } => self.feed(since, limit),
             Command::TakeJobs { limit } => self.take_jobs(limit),
             Command::SettleJob { job_id, again_ms } => self.settle_job(&job_id, again_ms),

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use syncsphere_protocol::{
     ChangesPage, Crc64Nvme, DatabaseStatus, DeadLetterList, DestinationList, DestinationStatus, FileId,
-    FileRecord, Md5, Redacted, Tail, UploadId, UploadKind,
+    FileRecord, Md5, Redacted, Sha256, Tail, UploadId, UploadKind,
 };
 
+use super::chunks::{BaseQuery, KnownBase};
 use super::destination_state::{MessageDelivery, MessageResult};
 use super::jobs::{Job, StoredUpload};
 use super::listing::{FilePage, Listing, OpenUploadPage};
@@ -188,6 +189,19 @@ pub enum Command {
         /// Any of them.
         file_id: FileId,
     },
+    /// Keep the content index of an owner's available file.
+    PutChunks {
+        /// Which.
+        file_id: FileId,
+        /// Whose it has to be.
+        owner: Redacted<String>,
+        /// Digest of the packed index.
+        content: Sha256,
+        /// The packed index, as base64.
+        chunks: String,
+    },
+    /// Tell which files a new one could take its content from.
+    Bases(BaseQuery),
     /// Read the feed.
     Changes {
         /// Everything after this sequence number.
@@ -385,6 +399,11 @@ pub enum Reply {
     TooLarge,
     /// To [`Command::Base`].
     Base(Previous),
+    /// To [`Command::Bases`].
+    Bases {
+        /// At most four.
+        bases: Vec<KnownBase>,
+    },
     /// To [`Command::Versions`].
     Versions {
         /// Newest first.

@@ -84,6 +84,8 @@ pub fn weight(command: &Command) -> Option<usize> {
         Command::Files(_)
         | Command::OpenUploads { .. }
         | Command::Versions { .. }
+        | Command::PutChunks { .. }
+        | Command::Bases(_)
         | Command::Changes { .. }
         | Command::TakeJobs { .. }
         | Command::SettleJob { .. }

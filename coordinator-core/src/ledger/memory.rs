@@ -9,6 +9,7 @@ use super::destination_state::{Destination, DestinationState, Letter};
 use super::jobs::Job;
 use super::letters::LetterStore;
 use super::listing::{FileQuery, FileRange};
+use super::memory_chunks::Chunks;
 use super::replication::ReplicationState;
 use super::states::Upload;
 use super::store::{IdempotencyRecord, Store, StoredFile, Usage};
@@ -28,6 +29,7 @@ pub struct MemoryStore {
     destinations: Rc<[Destination]>,
     destination_states: BTreeMap<String, DestinationState>,
     letters: BTreeMap<(String, u64), Letter>,
+    pub(super) chunks: BTreeMap<FileId, Chunks>,
 }
 
 impl MemoryStore {

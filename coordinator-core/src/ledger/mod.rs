@@ -10,6 +10,8 @@
 
 mod apply;
 mod calls;
+mod chunk_store;
+mod chunks;
 mod deliveries;
 mod destination_state;
 mod feed;
@@ -20,12 +22,14 @@ mod letters;
 mod list_files;
 mod listing;
 mod memory;
+mod memory_chunks;
 mod messages;
 mod orphans;
 mod page_budget;
 mod replication;
 mod retention;
 mod schema;
+mod sql_chunks;
 mod sql_database;
 mod sql_letters;
 mod sql_rows;
@@ -42,6 +46,8 @@ mod versions;
 pub use crate::model::{DeferredLength, UploadMarker};
 pub use apply::{Applied, apply};
 pub use calls::{Call, Command, Idempotency, Opened, Reply, UploadDraft};
+pub use chunk_store::ChunkStore;
+pub use chunks::{BaseQuery, KnownBase};
 pub use destination_state::{
     Destination, DestinationState, Letter, MessageDelivery, MessageOutcome, MessageResult,
 };

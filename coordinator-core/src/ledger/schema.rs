@@ -85,4 +85,9 @@ pub const MIGRATIONS: &[&str] = &[
         GENERATED ALWAYS AS (json_extract(doc, '$.record.version')) VIRTUAL;
      CREATE INDEX files_by_line ON files (line, status, version) WHERE line IS NOT NULL;
      CREATE INDEX files_by_origin ON files (origin, status) WHERE origin IS NOT NULL;",
+    // 10: content indexes, found by file, by what they index, and by its size. Rows are long, so that no copy of them is a key's.
+    "CREATE TABLE chunks (file_id TEXT PRIMARY KEY, owner TEXT NOT NULL, size INTEGER NOT NULL, created_seq INTEGER NOT NULL, \
+        content TEXT NOT NULL, packed TEXT NOT NULL);
+     CREATE INDEX chunks_by_content ON chunks (owner, content);
+     CREATE INDEX chunks_by_size ON chunks (owner, size, created_seq);",
 ];

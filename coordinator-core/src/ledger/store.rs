@@ -3,6 +3,7 @@ use syncsphere_protocol::{
     Change, FileId, FileRecord, FileStatus, Redacted, Sha256, UnreadableRow, UploadId,
 };
 
+use super::chunk_store::ChunkStore;
 use super::jobs::Job;
 use super::letters::LetterStore;
 use super::listing::FileQuery;
@@ -17,7 +18,9 @@ use crate::model::BucketName;
 /// [`apply`](super::apply) calls these without waiting in between. A store that fails must undo
 /// everything since `apply` began. Rows of a page that cannot be read are noted and passed over.
 pub trait Store:
-    LetterStore<Failure = <Self as Store>::Error> + VersionStore<Failure = <Self as Store>::Error>
+    LetterStore<Failure = <Self as Store>::Error>
+    + VersionStore<Failure = <Self as Store>::Error>
+    + ChunkStore<Failure = <Self as Store>::Error>
 {
     /// What can go wrong while reading or writing rows.
     type Error: StoreFailure;

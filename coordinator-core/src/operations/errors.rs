@@ -69,6 +69,7 @@ pub(crate) fn unexpected_reply(reply: &Reply) -> ApiError {
         Reply::Base(_) => "a base",
         Reply::OtherContent => "that the content is another",
         Reply::TooLarge => "that the file is too large",
+        Reply::Bases { .. } => "bases",
         Reply::Versions { .. } => "versions",
         Reply::Files(_) => "files",
         Reply::OpenUploads(_) => "open uploads",

@@ -4,6 +4,7 @@
 
 mod absence;
 pub(crate) mod changes;
+pub(crate) mod chunks;
 mod cleanup;
 pub(crate) mod complete;
 pub(crate) mod content;

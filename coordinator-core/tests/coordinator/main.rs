@@ -12,6 +12,7 @@ mod absence;
 mod bodies;
 mod buckets;
 mod checksums;
+mod chunks;
 mod common;
 #[cfg(not(target_arch = "wasm32"))]
 mod crashes;

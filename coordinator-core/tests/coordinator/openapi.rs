@@ -9,11 +9,12 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use syncsphere_protocol::{
-    AbortReply, ChangesPage, CompanionToken, CompanionTokenRequest, CompleteBatchReply, CompleteBatchRequest,
-    CompleteRequest, ContentLink, CopyPartsReply, CopyPartsRequest, DatabaseStatus, DeadLetterList,
-    DestinationList, DestinationStatus, FileList, FileRecord, InitiateReply, InitiateRequest, Layout,
-    OpenUploadList, Problem, ReferenceReply, ReferenceRequest, S3SignReply, S3SignRequest, SignPartsReply,
-    SignPartsRequest, TokenError, TokenReply, UploadStatus, VersionList,
+    AbortReply, BasesReply, BasesRequest, ChangesPage, CompanionToken, CompanionTokenRequest,
+    CompleteBatchReply, CompleteBatchRequest, CompleteRequest, ContentLink, CopyPartsReply, CopyPartsRequest,
+    DatabaseStatus, DeadLetterList, DestinationList, DestinationStatus, FileList, FileRecord, InitiateReply,
+    InitiateRequest, Layout, OpenUploadList, Problem, PutChunksReply, PutChunksRequest, ReferenceReply,
+    ReferenceRequest, S3SignReply, S3SignRequest, SignPartsReply, SignPartsRequest, TokenError, TokenReply,
+    UploadStatus, VersionList,
 };
 
 #[test]
@@ -224,6 +225,10 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
                 .answers::<VersionList>(schemas).json(schemas) },
         "/v1/files/{fileId}/restore": {
             "post": file().says("Make a version the newest again").answers::<ReferenceReply>(schemas).json(schemas) },
+        "/v1/files/bases": { "post": Operation::new("Own files that a new one could take its content from")
+            .takes::<BasesRequest>(schemas).answers::<BasesReply>(schemas).json(schemas) },
+        "/v1/files/{fileId}/chunks": { "put": file().says("State the content index of an own file")
+            .takes::<PutChunksRequest>(schemas).answers::<PutChunksReply>(schemas).json(schemas) },
         "/v1/files/{fileId}/content": { "get": content.json(schemas) },
         "/v1/changes": { "get":
             Operation::new("The change feed, page by page").with(since.clone()).with(limit.clone())

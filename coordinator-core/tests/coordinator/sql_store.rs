@@ -5,10 +5,10 @@ use crate::common::drafts;
 use crate::common::sqlite::Sqlite;
 use proptest::prelude::*;
 use syncsphere_coordinator_core::ledger::{
-    Allowance, Applied, Call, Command, FileDraft, Idempotency, ListPosition, Listing, MIGRATIONS,
+    Allowance, Applied, BaseQuery, Call, Command, FileDraft, Idempotency, ListPosition, Listing, MIGRATIONS,
     MemoryStore, Opened, Previous, Reply, Retention, Store, UploadDraft, apply,
 };
-use syncsphere_protocol::{FileStatus, Redacted, Timestamp, UploadKind};
+use syncsphere_protocol::{FileStatus, Redacted, Sha256, Timestamp, UploadKind};
 
 /// How long changes are kept, so that some go while these tests run.
 const KEEP_MS: i64 = 150;
@@ -126,6 +126,20 @@ fn end(id: u64, way: u64, now_ms: i64) -> Option<Command> {
             file_id: format!("r{id}").parse().unwrap(),
             urls_dead_ms: now_ms,
         },
+        11 => Command::PutChunks {
+            file_id: format!("f{id}").parse().unwrap(),
+            owner: "ann".into(),
+            content: Sha256::from_bytes([1; 32]),
+            chunks: now_ms.to_string(),
+        },
+        12 => Command::Bases(BaseQuery {
+            owner: "ann".into(),
+            path: "raw".into(),
+            name: format!("n{id}").into(),
+            size: id,
+            base: format!("f{}", id / 2).parse().ok(),
+            copies: true,
+        }),
         _ => return None,
     })
 }
@@ -209,7 +223,7 @@ proptest! {
     #[test]
     fn sqlite_answers_as_memory_does(
         files in prop::collection::vec((names(), prop::sample::select(vec!["", "raw", "raw/2026"])), 1..14),
-        steps in prop::collection::vec((0u64..14, 0u64..11, 0i64..30), 0..60),
+        steps in prop::collection::vec((0u64..14, 0u64..13, 0i64..30), 0..60),
         listings in prop::collection::vec(listings(), 1..8),
     ) {
         let mut memory = MemoryStore::default();
@@ -285,7 +299,7 @@ fn no_statement_reads_more_rows_than_it_answers() {
         let now_ms = 1_000 + i64::try_from(id).unwrap();
         ask(&mut store, now_ms, command);
         ask(&mut store, now_ms, open(id));
-        for way in 0..11 {
+        for way in 0..13 {
             if way == id % 6 || way > 4 {
                 ask(&mut store, now_ms, end(id, way, now_ms).unwrap());
             }
