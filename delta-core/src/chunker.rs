@@ -9,7 +9,7 @@ use crate::gear::{WINDOW, rolled};
 /// Cuts one file, in order. In which pieces its bytes come makes no difference.
 pub struct Chunker {
     sizes: ChunkSizes,
-    /// Of the last bytes.
+    /// Of the last bytes; those before its window make no difference, nor those of the chunk before.
     hash: u64,
     /// Bytes of the chunk so far.
     length: u32,
@@ -46,7 +46,7 @@ impl Chunker {
             let (part, next) = rest.split_at(self.room(rest, end));
             let place = self.roll(part, is_place);
             if let Some(place) = place {
-                self.begin_next();
+                self.length = 0;
                 return Some(bytes.len() - rest.len() + place);
             }
             rest = next;
@@ -54,7 +54,7 @@ impl Chunker {
         if self.length < most {
             return None;
         }
-        self.begin_next();
+        self.length = 0;
         Some(bytes.len() - rest.len())
     }
 
@@ -74,11 +74,6 @@ impl Chunker {
         let taken = place.map_or(bytes.len(), |last| last + 1);
         self.length += taken as u32;
         place.map(|_| taken)
-    }
-
-    fn begin_next(&mut self) {
-        self.hash = 0;
-        self.length = 0;
     }
 }
 

@@ -19,6 +19,8 @@ const WORKER = pathToFileURL(join(PACKAGE, "dist/delta-worker.js")).href;
 
 /** A thread as browsers have them. */
 class Worker {
+  /** Of files that are posted: the size that each `claims` to have, and whether its reading `hangs`. */
+  static faults;
   #thread;
 
   constructor(url) {
@@ -29,8 +31,9 @@ class Worker {
       globalThis.postMessage = (message) => parentPort.postMessage(message);
       await import(${JSON.stringify(WORKER)});
       parentPort.on("message", (data) => {
-        // A file that has another size than it tells.
-        if (data.claimed) Object.defineProperty(data.file, "size", { value: data.claimed });
+        const { claims, hangs } = data.faults ?? {};
+        if (claims) Object.defineProperty(data.file, "size", { value: claims });
+        if (hangs) data.file.slice = () => ({ size: 1, stream: () => new ReadableStream({ type: "bytes" }) });
         onmessage({ data });
       });`;
     this.#thread = new Thread(new URL(`data:text/javascript,${encodeURIComponent(script)}`));
@@ -39,9 +42,7 @@ class Worker {
   }
 
   postMessage(message) {
-    this.#thread.postMessage(
-      Worker.claimed && message.file ? { ...message, claimed: Worker.claimed } : message,
-    );
+    this.#thread.postMessage(message.file ? { ...message, faults: Worker.faults } : message);
   }
 
   terminate() {
@@ -158,14 +159,26 @@ test("an index that nobody wants rejects at once, and no more of the file is rea
 test("a file that has become shorter or is too large is told as that, and the next one is indexed", async () => {
   const file = new Blob([randomBytes(MIB)]);
   try {
-    Worker.claimed = MIB + 1;
+    Worker.faults = { claims: MIB + 1 };
     await assert.rejects(hasher.index(file), { code: "file_changed" });
-    Worker.claimed = 50_000 * MIB + 1;
+    Worker.faults = { claims: 50_000 * MIB + 1 };
     await assert.rejects(hasher.index(file, { kind: "content", level: 0 }), { code: "unsupported" });
   } finally {
-    Worker.claimed = undefined;
+    Worker.faults = undefined;
   }
   assert.equal((await hasher.index(file)).size, MIB);
+});
+
+test("a file whose reading hangs holds up others only as long as somebody wants it", async () => {
+  const end = new AbortController();
+  const file = new Blob([randomBytes(9 * MIB)]);
+  Worker.faults = { hangs: true };
+  const hanging = hasher.index(file, undefined, { signal: end.signal });
+  Worker.faults = undefined;
+  const next = hasher.index(file);
+  end.abort();
+  await assert.rejects(hanging, { code: "aborted" });
+  assert.equal((await next).size, file.size);
 });
 
 test("where there is no crypto.subtle, files are not indexed", async () => {

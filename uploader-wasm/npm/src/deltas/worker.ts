@@ -13,7 +13,7 @@ initSync({ module });
 /** By the page's numbers. */
 const runs = new Map<number, AbortController>();
 
-/** One file at a time, so that memory is that of one. */
+/** One file at a time, so that memory is that of one; what nobody wants any more holds up nobody, even where its reading hangs. */
 let turn: Promise<unknown> = Promise.resolve();
 
 onmessage = async ({ data: { id, ...order } }: MessageEvent<ToDeltaWorker>) => {
@@ -47,7 +47,8 @@ async function index(
   const end = new AbortController();
   runs.set(run, end);
   const index = turn.then(() => indexFile(file, cutting, end.signal, onRead));
-  turn = index.catch(() => {});
+  const cancelled = new Promise((resolve) => end.signal.addEventListener("abort", resolve));
+  turn = Promise.race([index.catch(() => {}), cancelled]);
   try {
     return await index;
   } finally {
