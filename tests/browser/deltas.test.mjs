@@ -199,11 +199,9 @@ test("a file that is edited while it is sent fails, and storage keeps nothing of
 
 test("an abort in the middle frees what storage has", async (t) => {
   const { page } = await openWithFirst(t, 60);
-  stack.proxy.interfere(({ partNumber }) =>
-    partNumber ? { kind: "hold", until: new Promise(() => {}) } : undefined,
-  );
+  const parts = holdParts();
   const ended = uploadNext(page, CHANGED);
-  await stackHolds();
+  await parts.held();
   assert.equal((await openUploads()).length, 1);
   await page.evaluate(() => task.abort());
   const { code, states } = await ended;
@@ -214,16 +212,12 @@ test("an abort in the middle frees what storage has", async (t) => {
 
 test("a pause stops it, and it goes on afterwards", async (t) => {
   const { page } = await openWithFirst(t, 60);
-  let release;
-  const until = new Promise((resolve) => (release = resolve));
-  stack.proxy.interfere(({ partNumber, attempt }) =>
-    partNumber && attempt === 1 ? { kind: "hold", until } : undefined,
-  );
+  const parts = holdParts();
   const ended = uploadNext(page, CHANGED);
-  await stackHolds();
+  await parts.held();
   await page.evaluate(() => task.pause());
   await page.waitForFunction(() => task.state === "paused");
-  release();
+  parts.release();
   await idle();
   assert.equal(stack.proxy.storedPuts.length, 0, "what was on its way is given up");
   await page.evaluate(() => task.resume());
@@ -289,9 +283,17 @@ test("two next versions of one file are both kept, and the later one is told of 
   assert.deepEqual(whole.conflicts, [other.record.fileId], "also where it goes as a whole");
 });
 
-/** Waits until storage is being sent a part. */
-async function stackHolds() {
-  await until(() => stack.proxy.open > 0, "a part is on its way");
+/** Has storage answer no request for a part before `release`; those that come later pass. */
+function holdParts() {
+  let release;
+  let count = 0;
+  const released = new Promise((resolve) => (release = resolve));
+  stack.proxy.interfere(({ partNumber, attempt }) => {
+    if (!partNumber || attempt > 1) return undefined;
+    count += 1;
+    return { kind: "hold", until: released };
+  });
+  return { release, held: () => until(() => count > 0, "a part is on its way") };
 }
 
 async function idle() {

@@ -163,10 +163,20 @@ async function inlineEntry() {
       }));
     },
   };
+  const leftOut = {
+    name: "left-out",
+    setup(esbuild) {
+      // Its worker is no use in one script.
+      esbuild.onResolve({ filter: /^\.\/deltas\.js$/ }, () => ({ path: "deltas", namespace: "left-out" }));
+      esbuild.onLoad({ filter: /.*/, namespace: "left-out" }, () => ({
+        contents: 'throw new Error("not in the inline entry")',
+      }));
+    },
+  };
   await build({
     ...SETTINGS,
     entryPoints: { inline: "src/inline.ts" },
-    plugins: [inlined],
+    plugins: [inlined, leftOut],
     sourcemap: false,
   });
 }

@@ -64,7 +64,7 @@ export class PartSender {
    * Sends each of these parts that storage lacks, as they can be sent, up to the first that there is not. Rejects with what
    * the source rejects with, or with the `UploadError` of the first part that cannot be sent; nothing is on its way then.
    */
-  async sendAll(numbers: Iterable<number> = count()): Promise<void> {
+  async sendAll(numbers: Iterable<number> = count(), lanes = this.#sending.lanes): Promise<void> {
     const next = numbers[Symbol.iterator]();
     const lane = async () => {
       for (;;) {
@@ -74,7 +74,7 @@ export class PartSender {
         if (!(await this.#send(partNumber))) return;
       }
     };
-    const running = Array.from({ length: this.#sending.lanes }, lane);
+    const running = Array.from({ length: lanes }, lane);
     try {
       await Promise.all(running);
     } catch (error) {

@@ -2,7 +2,7 @@ import { CoordinatorClient } from "../coordinator-client.js";
 import { UploadError } from "../errors.js";
 import { idempotencyKey } from "../idempotency-key.js";
 import type { Failure, ToConductor, ToTask } from "../messages.js";
-import type { NewUpload } from "../multipart-upload.js";
+import { isGone, type NewUpload } from "../multipart-upload.js";
 import { Patience } from "../patience.js";
 import { isFinal } from "../task-state.js";
 import type { UploadTask } from "../task.js";
@@ -43,6 +43,8 @@ export interface DeltaStart {
 export class DeltaUpload {
   #start: DeltaStart;
   #client: CoordinatorClient;
+  /** Whether the page has told what it is to be the next version of. */
+  #isBaseNamed: boolean;
   #patience: Patience;
   #end = new AbortController();
   #gate = new Gate();
@@ -57,6 +59,7 @@ export class DeltaUpload {
   constructor(start: DeltaStart) {
     this.#start = start;
     this.#client = new CoordinatorClient(start.options);
+    this.#isBaseNamed = start.add.description.base !== undefined;
     this.#patience = new Patience(start.options.retry, this.#end.signal);
     this.#progress = new DeltaProgress(start.add.file.size, (progress) =>
       this.#deliver({ type: "progress", progress }),
@@ -115,8 +118,8 @@ export class DeltaUpload {
       return await findBases(this.#client, { name, path, base, size: file.size }, signal);
     } catch (error) {
       signal.throwIfAborted();
-      if (base !== undefined && isNotFound(error)) {
-        // A coordinator of an earlier release knows the file, and no versions.
+      if (base !== undefined && isUnknownCall(error)) {
+        // Of an earlier release, which knows no versions: is there such a file at all?
         await this.#client.request({ method: "GET", path: `/v1/files/${encodeURIComponent(base)}`, signal });
         description.base = undefined;
       }
@@ -145,21 +148,28 @@ export class DeltaUpload {
     if (!plan) return undefined;
     await this.#gate.pass(signal);
     this.#setState("uploading");
-    return await transfer({
-      ...plan,
-      client: this.#client,
-      options,
-      file: add.file,
-      description: this.#description(),
-      index: this.#index,
-      signal,
-      attempt: this.#attempt,
-      onProgress: (loaded, copied) => this.#progress.update(loaded, copied),
-      onCompleting: () => {
-        this.#progress.flush();
-        this.#setState("completing");
-      },
-    });
+    try {
+      return await transfer({
+        ...plan,
+        client: this.#client,
+        options,
+        file: add.file,
+        description: this.#description(),
+        index: this.#index,
+        signal,
+        attempt: this.#attempt,
+        onProgress: (loaded, copied) => this.#progress.update(loaded, copied),
+        onCompleting: () => {
+          this.#progress.flush();
+          this.#setState("completing");
+        },
+      });
+    } catch (error) {
+      if (signal.aborted || this.#isBaseNamed || !isGone(error)) throw error;
+      // The file of that name has gone meanwhile, which nobody asked for.
+      add.description.base = undefined;
+      return undefined;
+    }
   }
 
   /** `undefined` where none of them has this content. */
@@ -289,8 +299,8 @@ async function indexOf(
   }
 }
 
-function isNotFound(error: unknown): boolean {
-  return error instanceof UploadError && error.code === "not_found";
+function isUnknownCall(error: unknown): boolean {
+  return error instanceof UploadError && (error.status === 404 || error.status === 405);
 }
 
 function isOutage(error: unknown): boolean {

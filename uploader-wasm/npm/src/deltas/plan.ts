@@ -6,6 +6,9 @@ import { readCutting } from "./index-format.js";
 /** Least share of a file that has to be copied for it to be worth while. Source: own choice. */
 const LEAST_SHARE = 0.1;
 
+/** Files below go as one request. Source: `MIN_PART_SIZE` of `protocol/src/parts.rs` */
+const MIN_PART_SIZE = 5 * 1024 * 1024;
+
 /** Chunks of a file at most, if it is cut anew, and their size at level 0. Source: docs/api.md, "Only what changed". */
 const MAX_CHUNKS = 5000;
 const GRID = 8 * 1024 * 1024;
@@ -46,7 +49,7 @@ export async function bestPlan(
   equalParts: boolean,
 ): Promise<Plan | undefined> {
   const { kind, level } = hasher.cuttingOf(packed);
-  if (equalParts && kind !== "grid") return undefined;
+  if (size < MIN_PART_SIZE || (equalParts && kind !== "grid")) return undefined;
   let best: Plan | undefined;
   let most = size * LEAST_SHARE;
   for (const { fileId, chunks } of bases) {

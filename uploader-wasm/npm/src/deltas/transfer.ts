@@ -1,6 +1,7 @@
 /** One file's way to storage in the segments of a plan: what its base has is copied, meanwhile the rest is sent. */
 import { bodySource } from "../body-source.js";
 import type { CoordinatorClient } from "../coordinator-client.js";
+import { UploadError } from "../errors.js";
 import { idempotencyKey } from "../idempotency-key.js";
 import { linkedController } from "../linked-controller.js";
 import { isGone, MultipartUpload, type NewUpload } from "../multipart-upload.js";
@@ -35,10 +36,14 @@ export interface Transfer extends Required<Pick<Sending, "attempt">> {
   onCompleting: () => void;
 }
 
-/** Gives the file's record. Where it rejects, what storage holds of it is freed, if the coordinator can be reached. */
-export async function transfer(work: Transfer): Promise<FileRecord> {
+/**
+ * Gives the file's record; `undefined` where the coordinator begins no such upload. Where it rejects, what storage holds of it is
+ * freed, if the coordinator can be reached.
+ */
+export async function transfer(work: Transfer): Promise<FileRecord | undefined> {
   for (let beginning = 1; ; beginning++) {
     const upload = await begin(work);
+    if (!upload) return undefined;
     try {
       return await sendAndCopy(work, upload);
     } catch (error) {
@@ -50,13 +55,24 @@ export async function transfer(work: Transfer): Promise<FileRecord> {
 }
 
 /** Without the signal: an upload that was begun without our learning its id could not be given up. */
-async function begin({ client, options, description, attempt, signal }: Transfer): Promise<MultipartUpload> {
+async function begin({
+  client,
+  options,
+  description,
+  attempt,
+  signal,
+}: Transfer): Promise<MultipartUpload | undefined> {
   const key = idempotencyKey();
   const patience = new Patience(options.retry, signal);
-  const { upload } = await patience.outlast(() =>
-    attempt(() => MultipartUpload.begin(client, { ...description, layout: "free" }, key), signal),
-  );
-  return upload;
+  try {
+    const { upload } = await patience.outlast(() =>
+      attempt(() => MultipartUpload.begin(client, { ...description, layout: "free" }, key), signal),
+    );
+    return upload;
+  } catch (error) {
+    if (error instanceof UploadError && error.code === "invalid_request") return undefined;
+    throw error;
+  }
 }
 
 async function sendAndCopy(work: Transfer, upload: MultipartUpload): Promise<FileRecord> {
@@ -65,18 +81,19 @@ async function sendAndCopy(work: Transfer, upload: MultipartUpload): Promise<Fil
   const isInMemory = (options.bodies ?? bodySource()) === "memory";
   const stop = linkedController(work.signal);
   const { signal } = stop;
+  const toSend = segments.filter(({ from }) => from === undefined);
+  const lanes = lanesFor(toSend, options.concurrency, isInMemory);
   let copied = 0;
   const sender = new PartSender(upload, {
     source: new SegmentParts(file, segments, index.crc64nvme, isInMemory),
-    lanes: lanesFor(segments, options.concurrency, isInMemory),
+    lanes,
     retry,
     signal,
     attempt,
     onSent: (loaded) => onProgress(loaded, copied),
   });
   const onCopied = (bytes: number) => void (copied += bytes);
-  const toSend = segments.flatMap((segment, at) => (segment.from === undefined ? [at + 1] : []));
-  const sending = sender.sendAll(toSend);
+  const sending = sender.sendAll(toSend.map((segment) => segments.indexOf(segment) + 1));
   const copying = copyParts({ upload, from, segments, retry, attempt, signal, onCopied }, sender);
   try {
     await Promise.all([sending, copying]);
@@ -85,7 +102,8 @@ async function sendAndCopy(work: Transfer, upload: MultipartUpload): Promise<Fil
     await Promise.allSettled([sending, copying]);
     throw error;
   }
-  await sender.sendAll(await copying);
+  // What was to be copied is longer than what was to be sent.
+  await sender.sendAll(await copying, isInMemory ? 1 : lanes);
   work.onCompleting();
   return await sender.complete();
 }
