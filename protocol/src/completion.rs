@@ -10,7 +10,6 @@ use crate::md5::Md5;
 use crate::parts::PartNumber;
 use crate::problem::Problem;
 use crate::redacted::Redacted;
-use crate::uploads::is_default;
 
 /// Most uploads in one request to complete several. Source: `docs/api.md`, section "Uploads".
 pub const MAX_UPLOADS_PER_COMPLETION: usize = 100;
@@ -65,7 +64,7 @@ pub struct CompleteRequest<Size = ()> {
     /// The upload's ticket.
     pub ticket: Redacted<String>,
     /// Size of the whole file in bytes, at least 1: required of an upload that was begun without one.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "is_not_told")]
     pub size: Size,
     /// Checksum of the whole file; storage and coordinator both compare it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,6 +73,10 @@ pub struct CompleteRequest<Size = ()> {
     /// all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<Vec<CompletedPart>>,
+}
+
+fn is_not_told<Size: Default + PartialEq>(size: &Size) -> bool {
+    *size == Size::default()
 }
 
 /// Body of `POST /v1/uploads/complete`: several uploads in one request.

@@ -61,7 +61,7 @@ pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use token::{TokenError, TokenReply};
 pub use uploads::{
     AbortReply, InitiateReply, InitiateRequest, InitiateResult, Layout, MAX_FILES_PER_INITIATE, NewFile,
-    OpenUpload, OpenUploadList, StoredPart, UploadGrant, UploadKind, UploadStatus,
+    NoLayout, OpenUpload, OpenUploadList, StoredPart, UploadGrant, UploadKind, UploadStatus,
 };
 pub use uppy::{CompanionToken, CompanionTokenRequest, S3Method, S3SignReply, S3SignRequest};
 pub use versions::{ReferenceReply, ReferenceRequest, VersionList};

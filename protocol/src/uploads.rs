@@ -23,17 +23,7 @@ pub const MAX_FILES_PER_INITIATE: usize = 100;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(rename = "InitiateRequest"))]
 #[cfg_attr(feature = "schema", schemars(description = "Body of `POST /v1/uploads`."))]
-#[serde(bound(
-    serialize = "Size: Serialize, Cut: Serialize + Default + PartialEq",
-    deserialize = "Size: Deserialize<'de>, Cut: Deserialize<'de> + Default"
-))]
-#[cfg_attr(
-    feature = "schema",
-    schemars(
-        bound = "Size: schemars::JsonSchema, Cut: schemars::JsonSchema + Serialize + Default + PartialEq"
-    )
-)]
-pub struct InitiateRequest<Size = u64, Cut = ()> {
+pub struct InitiateRequest<Size = u64, Cut = NoLayout> {
     /// 1 to 100 files.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 100)))]
     pub files: Vec<NewFile<Size, Cut>>,
@@ -42,24 +32,17 @@ pub struct InitiateRequest<Size = u64, Cut = ()> {
 /// A file that is about to be uploaded.
 ///
 /// `Size` is `u64` for clients that know it, as the engine does, and `Option<u64>` for whoever reads what clients send: a
-/// stream's size is told when its upload is completed. `Cut` is `()` for clients that leave it to the coordinator how the
-/// file is cut, as the engine does, and `Option<Layout>` for whoever reads what clients send.
+/// stream's size is told when its upload is completed. `Cut` is [`NoLayout`] for the engine, and [`Layout`] for whoever reads what
+/// clients send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(rename = "NewFile"))]
 #[cfg_attr(
     feature = "schema",
-    schemars(
-        description = "A file that is about to be uploaded.",
-        bound = "Size: schemars::JsonSchema, Cut: schemars::JsonSchema + Serialize + Default + PartialEq"
-    )
+    schemars(description = "A file that is about to be uploaded.")
 )]
-#[serde(bound(
-    serialize = "Size: Serialize, Cut: Serialize + Default + PartialEq",
-    deserialize = "Size: Deserialize<'de>, Cut: Deserialize<'de> + Default"
-))]
-pub struct NewFile<Size = u64, Cut = ()> {
+pub struct NewFile<Size = u64, Cut = NoLayout> {
     /// The client's own name for this entry; the reply repeats it.
     pub client_ref: String,
     /// The file's name without its folder, 1 to 255 UTF-16 units in NFC; control characters are replaced.
@@ -89,8 +72,8 @@ pub struct NewFile<Size = u64, Cut = ()> {
     /// `free` where the client cuts the file as it likes. Such an upload goes in parts of 5 MiB to 5 GiB, the last one of
     /// less, numbered from 1 without a gap: at most 10,000. Only for files of 5 MiB or more, where storage proves content by
     /// CRC64NVME; wishes for parts are left aside. Absent: the coordinator cuts.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub layout: Cut,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Cut>,
     /// What checksums the client is going to state; where absent, its first part tells. `none` spares storages the
     /// headers that announce them, which some do not know and others hold every part to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,6 +91,10 @@ pub struct NewFile<Size = u64, Cut = ()> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<FileId>,
 }
+
+/// A layout for the engine, which leaves it to the coordinator how a file is cut: there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NoLayout {}
 
 /// Who cuts a file into parts, where that is not the coordinator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -321,11 +308,6 @@ pub struct OpenUploadList {
     /// Pass it as `cursor` to read on; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
-}
-
-/// Whether a field is what it is where it is left out.
-pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 /// Reply of `DELETE /v1/uploads/{uploadId}`.

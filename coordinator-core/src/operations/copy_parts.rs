@@ -35,6 +35,7 @@ pub(crate) async fn copy_parts<S: Storage, W: Workspaces>(
         return Err(ApiError::new(ErrorCode::StorageRefused, detail));
     }
     check_parts(&request.parts, ticket.plan()?.part_count())?;
+    check_room(&request.parts, ticket.size)?;
     let source = own_file(op, principal, &request.from).await?;
     check_ranges(&request.parts, &source.record)?;
 
@@ -89,6 +90,22 @@ fn check_parts(parts: &[PartToCopy], part_count: u16) -> Result<(), ApiError> {
         }
     }
     Ok(())
+}
+
+/// Fails where a part has no room in a file of this size after those before it, or all of them together have none: whoever
+/// copies sends no bytes, and could fill storage for nothing.
+fn check_room(parts: &[PartToCopy], size: u64) -> Result<(), ApiError> {
+    let together = parts.iter().map(|part| part.length).fold(0, u64::saturating_add);
+    let has_room = |part: &PartToCopy| {
+        let before = u64::from(part.part_number.get() - 1).saturating_mul(MIN_PART_SIZE);
+        before.saturating_add(part.length) <= size
+    };
+    match together <= size && parts.iter().all(has_room) {
+        true => Ok(()),
+        false => Err(invalid(format!(
+            "the parts have no room in the {size} bytes of the upload"
+        ))),
+    }
 }
 
 fn check_ranges(parts: &[PartToCopy], source: &FileRecord) -> Result<(), ApiError> {

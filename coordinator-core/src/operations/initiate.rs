@@ -26,10 +26,10 @@ const MAX_CLIENT_REF: usize = 256;
 const PROOF_REQUESTS: u32 = 2;
 
 /// A file as clients ask for it; some tell its size when they complete its upload, and some cut it as they like.
-type Wanted = NewFile<Option<u64>, Option<Layout>>;
+type Wanted = NewFile<Option<u64>, Layout>;
 
 /// A request for uploads as clients send it.
-pub(crate) type WantedFiles = InitiateRequest<Option<u64>, Option<Layout>>;
+pub(crate) type WantedFiles = InitiateRequest<Option<u64>, Layout>;
 
 /// Opens an upload for each file of the request that can have one.
 pub(crate) async fn initiate<S: Storage, W: Workspaces>(

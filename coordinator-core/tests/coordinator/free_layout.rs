@@ -392,6 +392,9 @@ fn nothing_is_asked_of_storage_for_what_cannot_be_copied() {
         json!([part(1, 0, 0)]),
         json!([part(1, 2, PART)]),
         json!([part(1, u64::MAX, PART)]),
+        // The upload is of three parts' size.
+        json!([part(3, 0, PART + 1)]),
+        json!([part(1, 0, PART), part(2, 0, PART + 1), part(3, 0, PART)]),
         json!([part(1, 0, 5 * 1024 * 1024 * 1024 + 1)]),
         (1..=25).map(|_| part(1, 0, PART)).collect(),
     ] {

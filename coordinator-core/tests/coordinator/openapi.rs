@@ -182,7 +182,7 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
                 .with(limit.clone())
                 .answers::<OpenUploadList>(schemas).json(schemas),
             "post": Operation::new("Open 1 to 100 uploads").with(key.clone())
-                .takes::<InitiateRequest<Option<u64>, Option<Layout>>>(schemas).answers::<InitiateReply>(schemas).json(schemas) },
+                .takes::<InitiateRequest<Option<u64>, Layout>>(schemas).answers::<InitiateReply>(schemas).json(schemas) },
         "/v1/uploads/complete": { "post":
             Operation::new("Finalize 1 to 100 uploads")
                 .takes::<CompleteBatchRequest>(schemas).answers::<CompleteBatchReply>(schemas).json(schemas) },

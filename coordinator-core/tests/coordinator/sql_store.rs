@@ -45,7 +45,7 @@ fn draft(id: u64, name: &str, path: &str, now_ms: i64) -> UploadDraft {
     let draft = drafts::draft(usize::try_from(id).unwrap(), now_ms + 100_000);
     // Every fifth begins a line, which the next four are versions of.
     let first = drafts::file_id(usize::try_from(id - id % 5).unwrap());
-    let previous = (id % 5 > 0).then(|| Previous {
+    let previous = (!id.is_multiple_of(5)).then(|| Previous {
         file_id: first.clone(),
         line: first,
         version: 1,

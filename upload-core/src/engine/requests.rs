@@ -235,7 +235,7 @@ fn new_file(task: TaskId, upload: &Upload, parts: Vec<PartToSign>, crc64nvme: Op
         metadata: file.metadata.clone(),
         part_size: Some(upload.parts.plan().part_size()),
         tail: upload.parts.plan().tail(),
-        layout: (),
+        layout: None,
         // The first part tells.
         integrity: None,
         crc64nvme,

@@ -27,7 +27,7 @@ pub fn test_file(content: &[u8], part_size: Option<u64>, checksum: Option<Checks
         metadata: None,
         part_size,
         tail: None,
-        layout: (),
+        layout: None,
         integrity: None,
         crc64nvme: None,
         forms: true,

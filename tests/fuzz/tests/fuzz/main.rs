@@ -11,5 +11,6 @@
 mod access;
 mod client;
 mod companion;
+mod deltas;
 mod requests;
 mod storage;
