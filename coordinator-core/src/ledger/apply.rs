@@ -4,8 +4,9 @@ use super::calls::{Call, Command, Reply};
 use super::jobs::{Job, JobKind, Sweep};
 use super::retention::Retention;
 use super::states::Ending;
-use super::store::{Store, StoredFile};
+use super::store::Store;
 use super::store_failure::StoreFailure;
+use super::stored_file::StoredFile;
 
 /// How long whoever started a sweep has for it, in milliseconds, before the alarm repeats it.
 /// Source: own choice, above the timeout of one storage request.

@@ -6,14 +6,14 @@ use syncsphere_protocol::{
     FileRecord, Md5, Redacted, Sha256, Tail, UploadId, UploadKind,
 };
 
-use super::chunks::{BaseQuery, KnownBase};
+use super::base_query::{BaseQuery, KnownBase};
 use super::destination_state::{MessageDelivery, MessageResult};
 use super::jobs::{Job, StoredUpload};
 use super::listing::{FilePage, Listing, OpenUploadPage};
 use super::replication::{Delivery, Receipt, RefusedDelivery};
 use super::retention::Retention;
 use super::states::{Abilities, FileDraft, Upload};
-use super::store::StoredFile;
+use super::stored_file::StoredFile;
 use super::versions::{Allowance, Base, Previous, Reference};
 use crate::model::{DeferredLength, UploadMarker};
 

@@ -1,7 +1,7 @@
 use syncsphere_protocol::{FileId, Sha256};
 
-use super::store::StoredFile;
 use super::store_failure::StoreFailure;
+use super::stored_file::StoredFile;
 
 /// The content indexes that owners have stated of their files, each packed and as base64, and which files a new one could take
 /// its content from.

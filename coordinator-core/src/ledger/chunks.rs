@@ -1,11 +1,12 @@
 //! Content indexes of files, and which files a new one could take its content from.
 
-use serde::{Deserialize, Serialize};
-use syncsphere_protocol::{FileId, Redacted, Sha256};
+use syncsphere_protocol::{FileId, Sha256};
 
 use super::apply::Ledger;
+use super::base_query::{BaseQuery, KnownBase};
 use super::calls::Reply;
-use super::store::{Store, StoredFile, Usage};
+use super::store::{Store, Usage};
+use super::stored_file::StoredFile;
 use super::usage;
 
 /// Most files that are told as bases, and most of them for their size alone. Source: `docs/api.md`, section "Only what changed".
@@ -18,36 +19,6 @@ const MAX_CHUNKS_TOLD: usize = 2_000_000;
 /// Most files of one folder and name among which an owner's is looked for, newest first. Source: own choice; a few
 /// milliseconds of reading.
 const MAX_NAMESAKES: u32 = 100;
-
-/// What a new file could take its content from, as it is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BaseQuery {
-    /// Whose files.
-    pub owner: Redacted<String>,
-    /// The new file's folder.
-    pub path: Redacted<String>,
-    /// Its name.
-    pub name: Redacted<String>,
-    /// Its size in bytes.
-    pub size: u64,
-    /// The file that it is known to be made from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base: Option<FileId>,
-    /// Whether content can be taken; otherwise only the file of the same name is told.
-    pub copies: bool,
-}
-
-/// A file that a new one could take its content from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct KnownBase {
-    /// The file.
-    pub file: StoredFile,
-    /// Its content index, where it is known and has room in the answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub chunks: Option<String>,
-}
 
 impl<S: Store> Ledger<'_, S> {
     /// Keeps the content index of an owner's available file, if there is room for it among the owner's records.

@@ -11,7 +11,8 @@ use super::page_budget;
 use super::replication::{
     Delivery, FileSpan, Receipt, RefusedDelivery, Replay, ReplayStage, ReplicationState,
 };
-use super::store::{Store, StoredFile};
+use super::store::Store;
+use super::stored_file::StoredFile;
 
 /// From a change to its delivery, in milliseconds: what happens meanwhile travels along. Source: own
 /// choice.

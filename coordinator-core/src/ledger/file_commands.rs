@@ -4,7 +4,8 @@ use super::apply::Ledger;
 use super::calls::Reply;
 use super::jobs::Sweep;
 use super::states::Available;
-use super::store::{Store, StoredFile, Usage};
+use super::store::{Store, Usage};
+use super::stored_file::StoredFile;
 
 /// Files that are there.
 impl<S: Store> Ledger<'_, S> {

@@ -6,8 +6,9 @@ use super::apply::Ledger;
 use super::calls::Reply;
 use super::listing::{FilePage, FileQuery, FileRange, ListPosition, Listing, OpenUploadPage};
 use super::page_budget::{PageBudget, ROWS_AT_ONCE};
-use super::store::{Store, StoredFile};
+use super::store::Store;
 use super::store_failure::StoreFailure as _;
+use super::stored_file::StoredFile;
 
 /// Rows that a listing by name reads at most for one page while it looks for those of a time.
 ///

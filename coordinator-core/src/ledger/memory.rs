@@ -3,16 +3,16 @@ use std::convert::Infallible;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::rc::Rc;
 
-use syncsphere_protocol::{Change, FileId, FileStatus, UnreadableRow, UploadId};
+use syncsphere_protocol::{Change, FileId, FileStatus, Redacted, Sha256, UnreadableRow, UploadId};
 
 use super::destination_state::{Destination, DestinationState, Letter};
 use super::jobs::Job;
 use super::letters::LetterStore;
 use super::listing::{FileQuery, FileRange};
-use super::memory_chunks::Chunks;
 use super::replication::ReplicationState;
 use super::states::Upload;
-use super::store::{IdempotencyRecord, Store, StoredFile, Usage};
+use super::store::{IdempotencyRecord, Store, Usage};
+use super::stored_file::StoredFile;
 use super::version_store::VersionStore;
 
 /// A ledger's rows in memory, for tests and simulations. It never fails.
@@ -30,6 +30,14 @@ pub struct MemoryStore {
     destination_states: BTreeMap<String, DestinationState>,
     letters: BTreeMap<(String, u64), Letter>,
     pub(super) chunks: BTreeMap<FileId, Chunks>,
+}
+
+/// The content index of one file.
+#[derive(Debug, Clone)]
+pub(super) struct Chunks {
+    pub owner: Redacted<String>,
+    pub content: Sha256,
+    pub packed: String,
 }
 
 impl MemoryStore {

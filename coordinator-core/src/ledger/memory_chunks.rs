@@ -1,19 +1,11 @@
 use std::cmp::Reverse;
 use std::convert::Infallible;
 
-use syncsphere_protocol::{FileId, FileStatus, Redacted, Sha256};
+use syncsphere_protocol::{FileId, FileStatus, Sha256};
 
 use super::chunk_store::ChunkStore;
-use super::memory::MemoryStore;
-use super::store::StoredFile;
-
-/// The index of one file.
-#[derive(Debug, Clone)]
-pub(super) struct Chunks {
-    owner: Redacted<String>,
-    content: Sha256,
-    packed: String,
-}
+use super::memory::{Chunks, MemoryStore};
+use super::stored_file::StoredFile;
 
 impl ChunkStore for MemoryStore {
     type Failure = Infallible;

@@ -9,6 +9,7 @@
 //! where nothing else would find what a crash in between leaves behind; [`Job`]s are the work that this makes.
 
 mod apply;
+mod base_query;
 mod calls;
 mod chunk_store;
 mod chunks;
@@ -38,6 +39,7 @@ mod sql_versions;
 mod states;
 mod store;
 mod store_failure;
+mod stored_file;
 mod upload_commands;
 mod usage;
 mod version_store;
@@ -45,9 +47,10 @@ mod versions;
 
 pub use crate::model::{DeferredLength, UploadMarker};
 pub use apply::{Applied, apply};
+pub use base_query::{BaseQuery, KnownBase};
 pub use calls::{Call, Command, Idempotency, Opened, Reply, UploadDraft};
 pub use chunk_store::ChunkStore;
-pub use chunks::{BaseQuery, KnownBase};
+
 pub use destination_state::{
     Destination, DestinationState, Letter, MessageDelivery, MessageOutcome, MessageResult,
 };
@@ -62,8 +65,9 @@ pub use schema::MIGRATIONS;
 pub use sql_database::{Database, SqlFailure, SqlValue};
 pub use sql_store::SqlStore;
 pub use states::{Abilities, FileDraft, Upload, UploadPhase};
-pub use store::{IdempotencyRecord, Store, StoredFile, Usage};
+pub use store::{IdempotencyRecord, Store, Usage};
 pub use store_failure::StoreFailure;
+pub use stored_file::StoredFile;
 pub use upload_commands::ABSENCE_PROVEN_MS;
 pub use version_store::VersionStore;
 pub use versions::{Allowance, Base, Previous, Reference, ReferenceDraft};

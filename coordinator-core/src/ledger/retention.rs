@@ -5,7 +5,8 @@ use syncsphere_protocol::FileId;
 
 use super::apply::Ledger;
 use super::jobs::Job;
-use super::store::{Store, StoredFile};
+use super::store::Store;
+use super::stored_file::StoredFile;
 
 /// Versions that go at once. Source: own choice; each is some statements, and what is left over is the next alarm's, which
 /// follows at once.

@@ -6,7 +6,7 @@ use super::chunk_store::ChunkStore;
 use super::sql_database::{Database, SqlFailure, seq_value};
 use super::sql_rows::{Outcome, Page};
 use super::sql_store::SqlStore;
-use super::store::StoredFile;
+use super::stored_file::StoredFile;
 
 impl<D: Database> ChunkStore for SqlStore<D> {
     type Failure = SqlFailure;

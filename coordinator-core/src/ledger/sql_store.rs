@@ -10,8 +10,9 @@ use super::schema::MIGRATIONS;
 use super::sql_database::{Database, SqlFailure, index_value, json, seq_value};
 use super::sql_rows::{Outcome, Page, Rows};
 use super::states::Upload;
-use super::store::{IdempotencyRecord, Store, StoredFile, Usage};
+use super::store::{IdempotencyRecord, Store, Usage};
 use super::store_failure::StoreFailure;
+use super::stored_file::StoredFile;
 
 /// The rows of one workspace in SQLite: each row is its key, what it is searched by, and the record
 /// as JSON.

@@ -5,7 +5,7 @@ use syncsphere_protocol::{FileId, FileStatus};
 use super::sql_database::{Database, SqlFailure};
 use super::sql_rows::{Outcome, Page};
 use super::sql_store::SqlStore;
-use super::store::StoredFile;
+use super::stored_file::StoredFile;
 use super::version_store::VersionStore;
 
 const OF_LINE: &str = "files INDEXED BY files_by_line WHERE line = ? AND status = ?";

@@ -5,7 +5,8 @@ use super::calls::{Idempotency, Opened, Reply, UploadDraft};
 use super::jobs::{Job, Sweep};
 use super::states::{Ending, Uploading};
 use super::states::{Upload, UploadPhase};
-use super::store::{IdempotencyRecord, Store, StoredFile, Usage};
+use super::store::{IdempotencyRecord, Store, Usage};
+use super::stored_file::StoredFile;
 use super::usage;
 use crate::model::DeferredLength;
 

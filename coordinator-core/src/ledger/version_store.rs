@@ -1,7 +1,7 @@
 use syncsphere_protocol::{FileId, FileStatus};
 
-use super::store::StoredFile;
 use super::store_failure::StoreFailure;
+use super::stored_file::StoredFile;
 
 /// Which files are versions of one another, and which keep the same object.
 ///

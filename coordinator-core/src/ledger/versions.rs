@@ -7,8 +7,9 @@ use super::apply::Ledger;
 use super::calls::{Idempotency, Reply};
 use super::page_budget;
 use super::states::Available;
-use super::store::{IdempotencyRecord, Store, StoredFile, Usage};
+use super::store::{IdempotencyRecord, Store, Usage};
 use super::store_failure::StoreFailure as _;
+use super::stored_file::StoredFile;
 use super::usage;
 
 /// Versions that are listed at most. Source: `docs/api.md`, section "Versions".
