@@ -69,6 +69,7 @@ const SCRIPT: &str = "index.js";
 fn inputs() -> Result<Inputs> {
     wasm::rust_inputs()?.paths(&[
         "protocol",
+        "delta-core",
         "coordinator-core",
         "edge-coordinator",
         "package-lock.json",
