@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checksum::Crc64Nvme;
 use crate::files::FileRecord;
-use crate::ids::{FileId, UploadId};
+use crate::ids::UploadId;
 use crate::integrity::Checksum;
 use crate::md5::Md5;
 use crate::parts::PartNumber;
@@ -106,33 +106,25 @@ pub struct UploadToComplete {
     pub parts: Option<Vec<CompletedPart>>,
 }
 
-/// Reply of `POST /v1/uploads/complete`: one result for each upload, in the order asked. `Other` is that of [`FileRecord`].
+/// Reply of `POST /v1/uploads/complete`: one result for each upload, in the order asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(
-    feature = "schema",
-    schemars(
-        rename = "CompleteBatchReply",
-        description = "Reply of `POST /v1/uploads/complete`: one result for each upload, in the order asked."
-    )
-)]
-pub struct CompleteBatchReply<Other = FileId> {
+pub struct CompleteBatchReply {
     /// The results.
-    pub uploads: Vec<CompleteResult<Other>>,
+    pub uploads: Vec<CompleteResult>,
 }
 
 /// What became of one upload: exactly one of `file` and `error` is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(rename = "CompleteResult"))]
-pub struct CompleteResult<Other = FileId> {
+pub struct CompleteResult {
     /// Which upload.
     pub upload_id: UploadId,
     /// The finalized file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<Box<FileRecord<Other>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<Box<FileRecord>>,
     /// Why it could not be finalized; the others are not touched by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Problem>,

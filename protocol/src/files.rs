@@ -61,21 +61,11 @@ pub struct FileChecksum {
     pub md5: Option<Md5>,
 }
 
-/// The id of another version for the engine, which has no use for it and no room: there is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum NoVersion {}
-
 /// What the workspace knows of a file.
-///
-/// `Other` is the id of another version: [`FileId`], or [`NoVersion`] for the engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(
-    feature = "schema",
-    schemars(rename = "FileRecord", description = "What the workspace knows of a file.")
-)]
-pub struct FileRecord<Other = FileId> {
+pub struct FileRecord {
     /// The file's id, unique in its workspace.
     pub file_id: FileId,
     /// The workspace that the file belongs to.
@@ -113,11 +103,11 @@ pub struct FileRecord<Other = FileId> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
     /// The version that it was made from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub previous: Option<Other>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<FileId>,
     /// The version that became available after `previous` and before this one: somebody else was first. Both are kept.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub conflict: Option<Other>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<FileId>,
 }
 
 /// One page of a workspace's files.

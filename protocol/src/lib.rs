@@ -43,7 +43,7 @@ pub use database::{DatabaseStatus, ParkedRow, UnreadableRow};
 pub use destinations::{
     DeadLetter, DeadLetterList, DestinationKind, DestinationList, DestinationStatus, EventData, EventMessage,
 };
-pub use files::{ContentLink, FileChecksum, FileList, FileRecord, FileStatus, NoVersion};
+pub use files::{ContentLink, FileChecksum, FileList, FileRecord, FileStatus};
 pub use ids::{FileId, InvalidId, UploadId, WorkspaceId};
 pub use integrity::{Checksum, Integrity};
 pub use md5::{InvalidMd5, Md5};

@@ -4,7 +4,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::checksum::Crc64Nvme;
-use crate::files::{FileRecord, FileStatus, NoVersion};
+use crate::files::{FileRecord, FileStatus};
 use crate::ids::{FileId, UploadId};
 use crate::integrity::Integrity;
 use crate::parts::{PartNumber, Tail};
@@ -17,23 +17,23 @@ use crate::timestamp::Timestamp;
 /// Most files in one initiate request. Source: `docs/api.md`, section "Uploads".
 pub const MAX_FILES_PER_INITIATE: usize = 100;
 
-/// Body of `POST /v1/uploads`. `Size`, `Base` and `Cut` are those of [`NewFile`].
+/// Body of `POST /v1/uploads`. `Size` and `Cut` are those of [`NewFile`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(rename = "InitiateRequest"))]
 #[cfg_attr(feature = "schema", schemars(description = "Body of `POST /v1/uploads`."))]
-pub struct InitiateRequest<Size = u64, Base = NoVersion, Cut = NoLayout> {
+pub struct InitiateRequest<Size = u64, Cut = NoLayout> {
     /// 1 to 100 files.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 100)))]
-    pub files: Vec<NewFile<Size, Base, Cut>>,
+    pub files: Vec<NewFile<Size, Cut>>,
 }
 
 /// A file that is about to be uploaded.
 ///
 /// `Size` is `u64` for clients that know it, as the engine does, and `Option<u64>` for whoever reads what clients send: a
-/// stream's size is told when its upload is completed. `Base` is [`NoVersion`] for the engine, which names none, and [`FileId`] for whoever
-/// reads what clients send; likewise `Cut`, [`NoLayout`] or [`Layout`].
+/// stream's size is told when its upload is completed. `Cut` is [`NoLayout`] for the engine, and [`Layout`] for whoever reads what
+/// clients send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -42,7 +42,7 @@ pub struct InitiateRequest<Size = u64, Base = NoVersion, Cut = NoLayout> {
     feature = "schema",
     schemars(description = "A file that is about to be uploaded.")
 )]
-pub struct NewFile<Size = u64, Base = NoVersion, Cut = NoLayout> {
+pub struct NewFile<Size = u64, Cut = NoLayout> {
     /// The client's own name for this entry; the reply repeats it.
     pub client_ref: String,
     /// The file's name without its folder, 1 to 255 UTF-16 units in NFC; control characters are replaced.
@@ -88,8 +88,8 @@ pub struct NewFile<Size = u64, Base = NoVersion, Cut = NoLayout> {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartToSign>,
     /// The file that this one becomes the next version of.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub base: Option<Base>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<FileId>,
 }
 
 /// A layout for the engine, which leaves it to the coordinator how a file is cut: there is none.
@@ -250,18 +250,11 @@ pub struct StoredPart {
     pub crc64nvme: Option<Crc64Nvme>,
 }
 
-/// Reply of `GET /v1/uploads/{uploadId}`. `Other` is that of [`FileRecord`].
+/// Reply of `GET /v1/uploads/{uploadId}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(
-    feature = "schema",
-    schemars(
-        rename = "UploadStatus",
-        description = "Reply of `GET /v1/uploads/{uploadId}`."
-    )
-)]
-pub struct UploadStatus<Other = FileId> {
+pub struct UploadStatus {
     /// The upload.
     pub upload_id: UploadId,
     /// The file it makes.
@@ -287,7 +280,7 @@ pub struct UploadStatus<Other = FileId> {
     /// When the upload is given up unless it is completed or, in parts, more of them arrive.
     pub expires_at: Timestamp,
     /// The file as the workspace knows it.
-    pub file: FileRecord<Other>,
+    pub file: FileRecord,
 }
 
 /// An upload that has not ended.

@@ -78,15 +78,17 @@ test("all entries share the main one's error, and each is small", async () => {
     ["download.js", 4_500],
     ["download-worker.js", 2_750],
     ["react.js", 2_000],
-    // With a library for IndexedDB, and all that sends the parts of what goes on.
+    // With all that sends the parts of what goes on.
     ["streams.js", 10_800],
     // With a checksum of its own, in place of the engine's WebAssembly.
     ["spool.js", 1_500],
-    // Loaded on use, with a library for IndexedDB.
-    ["open-uploads.js", 5_400],
+    // Loaded on use.
+    ["open-uploads.js", 4_500],
     // Loaded on use, with the scripts of conductor and lane.
     ["shared.js", 1_200],
-    ["shared-worker.js", 16_000],
+    ["shared-worker.js", 13_500],
+    // Loaded on use, with all that sends parts.
+    ["deltas.js", 9_600],
     // Loaded on use, with the WebAssembly of the delta core in it.
     ["delta-worker.js", 23_500],
     ["wake-lock.js", 500],

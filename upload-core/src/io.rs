@@ -1,13 +1,13 @@
 //! What goes into the engine and what comes out of it.
 
 use syncsphere_protocol::{
-    AbortReply, Checksum, CompleteBatchRequest, CompleteRequest, InitiateReply, InitiateRequest, Integrity,
-    PartRange, Problem, Redacted, SignPartsReply, SignPartsRequest, StringMap, UploadId,
+    AbortReply, Checksum, CompleteBatchReply, CompleteBatchRequest, CompleteRequest, FileId, FileRecord,
+    InitiateReply, InitiateRequest, Integrity, PartRange, Problem, Redacted, SignPartsReply,
+    SignPartsRequest, StringMap, UploadId, UploadStatus,
 };
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Reason, UploadError};
-use crate::records::{CompleteBatchReply, FileRecord, UploadStatus};
 
 /// One file that the page handed over; the shell numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +36,8 @@ pub struct FileDescription {
     pub path: Option<Redacted<String>>,
     /// Anything the page wants kept with the file.
     pub metadata: Option<Redacted<StringMap>>,
+    /// The file that it becomes the next version of.
+    pub base: Option<FileId>,
     /// Files with more of it go first, see [`Input::Prioritize`]; 0 is ordinary.
     pub priority: i32,
 }

@@ -173,7 +173,6 @@ mod pending_calls;
 mod plan;
 mod queue;
 mod rate_estimator;
-mod records;
 mod stall_detector;
 mod status;
 mod time;
@@ -191,6 +190,5 @@ pub use io::{
     Action, AttemptId, Call, CallFailure, CallId, Connections, FileDescription, Input, Notice, PartRequest,
     Progress, Reply, TaskId, TaskState, TransferFailure,
 };
-pub use records::{CompleteBatchReply, CompleteResult, FileRecord, UploadStatus};
 pub use time::Moment;
 pub use wire::{Json, Malformed, Object, Request, file_record_json};

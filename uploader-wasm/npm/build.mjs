@@ -133,6 +133,7 @@ async function surfaces() {
     "src/open-uploads.ts",
     "src/shared.ts",
     "src/streams.ts",
+    "src/deltas.ts",
     { in: "src/downloads/download.ts", out: "download" },
   );
   await standOn("../index.js", "src/element/index.ts");
@@ -162,10 +163,20 @@ async function inlineEntry() {
       }));
     },
   };
+  const leftOut = {
+    name: "left-out",
+    setup(esbuild) {
+      // Its worker is no use in one script.
+      esbuild.onResolve({ filter: /^\.\/deltas\.js$/ }, () => ({ path: "deltas", namespace: "left-out" }));
+      esbuild.onLoad({ filter: /.*/, namespace: "left-out" }, () => ({
+        contents: 'throw new Error("not in the inline entry")',
+      }));
+    },
+  };
   await build({
     ...SETTINGS,
     entryPoints: { inline: "src/inline.ts" },
-    plugins: [inlined],
+    plugins: [inlined, leftOut],
     sourcemap: false,
   });
 }

@@ -1,7 +1,6 @@
 use syncsphere_protocol::{
-    ErrorCode, FileId, InitiateReply, InitiateRequest, InitiateResult, Integrity, Layout,
-    MAX_FILES_PER_INITIATE, MAX_PARTS_PER_SIGNING, NewFile, PartPlan, PartToSign, Problem, Timestamp,
-    UploadGrant, UploadKind,
+    ErrorCode, InitiateReply, InitiateRequest, InitiateResult, Integrity, Layout, MAX_FILES_PER_INITIATE,
+    MAX_PARTS_PER_SIGNING, NewFile, PartPlan, PartToSign, Problem, Timestamp, UploadGrant, UploadKind,
 };
 
 use super::errors::over_quota;
@@ -27,10 +26,10 @@ const MAX_CLIENT_REF: usize = 256;
 const PROOF_REQUESTS: u32 = 2;
 
 /// A file as clients ask for it; some tell its size when they complete its upload, and some cut it as they like.
-type Wanted = NewFile<Option<u64>, FileId, Layout>;
+type Wanted = NewFile<Option<u64>, Layout>;
 
 /// A request for uploads as clients send it.
-pub(crate) type WantedFiles = InitiateRequest<Option<u64>, FileId, Layout>;
+pub(crate) type WantedFiles = InitiateRequest<Option<u64>, Layout>;
 
 /// Opens an upload for each file of the request that can have one.
 pub(crate) async fn initiate<S: Storage, W: Workspaces>(

@@ -11,10 +11,10 @@ use serde_json::{Map, Value, json};
 use syncsphere_protocol::{
     AbortReply, BasesReply, BasesRequest, ChangesPage, ChunksReply, CompanionToken, CompanionTokenRequest,
     CompleteBatchReply, CompleteBatchRequest, CompleteRequest, ContentLink, CopyPartsReply, CopyPartsRequest,
-    DatabaseStatus, DeadLetterList, DestinationList, DestinationStatus, FileId, FileList, FileRecord,
-    InitiateReply, InitiateRequest, Layout, OpenUploadList, Problem, PutChunksReply, PutChunksRequest,
-    ReferenceReply, ReferenceRequest, S3SignReply, S3SignRequest, SignPartsReply, SignPartsRequest,
-    TokenError, TokenReply, UploadStatus, VersionList,
+    DatabaseStatus, DeadLetterList, DestinationList, DestinationStatus, FileList, FileRecord, InitiateReply,
+    InitiateRequest, Layout, OpenUploadList, Problem, PutChunksReply, PutChunksRequest, ReferenceReply,
+    ReferenceRequest, S3SignReply, S3SignRequest, SignPartsReply, SignPartsRequest, TokenError, TokenReply,
+    UploadStatus, VersionList,
 };
 
 #[test]
@@ -182,7 +182,7 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
                 .with(limit.clone())
                 .answers::<OpenUploadList>(schemas).json(schemas),
             "post": Operation::new("Open 1 to 100 uploads").with(key.clone())
-                .takes::<InitiateRequest<Option<u64>, FileId, Layout>>(schemas).answers::<InitiateReply>(schemas).json(schemas) },
+                .takes::<InitiateRequest<Option<u64>, Layout>>(schemas).answers::<InitiateReply>(schemas).json(schemas) },
         "/v1/uploads/complete": { "post":
             Operation::new("Finalize 1 to 100 uploads")
                 .takes::<CompleteBatchRequest>(schemas).answers::<CompleteBatchReply>(schemas).json(schemas) },

@@ -3,13 +3,12 @@
 use std::collections::VecDeque;
 
 use syncsphere_protocol::{
-    Crc64Nvme, FileChecksum, FileStatus, InitiateReply, InitiateResult, Integrity, MIB, NewFile, PartPlan,
-    PartToSign, Redacted, SignPartsReply, SignedPart, StringMap, Timestamp, UploadGrant, UploadId,
-    UploadKind,
+    CompleteBatchReply, CompleteResult, Crc64Nvme, FileChecksum, FileRecord, FileStatus, InitiateReply,
+    InitiateResult, Integrity, MIB, NewFile, PartPlan, PartToSign, Redacted, SignPartsReply, SignedPart,
+    StringMap, Timestamp, UploadGrant, UploadId, UploadKind,
 };
 use syncsphere_upload_core::{
-    Action, Call, CompleteBatchReply, CompleteResult, Concurrency, Config, Engine, FileDescription,
-    FileRecord, Input, Moment, Notice, Reply, TaskId,
+    Action, Call, Concurrency, Config, Engine, FileDescription, Input, Moment, Notice, Reply, TaskId,
 };
 
 /// Bytes of a small file.

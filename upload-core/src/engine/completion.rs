@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use syncsphere_protocol::{
-    CompleteBatchRequest, CompleteRequest, CompletedPart, ErrorCode, FileStatus, MAX_UPLOADS_PER_COMPLETION,
-    Problem, UploadId, UploadKind, UploadToComplete,
+    CompleteBatchReply, CompleteBatchRequest, CompleteRequest, CompletedPart, ErrorCode, FileRecord,
+    FileStatus, MAX_UPLOADS_PER_COMPLETION, Problem, UploadId, UploadKind, UploadToComplete,
 };
 
 use super::Engine;
@@ -12,7 +12,6 @@ use crate::error::{UploadError, UploadErrorCode};
 use crate::io::{Action, Call, CallFailure, CallId, Notice, TaskId, TaskState};
 use crate::part::Part;
 use crate::pending_calls::CallSubject;
-use crate::records::{CompleteBatchReply, FileRecord};
 use crate::time::Moment;
 use crate::upload::{Phase, Upload};
 

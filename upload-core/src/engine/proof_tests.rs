@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use syncsphere_protocol::{
-    Checksum, Crc64Nvme, ErrorCode, FileChecksum, FileStatus, InitiateReply, InitiateResult, Integrity, Md5,
-    PartNumber, PartRange, PartToSign, Problem, Redacted, SignPartsReply, SignedPart, StoredPart, StringMap,
-    Timestamp, UploadGrant, UploadKind,
+    Checksum, Crc64Nvme, ErrorCode, FileChecksum, FileRecord, FileStatus, InitiateReply, InitiateResult,
+    Integrity, Md5, PartNumber, PartRange, PartToSign, Problem, Redacted, SignPartsReply, SignedPart,
+    StoredPart, StringMap, Timestamp, UploadGrant, UploadKind, UploadStatus,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -13,7 +13,6 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::Engine;
 use crate::config::{Concurrency, Config};
 use crate::io::{Action, Call, CallFailure, FileDescription, Input, Notice, Reply, TaskId, TransferFailure};
-use crate::records::{FileRecord, UploadStatus};
 use crate::time::Moment;
 
 const PART: u64 = 5 * 1024 * 1024;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use syncsphere_protocol::{
-    AbortReply, ErrorCode, FileStatus, InitiateReply, InitiateResult, Integrity, PartPlan, PartToSign,
-    Problem, Redacted, SignPartsReply, SignedPart, Timestamp, UploadGrant, UploadId, UploadKind,
+    AbortReply, ErrorCode, FileRecord, FileStatus, InitiateReply, InitiateResult, Integrity, PartPlan,
+    PartToSign, Problem, Redacted, SignPartsReply, SignedPart, Timestamp, UploadGrant, UploadId, UploadKind,
+    UploadStatus,
 };
 
 use super::Engine;
@@ -14,7 +15,6 @@ use crate::config::{Concurrency, Config};
 use crate::io::{
     Action, Call, CallFailure, CallId, FileDescription, Input, Notice, Reply, TaskId, TransferFailure,
 };
-use crate::records::{FileRecord, UploadStatus};
 use crate::time::Moment;
 
 const PART: u64 = 5 * 1024 * 1024;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use syncsphere_protocol::{
     Checksum, Crc64Nvme, ErrorCode, FileStatus, InitiateReply, InitiateResult, PartNumber, Problem,
-    SignPartsReply, UploadGrant, UploadKind,
+    SignPartsReply, UploadGrant, UploadKind, UploadStatus,
 };
 
 use super::Engine;
@@ -16,7 +16,6 @@ use crate::io::{Call, CallFailure, CallId, Reply, TaskId};
 use crate::part::{Kind, Lease, Part, Verification};
 use crate::parts::Parts;
 use crate::pending_calls::{AfterFailure, CallSubject, PendingCall};
-use crate::records::UploadStatus;
 use crate::time::Moment;
 use crate::upload::{Phase, Session};
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use syncsphere_protocol::{FileStatus, PartNumber, PartPlan, Redacted, StoredPart, Timestamp, UploadKind};
+use syncsphere_protocol::{
+    FileRecord, FileStatus, PartNumber, PartPlan, Redacted, StoredPart, Timestamp, UploadKind, UploadStatus,
+};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -11,7 +13,6 @@ use crate::checkpoint::{Checkpoint, KnownPart};
 use crate::io::{
     CallFailure, FileDescription, Input, Notice, Progress, Reply, TaskId, TaskState, TransferFailure,
 };
-use crate::records::{FileRecord, UploadStatus};
 
 const SECOND: Duration = Duration::from_secs(1);
 const PARTS: u16 = 20;

@@ -241,6 +241,6 @@ fn new_file(task: TaskId, upload: &Upload, parts: Vec<PartToSign>, crc64nvme: Op
         crc64nvme,
         forms: true,
         parts,
-        base: None,
+        base: file.base.clone(),
     }
 }

@@ -1,13 +1,13 @@
 //! Calls, and one of each thing that travels.
 
 use syncsphere_protocol::{
-    CompleteBatchRequest, CompleteRequest, CompletedPart, Crc64Nvme, ErrorCode, FileChecksum, FileStatus,
-    InitiateRequest, Integrity, Md5, NewFile, PartNumber, PartToSign, Problem, Redacted, SignPartsRequest,
-    SignedPart, StoredPart, Tail, Timestamp, UploadGrant, UploadKind,
+    CompleteBatchRequest, CompleteRequest, CompleteResult, CompletedPart, Crc64Nvme, ErrorCode, FileChecksum,
+    FileRecord, FileStatus, InitiateRequest, Integrity, Md5, NewFile, PartNumber, PartToSign, Problem,
+    Redacted, SignPartsRequest, SignedPart, StoredPart, Tail, Timestamp, UploadGrant, UploadKind,
+    UploadStatus,
 };
 
 use crate::io::Call;
-use crate::records::{CompleteResult, FileRecord, UploadStatus};
 
 pub(super) const AWKWARD: &str = "Ünïcode \"😀\" \\ / \u{0} \u{1f} \u{7f} \u{2028}\n\t.mov";
 
@@ -158,9 +158,9 @@ pub(super) fn file() -> FileRecord {
         created_at: Timestamp::from_unix_millis(0),
         updated_at: Timestamp::from_unix_millis(1),
         seq: 7,
-        version: None,
-        previous: None,
-        conflict: None,
+        version: Some(u32::MAX),
+        previous: Some("f2".parse().expect("an id")),
+        conflict: Some("f3".parse().expect("an id")),
     }
 }
 
@@ -173,6 +173,9 @@ pub(super) fn sparse_file() -> FileRecord {
         checksum: FileChecksum::default(),
         etag: None,
         metadata: Redacted::default(),
+        version: None,
+        previous: None,
+        conflict: None,
         ..file()
     }
 }
@@ -211,7 +214,7 @@ pub(super) fn new_file() -> NewFile {
         crc64nvme: Some(crc()),
         forms: true,
         parts: parts_to_sign(),
-        base: None,
+        base: Some("f1".parse().expect("an id")),
     }
 }
 

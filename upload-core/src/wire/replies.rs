@@ -1,13 +1,13 @@
 //! Reading what the coordinator answers.
 
 use syncsphere_protocol::{
-    AbortReply, Checksum, Crc64Nvme, ErrorCode, FileChecksum, FileId, FileStatus, InitiateReply,
-    InitiateResult, Integrity, Md5, PartNumber, Problem, Redacted, SignPartsReply, SignedPart, StoredPart,
-    Tail, Timestamp, UploadGrant, UploadId, UploadKind, WorkspaceId,
+    AbortReply, Checksum, CompleteBatchReply, CompleteResult, Crc64Nvme, ErrorCode, FileChecksum, FileId,
+    FileRecord, FileStatus, InitiateReply, InitiateResult, Integrity, Md5, PartNumber, Problem, Redacted,
+    SignPartsReply, SignedPart, StoredPart, Tail, Timestamp, UploadGrant, UploadId, UploadKind, UploadStatus,
+    WorkspaceId,
 };
 
 use super::json::{Json, Malformed, Object};
-use crate::records::{CompleteBatchReply, CompleteResult, FileRecord, UploadStatus};
 
 type Read<T> = Result<T, Malformed>;
 
@@ -20,10 +20,7 @@ pub(super) fn problem(json: Json) -> Read<Problem> {
         code: word(&json.text("code")?, &ErrorCode::ALL, ErrorCode::as_str)?,
         detail: json.text("detail")?,
         request_id: json.optional("requestId", Json::text)?.unwrap_or_default(),
-        retry_after: match json.optional("retryAfter", Json::whole)? {
-            Some(seconds) => Some(u32::try_from(seconds).map_err(|_| Malformed)?),
-            None => None,
-        },
+        retry_after: json.optional("retryAfter", number)?,
         parts: match json.optional("parts", Json::list)? {
             Some(parts) => parts.into_iter().map(part_number).collect::<Read<_>>()?,
             None => Vec::new(),
@@ -77,9 +74,9 @@ pub(super) fn file_record(json: Json) -> Read<FileRecord> {
         created_at: timestamp(&mut json, "createdAt")?,
         updated_at: timestamp(&mut json, "updatedAt")?,
         seq: json.whole("seq")?,
-        version: None,
-        previous: None,
-        conflict: None,
+        version: json.optional("version", number)?,
+        previous: json.optional("previous", id)?,
+        conflict: json.optional("conflict", id)?,
     })
 }
 
@@ -198,7 +195,15 @@ fn crc(json: &mut Object) -> Read<Option<Crc64Nvme>> {
 }
 
 fn file_id(json: &mut Object) -> Read<FileId> {
-    FileId::try_from(json.text("fileId")?).map_err(|_| Malformed)
+    id(json.take("fileId"))
+}
+
+fn id(json: Json) -> Read<FileId> {
+    FileId::try_from(json.text()?).map_err(|_| Malformed)
+}
+
+fn number(json: Json) -> Read<u32> {
+    u32::try_from(json.whole()?).map_err(|_| Malformed)
 }
 
 fn file_status(json: &mut Object) -> Read<FileStatus> {

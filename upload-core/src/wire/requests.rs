@@ -1,12 +1,11 @@
 //! Writing what the client sends, and the record that its page gets.
 
 use syncsphere_protocol::{
-    CompleteBatchRequest, CompleteRequest, CompletedPart, Crc64Nvme, InitiateRequest, Integrity, Md5,
-    NewFile, PartToSign, SignPartsRequest, Tail,
+    CompleteBatchRequest, CompleteRequest, CompletedPart, Crc64Nvme, FileId, FileRecord, InitiateRequest,
+    Integrity, Md5, NewFile, PartToSign, SignPartsRequest, Tail,
 };
 
 use super::writer::Writer;
-use crate::records::FileRecord;
 
 pub(super) fn initiate(request: &InitiateRequest) -> String {
     let mut json = Writer::new();
@@ -66,6 +65,11 @@ pub fn file_record_json(file: &FileRecord) -> String {
     json.text("createdAt", file.created_at.as_str());
     json.text("updatedAt", file.updated_at.as_str());
     json.whole("seq", file.seq);
+    if let Some(version) = file.version {
+        json.whole("version", version.into());
+    }
+    json.text_if_any("previous", file.previous.as_ref().map(FileId::as_str));
+    json.text_if_any("conflict", file.conflict.as_ref().map(FileId::as_str));
     json.finish()
 }
 
@@ -93,6 +97,7 @@ fn new_file(json: &mut Writer, file: &NewFile) {
     if !file.parts.is_empty() {
         json.list("parts", &file.parts, part_to_sign);
     }
+    json.text_if_any("base", file.base.as_ref().map(FileId::as_str));
 }
 
 pub(crate) fn write_tail(json: &mut Writer, tail: Option<Tail>) {

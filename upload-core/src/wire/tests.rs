@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use syncsphere_protocol::{
-    AbortReply, CompleteBatchRequest, CompleteRequest, ErrorCode, FileStatus, InitiateReply, InitiateRequest,
-    InitiateResult, NewFile, Problem, SignPartsReply, SignPartsRequest, UploadKind, UploadToComplete,
+    AbortReply, CompleteBatchReply, CompleteBatchRequest, CompleteRequest, ErrorCode, FileStatus,
+    InitiateReply, InitiateRequest, InitiateResult, NewFile, Problem, SignPartsReply, SignPartsRequest,
+    UploadKind, UploadStatus, UploadToComplete,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -15,7 +16,6 @@ use super::fixtures::{
 };
 use super::requests::file_record_json;
 use crate::io::{Call, CallFailure, Reply};
-use crate::records::{CompleteBatchReply, UploadStatus};
 
 #[test]
 fn every_reply_is_read_as_serde_wrote_it() {

@@ -66,6 +66,8 @@ export interface FileDescription {
   /** Whether `name` is the page's choice and not the file's own. */
   renamed: boolean;
   priority?: number;
+  /** Id of the file that it becomes the next version of. */
+  base?: string;
 }
 
 export type ToConductor =

@@ -31,7 +31,8 @@ export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
   /** As last told. */
   #parts: PartStates | undefined;
   #priority: number;
-  #send: TaskCommand;
+  /** @internal */
+  send: TaskCommand;
   /** Orders wait until the file has been opened and the task has been handed over. */
   #opened: Promise<void> | undefined;
   #resolve!: (record: FileRecord) => void;
@@ -51,7 +52,7 @@ export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
     this.name = name;
     this.#priority = priority;
     this.#progress = { loaded, total: size, rate: 0, etaSeconds: null };
-    this.#send = send;
+    this.send = send;
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -113,7 +114,7 @@ export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
   }
 
   /** @internal */
-  open(opened: Promise<void>): void {
+  open(opened: Promise<void> | undefined): void {
     this.#opened = opened;
   }
 
@@ -144,8 +145,8 @@ export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
   }
 
   #command(type: Parameters<TaskCommand>[0]): void {
-    if (this.#opened) void this.#opened.then(() => this.#send(type));
-    else this.#send(type);
+    if (this.#opened) void this.#opened.then(() => this.send(type));
+    else this.send(type);
   }
 
   #setProgress(progress: Progress): void {

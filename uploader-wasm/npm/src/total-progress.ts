@@ -13,12 +13,14 @@ const MIN_SAMPLE_TIME = 0.25;
 interface TaskShare {
   loaded: number;
   total: number;
+  /** Those of `loaded` that storage has copied. */
+  copied: number;
   /** Bytes to go, unless it is paused. */
   left: number;
   active: 0 | 1;
 }
 
-const ZERO: TaskShare = { loaded: 0, total: 0, left: 0, active: 0 };
+const ZERO: TaskShare = { loaded: 0, total: 0, copied: 0, left: 0, active: 0 };
 
 /**
  * The progress of many uploads together, which begins anew with the first one after all have ended. A
@@ -57,15 +59,16 @@ export class TotalProgress {
       this.#sum = { ...ZERO };
       this.#rate = new SmoothedRate();
     }
-    const { loaded, total } = progress;
+    const { loaded, total, copied = 0 } = progress;
     const ended = isFinal(state);
     const before = this.#shares.get(number);
-    // What it brings with it from an earlier page is no speed.
-    if (!before) this.#rate.skip(loaded);
+    // What it brings with it from an earlier page is no speed, and what storage copies is none of the network's.
+    this.#rate.skip(before ? copied - before.copied : loaded);
     this.#add(before ?? ZERO, -1);
     const share: TaskShare = {
       loaded,
       total: ended ? loaded : total,
+      copied,
       left: ended || state === "paused" ? 0 : total - loaded,
       active: state === "uploading" || state === "completing" ? 1 : 0,
     };
@@ -90,7 +93,7 @@ export class TotalProgress {
 }
 
 /** Bytes a second, the more recent the heavier, and not biased by how short the past is. */
-class SmoothedRate {
+export class SmoothedRate {
   #weighted = 0;
   #weight = 0;
   #last: { loaded: number; at: number } | undefined;

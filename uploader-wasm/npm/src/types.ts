@@ -69,6 +69,15 @@ export interface UploaderOptions {
   maxRate?: number;
 
   /**
+   * Whether files of 16 MiB and more send only what the workspace does not have of them yet: a file that this subject has
+   * uploaded before is not sent again, and of the next version of one, by the same name in the same folder, what has not changed is
+   * copied by storage. The script for it is loaded on use. A file that there is something to take from is read once before its
+   * first byte is sent; such an upload is in the page (not `shared`), `priority` and `maxRate` count for nothing in it, `parts` is
+   * not told, and a later page does not go on with it, but begins anew. Default: `false`.
+   */
+  deltas?: boolean;
+
+  /**
    * Whether unfinished uploads are remembered in IndexedDB, so that a later page can `continue`
    * them. Only state is kept, never content. Default: `true`.
    */
@@ -177,6 +186,11 @@ export interface UploadOptions {
    * changes it later. So that nothing waits for ever, one request in eight is of the file that came first. Default: 0.
    */
   priority?: number;
+  /**
+   * Id of the file that this one becomes the next version of, whatever that is called: what has not changed is not sent
+   * (`UploaderOptions.deltas`). The upload fails with `not_found` where there is no such file.
+   */
+  base?: string;
   /** Aborts the upload; `done` then rejects with the signal's reason as `cause`. */
   signal?: AbortSignal;
 }
@@ -212,6 +226,8 @@ export interface Progress {
   rate: number;
   /** Seconds left at that speed, or `null` while there is none to tell from. */
   etaSeconds: number | null;
+  /** Of `loaded`, what was not sent, since storage had it already; of one upload that sends only what changed. */
+  copied?: number;
 }
 
 /** What the engine does at the moment, for all uploads of an `Uploader` together. */
@@ -256,6 +272,11 @@ export interface UploadTaskEventMap {
    * the state `available`, has all stored. Work is done for it only while somebody listens.
    */
   parts: CustomEvent<PartStates>;
+  /**
+   * Right after the end, of a file that is the next version of another: `fileId` became the next version of that before.
+   * Both are kept.
+   */
+  conflict: CustomEvent<{ fileId: string }>;
 }
 
 /** Where a file of the workspace stands. */

@@ -37,6 +37,9 @@ import type {
   UploadOptions,
 } from "./types.js";
 
+/** Files from this size on may send only what changed. Source: docs/client.md; files below go as one request. */
+const MIN_DELTA_SIZE = 16 * 1024 * 1024;
+
 /** Uploads files through one coordinator. One for a page is enough: its files share the network. */
 export class Uploader extends TypedEventTarget<UploaderEventMap> {
   /**
@@ -122,21 +125,24 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
       this.#fail(number, invalidRequest(cause), cause);
       return task;
     }
-    const add = (content: Blob, handle?: FileSystemFileHandle) => {
+    const start = (content: Blob, handle?: FileSystemFileHandle) => {
       // It may have ended while its file was being opened.
       if (!this.#tasks.has(number)) return;
       const description = describeFile(content, name, choices);
-      this.#post({ type: "add", task: number, file: content, handle, description });
+      const add = { type: "add", task: number, file: content, handle, description } as const;
+      if (choices.base || (this.options.deltas && content.size >= MIN_DELTA_SIZE))
+        return this.#startDelta(task, add);
+      this.#post(add);
     };
     if (signal?.aborted) {
       void task.abort(signal.reason);
       this.#deliver({ type: "state", task: number, state: "aborted" });
     } else if (isContent) {
-      add(file);
+      task.open(start(file));
     } else {
       task.open(
         file.getFile().then(
-          (content) => add(content, file),
+          (content) => start(content, file),
           (cause) => this.#fail(number, UNREADABLE, cause),
         ),
       );
@@ -363,6 +369,23 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     if (isFinal(task.state)) this.#tasks.delete(message.task);
     if (message.type === "failed") this.#log("warn", failureLogLine(message.failure));
     if (message.type !== "parts") this.#updateTotals(message.task, task);
+  }
+
+  /** Without the script for it the whole file is sent. */
+  async #startDelta(task: UploadTask, add: Extract<ToConductor, { type: "add" }>): Promise<void> {
+    const post = () => this.#post(add);
+    // Few pages need it.
+    const deltas = await import("./deltas.js").catch(() => undefined);
+    if (!this.#tasks.has(add.task)) return;
+    if (!deltas) return post();
+    deltas.startDelta({
+      options: this.options,
+      task,
+      add,
+      post,
+      deliver: (message, cause) => this.#deliver(message, cause),
+      isOpen: () => !this.#closed,
+    });
   }
 
   #updateTotals(number: number, task: UploadTask): void {

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 use syncsphere_fuzz::{Reply, World, foreign, proptest_config, seeds};
 use syncsphere_protocol::{
-    CompleteBatchRequest, CompleteRequest, ErrorCode, FileId, FileStatus, InitiateRequest, Layout,
-    PartNumber, SignPartsRequest,
+    CompleteBatchRequest, CompleteRequest, ErrorCode, FileStatus, InitiateRequest, Layout, PartNumber,
+    SignPartsRequest,
 };
 use unicode_normalization::is_nfc;
 
@@ -63,7 +63,7 @@ fn initiate(body: &[u8]) {
     let reply = world.ask("POST", "/v1/uploads", body);
     assert_no_fault(&reply);
     if reply.status == 200 {
-        let asked: InitiateRequest<Option<u64>, FileId, Layout> =
+        let asked: InitiateRequest<Option<u64>, Layout> =
             serde_json::from_slice(body).expect("what is answered was understood");
         let results = reply.json["uploads"].as_array().unwrap();
         assert_eq!(results.len(), asked.files.len());

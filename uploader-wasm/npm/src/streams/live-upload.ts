@@ -6,14 +6,19 @@ import { abortUpload } from "../signed-parts.js";
 import { provenChecksum, startHasher, type Hasher, type StoredPart } from "../stored-part.js";
 import type { FileRecord, UploaderOptions } from "../types.js";
 import type { Growth } from "./growth.js";
-import { PartSender, TooManyParts } from "./part-sender.js";
+import { isGone, MultipartUpload } from "../multipart-upload.js";
+import { PartSender } from "../part-sender.js";
 import { Patience } from "../patience.js";
 import type { SpoolFile } from "./spool-file.js";
+import { SpoolParts, TooManyParts } from "./spool-parts.js";
 import type { KeptUpload, StreamDescription } from "./stream-note.js";
-import { UnsizedUpload } from "./unsized-upload.js";
 
 /** Where the page wishes no other. Source: `MIN_PART_SIZE` of `protocol/src/parts.rs`: the least is to be sent after the end. */
 const PART_SIZE = 5 * 1024 * 1024;
+
+/** Most parts that are on their way at a time, and most bytes of them, but for one part. Source: own choice. */
+const MAX_LANES = 3;
+const MAX_MEMORY = 48 * 1024 * 1024;
 
 /** How often an upload that is gone is begun anew. Source: own choice. */
 const MAX_BEGINNINGS = 3;
@@ -83,7 +88,7 @@ export class LiveUpload {
     try {
       // Without the signal: an upload that was begun without our learning its id could not be given up.
       begun = await this.#patience.outlast(() =>
-        UnsizedUpload.begin(this.#client, { ...description, partSize, integrity }, key),
+        MultipartUpload.begin(this.#client, { ...description, partSize, integrity }, key),
       );
     } catch (error) {
       // As of a coordinator that wants a size.
@@ -106,7 +111,7 @@ export class LiveUpload {
     const { spool, growth } = this.#parts;
     let found;
     try {
-      found = await this.#patience.outlast(() => UnsizedUpload.find(this.#client, kept.uploadId));
+      found = await this.#patience.outlast(() => MultipartUpload.find(this.#client, kept.uploadId));
     } catch (error) {
       if (!isGone(error)) throw error;
       this.#kept = undefined;
@@ -146,12 +151,10 @@ export class LiveUpload {
     }
   }
 
-  #sender(upload: UnsizedUpload, { isChecked }: KeptUpload): PartSender {
+  #sender(upload: MultipartUpload, { isChecked }: KeptUpload): PartSender {
     const { options, spool, growth, signal, onSent } = this.#parts;
-    return new PartSender(upload, { spool, growth, isChecked, retry: options.retry, signal, onSent });
+    const source = new SpoolParts(spool, growth, upload, isChecked);
+    const lanes = Math.max(1, Math.min(MAX_LANES, Math.floor(MAX_MEMORY / upload.partSize)));
+    return new PartSender(upload, { source, lanes, retry: options.retry, signal, onSent });
   }
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof UploadError && (error.code === "upload_gone" || error.code === "not_found");
 }

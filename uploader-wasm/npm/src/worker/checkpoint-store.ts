@@ -1,5 +1,3 @@
-import { type DBSchema, type IDBPDatabase, openDB } from "idb";
-
 import type { FileDescription } from "../messages.js";
 
 /** What is kept of an unfinished upload. */
@@ -12,16 +10,15 @@ export interface StoredCheckpoint {
   handle?: FileSystemFileHandle;
 }
 
-interface Schema extends DBSchema {
-  uploads: { key: string; value: StoredCheckpoint };
-}
+/** The database's one store. */
+const STORE = "uploads";
 
 /**
  * Unfinished uploads in IndexedDB. Where it fails, as it may in private windows, `onFailure` is called
  * once and uploads go on without it.
  */
 export class CheckpointStore {
-  #db: Promise<IDBPDatabase<Schema>> | undefined;
+  #db: Promise<IDBDatabase> | undefined;
   #onFailure: () => void;
   #failed = false;
   /** The newest state of each upload that has not been written yet; `undefined` deletes. */
@@ -47,11 +44,11 @@ export class CheckpointStore {
   }
 
   async get(uploadId: string): Promise<StoredCheckpoint | undefined> {
-    return this.#guard(async () => (await this.#open()).get("uploads", uploadId));
+    return this.#guard(async () => resultOf((await this.#transaction("readonly")).get(uploadId)));
   }
 
   async all(): Promise<StoredCheckpoint[]> {
-    return (await this.#guard(async () => (await this.#open()).getAll("uploads"))) ?? [];
+    return (await this.#guard(async () => resultOf((await this.#transaction("readonly")).getAll()))) ?? [];
   }
 
   #queue(uploadId: string, checkpoint: StoredCheckpoint | undefined): void {
@@ -64,25 +61,30 @@ export class CheckpointStore {
       const batch = [...this.#unwritten];
       this.#unwritten.clear();
       await this.#guard(async () => {
-        const transaction = (await this.#open()).transaction("uploads", "readwrite");
-        for (const [uploadId, checkpoint] of batch) {
-          const { store } = transaction;
-          // What fails here fails the transaction, and is told below.
-          (checkpoint ? store.put(checkpoint) : store.delete(uploadId)).catch(() => {});
-        }
-        await transaction.done;
+        const store = await this.#transaction("readwrite");
+        // What fails here fails the transaction.
+        for (const [uploadId, checkpoint] of batch)
+          if (checkpoint) store.put(checkpoint);
+          else store.delete(uploadId);
+        await completed(store.transaction);
       });
     }
     this.#writing = undefined;
   }
 
-  #open(): Promise<IDBPDatabase<Schema>> {
-    this.#db ??= openDB<Schema>("syncsphere-uploader", 1, {
-      upgrade: (db) => void db.createObjectStore("uploads", { keyPath: "uploadId" }),
-      blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
-      terminated: () => (this.#db = undefined),
-    });
-    return this.#db;
+  async #transaction(mode: IDBTransactionMode): Promise<IDBObjectStore> {
+    this.#db ??= this.#open();
+    return (await this.#db).transaction(STORE, mode).objectStore(STORE);
+  }
+
+  async #open(): Promise<IDBDatabase> {
+    const request = indexedDB.open("syncsphere-uploader", 1);
+    request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "uploadId" });
+    const db = await resultOf(request);
+    // Another page deletes it, or brings another version.
+    db.onversionchange = () => db.close();
+    db.onclose = () => (this.#db = undefined);
+    return db;
   }
 
   async #guard<T>(work: () => Promise<T>): Promise<T | undefined> {
@@ -95,4 +97,18 @@ export class CheckpointStore {
       return undefined;
     }
   }
+}
+
+function resultOf<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+function completed(transaction: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => reject(transaction.error);
+  });
 }

@@ -145,7 +145,7 @@ export function startConductor(lanes: MessagePort[], options: ConductorOptions, 
       interrupted.end(task);
       const failure = {
         code: "invalid_request",
-        message: "path and metadata must be text",
+        message: "path, metadata or base cannot be used",
         retryable: false,
       } as const;
       post({ type: "failed", task, failure });

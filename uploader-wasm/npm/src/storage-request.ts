@@ -1,8 +1,8 @@
 /** Sends one part to storage, and tells what its answer means. */
-import { UploadError } from "../errors.js";
-import { sendPart } from "../send-part.js";
-import type { SignedPart } from "../signed-parts.js";
-import { Refusal } from "../patience.js";
+import { UploadError } from "./errors.js";
+import { sendPart } from "./send-part.js";
+import type { SignedPart } from "./signed-parts.js";
+import { Refusal } from "./patience.js";
 
 /** Longest time without progress, in ms, and without an answer once all is sent. Source: own choice. */
 const SENDING_TIMEOUT = 60_000;
@@ -12,17 +12,12 @@ const ANSWER_TIMEOUT = 300_000;
  * Sends a part, and gives its ETag, empty where the bucket does not expose it. Rejects with an `UploadError` that can be
  * waited out, a `Refusal` where storage's answer is about the request.
  */
-export async function sendToStorage(
-  signature: SignedPart,
-  content: Uint8Array<ArrayBuffer>,
-  signal: AbortSignal,
-): Promise<string> {
+export async function sendToStorage(signature: SignedPart, body: Blob, signal: AbortSignal): Promise<string> {
   const end = new AbortController();
   const abort = () => end.abort();
   let timer = setTimeout(abort, SENDING_TIMEOUT);
   signal.addEventListener("abort", abort);
   if (signal.aborted) abort();
-  const body = new Blob([content]);
   const onProgress = ({ loaded }: { loaded: number }) => {
     clearTimeout(timer);
     timer = setTimeout(abort, loaded < body.size ? SENDING_TIMEOUT : ANSWER_TIMEOUT);

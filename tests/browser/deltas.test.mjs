@@ -1,0 +1,302 @@
+// Only what changed travels: files that storage has, or has most of, in real storage.
+
+import assert from "node:assert/strict";
+import { open } from "node:fs/promises";
+import test, { beforeEach } from "node:test";
+import { ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
+import { indexTold, openDeltas } from "./deltas-page.mjs";
+import { until, useStack } from "./harness.mjs";
+
+const MIB = 1024 * 1024;
+
+/** The longest chunk. Source: docs/api.md, "Only what changed", level 0. */
+const MOST = 16 * MIB;
+
+const stack = useStack();
+
+beforeEach(() => stack.proxy.behave());
+
+/** Bytes of bodies that storage was sent by the page while `work` ran, and what it gave. */
+async function sentBy(work) {
+  const before = stack.proxy.bytesReceived;
+  const found = await work();
+  return { ...found, sent: stack.proxy.bytesReceived - before };
+}
+
+/** A page that has uploaded a file of so many MiB of noise, `first`, which the coordinator knows the index of. */
+async function openWithFirst(t, mebibytes, options) {
+  const page = await openDeltas(stack, t);
+  const told = indexTold(page);
+  const record = await page.evaluate(
+    async ([mebibytes, options]) => {
+      globalThis.first = noise(mebibytes * MIB);
+      const { record, isExact } = await uploadPieces([first], "big.bin", options);
+      if (!isExact) throw new Error("the first file is another one");
+      return record;
+    },
+    [mebibytes, options],
+  );
+  await told;
+  stack.proxy.behave();
+  return { page, record };
+}
+
+/** An upload of the next version: pieces of `first` and of noise, by the functions of the page. */
+function uploadNext(page, pieces, { name = "big.bin", options, uploaderOptions } = {}) {
+  const script = `uploadPieces(${pieces}, ${JSON.stringify(name)}, ${JSON.stringify(options ?? {})}, ${JSON.stringify(uploaderOptions ?? {})})`;
+  return sentBy(() => page.evaluate(script));
+}
+
+/** 1 MiB in the middle is another. */
+const CHANGED = "[first.slice(0, 20 * MIB), noise(MIB), first.slice(21 * MIB)]";
+
+test("a file that was uploaded before is not sent again, whatever it is called", async (t) => {
+  const { page, record: first } = await openWithFirst(t, 40);
+  const found = await uploadNext(page, "[first]", { name: "again.bin", options: { path: "copies" } });
+  assert.equal(found.sent, 0);
+  assert.deepEqual([found.record.status, found.record.name], ["available", "again.bin"]);
+  assert.deepEqual([found.record.path, found.isExact], ["copies", true]);
+  assert.notEqual(found.record.fileId, first.fileId);
+  assert.equal(found.record.previous, undefined, "another name makes no version");
+  const { loaded, total, copied } = found.progress.at(-1);
+  assert.deepEqual([loaded, total, copied], [40 * MIB, 40 * MIB, 40 * MIB]);
+});
+
+test("of a file that changed in one place, that place is sent, and it is the next version", async (t) => {
+  const { page, record: first } = await openWithFirst(t, 100);
+  const told = indexTold(page);
+  const found = await uploadNext(page, CHANGED);
+  assert.ok(found.isExact, "it is the changed file");
+  assert.ok(found.sent > 0 && found.sent <= 2 * MOST, `${found.sent} bytes were sent`);
+  assert.deepEqual([found.record.previous, found.record.version], [first.fileId, 2]);
+  const { loaded, copied } = found.progress.at(-1);
+  assert.deepEqual([loaded, copied], [100 * MIB, 100 * MIB - found.sent]);
+  assert.deepEqual(found.states, ["uploading", "completing", "available"]);
+  assert.deepEqual(found.conflicts, []);
+  // Its own index is known, too.
+  await told;
+  const again = await uploadNext(page, CHANGED.replace("first.slice(0, 20 * MIB)", "noise(MIB)"));
+  assert.ok(again.isExact);
+});
+
+test("what is inserted at the front moves nothing else to storage", async (t) => {
+  const { page } = await openWithFirst(t, 100);
+  const found = await uploadNext(page, "[noise(MIB), first]");
+  assert.ok(found.isExact);
+  assert.ok(found.sent <= 3 * MOST, `${found.sent} bytes were sent`);
+});
+
+test("of a file that grew, and of one that shrank, only the end is sent", async (t) => {
+  const { page } = await openWithFirst(t, 64);
+  const grown = await uploadNext(page, "[first, noise(3 * MIB)]");
+  assert.ok(grown.isExact);
+  assert.ok(grown.sent <= 2 * MOST, `${grown.sent} bytes were sent`);
+  const shrunk = await uploadNext(page, "[first.slice(0, 50 * MIB)]");
+  assert.ok(shrunk.isExact);
+  assert.ok(shrunk.sent <= 2 * MOST, `${shrunk.sent} bytes were sent`);
+});
+
+test("a file that there is nothing to take from is neither read nor asked about twice", async (t) => {
+  const page = await openDeltas(stack, t);
+  const seen = [];
+  page.on("request", (request) => seen.push(`${request.method()} ${new URL(request.url()).pathname}`));
+  await page.evaluate(() => (globalThis.first = noise(20 * MIB)));
+  const found = await uploadNext(page, "[first]");
+  assert.ok(found.isExact);
+  assert.equal(found.sent, 20 * MIB);
+  const own = seen.filter((line) => /\/v1\/(files|uploads)/.test(line));
+  assert.equal(own[0], "POST /v1/files/bases");
+  assert.equal(own.filter((line) => line === "POST /v1/files/bases").length, 1);
+  const hashed = seen.findIndex((line) => line.endsWith("/delta-worker.js"));
+  const opened = seen.indexOf("POST /v1/uploads");
+  assert.ok(opened >= 0 && (hashed < 0 || hashed > opened), "it is read again only once it is there");
+});
+
+test("a small file, and one without the option, are uploaded as ever", async (t) => {
+  const page = await openDeltas(stack, t);
+  const seen = [];
+  page.on("request", (request) => seen.push(new URL(request.url()).pathname));
+  const small = await uploadNext(page, "[noise(15 * MIB)]");
+  const plain = await uploadNext(page, "[noise(20 * MIB)]", { uploaderOptions: { deltas: false } });
+  assert.deepEqual([small.isExact, plain.isExact], [true, true]);
+  assert.deepEqual(
+    seen.filter((path) => /deltas\.js|delta-worker|bases/.test(path)),
+    [],
+  );
+});
+
+test("a coordinator that knows nothing of it gets whole files", async (t) => {
+  const { page, record: first } = await openWithFirst(t, 20);
+  await page.route("**/v1/files/bases", (route) => route.fulfill({ status: 405, body: "" }));
+  const found = await uploadNext(page, CHANGED.replaceAll("20", "10").replaceAll("21", "11"));
+  assert.ok(found.isExact);
+  assert.equal(found.sent, 20 * MIB);
+  assert.equal(found.record.previous, undefined);
+  await page.unroute("**/v1/files/bases");
+  const named = await uploadNext(page, "[noise(MIB)]", { options: { base: first.fileId } });
+  assert.deepEqual([named.isExact, named.record.previous], [true, first.fileId], "the engine names the base");
+});
+
+test("what storage does not copy is sent", async (t) => {
+  const { page } = await openWithFirst(t, 60);
+  const error = { type: "about:blank", title: "no", status: 502, code: "storage_refused", detail: "no" };
+  let asked = 0;
+  await page.route("**/copies", async (route) => {
+    asked += 1;
+    const { parts } = route.request().postDataJSON();
+    const answer = { parts: parts.map(({ partNumber }) => ({ partNumber, error })) };
+    await route.fulfill({ contentType: "application/json", body: JSON.stringify(answer) });
+  });
+  const found = await uploadNext(page, CHANGED);
+  assert.ok(asked > 0);
+  assert.ok(found.isExact);
+  assert.equal(found.sent, 60 * MIB);
+  assert.equal(found.progress.at(-1).copied, 0);
+});
+
+test("a copy that is not what the index says is sent instead", async (t) => {
+  const { page } = await openWithFirst(t, 60);
+  await page.route("**/copies", async (route) => {
+    const answer = await (await route.fetch()).json();
+    for (const part of answer.parts) part.crc64nvme = "AAAAAAAAAAA=";
+    await route.fulfill({ contentType: "application/json", body: JSON.stringify(answer) });
+  });
+  const found = await uploadNext(page, CHANGED);
+  assert.ok(found.isExact);
+  assert.equal(found.sent, 60 * MIB);
+});
+
+test("a file that is edited while it is sent fails, and storage keeps nothing of it", async (t) => {
+  const page = await openDeltas(stack, t);
+  const file = await stack.file("edited.bin", 60 * MIB);
+  await page.locator("#own-input").setInputFiles(file.path);
+  const upload = async () =>
+    page.evaluate(async () => {
+      const [file] = document.querySelector("#own-input").files;
+      const uploader = await makeDeltas();
+      globalThis.task = uploader.upload(file);
+      const { code } = await task.done.catch((error) => error);
+      return code;
+    });
+  const told = indexTold(page);
+  assert.equal(await upload(), undefined);
+  await told;
+  const edit = async (at, content = 1) => {
+    const disk = await open(file.path, "r+");
+    await disk.write(Buffer.alloc(MIB, content), 0, MIB, at * MIB);
+    await disk.close();
+  };
+  await edit(30);
+  await page.locator("#own-input").setInputFiles(file.path);
+  await page.route("**/v1/uploads", async (route) => {
+    const response = await route.fetch();
+    await edit(30, 2);
+    await route.fulfill({ response });
+  });
+  assert.equal(await upload(), "file_changed");
+  await freed();
+});
+
+test("an abort in the middle frees what storage has", async (t) => {
+  const { page } = await openWithFirst(t, 60);
+  const parts = holdParts();
+  const ended = uploadNext(page, CHANGED);
+  await parts.held();
+  assert.equal((await openUploads()).length, 1);
+  await page.evaluate(() => task.abort());
+  const { code, states } = await ended;
+  assert.equal(code, "aborted");
+  assert.equal(states.at(-1), "aborted");
+  await freed();
+});
+
+test("a pause gives up what is on its way, which is sent afterwards", async (t) => {
+  const { page } = await openWithFirst(t, 60);
+  const parts = holdParts();
+  const ended = uploadNext(page, CHANGED);
+  await parts.held();
+  await page.evaluate(() => task.pause());
+  await page.waitForFunction(() => task.state === "paused");
+  await page.evaluate(() => task.resume());
+  const found = await ended;
+  assert.ok(found.isExact);
+  assert.ok(found.states.includes("paused"));
+});
+
+test("storage that is away in the middle is waited for", async (t) => {
+  const { page } = await openWithFirst(t, 60);
+  await page.route("**/v1/uploads", async (route) => {
+    const response = await route.fetch();
+    await stack.s3.halt();
+    await route.fulfill({ response });
+  });
+  const ended = uploadNext(page, CHANGED);
+  await page.waitForFunction(() => globalThis.task?.state === "offline");
+  await stack.s3.resume();
+  const found = await ended;
+  assert.ok(found.isExact, found.message);
+  assert.ok(found.states.includes("offline"));
+  assert.ok(found.sent < 60 * MIB);
+});
+
+test("an upload that is gone in the middle begins anew", async (t) => {
+  const { page } = await openWithFirst(t, 60);
+  const headers = await page.evaluate(async () => ({ authorization: `Bearer ${await ownToken()}` }));
+  let begun = 0;
+  await page.route("**/v1/uploads", async (route) => {
+    const response = await route.fetch();
+    begun += 1;
+    const [{ uploadId }] = (await response.json()).uploads;
+    if (begun === 1) await fetch(`${stack.url}/v1/uploads/${uploadId}`, { method: "DELETE", headers });
+    await route.fulfill({ response });
+  });
+  const found = await uploadNext(page, CHANGED);
+  assert.ok(found.isExact, found.message);
+  assert.equal(begun, 2);
+});
+
+test("a base is taken by its id, whatever it is called", async (t) => {
+  const { page, record: first } = await openWithFirst(t, 60);
+  const options = { base: first.fileId, path: "elsewhere" };
+  const found = await uploadNext(page, CHANGED, {
+    name: "other.bin",
+    options,
+    uploaderOptions: { deltas: false },
+  });
+  assert.ok(found.isExact);
+  assert.ok(found.sent <= 2 * MOST, `${found.sent} bytes were sent`);
+  assert.deepEqual([found.record.previous, found.record.name], [first.fileId, "other.bin"]);
+  const unknown = await uploadNext(page, "[noise(20 * MIB)]", { options: { base: "nobody" } });
+  assert.equal(unknown.code, "not_found");
+});
+
+test("two next versions of one file are both kept, and the later one is told of the other", async (t) => {
+  const { page, record: first } = await openWithFirst(t, 40);
+  const options = { base: first.fileId };
+  const one = await uploadNext(page, CHANGED, { options });
+  const other = await uploadNext(page, CHANGED, { options });
+  assert.deepEqual([one.conflicts, other.conflicts], [[], [one.record.fileId]]);
+  const whole = await uploadNext(page, "[noise(MIB)]", { options });
+  assert.deepEqual(whole.conflicts, [other.record.fileId], "also where it goes as a whole");
+});
+
+/** Has storage never answer the first request for a part; tells when there is one. */
+function holdParts() {
+  let count = 0;
+  stack.proxy.interfere(({ partNumber, attempt }) => {
+    if (!partNumber || attempt > 1) return undefined;
+    count += 1;
+    return { kind: "hold", until: new Promise(() => {}) };
+  });
+  return { held: () => until(() => count > 0, "a part is on its way") };
+}
+
+async function openUploads() {
+  const { client, bucket } = stack.s3;
+  const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
+  return Uploads;
+}
+
+async function freed() {
+  await until(async () => (await openUploads()).length === 0, "storage keeps nothing of it");
+}

@@ -1,0 +1,316 @@
+import { CoordinatorClient } from "../coordinator-client.js";
+import { UploadError } from "../errors.js";
+import { idempotencyKey } from "../idempotency-key.js";
+import type { Failure, ToConductor, ToTask } from "../messages.js";
+import { isGone, type NewUpload } from "../multipart-upload.js";
+import { Patience } from "../patience.js";
+import { isFinal } from "../task-state.js";
+import type { UploadTask } from "../task.js";
+import type { FileRecord, TaskState, UploaderOptions } from "../types.js";
+import { findBases, takeOver, tellIndex, type FoundBases } from "./bases.js";
+import { ContentHasher, type ContentIndex } from "./content-hasher.js";
+import { DeltaProgress } from "./delta-progress.js";
+import { Gate } from "./gate.js";
+import { bestPlan, cuttingFor, sameContent, usableBases, type IndexedBase } from "./plan.js";
+import { transfer } from "./transfer.js";
+import { Turns } from "./turns.js";
+
+/** How many files are asked about at a time, read and sent, and indexed afterwards. Source: own choice. */
+const asking = new Turns(6);
+const moving = new Turns(2);
+const indexing = new Turns(1);
+
+/** Files from this size on are indexed only to be taken from later. Source: as `MIN_DELTA_SIZE` of `uploader.ts`. */
+const MIN_INDEXED_SIZE = 16 * 1024 * 1024;
+
+type Add = Extract<ToConductor, { type: "add" }>;
+
+/** What an upload that may send only what changed is given. */
+export interface DeltaStart {
+  options: UploaderOptions;
+  task: UploadTask;
+  /** The order by which the engine uploads the whole file. */
+  add: Add;
+  /** Gives it. */
+  post(): void;
+  /** Tells the task, and whoever else is to know. */
+  deliver(message: ToTask, cause?: unknown): void;
+  /** Whether the uploader has not been closed. */
+  isOpen(): boolean;
+}
+
+/** One file: finds out what it may take from, and has it sent so, or else by the engine. */
+export class DeltaUpload {
+  #start: DeltaStart;
+  #client: CoordinatorClient;
+  /** Whether the page has told what it is to be the next version of. */
+  #isBaseNamed: boolean;
+  #patience: Patience;
+  #end = new AbortController();
+  #gate = new Gate();
+  #state: TaskState = "queued";
+  #isOffline = false;
+  #progress: DeltaProgress;
+  #found: FoundBases | undefined;
+  #index: ContentIndex | undefined;
+  /** What the engine has not been told. */
+  #orders = new Set<"watch" | "prioritize">();
+
+  constructor(start: DeltaStart) {
+    this.#start = start;
+    this.#client = new CoordinatorClient(start.options);
+    this.#isBaseNamed = start.add.description.base !== undefined;
+    this.#patience = new Patience(start.options.retry, this.#end.signal);
+    this.#progress = new DeltaProgress(start.add.file.size, (progress) =>
+      this.#deliver({ type: "progress", progress }),
+    );
+  }
+
+  /** Takes the task's orders from now on, until the engine does. */
+  async run(): Promise<void> {
+    const { task } = this.#start;
+    const ended = task.done.then((record) => this.#available(record));
+    ended.catch(() => {});
+    const engine = task.send;
+    task.send = (order) => this.#take(order);
+    // It has ended otherwise, as by `close`.
+    task.addEventListener("statechange", () => isFinal(task.state) && this.#end.abort());
+    try {
+      const record = await this.#upload();
+      if (record) return this.#deliver({ type: "available", record: JSON.stringify(record) });
+    } catch (error) {
+      if (isFinal(task.state)) return;
+      if (this.#end.signal.aborted) return this.#deliver({ type: "state", state: "aborted" });
+      return this.#deliver({ type: "failed", failure: failureOf(error) }, error);
+    }
+    task.send = engine;
+    this.#start.post();
+    for (const order of this.#orders) engine(order);
+    if (this.#gate.isClosed) engine("pause");
+  }
+
+  /** `undefined` where the file is to go as a whole. */
+  async #upload(): Promise<FileRecord | undefined> {
+    const { signal } = this.#end;
+    this.#found = await asking.run(() => this.#ask(), signal);
+    const { add, options } = this.#start;
+    if (!this.#found) return undefined;
+    add.description.base ??= this.#found.bases.find(({ sameName }) => sameName)?.fileId;
+    const bases = usableBases(this.#found, add.file.size);
+    if (bases.length === 0) return undefined;
+    return await moving.run(async () => {
+      const hasher = new ContentHasher(options);
+      try {
+        return await this.#compare(hasher, bases);
+      } finally {
+        hasher.end();
+      }
+    }, signal);
+  }
+
+  /** `undefined` where nobody can tell of any base. */
+  async #ask(): Promise<FoundBases | undefined> {
+    const { signal } = this.#end;
+    const { file, description } = this.#start.add;
+    const { name, path, base } = description;
+    try {
+      await this.#gate.pass(signal);
+      return await findBases(this.#client, { name, path, base, size: file.size }, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (base !== undefined && isUnknownCall(error)) {
+        // Of an earlier release, which knows no versions: is there such a file at all?
+        await this.#client.request({ method: "GET", path: `/v1/files/${encodeURIComponent(base)}`, signal });
+        description.base = undefined;
+      }
+      this.#log(error);
+      return undefined;
+    }
+  }
+
+  async #compare(hasher: ContentHasher, bases: IndexedBase[]): Promise<FileRecord | undefined> {
+    const { signal } = this.#end;
+    const { add, options } = this.#start;
+    const { equalParts } = this.#found!;
+    let plan;
+    try {
+      const cutting = hasher.cuttingOf(bases[0]!.chunks);
+      this.#index = await hasher.index(add.file, cutting, { signal });
+      const record = await this.#takeOver(bases, this.#index);
+      if (record) return record;
+      plan = await bestPlan(hasher, bases, this.#index, equalParts);
+    } catch (error) {
+      signal.throwIfAborted();
+      // Nothing has been sent: the engine finds out what is wrong, or does without.
+      this.#log(error);
+      return undefined;
+    }
+    if (!plan) return undefined;
+    await this.#gate.pass(signal);
+    this.#setState("uploading");
+    try {
+      return await transfer({
+        ...plan,
+        client: this.#client,
+        options,
+        file: add.file,
+        description: this.#description(),
+        index: this.#index,
+        signal,
+        attempt: this.#attempt,
+        onProgress: (loaded, copied) => this.#progress.update(loaded, copied),
+        onCompleting: () => {
+          this.#progress.flush();
+          this.#setState("completing");
+        },
+      });
+    } catch (error) {
+      if (signal.aborted || this.#isBaseNamed || !isGone(error)) throw error;
+      // The file of that name has gone meanwhile, which nobody asked for.
+      add.description.base = undefined;
+      return undefined;
+    }
+  }
+
+  /** `undefined` where none of them has this content. */
+  async #takeOver(bases: IndexedBase[], index: ContentIndex): Promise<FileRecord | undefined> {
+    const { signal } = this.#end;
+    const same = await sameContent(bases, index);
+    if (!same) return undefined;
+    const { lastModified: _, size, ...description } = this.#description();
+    const file = { ...description, from: same.fileId, content: index.content };
+    const key = idempotencyKey();
+    try {
+      const record = await this.#patience.outlast(() =>
+        this.#attempt((signal) => takeOver(this.#client, file, key, signal), signal),
+      );
+      this.#progress.update(size!, size!);
+      this.#progress.flush();
+      return record;
+    } catch (error) {
+      signal.throwIfAborted();
+      // It may have gone meanwhile.
+      this.#log(error);
+      return undefined;
+    }
+  }
+
+  /** Whichever way it went: what comes later may take from it. */
+  async #available(record: FileRecord): Promise<void> {
+    const { task, add, options, isOpen } = this.#start;
+    if (record.conflict) {
+      const detail = { fileId: record.conflict };
+      task.dispatchEvent(new CustomEvent("conflict", { detail }));
+    }
+    const { copies, equalParts } = this.#found ?? {};
+    const isWanted = this.#index || add.file.size >= MIN_INDEXED_SIZE;
+    if (!copies || !isWanted || !record.checksum.crc64nvme) return;
+    const end = new AbortController();
+    await indexing.run(async () => {
+      const packed = this.#index?.packed ?? (await indexOf(add.file, !!equalParts, options, isOpen, end));
+      const patience = new Patience(options.retry, end.signal);
+      await patience.outlast(() => tellIndex(this.#client, record.fileId, packed, end.signal));
+    }, end.signal);
+  }
+
+  #description(): NewUpload {
+    const { file, description } = this.#start.add;
+    const { name, path, metadata, contentType, lastModified, base } = description;
+    const { size } = file;
+    return { name, path, metadata, contentType: contentType || undefined, lastModified, base, size };
+  }
+
+  #take(order: Parameters<UploadTask["send"]>[0]): void {
+    switch (order) {
+      case "pause":
+        this.#gate.close();
+        return this.#show();
+      case "resume":
+        this.#gate.open();
+        return this.#show();
+      case "abort":
+        return this.#end.abort();
+      case "unwatch":
+        return void this.#orders.delete("watch");
+      default:
+        this.#orders.add(order);
+    }
+  }
+
+  /** One attempt of a request: none is made while it is paused. Tells whether anybody answers. */
+  #attempt = async <T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> => {
+    try {
+      const result = await this.#gate.run(work, signal);
+      this.#setOffline(false);
+      return result;
+    } catch (error) {
+      if (!signal.aborted) this.#setOffline(isOutage(error));
+      throw error;
+    }
+  };
+
+  #setOffline(isOffline: boolean): void {
+    this.#isOffline = isOffline;
+    this.#show();
+  }
+
+  #setState(state: TaskState): void {
+    this.#state = state;
+    this.#show();
+  }
+
+  #show(): void {
+    const { task } = this.#start;
+    const state = this.#gate.isClosed ? "paused" : this.#isOffline ? "offline" : this.#state;
+    if (state !== task.state && !isFinal(task.state)) this.#deliver({ type: "state", state });
+  }
+
+  #deliver(message: WithoutTask<ToTask>, cause?: unknown): void {
+    this.#start.deliver({ ...message, task: this.#start.add.task }, cause);
+  }
+
+  /** Why a file goes as a whole. A logger of the page's that throws harms nothing. */
+  #log(error: unknown): void {
+    const { code, message } = failureOf(error);
+    try {
+      this.#start.options.logger?.debug(`sent as a whole: ${code}: ${message}`);
+    } catch {
+      // It is the page's to mend.
+    }
+  }
+}
+
+type WithoutTask<Message> = Message extends unknown ? Omit<Message, "task"> : never;
+
+async function indexOf(
+  file: Blob,
+  equalParts: boolean,
+  options: UploaderOptions,
+  isOpen: () => boolean,
+  end: AbortController,
+): Promise<Uint8Array> {
+  const hasher = new ContentHasher(options);
+  const onProgress = () => isOpen() || end.abort();
+  try {
+    const cutting = cuttingFor(file.size, equalParts);
+    return (await hasher.index(file, cutting, { signal: end.signal, onProgress })).packed;
+  } finally {
+    hasher.end();
+  }
+}
+
+function isUnknownCall(error: unknown): boolean {
+  return error instanceof UploadError && (error.status === 404 || error.status === 405);
+}
+
+function isOutage(error: unknown): boolean {
+  return error instanceof UploadError && /_unreachable$|^storage_unavailable$/.test(error.code);
+}
+
+function failureOf(error: unknown): Failure {
+  if (error instanceof UploadError) {
+    const { code, reason, message, retryable, requestId, status } = error;
+    return { code, reason, message, retryable, requestId, status };
+  }
+  return { code: "internal", message: String(error), retryable: false };
+}

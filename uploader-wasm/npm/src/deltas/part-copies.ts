@@ -1,0 +1,88 @@
+/** Has storage copy what a file shares with its base. */
+import { UploadError } from "../errors.js";
+import type { MultipartUpload, PartToCopy } from "../multipart-upload.js";
+import type { PartSender, Sending } from "../part-sender.js";
+import { Patience } from "../patience.js";
+import { pause } from "../pause.js";
+import type { Segment } from "./content-hasher.js";
+
+/** Most parts in one call. Source: docs/api.md, `POST /v1/uploads/{uploadId}/copies`. */
+const MAX_PARTS = 24;
+
+/** Calls at a time. Source: own choice; the coordinator has storage copy six parts at a time for each. */
+const LANES = 3;
+
+/** How often parts are asked for that storage has no time to copy, and the wait between, in ms. Source: own choice. */
+const MAX_ROUNDS = 4;
+const ROUND_DELAY = 1000;
+
+/** What cannot be got around by sending the bytes. */
+const FINAL: readonly unknown[] = [
+  "aborted",
+  "upload_gone",
+  "unauthenticated",
+  "forbidden",
+  "coordinator_unreachable",
+];
+
+/** What copies work with. */
+export interface Copying extends Required<Pick<Sending, "retry" | "signal" | "attempt">> {
+  upload: MultipartUpload;
+  /** The base. */
+  from: string;
+  segments: Segment[];
+  /** Storage has so many bytes more. */
+  onCopied: (bytes: number) => void;
+}
+
+/**
+ * Has storage copy these parts, and the sender know them. Gives the numbers of those that have to be sent: storage does not
+ * copy them, or has copied something else. Rejects with the `UploadError` for which nothing can be sent either.
+ */
+export async function copyParts(copying: Copying, sender: PartSender): Promise<number[]> {
+  const wanted: PartToCopy[] = [];
+  copying.segments.forEach(({ from, length }, index) => {
+    if (from !== undefined) wanted.push({ partNumber: index + 1, offset: from, length });
+  });
+  const refused: number[] = [];
+  const lane = async () => {
+    for (let group; (group = wanted.splice(0, MAX_PARTS)).length > 0;)
+      refused.push(...(await copyGroup(copying, sender, group)));
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  return refused.sort((a, b) => a - b);
+}
+
+async function copyGroup(copying: Copying, sender: PartSender, group: PartToCopy[]): Promise<number[]> {
+  const { upload, from, segments, signal, onCopied } = copying;
+  const patience = new Patience(copying.retry, signal);
+  const left = new Map(group.map((part) => [part.partNumber, part]));
+  for (let round = 1; round <= MAX_ROUNDS && left.size > 0; round++) {
+    if (round > 1) await pause(ROUND_DELAY, signal);
+    const asked = [...left.values()];
+    let answers;
+    try {
+      answers = await patience.outlast(() =>
+        copying.attempt((signal) => upload.copy(from, asked, signal), signal),
+      );
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof UploadError) || FINAL.includes(error.code)) throw error;
+      break;
+    }
+    let isBusy = false;
+    for (const answer of answers) {
+      const part = left.get(answer.partNumber);
+      if (!part) continue;
+      if ("error" in answer) {
+        isBusy ||= answer.error.retryable;
+      } else if (answer.crc64nvme === segments[part.partNumber - 1]!.crc64nvme) {
+        left.delete(part.partNumber);
+        onCopied(part.length);
+        sender.know({ ...answer, size: part.length });
+      }
+    }
+    if (!isBusy) break;
+  }
+  return [...left.keys()];
+}

@@ -1,0 +1,78 @@
+/** The parts of a file that is sent in the segments of a plan. */
+import { Crc64Nvme } from "../crc64nvme.js";
+import { UploadError } from "../errors.js";
+import type { PartContent, PartSource } from "../part-sender.js";
+import { Refusal } from "../patience.js";
+import type { Segment } from "./content-hasher.js";
+
+/** Of one file: part n is the segment before the n-th. */
+export class SegmentParts implements PartSource {
+  #file: Blob;
+  #segments: Segment[];
+  #crc64nvme: string;
+  #isInMemory: boolean;
+
+  /** `crc64nvme` is of the whole. `isInMemory`: parts are sent from memory, for browsers that do not send files well. */
+  constructor(file: Blob, segments: Segment[], crc64nvme: string, isInMemory: boolean) {
+    this.#file = file;
+    this.#segments = segments;
+    this.#crc64nvme = crc64nvme;
+    this.#isInMemory = isInMemory;
+  }
+
+  async part(partNumber: number): Promise<PartContent | undefined> {
+    const segment = this.#segments[partNumber - 1];
+    if (!segment) return undefined;
+    const slice = this.#slice(segment);
+    const content = this.#isInMemory ? new Blob([await read(slice)]) : slice;
+    return { content, crc64nvme: segment.crc64nvme };
+  }
+
+  async whole(): Promise<{ crc64nvme: string }> {
+    return { crc64nvme: this.#crc64nvme };
+  }
+
+  /** Rejects with `file_changed` where the file is no longer what it was when it was indexed. */
+  async check(partNumber: number, error: unknown): Promise<void> {
+    const segment = this.#segments[partNumber - 1]!;
+    const slice = this.#slice(segment);
+    // Browsers refuse to read any of a file that has changed, and say no more than that the request has failed.
+    if (!(error instanceof Refusal)) return void (await read(slice.slice(0, 1)));
+    if (error.status === 400 && (await checksumOf(slice)) !== segment.crc64nvme) throw fileChanged(error);
+  }
+
+  #slice({ offset, length }: Segment): Blob {
+    return this.#file.slice(offset, offset + length);
+  }
+}
+
+async function checksumOf(slice: Blob): Promise<string> {
+  const checksum = new Crc64Nvme();
+  const reader = slice.stream().getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return checksum.value;
+      checksum.update(value);
+    }
+  } catch (cause) {
+    throw fileChanged(cause);
+  }
+}
+
+async function read(slice: Blob): Promise<ArrayBuffer> {
+  try {
+    return await slice.arrayBuffer();
+  } catch (cause) {
+    throw fileChanged(cause);
+  }
+}
+
+function fileChanged(cause: unknown): UploadError {
+  if ((cause as Error).name === "NotFoundError") {
+    const failure = { code: "file_unreadable", message: "the file is gone", retryable: false } as const;
+    return new UploadError(failure, { cause });
+  }
+  const message = "the file was changed while it was being uploaded";
+  return new UploadError({ code: "file_changed", message, retryable: false }, { cause });
+}
