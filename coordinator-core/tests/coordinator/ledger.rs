@@ -202,6 +202,18 @@ fn kept_keys(store: &MemoryStore) -> Vec<&str> {
     available.map(|file| file.key.as_str()).collect()
 }
 
+/// Whether the base of an upload that begins has been available, which the coordinator asks for before.
+fn is_based_on_a_file(command: &Command, statuses: &BTreeMap<FileId, FileStatus>) -> bool {
+    let Command::Begin { drafts, .. } = command else {
+        return true;
+    };
+    let mut bases = drafts.iter().filter_map(|draft| draft.file.previous.as_ref());
+    bases.all(|base| {
+        let status = statuses.get(&base.file_id);
+        matches!(status, Some(FileStatus::Available | FileStatus::Deleted))
+    })
+}
+
 /// How many available versions the longest line has.
 fn longest_line(store: &MemoryStore) -> u64 {
     let mut lines: BTreeMap<&FileId, u64> = BTreeMap::new();
@@ -232,6 +244,9 @@ proptest! {
         for (make, index, pause_ms) in steps {
             now_ms += pause_ms;
             let command = make(index, now_ms);
+            if !is_based_on_a_file(&command, &statuses) {
+                continue;
+            }
             tell_content(&mut store);
             let applied = ask_keeping(&mut store, keep, now_ms, command.clone());
 
