@@ -52,6 +52,7 @@ test("Vite builds it", async (t) => {
   await uploads(t, outDir);
   await shares(t, outDir);
   await streamsAndDownloads(t, outDir);
+  await uploadsAgain(t, outDir);
 });
 
 test("Vite's development server serves it", async (t) => {
@@ -68,6 +69,7 @@ test("Vite's development server serves it", async (t) => {
   await uploadsAt(t, `${dev}/`);
   await uploadsAt(t, `${dev}/`, { shared: true });
   await uploadsAt(t, `${dev}/`, { entries: true });
+  await uploadsAt(t, `${dev}/`, { deltas: true });
 });
 
 test("webpack builds it", async (t) => {
@@ -84,6 +86,7 @@ test("webpack builds it", async (t) => {
   await uploads(t, outDir);
   await shares(t, outDir);
   await streamsAndDownloads(t, outDir);
+  await uploadsAgain(t, outDir);
 });
 
 for (const [tool, build] of [
@@ -118,6 +121,7 @@ for (const [tool, build] of [
     const [script, connect] = [host, host];
     const allowed = { script, connect, worker: `blob: ${host}` };
     await uploads(t, outDir, allowed);
+    await uploadsAgain(t, outDir, allowed);
     // Vite leaves no address of so small a script.
     if (tool === "webpack") await streamsAndDownloads(t, outDir, allowed);
     else {
@@ -147,11 +151,19 @@ for (const [tool, build] of [
 test("esbuild builds it, with workers and module copied beside the bundle", async (t) => {
   const outDir = join(published.folder, "esbuild");
   await bundle("main.js", outDir);
-  for (const name of ["worker.js", "shared-worker.js", "spool.js", "download-worker.js", "uploader.wasm"])
+  for (const name of [
+    "worker.js",
+    "shared-worker.js",
+    "spool.js",
+    "download-worker.js",
+    "delta-worker.js",
+    "uploader.wasm",
+  ])
     await cp(join(published.installed, name), join(outDir, name));
   await uploads(t, outDir);
   await shares(t, outDir);
   await streamsAndDownloads(t, outDir);
+  await uploadsAgain(t, outDir);
 });
 
 test("esbuild builds it in one script from the inline entry", async (t) => {
@@ -181,6 +193,7 @@ test("no bundler is needed: an import map will do", async (t) => {
   await uploads(t, outDir, { script: `'sha256-${hash}'` });
   await shares(t, outDir, { script: `'sha256-${hash}'` });
   await streamsAndDownloads(t, outDir, { script: `'sha256-${hash}'` });
+  await uploadsAgain(t, outDir, { script: `'sha256-${hash}'` });
 });
 
 test("it is imported where nothing of a browser is, as servers do that render pages", async () => {
@@ -228,6 +241,11 @@ async function streamsAndDownloads(t, outDir, allowed) {
   await isAvailable(await uploadIn(t, outDir, { ...allowed, entries: true }));
 }
 
+/** The same again, of which nothing is sent, by the worker that finds that out. */
+async function uploadsAgain(t, outDir, allowed) {
+  await isAvailable(await uploadIn(t, outDir, { ...allowed, deltas: true }));
+}
+
 async function uploadsAt(t, address, options) {
   await isAvailable(await uploadAt(t, address, options));
 }
@@ -248,10 +266,11 @@ async function uploadIn(t, outDir, { script = "", connect = "", worker = "'self'
   return uploadAt(t, published.address, options);
 }
 
-async function uploadAt(t, address, { shared = false, entries = false, ...options } = {}) {
+async function uploadAt(t, address, { shared = false, entries = false, deltas = false, ...options } = {}) {
   const parameters = new URLSearchParams({ endpoint: stack.coordinator.url });
   if (shared) parameters.set("shared", "");
   if (entries) parameters.set("entries", "");
+  if (deltas) parameters.set("deltas", "");
   const page = await openWatched(t, stack.browser, `${address}?${parameters}`, options);
   file ??= await stack.file("bundled.bin", 17 * 2 ** 20);
   await page.locator("input").setInputFiles(file.path);

@@ -52,8 +52,14 @@ const CHANGED = "[first.slice(0, 20 * MIB), noise(MIB), first.slice(21 * MIB)]";
 
 test("a file that was uploaded before is not sent again, whatever it is called", async (t) => {
   const { page, record: first } = await openWithFirst(t, 40);
+  const seen = pathsOf(page);
   const found = await uploadNext(page, "[first]", { name: "again.bin", options: { path: "copies" } });
   assert.equal(found.sent, 0);
+  assert.deepEqual(
+    seen.filter((path) => path.startsWith("/v1/uploads")),
+    [],
+    "nothing is copied either",
+  );
   assert.deepEqual([found.record.status, found.record.name], ["available", "again.bin"]);
   assert.deepEqual([found.record.path, found.isExact], ["copies", true]);
   assert.notEqual(found.record.fileId, first.fileId);
@@ -114,8 +120,7 @@ test("a file that there is nothing to take from is neither read nor asked about 
 
 test("a small file, and one without the option, are uploaded as ever", async (t) => {
   const page = await openDeltas(stack, t);
-  const seen = [];
-  page.on("request", (request) => seen.push(new URL(request.url()).pathname));
+  const seen = pathsOf(page);
   const small = await uploadNext(page, "[noise(15 * MIB)]");
   const plain = await uploadNext(page, "[noise(20 * MIB)]", { uploaderOptions: { deltas: false } });
   assert.deepEqual([small.isExact, plain.isExact], [true, true]);
@@ -279,6 +284,13 @@ test("two next versions of one file are both kept, and the later one is told of 
   const whole = await uploadNext(page, "[noise(MIB)]", { options });
   assert.deepEqual(whole.conflicts, [other.record.fileId], "also where it goes as a whole");
 });
+
+/** The paths of all requests from now on. */
+function pathsOf(page) {
+  const paths = [];
+  page.on("request", (request) => paths.push(new URL(request.url()).pathname));
+  return paths;
+}
 
 /** Has storage never answer the first request for a part; tells when there is one. */
 function holdParts() {
