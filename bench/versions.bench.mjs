@@ -1,16 +1,28 @@
 // The next version of a large file, and a file that is there already, over a line like many have.
 
 import { randomBytes } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
-import { copyFile, open, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
+import { rm } from "node:fs/promises";
 import { openArena } from "./support/arena.mjs";
 import { atMost, benchCase, megabytesPerSecond } from "./support/case.mjs";
 import { contest } from "./support/contest.mjs";
+import { Edits } from "./support/edits.mjs";
 import { LINE } from "./support/lines.mjs";
 
 const MIB = 2 ** 20;
+
+const CASES = [
+  {
+    name: "plain",
+    label: "1 % changed in place, sent as a whole",
+    edit: "inPlace",
+    plain: true,
+    differs: (size) => size,
+  },
+  { name: "inPlace", label: "1 % changed in place", edit: "inPlace", differs: (size) => size / 100 },
+  { name: "inserted", label: "1 MiB inserted at the front", edit: "inserted", differs: () => MIB },
+  { name: "appended", label: "1 % appended", edit: "appended", differs: (size) => size / 100 },
+  { name: "known", label: "the same file again", edit: "none", differs: () => 0 },
+];
 
 await benchCase({
   heading: "Only what changed",
@@ -73,20 +85,6 @@ await benchCase({
   },
 });
 
-const CASES = [
-  {
-    name: "plain",
-    label: "1 % changed in place, sent as a whole",
-    edit: "inPlace",
-    plain: true,
-    differs: (size) => size,
-  },
-  { name: "inPlace", label: "1 % changed in place", edit: "inPlace", differs: (size) => size / 100 },
-  { name: "inserted", label: "1 MiB inserted at the front", edit: "inserted", differs: () => MIB },
-  { name: "appended", label: "1 % appended", edit: "appended", differs: (size) => size / 100 },
-  { name: "known", label: "the same file again", edit: "none", differs: () => 0 },
-];
-
 /** Uploads the base as it would have been weeks ago, then its next version, which is measured. */
 async function replace(arena, base, edits, { edit, plain }) {
   const guestSecret = randomBytes(24).toString("base64url");
@@ -110,36 +108,5 @@ async function replace(arena, base, edits, { edit, plain }) {
     );
   } finally {
     if (edit !== "none") await rm(next.paths[0]);
-  }
-}
-
-/** Versions of a file, made one at a time. */
-class Edits {
-  #path;
-  #size;
-  #folder;
-
-  constructor(path, size, folder) {
-    this.#path = path;
-    this.#size = size;
-    this.#folder = folder;
-  }
-
-  /** `{paths, bytes}` of the file as it is after an edit: `inPlace`, `inserted`, `appended`, or none. */
-  async make(edit) {
-    if (edit === "none") return { paths: [this.#path], bytes: this.#size };
-    const path = join(this.#folder, "next.bin");
-    const percent = Math.ceil(this.#size / 100);
-    if (edit === "inserted") {
-      await writeFile(path, randomBytes(MIB));
-      await pipeline(createReadStream(this.#path), createWriteStream(path, { flags: "a" }));
-    } else {
-      await copyFile(this.#path, path);
-      const file = await open(path, "r+");
-      const at = edit === "inPlace" ? Math.floor(this.#size / 3) : this.#size;
-      await file.write(randomBytes(percent), 0, percent, at);
-      await file.close();
-    }
-    return { paths: [path], bytes: (await stat(path)).size };
   }
 }
