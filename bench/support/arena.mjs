@@ -11,7 +11,7 @@ import { startProxy } from "../../stack/proxy.mjs";
 import { makeRunFolder } from "../../stack/run-folder.mjs";
 import { startSeaweed } from "../../stack/seaweed.mjs";
 import { startLink } from "./link.mjs";
-import { buildPages } from "./pages.mjs";
+import { buildPages, OURS } from "./pages.mjs";
 import { startPeers } from "./peers.mjs";
 
 /**
@@ -103,7 +103,8 @@ class Arena {
    * @param {{blocked?: {busyMs: number, freeMs: number}, timeoutMs?: number, before?: () => Promise<void>,
    *   during?: () => Promise<void>}} [options] `blocked` keeps the page's main thread busy; `before` is called when all is
    *   ready, `during` when the upload has begun
-   * @returns {Promise<{seconds: number, firstPutMs?: number}>} `firstPutMs` only where there is a line to storage
+   * @returns {Promise<{seconds: number, firstPutMs?: number, sent?: number}>} with a line to storage also when the first part
+   *   came, and how many bytes were sent over it
    */
   async run({ page: name, settings = {} }, files, { blocked, timeoutMs = 20 * 60_000, before, during } = {}) {
     await this.#clear();
@@ -114,17 +115,14 @@ class Arena {
       const problems = [];
       page.on("pageerror", (error) => problems.push(error.message));
       page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
-      await page.goto(`${this.#serverOf(name, settings)}/${name}.html`);
-      await page.waitForFunction(() => Boolean(globalThis.prepare));
-      await page.evaluate((all) => globalThis.prepare(all), { ...settings, s3: this.s3Settings });
-      await page.setInputFiles("input", files.paths);
+      await this.#makeReady(page, { name, settings }, files);
       await delay(PERSONS_PAUSE_MS);
-      await this.storageLink?.firstPut();
       if (blocked) {
         const url = `${this.peersDirectly}/sleep?ms=${blocked.busyMs}`;
         await page.evaluate((how) => globalThis.blockMainThread(how), { url, freeMs: blocked.freeMs });
       }
       await before?.();
+      await this.storageLink?.traffic();
       const ended = page.evaluate(() => globalThis.run());
       ended.catch(() => {}); // told below
       await during?.();
@@ -132,15 +130,35 @@ class Arena {
         throw new Error([firstLine(error.message), ...problems.slice(-2)].join(" | "));
       });
       await this.#mustHold(files.bytes + (settings.warmUpBytes ?? 0));
-      const firstPutAt = await this.storageLink?.firstPut();
-      return { seconds, firstPutMs: firstPutAt && firstPutAt - startedAt };
+      const traffic = await this.storageLink?.traffic();
+      const firstPutMs = traffic?.firstPut && traffic.firstPut - startedAt;
+      return { seconds, firstPutMs, sent: traffic?.sent };
     } finally {
       await context.close();
     }
   }
 
+  /** Lets a contestant upload files from a fresh profile beside what is stored; nothing is measured. */
+  async upload({ page: name, settings = {} }, files) {
+    const context = await this.browser.newContext();
+    try {
+      const page = await context.newPage();
+      await this.#makeReady(page, { name, settings }, files);
+      await page.evaluate(() => globalThis.run());
+    } finally {
+      await context.close();
+    }
+  }
+
+  async #makeReady(page, { name, settings }, files) {
+    await page.goto(`${this.#serverOf(name, settings)}/${name}.html`);
+    await page.waitForFunction(() => Boolean(globalThis.prepare));
+    await page.evaluate((all) => globalThis.prepare(all), { ...settings, s3: this.s3Settings });
+    await page.setInputFiles("input", files.paths);
+  }
+
   #serverOf(page, { twoNames }) {
-    if (page !== "ours") return this.peers;
+    if (!OURS.includes(page)) return this.peers;
     return twoNames ? this.oursByTwoNames : this.ours;
   }
 

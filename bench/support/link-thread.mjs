@@ -6,6 +6,7 @@ import { parentPort, workerData } from "node:worker_threads";
 let shape = { roundTripMs: 0, perConnection: Infinity, total: Infinity };
 let total = pace(Infinity);
 let firstPut;
+let sent = 0;
 
 const server = createServer({ noDelay: true }, (client) => {
   const upstream = createConnection({ ...workerData, noDelay: true });
@@ -14,6 +15,7 @@ const server = createServer({ noDelay: true }, (client) => {
   const openAt = performance.now() + shape.roundTripMs;
   const own = pace(shape.perConnection);
   client.prependListener("data", noticePut);
+  client.prependListener("data", ({ length }) => (sent += length));
   carry(client, upstream, (bytes) => Math.max(openAt, own(bytes), total(bytes)) + oneWay);
   carry(upstream, client, () => performance.now() + oneWay);
 });
@@ -26,8 +28,9 @@ parentPort.on("message", ({ type, ...wanted }) => {
     total = pace(shape.total);
     parentPort.postMessage({});
   } else {
-    parentPort.postMessage({ at: firstPut });
+    parentPort.postMessage({ firstPut, sent });
     firstPut = undefined;
+    sent = 0;
   }
 });
 

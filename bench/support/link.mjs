@@ -39,10 +39,12 @@ class Link {
     await this.#ask({ type: "shape", roundTripMs, perConnection, total });
   }
 
-  /** When the first PUT request since the last call came in, as `Date.now()` tells time; undefined if none did. */
-  async firstPut() {
-    const { at } = await this.#ask({ type: "firstPut" });
-    return at;
+  /**
+   * What clients sent since the last call: how many bytes, and when the first PUT request came in, as `Date.now()` tells time;
+   * undefined if none did.
+   */
+  async traffic() {
+    return await this.#ask({ type: "traffic" });
   }
 
   async stop() {

@@ -9,8 +9,11 @@ const ENGINE =
   process.env.SYNCSPHERE_ENGINE ??
   fileURLToPath(new URL("../../target/uploader-wasm/release", import.meta.url));
 
+/** The pages that the coordinator serves. */
+export const OURS = ["ours", "versions"];
+
 /**
- * Builds a page for each contestant: `ours.html` into one folder, for the coordinator to serve with the built npm
+ * Builds a page for each contestant: ours into one folder, for the coordinator to serve with the built npm
  * package beside it, and the peers' into another.
  *
  * @returns {Promise<{ours: string, peers: string}>} the folders
@@ -22,9 +25,9 @@ export async function buildPages(folder) {
   await cp(PACKAGE, join(ours, "uploader"), { recursive: true });
 
   await cp(ENGINE, join(peers, "engine"), { recursive: true });
-  await bundle({ ours: "pages/ours.mjs" }, ours);
+  await bundle(Object.fromEntries(OURS.map((name) => [name, `pages/${name}.mjs`])), ours);
   await bundle(PEERS, peers);
-  await writeFile(join(ours, "ours.html"), html("ours"));
+  for (const name of OURS) await writeFile(join(ours, `${name}.html`), html(name));
   for (const name of Object.keys(PEERS)) await writeFile(join(peers, `${name}.html`), html(name));
   return { ours, peers };
 }

@@ -25,6 +25,15 @@ pub struct PutChunksReply {
     pub content: Sha256,
 }
 
+/// Reply of `GET /v1/files/{fileId}/chunks`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ChunksReply {
+    /// The file's content index in its packed form, as base64.
+    pub chunks: String,
+}
+
 /// Body of `POST /v1/files/bases`: what is known of a new file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

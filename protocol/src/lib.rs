@@ -33,7 +33,7 @@ mod versions;
 
 pub use changes::{Change, ChangeKind, ChangesPage, Frame};
 pub use checksum::{Crc64Nvme, InvalidChecksum};
-pub use chunks::{BaseFile, BasesReply, BasesRequest, PutChunksReply, PutChunksRequest};
+pub use chunks::{BaseFile, BasesReply, BasesRequest, ChunksReply, PutChunksReply, PutChunksRequest};
 pub use completion::{
     CompleteBatchReply, CompleteBatchRequest, CompleteRequest, CompleteResult, CompletedPart,
     MAX_UPLOADS_PER_COMPLETION, UploadToComplete,

@@ -101,6 +101,7 @@ pub(super) async fn scoped<S: Storage, W: Workspaces>(
             )
         }
         Scoped::Bases => json(ok, &chunks::bases(op, principal, &parsed(body)?).await?),
+        Scoped::Chunks => json(ok, &chunks::get(op, principal, &file_id(id)?).await?),
         Scoped::PutChunks => json(
             ok,
             &chunks::put(op, principal, &file_id(id)?, &parsed(body)?).await?,

@@ -88,6 +88,7 @@ pub(crate) enum Scoped {
     DeleteFile,
     Reference,
     Bases,
+    Chunks,
     PutChunks,
     Versions,
     Restore,
@@ -154,7 +155,7 @@ const fn companion(method: Method, template: &'static str, body_limit: usize, co
 }
 
 /// Every endpoint. Of two templates that fit a path the first one counts.
-pub(crate) static ROUTES: [Route; 40] = {
+pub(crate) static ROUTES: [Route; 41] = {
     use Method as M;
     const UPLOAD: &str = "/v1/uploads/{uploadId}";
     const FILE: &str = "/v1/files/{fileId}";
@@ -201,6 +202,7 @@ pub(crate) static ROUTES: [Route; 40] = {
         read("/v1/files/{fileId}/versions", Scoped::Versions),
         write(M::POST, "/v1/files/{fileId}/restore", NO_BODY, Scoped::Restore),
         read("/v1/files/{fileId}/content", Scoped::Content),
+        read("/v1/files/{fileId}/chunks", Scoped::Chunks),
         write(
             M::PUT,
             "/v1/files/{fileId}/chunks",

@@ -131,6 +131,7 @@ impl<S: Store> Ledger<'_, S> {
                 allowance,
             } => self.restore(&file_id, new_id, owner, allowance),
             Command::Versions { file_id } => self.versions(&file_id),
+            Command::Chunks { file_id } => self.chunks(&file_id),
             Command::PutChunks {
                 file_id,
                 owner,

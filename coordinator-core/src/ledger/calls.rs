@@ -9,12 +9,12 @@ use syncsphere_protocol::{
 use super::base_query::{BaseQuery, KnownBase};
 use super::destination_state::{MessageDelivery, MessageResult};
 use super::jobs::{Job, StoredUpload};
+use super::lineage::{Allowance, Base, Previous, Reference};
 use super::listing::{FilePage, Listing, OpenUploadPage};
 use super::replication::{Delivery, Receipt, RefusedDelivery};
 use super::retention::Retention;
 use super::states::{Abilities, FileDraft, Upload};
 use super::stored_file::StoredFile;
-use super::versions::{Allowance, Base, Previous, Reference};
 use crate::model::{DeferredLength, UploadMarker};
 
 /// One command and the time at which it is given.
@@ -187,6 +187,11 @@ pub enum Command {
     /// List the available versions of a file.
     Versions {
         /// Any of them.
+        file_id: FileId,
+    },
+    /// Tell the content index of an available file.
+    Chunks {
+        /// Which.
         file_id: FileId,
     },
     /// Keep the content index of an owner's available file.
@@ -403,6 +408,11 @@ pub enum Reply {
     Bases {
         /// At most four.
         bases: Vec<KnownBase>,
+    },
+    /// To [`Command::Chunks`].
+    Chunks {
+        /// The packed index, as base64.
+        chunks: String,
     },
     /// To [`Command::Versions`].
     Versions {

@@ -21,6 +21,18 @@ const MAX_CHUNKS_TOLD: usize = 2_000_000;
 const MAX_NAMESAKES: u32 = 100;
 
 impl<S: Store> Ledger<'_, S> {
+    /// The content index of an available file: its own, or that of a file of the same owner and content.
+    pub(super) fn chunks(&self, id: &FileId) -> Result<Reply, S::Error> {
+        let Some(file) = self.available(id)? else {
+            return Ok(Reply::Missing);
+        };
+        let chunks = match (self.store.chunks_of(id)?, file.content) {
+            (None, Some(content)) => self.store.chunks(&file.record.owner, content)?,
+            (own, _) => own,
+        };
+        Ok(chunks.map_or(Reply::Missing, |chunks| Reply::Chunks { chunks }))
+    }
+
     /// Keeps the content index of an owner's available file, if there is room for it among the owner's records.
     pub(super) fn put_chunks(
         &mut self,

@@ -84,6 +84,7 @@ pub fn weight(command: &Command) -> Option<usize> {
         Command::Files(_)
         | Command::OpenUploads { .. }
         | Command::Versions { .. }
+        | Command::Chunks { .. }
         | Command::PutChunks { .. }
         | Command::Bases(_)
         | Command::Changes { .. }

@@ -9,7 +9,7 @@ use syncsphere_protocol::{
     UploadId, UploadKind, WorkspaceId,
 };
 
-use super::versions::{Place, Previous, ReferenceDraft};
+use super::lineage::{Place, Previous, ReferenceDraft};
 use crate::model::{BucketName, DeferredLength};
 
 /// What is known of a file before its upload is open.

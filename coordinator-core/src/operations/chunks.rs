@@ -5,14 +5,14 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::Digest as _;
 use syncsphere_delta_core::Index;
 use syncsphere_protocol::{
-    BaseFile, BasesReply, BasesRequest, ErrorCode, FileId, Integrity, PutChunksReply, PutChunksRequest,
-    Sha256,
+    BaseFile, BasesReply, BasesRequest, ChunksReply, ErrorCode, FileId, Integrity, PutChunksReply,
+    PutChunksRequest, Sha256,
 };
 
 use super::errors::{mismatch, no_such_file, over_quota, unexpected_reply};
 use super::files::own_file;
 use super::operation_context::OperationContext;
-use crate::api_error::{ApiError, invalid};
+use crate::api_error::{ApiError, invalid, not_found};
 use crate::auth::Principal;
 use crate::ledger::{BaseQuery, Command, Reply};
 use crate::policy;
@@ -57,6 +57,25 @@ pub(crate) async fn put<S, W: Workspaces>(
         Reply::File { .. } => Ok(PutChunksReply { content }),
         Reply::Missing => Err(no_such_file()),
         Reply::OverQuota => Err(over_quota()),
+        other => Err(unexpected_reply(&other)),
+    }
+}
+
+/// The content index of an available file, as its owner has stated it. It tells whoever may read the file which of its bytes
+/// they have already; what they make of that is theirs to compare with the file's checksum.
+pub(crate) async fn get<S, W: Workspaces>(
+    op: &OperationContext<'_, S, W>,
+    principal: &Principal,
+    file_id: &FileId,
+) -> Result<ChunksReply, ApiError> {
+    let command = Command::Chunks {
+        file_id: file_id.clone(),
+    };
+    match op.ask(&principal.workspace, command).await? {
+        Reply::Chunks { chunks } => Ok(ChunksReply { chunks }),
+        Reply::Missing => Err(not_found(
+            "there is no such file, or its content index was not stated",
+        )),
         other => Err(unexpected_reply(&other)),
     }
 }

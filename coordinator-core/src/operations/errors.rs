@@ -70,6 +70,7 @@ pub(crate) fn unexpected_reply(reply: &Reply) -> ApiError {
         Reply::OtherContent => "that the content is another",
         Reply::TooLarge => "that the file is too large",
         Reply::Bases { .. } => "bases",
+        Reply::Chunks { .. } => "chunks",
         Reply::Versions { .. } => "versions",
         Reply::Files(_) => "files",
         Reply::OpenUploads(_) => "open uploads",

@@ -303,3 +303,28 @@ fn an_answer_has_no_more_indexes_than_it_bears() {
         [&files[0]["fileId"], &files[3]["fileId"], &files[2]["fileId"]]
     );
 }
+
+#[test]
+fn whoever_may_read_a_file_is_told_its_index() {
+    let mut harness = Harness::new();
+    let get = |harness: &mut Harness, file: &Value| {
+        let path = format!("/v1/files/{}/chunks", file["fileId"].as_str().unwrap());
+        harness.ask("GET", &path, Value::Null, vec![])
+    };
+    let without = available(&mut harness, "without", Some(whole()));
+    let (status, problem) = get(&mut harness, &without);
+    assert_eq!((status, &problem["code"]), (404, &json!("not_found")));
+
+    let file = indexed(&mut harness, "film.mov");
+    let index = json!({ "chunks": STANDARD.encode(of_one_chunk(0)) });
+    assert_eq!(get(&mut harness, &file), (200, index.clone()));
+    // A file of the same content has it from the other.
+    let body = json!({ "from": file["fileId"], "content": STANDARD.encode(Sha256::digest(of_one_chunk(0))), "name": "again" });
+    let (status, reply) = harness.ask("POST", "/v1/files", body, vec![]);
+    assert_eq!(status, 200, "{reply}");
+    assert_eq!(get(&mut harness, &reply["file"]), (200, index));
+
+    delete(&mut harness, &file);
+    let (status, problem) = get(&mut harness, &file);
+    assert_eq!((status, &problem["code"]), (404, &json!("not_found")));
+}

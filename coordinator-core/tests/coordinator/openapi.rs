@@ -9,7 +9,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use syncsphere_protocol::{
-    AbortReply, BasesReply, BasesRequest, ChangesPage, CompanionToken, CompanionTokenRequest,
+    AbortReply, BasesReply, BasesRequest, ChangesPage, ChunksReply, CompanionToken, CompanionTokenRequest,
     CompleteBatchReply, CompleteBatchRequest, CompleteRequest, ContentLink, CopyPartsReply, CopyPartsRequest,
     DatabaseStatus, DeadLetterList, DestinationList, DestinationStatus, FileList, FileRecord, InitiateReply,
     InitiateRequest, Layout, OpenUploadList, Problem, PutChunksReply, PutChunksRequest, ReferenceReply,
@@ -227,7 +227,8 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
             "post": file().says("Make a version the newest again").answers::<ReferenceReply>(schemas).json(schemas) },
         "/v1/files/bases": { "post": Operation::new("Own files that a new one could take its content from")
             .takes::<BasesRequest>(schemas).answers::<BasesReply>(schemas).json(schemas) },
-        "/v1/files/{fileId}/chunks": { "put": file().says("State the content index of an own file")
+        "/v1/files/{fileId}/chunks": { "get": file().says("The content index of a file")
+            .answers::<ChunksReply>(schemas).json(schemas), "put": file().says("State the content index of an own file")
             .takes::<PutChunksRequest>(schemas).answers::<PutChunksReply>(schemas).json(schemas) },
         "/v1/files/{fileId}/content": { "get": content.json(schemas) },
         "/v1/changes": { "get":

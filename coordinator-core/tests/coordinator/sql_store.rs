@@ -140,6 +140,9 @@ fn end(id: u64, way: u64, now_ms: i64) -> Option<Command> {
             base: format!("f{}", id / 2).parse().ok(),
             copies: true,
         }),
+        13 => Command::Chunks {
+            file_id: format!("f{}", id / 2).parse().unwrap(),
+        },
         _ => return None,
     })
 }
@@ -223,7 +226,7 @@ proptest! {
     #[test]
     fn sqlite_answers_as_memory_does(
         files in prop::collection::vec((names(), prop::sample::select(vec!["", "raw", "raw/2026"])), 1..14),
-        steps in prop::collection::vec((0u64..14, 0u64..13, 0i64..30), 0..60),
+        steps in prop::collection::vec((0u64..14, 0u64..14, 0i64..30), 0..60),
         listings in prop::collection::vec(listings(), 1..8),
     ) {
         let mut memory = MemoryStore::default();
@@ -299,7 +302,7 @@ fn no_statement_reads_more_rows_than_it_answers() {
         let now_ms = 1_000 + i64::try_from(id).unwrap();
         ask(&mut store, now_ms, command);
         ask(&mut store, now_ms, open(id));
-        for way in 0..13 {
+        for way in 0..14 {
             if way == id % 6 || way > 4 {
                 ask(&mut store, now_ms, end(id, way, now_ms).unwrap());
             }

@@ -182,6 +182,11 @@ fn a_version_whose_base_has_gone_is_finished_and_takes_no_number_twice() {
         (Some(3), Some(file_id(2)), None)
     );
     assert_eq!(world.versions(3), ["f3"]);
+
+    world.upload(4, Some(3));
+    world.delete(&file_id(4));
+    let fifth = world.upload(5, Some(3));
+    assert_eq!((fifth.version, fifth.conflict), (Some(5), None));
 }
 
 #[test]

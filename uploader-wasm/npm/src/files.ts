@@ -103,6 +103,12 @@ export class Workspace {
     return new FileDownload(this, fileId, options);
   }
 
+  /** @internal */
+  async chunks(fileId: string, { signal }: RequestOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+    const { chunks } = await this.#request("GET", `${filePath(fileId)}/chunks`, signal);
+    return Uint8Array.from(atob(String(chunks)), (letter) => letter.charCodeAt(0));
+  }
+
   /** Sequence number of the newest change, for `Uploader.changes({ since })`; 0 where nothing ever happened. */
   async newest({ signal }: RequestOptions = {}): Promise<number> {
     const { seq } = await this.#request("GET", "/v1/changes?since=0&limit=1", signal);

@@ -308,7 +308,7 @@ export interface FileRecord {
   updatedAt: string;
   /** Sequence number of the file's latest change. */
   seq: number;
-  /** Which version of its file it is, from 1; given when it becomes available, absent where it is the first. */
+  /** Which version of its file it is; given when it becomes available. An available file without one is the first. */
   version?: number;
   /** `fileId` of the version that it was made from. */
   previous?: string;

@@ -5,6 +5,7 @@ import type { FileRecord, RetryOptions } from "../types.js";
 import { ContentLinks } from "./content-links.js";
 import { writingFailure, WRONG_CHECKSUM } from "./failures.js";
 import type { DownloadNote } from "./note.js";
+import { LocalContent } from "./local-content.js";
 import { placeFor, type Place } from "./place.js";
 import { Ranges } from "./ranges.js";
 import type { DownloadSource } from "./source.js";
@@ -16,13 +17,15 @@ export interface DownloadRequest {
   source: DownloadSource;
   fileId: string;
   to: FileSystemFileHandle | undefined;
+  base: Blob | undefined;
   concurrency: number;
   retry: RetryOptions | undefined;
   workerUrl: string | URL | undefined;
+  deltaWorkerUrl: string | URL | undefined;
   /** How long the coordinator wants to be left alone after an error, as the script of `source` has it. */
   retryDelay: (error: UploadError) => number | undefined;
   signal: AbortSignal;
-  onProgress: (loaded: number, total: number) => void;
+  onProgress: (loaded: number, total: number, copied: number) => void;
 }
 
 /** Gives the file once all of it is there and proven. Rejects with an `UploadError`, or the signal's reason. */
@@ -60,7 +63,7 @@ export async function discard(fileId: string, to: FileSystemFileHandle | undefin
   }
 }
 
-/** Goes on with what is known; where storage has another object than that is of, all is fetched. */
+/** Goes on with what is known and on this machine; where that makes another content than the record's, all is fetched. */
 async function fill(
   place: Place,
   record: FileRecord,
@@ -71,8 +74,8 @@ async function fill(
   try {
     await complete(place, record, known, links, request);
   } catch (error) {
-    if (!known || !isWrong(error)) throw error;
-    await complete(place, record, undefined, links, request);
+    if ((!known && !request.base) || !isWrong(error)) throw error;
+    await complete(place, record, undefined, links, { ...request, base: undefined });
   }
 }
 
@@ -81,13 +84,16 @@ async function complete(
   record: FileRecord,
   known: DownloadNote | undefined,
   links: ContentLinks,
-  { concurrency, retry, retryDelay, workerUrl, signal, onProgress }: DownloadRequest,
+  request: DownloadRequest,
 ): Promise<void> {
+  const { concurrency, retry, retryDelay, workerUrl, signal, onProgress } = request;
   const ranges = new Ranges(record.size, known?.checksums);
   if (known && ranges.missing.length === 0) {
-    onProgress(record.size, record.size);
+    onProgress(record.size, record.size, 0);
     return prove(ranges, record);
   }
+  const local = await localContent(record, request);
+  let copied = 0;
   const writer = await Writer.open(workerUrl, place.posted, record.size);
   let isProven = false;
   try {
@@ -99,11 +105,13 @@ async function complete(
       ranges,
       writer,
       links,
+      local,
       concurrency,
       patience: (end) => new Patience(retry, end, retryDelay),
       signal,
       etag: known?.storageEtag,
-      onProgress: (loaded) => onProgress(loaded, record.size),
+      onProgress: (loaded) => onProgress(loaded, record.size, copied),
+      onCopied: (bytes) => (copied += bytes),
       onFinished: keep,
     }).run();
     prove(ranges, record);
@@ -111,6 +119,22 @@ async function complete(
   } finally {
     const closed = writer.close(isProven);
     await (isProven ? closed : closed.catch(() => {}));
+  }
+}
+
+/** What of the file is on this machine, where that can be told and will be proven. */
+async function localContent(
+  { fileId, checksum }: FileRecord,
+  { base, source, signal, deltaWorkerUrl }: DownloadRequest,
+): Promise<LocalContent | undefined> {
+  if (!base || checksum.crc64nvme === undefined) return undefined;
+  try {
+    const chunks = await source.chunks(fileId, { signal });
+    return await LocalContent.compare(base, chunks, { deltaWorkerUrl, signal });
+  } catch {
+    // All is fetched then.
+    signal.throwIfAborted();
+    return undefined;
   }
 }
 

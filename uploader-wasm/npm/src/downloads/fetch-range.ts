@@ -1,9 +1,9 @@
 /** One range of a file, from storage to its place. */
 import { Crc64Nvme } from "../crc64nvme.js";
 import { UploadError } from "../errors.js";
-import { OTHER_CONTENT, writingFailure } from "./failures.js";
+import { OTHER_CONTENT } from "./failures.js";
 import type { RangeAnswer, RangeOrder } from "./messages.js";
-import type { Target } from "./target.js";
+import { written, type Target } from "./target.js";
 
 /** Longest time without a byte, in ms. Source: own choice, that of parts on their way. */
 const SILENCE_TIMEOUT = 60_000;
@@ -86,14 +86,6 @@ function checkAnswer(response: Response, { at, length, size }: RangeOrder): void
   if (total !== undefined && Number(total) !== size) throw new UploadError(OTHER_CONTENT);
   if (Number(first) !== at || Number(last) !== at + length - 1)
     throw refused("storage answered with another range", response);
-}
-
-async function written(write: () => Promise<void> | void): Promise<void> {
-  try {
-    await write();
-  } catch (cause) {
-    throw new UploadError(writingFailure(cause), { cause });
-  }
 }
 
 function unreachable(status: number | undefined, cause?: unknown): UploadError {

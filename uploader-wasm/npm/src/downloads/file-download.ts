@@ -19,6 +19,11 @@ export interface DownloadOptions extends RequestOptions {
    * Default: a file of the private file system's folder `syncsphere-uploader-downloads`.
    */
   to?: FileSystemFileHandle;
+  /**
+   * A file of this machine that has much of the content, such as the version before: only what it lacks is fetched. It is read once, and
+   * only where the file's uploader has told its content index (the option `deltas`) and its checksum is known. Not to be the file that `to` names.
+   */
+  base?: Blob;
   /** Ranges under way at a time, 1 to 16. Default: 4. */
   concurrency?: number;
   /** How long coordinator and storage may be out of reach. */
@@ -28,12 +33,14 @@ export interface DownloadOptions extends RequestOptions {
    * worker, if the page's Content Security Policy lets it.
    */
   workerUrl?: string | URL;
+  /** The same of the script `delta-worker.js`, which a download with a `base` needs. */
+  deltaWorkerUrl?: string | URL;
 }
 
 /** The events of a `FileDownload`. */
 export interface FileDownloadEventMap {
-  /** So many bytes of the file are there. Fewer than before, where some have to be fetched again. */
-  progress: CustomEvent<{ loaded: number; total: number }>;
+  /** So many bytes of the file are there, `copied` of them from `base`. Fewer than before, where some have to be fetched again. */
+  progress: CustomEvent<{ loaded: number; total: number; copied: number }>;
 }
 
 /** A file that is being downloaded. Made by `Workspace.download`. */
@@ -75,13 +82,13 @@ export class FileDownload extends TypedEventTarget<FileDownloadEventMap> {
 
   async #run(source: DownloadSource, options: DownloadOptions & { concurrency: number }): Promise<File> {
     const { signal } = this.#end;
-    const { to, concurrency, retry, workerUrl } = options;
-    const onProgress = (loaded: number, total: number) =>
-      void this.dispatchEvent(new CustomEvent("progress", { detail: { loaded, total } }));
+    const { to, base, concurrency, retry, workerUrl, deltaWorkerUrl } = options;
+    const onProgress = (loaded: number, total: number, copied: number) =>
+      void this.dispatchEvent(new CustomEvent("progress", { detail: { loaded, total, copied } }));
     try {
       const { download } = await loadedScript();
       const fileId = this.#fileId;
-      const settings = { to, concurrency, retry, retryDelay, workerUrl };
+      const settings = { to, base, concurrency, retry, retryDelay, workerUrl, deltaWorkerUrl };
       return await download({ source, fileId, ...settings, signal, onProgress });
     } catch (error) {
       if (signal.aborted) throw abortedError(signal);

@@ -10,6 +10,7 @@ export type DownloadOrder =
   /** Once, before all others. */
   | { type: "open"; place: PostedPlace; size: number }
   | ({ type: "range" } & RangeOrder)
+  | ({ type: "copy" } & CopyOrder)
   /** Replaces what another file of the private file system has. */
   | { type: "note"; path: PrivatePath; text: string }
   /** Ends what is under way; a picked file gets its content only where that `isProven`. */
@@ -27,7 +28,13 @@ export interface RangeOrder {
   size: number;
 }
 
-/** Of a range: what was written is on the disk. */
+/** One range that is taken from a file of this machine. */
+export interface CopyOrder {
+  content: Blob;
+  at: number;
+}
+
+/** Of a range: what was written is on the disk. None where its content cannot be read any more. */
 export interface RangeAnswer {
   /** CRC64NVME in base64. */
   checksum: string;

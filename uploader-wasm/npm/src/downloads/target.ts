@@ -1,5 +1,7 @@
 /** The file that a download's bytes are written to. */
+import { UploadError } from "../errors.js";
 import { openPrivateFile, writeWhole } from "../private-file-access.js";
+import { writingFailure } from "./failures.js";
 import type { PostedPlace } from "./messages.js";
 
 /** Bytes come in any order; what is not written is zero. */
@@ -14,6 +16,15 @@ export interface Target {
 /** Opens a file of which so many bytes will be written. */
 export async function openTarget(place: PostedPlace, size: number): Promise<Target> {
   return "path" in place ? openPrivateTarget(place.path, size) : openPickedTarget(place.handle);
+}
+
+/** Rejects with the `UploadError` for what goes wrong where bytes are written. */
+export async function written(write: () => Promise<void> | void): Promise<void> {
+  try {
+    await write();
+  } catch (cause) {
+    throw new UploadError(writingFailure(cause), { cause });
+  }
 }
 
 async function openPrivateTarget(path: readonly string[], size: number): Promise<Target> {

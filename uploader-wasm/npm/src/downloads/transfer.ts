@@ -3,6 +3,7 @@ import { linkedController } from "../linked-controller.js";
 import type { Patience } from "../patience.js";
 import type { ContentLinks } from "./content-links.js";
 import { OTHER_CONTENT } from "./failures.js";
+import type { LocalContent } from "./local-content.js";
 import type { RangeAnswer } from "./messages.js";
 import type { Ranges } from "./ranges.js";
 import type { Writer } from "./writer.js";
@@ -12,6 +13,8 @@ export interface TransferParts {
   ranges: Ranges;
   writer: Writer;
   links: ContentLinks;
+  /** What of the file this machine has. */
+  local: LocalContent | undefined;
   /** Most ranges under way at a time. */
   concurrency: number;
   /** What passing failures are waited out with, until the signal fires. */
@@ -21,6 +24,8 @@ export interface TransferParts {
   etag: string | undefined;
   /** So many bytes of the file are there. */
   onProgress: (loaded: number) => void;
+  /** So many bytes more are there without having been fetched. */
+  onCopied: (bytes: number) => void;
   /** Another range is on the disk. */
   onFinished: (etag: string | undefined) => Promise<void>;
 }
@@ -64,7 +69,8 @@ export class Transfer {
 
   async #fetch(index: number): Promise<void> {
     const { ranges, onFinished } = this.#parts;
-    const { checksum, etag } = await this.#patience.outlast(() => this.#attempt(index));
+    const { checksum, etag } =
+      (await this.#copy(index)) ?? (await this.#patience.outlast(() => this.#attempt(index)));
     if (etag !== undefined && etag !== (this.#etag ??= etag)) throw new UploadError(OTHER_CONTENT);
     this.#received.delete(index);
     ranges.finish(index, checksum);
@@ -72,6 +78,18 @@ export class Transfer {
     // One after the other: they replace the same file.
     this.#noted = this.#noted.then(() => onFinished(this.#etag));
     await this.#noted;
+  }
+
+  /** The range from this machine, where it has all of it. */
+  async #copy(index: number): Promise<RangeAnswer | undefined> {
+    const { ranges, writer, local } = this.#parts;
+    const at = ranges.at(index);
+    const content = local?.slice(at, ranges.lengthOf(index));
+    if (!content) return undefined;
+    this.#end.signal.throwIfAborted();
+    const copied = await writer.copy({ content, at });
+    if (copied) this.#parts.onCopied(content.size);
+    return copied;
   }
 
   async #attempt(index: number): Promise<RangeAnswer> {

@@ -2,6 +2,7 @@
 import { UploadError } from "../errors.js";
 import { writePrivateText } from "../private-file-access.js";
 import { writingFailure } from "./failures.js";
+import { copyRange } from "./copy-range.js";
 import { fetchRange } from "./fetch-range.js";
 import type { DownloadOrder, FromDownloadWorker, RangeAnswer, ToDownloadWorker } from "./messages.js";
 import { openTarget, type Target } from "./target.js";
@@ -32,6 +33,8 @@ async function carryOut(
       return;
     case "range":
       return finished(fetchRange(order, target, end.signal, onReceived));
+    case "copy":
+      return finished(copyRange(order, target, end.signal));
     case "note":
       await finished(writePrivateText(order.path, order.text));
       return;

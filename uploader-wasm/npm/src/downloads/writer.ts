@@ -4,7 +4,7 @@ import type { PrivatePath } from "../private-file.js";
 import { workerOf } from "../worker-of.js";
 import { WorkerOrders } from "../worker-orders.js";
 import { SCRIPTS_FAILED } from "./failures.js";
-import type { DownloadOrder, PostedPlace, RangeAnswer, RangeOrder } from "./messages.js";
+import type { CopyOrder, DownloadOrder, PostedPlace, RangeAnswer, RangeOrder } from "./messages.js";
 
 /** The page's side of the worker that fetches and writes. */
 export class Writer {
@@ -38,6 +38,11 @@ export class Writer {
   /** Fetches a range and writes it; tells how many bytes of it there are meanwhile. */
   async range(order: RangeOrder, onReceived: (bytes: number) => void): Promise<RangeAnswer> {
     return (await this.#orders.ask({ type: "range", ...order }, onReceived))!;
+  }
+
+  /** Writes a range whose content is on this machine; `undefined` where that cannot be read any more. */
+  copy(order: CopyOrder): Promise<RangeAnswer | undefined> {
+    return this.#orders.ask({ type: "copy", ...order });
   }
 
   /** Replaces what a private file has. */

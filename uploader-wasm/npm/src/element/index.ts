@@ -5,13 +5,12 @@ import { isSystemFile, joinPaths, pickedFolder } from "../relative-path.js";
 import type { FileRecord, Uploadable, UploaderOptions } from "../types.js";
 import { FormControl } from "./form-control.js";
 import { button, make } from "./dom.js";
-import { offer } from "./interrupted.js";
 import { format, parseTexts, type UploadElementTexts } from "./labels.js";
 import type { UploadElementEventMap, UploadRefusal } from "./events.js";
 import { labelsIn, languageOf } from "./languages.js";
 import { refusalOf, refusalText } from "./limits.js";
+import { OtherUploads } from "./other-uploads.js";
 import { parseRecords } from "./form-state.js";
-import type { UploadRow, UploadSource } from "./row.js";
 import { applyStyles } from "./styles.js";
 import { takeTransfer } from "./transfer.js";
 import { UploadList } from "./upload-list.js";
@@ -73,10 +72,7 @@ export class SyncSphereUpload extends FormControl {
   #disabled = false;
   /** What still looks for files in folders; each ends when nobody wants them any more. */
   #walks = new Set<AbortController>();
-  /** Whose interrupted uploads are on the list, and whose uploads of other pages come onto it. */
-  #offered: Uploader | undefined;
   #onLeave = (event: Event) => event.preventDefault();
-  #onOthersTask = ({ detail }: CustomEvent<UploadTask>) => this.#listOthers(detail);
   #zone = make("div", "zone");
   #input = document.createElement("input");
   #pick = button("pick", () => this.#input.click());
@@ -93,12 +89,19 @@ export class SyncSphereUpload extends FormControl {
     notContinued: (name) => this.#tell(format(this.#texts.notUploaded, { name })),
     focus: () => this.#pick.focus(),
   });
+  #otherUploads: OtherUploads;
 
   constructor() {
     super();
     this.internals.role = "group";
     const root = this.attachShadow({ mode: "open", delegatesFocus: true });
     applyStyles(root);
+    this.#otherUploads = new OtherUploads(this.#list, root, {
+      begin: (file) => this.#upload(file, ""),
+      goesOn: (task) => this.#told(task),
+      listsOthers: () => this.shared && this.#takesSeveral,
+      holdsOne: () => !this.#takesSeveral,
+    });
     this.#input.type = "file";
     this.#input.hidden = true;
     this.#input.addEventListener("change", () => this.#onPicked());
@@ -185,7 +188,7 @@ export class SyncSphereUpload extends FormControl {
       if (this.isConnected) return;
       for (const walk of this.#walks) walk.abort();
       this.#closeOwnUploader();
-      this.#attend(undefined);
+      this.#otherUploads.unfollow();
       this.#askBeforeLeaving();
     });
   }
@@ -358,54 +361,6 @@ export class SyncSphereUpload extends FormControl {
     this.#problem.hidden = problem === "";
   }
 
-  /** Puts on the list what earlier pages left unfinished. */
-  async #offerInterrupted(): Promise<void> {
-    const uploader = this.#uploader ?? this.#ownUploader;
-    if (!uploader || !this.isConnected || uploader === this.#offered) return;
-    this.#attend(uploader);
-    this.#list.clearOffers();
-    const found = await uploader.interrupted().catch(() => []); // it was closed, or its workers failed
-    if (this.#offered !== uploader) return;
-    for (const upload of found) {
-      const row = this.#list.add(this.#offer(upload, uploader, () => row));
-    }
-  }
-
-  #offer(upload: Parameters<typeof offer>[0], uploader: Uploader, row: () => UploadRow): UploadSource {
-    return offer(upload, uploader, this.shadowRoot!, {
-      begin: (file) => this.#upload(file, ""),
-      goesOn: (task) => {
-        this.#told(task);
-        if (!this.#takesSeveral) this.#list.clear(row());
-      },
-    });
-  }
-
-  #attend(uploader: Uploader | undefined): void {
-    this.#offered?.removeEventListener("task", this.#onOthersTask);
-    this.#offered = uploader;
-    uploader?.addEventListener("task", this.#onOthersTask);
-  }
-
-  /** Puts an upload on the list that another page has begun. */
-  #listOthers(task: UploadTask): void {
-    const uploader = this.#offered;
-    if (!uploader || !this.shared || !this.#takesSeveral) return;
-    const { name, size } = task;
-    // Tried again where it failed, it needs its file: the other page may be gone.
-    const again = { uploadId: "", name, size, loaded: 0, needsFile: true };
-    const { start } = this.#offer(again, uploader, () => row);
-    let isListed = false;
-    const row = this.#list.add({
-      name,
-      start(kept) {
-        if (isListed) return start(kept);
-        isListed = true;
-        return task;
-      },
-    });
-  }
-
   #setDragOver(over: boolean): void {
     this.#zone.classList.toggle("over", over);
     this.#zone.part.toggle("over", over);
@@ -415,7 +370,8 @@ export class SyncSphereUpload extends FormControl {
   #startEarly(): void {
     const isConfigured = !this.#uploader && this.endpoint && this.#token;
     if (this.isConnected && isConfigured && Uploader.isSupported()) this.#requireUploader();
-    void this.#offerInterrupted();
+    const uploader = this.#uploader ?? this.#ownUploader;
+    if (uploader && this.isConnected) void this.#otherUploads.follow(uploader);
   }
 
   #requireUploader(): Uploader {

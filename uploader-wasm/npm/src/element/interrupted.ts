@@ -3,7 +3,7 @@ import type { InterruptedUpload } from "../types.js";
 import type { UploadSource } from "./row.js";
 
 /** What is done with an upload that a person wants to go on with. */
-interface OfferHost {
+export interface OfferHost {
   /** Uploads the file anew, where nothing is kept any more. */
   begin(file: File): UploadTask;
   /** It goes on as this task. */
