@@ -286,6 +286,7 @@ test("an upload that is gone in the middle begins anew", async (t) => {
   const found = await uploadNext(page, CHANGED);
   assert.ok(found.isExact, found.message);
   assert.equal(begun, 2);
+  assert.ok(found.progress.at(-1).copied > 0, "it is copied again");
 });
 
 test("a base is taken by its id, whatever it is called", async (t) => {
