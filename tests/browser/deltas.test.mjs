@@ -228,6 +228,34 @@ test("a pause gives up what is on its way, which is sent afterwards", async (t) 
   assert.ok(found.states.includes("paused"));
 });
 
+test("uploads that are paused keep no others back", async (t) => {
+  const { page, record: first } = await openWithFirst(t, 40);
+  let held = 0;
+  stack.proxy.interfere(({ key, partNumber }) => {
+    if (!partNumber || !key.includes("paused")) return undefined;
+    held += 1;
+    return { kind: "hold", until: new Promise(() => {}) };
+  });
+  for (const name of ["paused-1.bin", "paused-2.bin"]) {
+    const before = held;
+    await page.evaluate(
+      async ([name, base]) => {
+        globalThis.paused ??= [];
+        const uploader = await makeDeltas();
+        const pieces = [first.slice(0, 20 * MIB), noise(MIB), first.slice(21 * MIB)];
+        paused.push(uploader.upload(new File(pieces, name), { base }));
+      },
+      [name, first.fileId],
+    );
+    await until(() => held > before, "a part is on its way");
+    await page.evaluate(() => paused.at(-1).pause());
+  }
+  const found = await uploadNext(page, CHANGED);
+  assert.ok(found.isExact, found.message);
+  assert.ok(found.progress.at(-1).copied > 0, "it went as the others");
+  await page.evaluate(() => Promise.all(paused.map((task) => task.abort())));
+});
+
 test("storage that is away in the middle is waited for", async (t) => {
   const { page } = await openWithFirst(t, 60);
   await page.route("**/v1/uploads", async (route) => {
@@ -258,6 +286,7 @@ test("an upload that is gone in the middle begins anew", async (t) => {
   const found = await uploadNext(page, CHANGED);
   assert.ok(found.isExact, found.message);
   assert.equal(begun, 2);
+  assert.ok(found.progress.at(-1).copied > 0, "it is copied again");
 });
 
 test("a base is taken by its id, whatever it is called", async (t) => {

@@ -53,6 +53,7 @@ test("every documented option is taken", () => {
     maxRate: 1_000_000,
     persist: false,
     wakeLock: true,
+    deltas: true,
     workers: 2,
     workerUrl: "/worker.js",
     wasmUrl: "/uploader.wasm",

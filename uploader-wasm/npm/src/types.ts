@@ -73,7 +73,7 @@ export interface UploaderOptions {
    * uploaded before is not sent again, and of the next version of one, by the same name in the same folder, what has not changed is
    * copied by storage. The script for it is loaded on use. A file that there is something to take from is read once before its
    * first byte is sent; such an upload is in the page (not `shared`), `priority` and `maxRate` count for nothing in it, `parts` is
-   * not told, and a later page does not go on with it, but begins anew. Default: `false`.
+   * not told, and a later page does not go on with it, but begins anew. `/inline` sends whole files. Default: `false`.
    */
   deltas?: boolean;
 

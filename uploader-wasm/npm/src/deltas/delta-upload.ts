@@ -48,6 +48,8 @@ export class DeltaUpload {
   #patience: Patience;
   #end = new AbortController();
   #gate = new Gate();
+  /** Lets another file go in its place, for as long as this one is paused and longer. */
+  #leave = () => {};
   #state: TaskState = "queued";
   #isOffline = false;
   #progress: DeltaProgress;
@@ -78,6 +80,7 @@ export class DeltaUpload {
     try {
       const record = await this.#upload();
       if (record) return this.#deliver({ type: "available", record: JSON.stringify(record) });
+      this.#end.signal.throwIfAborted();
     } catch (error) {
       if (isFinal(task.state)) return;
       if (this.#end.signal.aborted) return this.#deliver({ type: "state", state: "aborted" });
@@ -98,7 +101,9 @@ export class DeltaUpload {
     add.description.base ??= this.#found.bases.find(({ sameName }) => sameName)?.fileId;
     const bases = usableBases(this.#found, add.file.size);
     if (bases.length === 0) return undefined;
-    return await moving.run(async () => {
+    return await moving.run(async (leave) => {
+      this.#leave = leave;
+      if (this.#gate.isClosed) leave();
       const hasher = new ContentHasher(options);
       try {
         return await this.#compare(hasher, bases);
@@ -224,6 +229,7 @@ export class DeltaUpload {
     switch (order) {
       case "pause":
         this.#gate.close();
+        this.#leave();
         return this.#show();
       case "resume":
         this.#gate.open();

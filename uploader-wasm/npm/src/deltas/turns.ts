@@ -7,17 +7,26 @@ export class Turns {
     this.#free = most;
   }
 
-  /** What `work` gives once it is its turn. Rejects where the signal fires before. */
-  async run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  /**
+   * What `work` gives once it is its turn. Rejects where the signal fires before. It keeps nobody waiting any more once it
+   * calls `leave`.
+   */
+  async run<T>(work: (leave: () => void) => Promise<T>, signal: AbortSignal): Promise<T> {
     signal.throwIfAborted();
     if (this.#free > 0) this.#free -= 1;
     else await this.#turn(signal);
-    try {
-      return await work();
-    } finally {
+    let hasLeft = false;
+    const leave = () => {
+      if (hasLeft) return;
+      hasLeft = true;
       const next = this.#waiting.shift();
       if (next) next();
       else this.#free += 1;
+    };
+    try {
+      return await work(leave);
+    } finally {
+      leave();
     }
   }
 
