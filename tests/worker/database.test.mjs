@@ -71,17 +71,20 @@ async function assertMirrored(client, database = stack.database) {
 
   const files = await database.query(
     `SELECT workspace, file_id AS "fileId", name, path, size::float8 AS size, content_type AS "contentType", status,
-       crc64nvme, etag, owner, metadata, created_at, updated_at, seq::int FROM files WHERE workspace = $1
+       crc64nvme, etag, owner, metadata, created_at, updated_at, seq::int, version, previous, conflict FROM files WHERE workspace = $1
        ORDER BY file_id`,
     [client.workspace],
   );
   const listed = await client.ask("GET", `/v1/files?limit=1000&status=${ALL_STATES}`);
   const expected = listed.files.toSorted((one, other) => (one.fileId < other.fileId ? -1 : 1));
   assert.deepEqual(
-    files.map(({ crc64nvme, etag, created_at, updated_at, ...file }) => ({
+    files.map(({ crc64nvme, etag, created_at, updated_at, version, previous, conflict, ...file }) => ({
       ...file,
       checksum: crc64nvme ? { crc64nvme } : {},
       ...(etag && { etag }),
+      ...(version && { version }),
+      ...(previous && { previous }),
+      ...(conflict && { conflict }),
       createdAt: created_at.toISOString(),
       updatedAt: updated_at.toISOString(),
     })),
@@ -102,7 +105,9 @@ describe("the metadata database", () => {
   test("holds the whole life of every file", async () => {
     const client = await operator();
     const metadata = { camera: "b" };
-    await client.upload(noise(10), { name: "kept.bin", path: "raw/2026", metadata });
+    const first = await client.upload(noise(10), { name: "kept.bin", path: "raw/2026", metadata });
+    // Its next version, and one that comes later.
+    for (const name of ["next.bin", "too.bin"]) await client.upload(noise(10), { name, base: first.fileId });
     const removed = await client.upload(noise(10), { name: "removed.bin" });
     const given = await client.open(noise(10), { name: "given up.bin" });
     await client.open(noise(10), { name: "under way.bin" });
@@ -111,6 +116,8 @@ describe("the metadata database", () => {
     const files = await assertMirrored(client);
     assert.deepEqual(files.map(({ status }) => status).sort(), [
       "aborted",
+      "available",
+      "available",
       "available",
       "deleted",
       "uploading",
@@ -453,7 +460,7 @@ describe("a database that is new to the workspace", () => {
       assert.equal(cause, "the database failed: SQLSTATE 42P01"); // undefined_table
 
       const applied = await Promise.all([setUpDatabase(empty.url), setUpDatabase(empty.url)]);
-      assert.deepEqual(applied.flat(), ["0001_files", "0002_files_by_id"]);
+      assert.deepEqual(applied.flat(), ["0001_files", "0002_files_by_id", "0003_versions"]);
       await assertMirrored(client, empty);
       assert.deepEqual(await setUpDatabase(empty.url), []);
       await assertMirrored(client, empty);

@@ -22,17 +22,18 @@ WITH rows AS (
 )
 INSERT INTO files AS known (
   workspace, file_id, name, path, size, content_type, status, crc64nvme, etag, owner, metadata,
-  created_at, updated_at, seq
+  created_at, updated_at, seq, version, previous, conflict
 )
 SELECT DISTINCT ON (file->>'fileId')
   $1::text, file->>'fileId', file->>'name', file->>'path', (file->>'size')::bigint, file->>'contentType',
   file->>'status', file->'checksum'->>'crc64nvme', file->>'etag', file->>'owner', file->'metadata',
-  (file->>'createdAt')::timestamptz, (file->>'updatedAt')::timestamptz, seq
+  (file->>'createdAt')::timestamptz, (file->>'updatedAt')::timestamptz, seq,
+  (file->>'version')::integer, file->>'previous', file->>'conflict'
 FROM rows
 ORDER BY file->>'fileId', seq DESC
 ON CONFLICT (workspace, file_id) DO UPDATE SET
   name = excluded.name, path = excluded.path, size = excluded.size, content_type = excluded.content_type,
   status = excluded.status, crc64nvme = excluded.crc64nvme, etag = excluded.etag, owner = excluded.owner,
   metadata = excluded.metadata, created_at = excluded.created_at, updated_at = excluded.updated_at,
-  seq = excluded.seq
+  seq = excluded.seq, version = excluded.version, previous = excluded.previous, conflict = excluded.conflict
 WHERE known.seq <= excluded.seq
