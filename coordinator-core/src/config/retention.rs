@@ -22,26 +22,20 @@ pub struct VersionsKept {
 
 impl VersionsKept {
     pub(super) fn from_vars(vars: &Vars<'_>) -> Result<Self, ConfigError> {
-        let count = vars.optional("VERSIONS_KEEP").map(|_| {
-            vars.number(
-                "VERSIONS_KEEP",
-                "has to be a whole number from 1 to 10000",
-                1..=MAX_KEPT,
-                MAX_KEPT,
-            )
-        });
-        let days = vars.optional("VERSIONS_MAX_AGE_DAYS").map(|_| {
-            vars.number(
-                "VERSIONS_MAX_AGE_DAYS",
-                "has to be a whole number from 1 to 36525",
-                1..=MAX_DAYS,
-                MAX_DAYS,
-            )
-        });
+        let count = vars.optional_number(
+            "VERSIONS_KEEP",
+            "has to be a whole number from 1 to 10000",
+            1..=MAX_KEPT,
+        )?;
+        let days = vars.optional_number(
+            "VERSIONS_MAX_AGE_DAYS",
+            "has to be a whole number from 1 to 36525",
+            1..=MAX_DAYS,
+        )?;
         let max_age_ms = |days| i64::try_from(days).map_or(i64::MAX, |days| days.saturating_mul(DAY_MS));
         Ok(Self {
-            count: count.transpose()?,
-            max_age_ms: days.transpose()?.map(max_age_ms),
+            count,
+            max_age_ms: days.map(max_age_ms),
         })
     }
 }

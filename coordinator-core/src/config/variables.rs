@@ -64,17 +64,26 @@ impl<'a> Vars<'a> {
         range: std::ops::RangeInclusive<u64>,
         default: u64,
     ) -> Result<u64, ConfigError> {
-        match self.optional(variable) {
-            None => Ok(default),
-            Some(text) => text
-                .parse()
+        let number = self.optional_number(variable, reason, range)?;
+        Ok(number.unwrap_or(default))
+    }
+
+    pub(super) fn optional_number(
+        &self,
+        variable: &'static str,
+        reason: &'static str,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Result<Option<u64>, ConfigError> {
+        let parsed = self.optional(variable).map(|text| {
+            text.parse()
                 .ok()
                 .filter(|number| range.contains(number))
                 .ok_or_else(|| ConfigError {
                     variable,
                     reason: reason.into(),
-                }),
-        }
+                })
+        });
+        parsed.transpose()
     }
 
     pub(super) fn seconds(

@@ -52,7 +52,6 @@ pub use apply::{Applied, apply};
 pub use base_query::{BaseQuery, KnownBase};
 pub use calls::{Call, Command, Idempotency, Opened, Reply, UploadDraft};
 pub use chunk_store::ChunkStore;
-
 pub use destination_state::{
     Destination, DestinationState, Letter, MessageDelivery, MessageOutcome, MessageResult,
 };

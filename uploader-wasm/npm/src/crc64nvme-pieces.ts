@@ -1,5 +1,5 @@
 /** The CRC64NVME of a whole, from those of its pieces: what is the same of any length takes no second reading. */
-import { base64 } from "./base64.js";
+import { base64, bytesOfBase64 } from "./base64.js";
 
 /** The polynomial, its bits in reverse: the highest bit is that of x^0. Source: as in `crc64nvme.ts`. */
 const POLYNOMIAL = 0x9a6c9329ac4bc9b5n;
@@ -31,7 +31,7 @@ export class Crc64NvmePieces {
 }
 
 function valueOf(checksum: string): bigint {
-  const bytes = Uint8Array.from(atob(checksum), (letter) => letter.charCodeAt(0));
+  const bytes = bytesOfBase64(checksum);
   if (bytes.length !== BYTES) throw new RangeError("no CRC64NVME");
   return new DataView(bytes.buffer).getBigUint64(0);
 }

@@ -1,6 +1,8 @@
 /** `@syncsphere/uploader/files`: the workspace's files, without an `Uploader` and its workers. */
+import { bytesOfBase64 } from "./base64.js";
 import { CoordinatorClient, unexpectedReply, type JsonObject } from "./coordinator-client.js";
 import { FileDownload, type DownloadOptions } from "./downloads/file-download.js";
+import { readFileRecord } from "./file-record.js";
 import type {
   ContentLink,
   ContentOptions,
@@ -45,7 +47,7 @@ export class Workspace {
 
   /** One file, whatever its status. Rejects with `not_found`, also where it is another workspace's. */
   async file(fileId: string, { signal }: RequestOptions = {}): Promise<FileRecord> {
-    return fileRecord(await this.#request("GET", filePath(fileId), signal));
+    return readFileRecord(await this.#request("GET", filePath(fileId), signal));
   }
 
   /**
@@ -53,7 +55,7 @@ export class Workspace {
    * `deleted`, again where it was deleted before. Rejects with `conflict` while it is uploading: abort that instead.
    */
   async deleteFile(fileId: string, { signal }: RequestOptions = {}): Promise<FileRecord> {
-    return fileRecord(await this.#request("DELETE", filePath(fileId), signal));
+    return readFileRecord(await this.#request("DELETE", filePath(fileId), signal));
   }
 
   /**
@@ -73,7 +75,7 @@ export class Workspace {
    */
   async restore(fileId: string, { signal }: RequestOptions = {}): Promise<FileRecord> {
     const { file } = await this.#request("POST", `${filePath(fileId)}/restore`, signal);
-    return fileRecord((file ?? {}) as JsonObject);
+    return readFileRecord((file ?? {}) as JsonObject);
   }
 
   /**
@@ -106,7 +108,7 @@ export class Workspace {
   /** @internal */
   async chunks(fileId: string, { signal }: RequestOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
     const { chunks } = await this.#request("GET", `${filePath(fileId)}/chunks`, signal);
-    return Uint8Array.from(atob(String(chunks)), (letter) => letter.charCodeAt(0));
+    return bytesOfBase64(String(chunks));
   }
 
   /** Sequence number of the newest change, for `Uploader.changes({ since })`; 0 where nothing ever happened. */
@@ -119,11 +121,6 @@ export class Workspace {
   #request(method: "GET" | "POST" | "DELETE", path: string, signal?: AbortSignal): Promise<JsonObject> {
     return this.#client.request({ method, path, signal });
   }
-}
-
-function fileRecord(json: JsonObject): FileRecord {
-  if (typeof json.fileId !== "string") throw unexpectedReply();
-  return json as unknown as FileRecord;
 }
 
 function filePath(fileId: string): string {

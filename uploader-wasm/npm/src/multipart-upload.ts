@@ -7,6 +7,7 @@ import {
   type JsonObject,
 } from "./coordinator-client.js";
 import { UploadError } from "./errors.js";
+import { readFileRecord } from "./file-record.js";
 import { listOfObjects, parseSignedParts, partOf, uploadPath, type SignedPart } from "./signed-parts.js";
 import type { StoredPart } from "./stored-part.js";
 import type { FileRecord, OpenUpload } from "./types.js";
@@ -88,7 +89,7 @@ export class MultipartUpload {
     uploadId: string,
   ): Promise<{ upload: MultipartUpload; parts: StoredPart[] } | { record: FileRecord }> {
     const reply = await client.request({ method: "GET", path: uploadPath(uploadId) });
-    if (reply.status === "available") return { record: readRecord(reply.file) };
+    if (reply.status === "available") return { record: readFileRecord(reply.file) };
     if (reply.ticket === undefined) throw gone();
     const parts = listOfObjects(reply.parts).map(({ partNumber, size, etag, crc64nvme }) => ({
       partNumber: Number(partNumber),
@@ -146,7 +147,7 @@ export class MultipartUpload {
       isSlow: true,
       signal,
     }));
-    return readRecord(record);
+    return readFileRecord(record);
   }
 
   /** Rejects with `upload_gone` or `not_found` where it was given up. */
@@ -170,12 +171,6 @@ export class MultipartUpload {
 /** Whether an upload is no longer there. */
 export function isGone(error: unknown): boolean {
   return error instanceof UploadError && (error.code === "upload_gone" || error.code === "not_found");
-}
-
-function readRecord(reply: unknown): FileRecord {
-  const record = reply as FileRecord | undefined;
-  if (typeof record?.fileId !== "string") throw unexpectedReply();
-  return record;
 }
 
 function gone(): UploadError {

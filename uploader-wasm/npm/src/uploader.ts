@@ -3,6 +3,7 @@ import { LoadFailure } from "./worker-script.js";
 import { UploadError } from "./errors.js";
 import { ChangeQueue } from "./change-queue.js";
 import { checkChoices, describeFile, type Choices } from "./describe-file.js";
+import { MIN_DELTA_SIZE } from "./deltas/least-size.js";
 import { onListenersChange } from "./listener-count.js";
 import type { ConductorOptions, Failure, ReopenedUpload, ToConductor, ToPage } from "./messages.js";
 import {
@@ -36,9 +37,6 @@ import type {
   UploaderOptions,
   UploadOptions,
 } from "./types.js";
-
-/** Files from this size on may send only what changed. Source: docs/client.md; files below go as one request. */
-const MIN_DELTA_SIZE = 16 * 1024 * 1024;
 
 /** Uploads files through one coordinator. One for a page is enough: its files share the network. */
 export class Uploader extends TypedEventTarget<UploaderEventMap> {

@@ -1,5 +1,7 @@
 /** The coordinator's calls about files that a new one may take from: docs/api.md, "Only what changed". */
+import { bytesOfBase64 } from "../base64.js";
 import { unexpectedReply, type CoordinatorClient, type JsonObject } from "../coordinator-client.js";
+import { readFileRecord } from "../file-record.js";
 import { listOfObjects } from "../signed-parts.js";
 import type { FileRecord } from "../types.js";
 
@@ -68,9 +70,7 @@ export async function takeOver(
     isSlow: true,
     signal,
   });
-  const record = reply.file as FileRecord | undefined;
-  if (typeof record?.fileId !== "string") throw unexpectedReply();
-  return record;
+  return readFileRecord(reply.file);
 }
 
 /** States the content index of a file of the subject's own. */
@@ -98,7 +98,7 @@ function parseBase({ fileId, size, sameName, chunks }: JsonObject): Base {
 function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   if (text.length > MAX_INDEX_LENGTH) throw unexpectedReply();
   try {
-    return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    return bytesOfBase64(text);
   } catch {
     throw unexpectedReply();
   }

@@ -11,6 +11,7 @@ import { findBases, takeOver, tellIndex, type FoundBases } from "./bases.js";
 import { ContentHasher, type ContentIndex } from "./content-hasher.js";
 import { DeltaProgress } from "./delta-progress.js";
 import { Gate } from "./gate.js";
+import { MIN_DELTA_SIZE } from "./least-size.js";
 import { bestPlan, cuttingFor, sameContent, usableBases, type IndexedBase } from "./plan.js";
 import { transfer } from "./transfer.js";
 import { Turns } from "./turns.js";
@@ -19,9 +20,6 @@ import { Turns } from "./turns.js";
 const asking = new Turns(6);
 const moving = new Turns(2);
 const indexing = new Turns(1);
-
-/** Files from this size on are indexed only to be taken from later. Source: as `MIN_DELTA_SIZE` of `uploader.ts`. */
-const MIN_INDEXED_SIZE = 16 * 1024 * 1024;
 
 type Add = Extract<ToConductor, { type: "add" }>;
 
@@ -208,7 +206,7 @@ export class DeltaUpload {
       task.dispatchEvent(new CustomEvent("conflict", { detail }));
     }
     const { copies, equalParts } = this.#found ?? {};
-    const isWanted = this.#index || add.file.size >= MIN_INDEXED_SIZE;
+    const isWanted = this.#index || add.file.size >= MIN_DELTA_SIZE;
     if (!copies || !isWanted || !record.checksum.crc64nvme) return;
     const end = new AbortController();
     await indexing.run(async () => {

@@ -93,7 +93,8 @@ async function sendAndCopy(work: Transfer, upload: MultipartUpload): Promise<Fil
     onSent: (loaded) => onProgress(loaded, copied),
   });
   const onCopied = (bytes: number) => void (copied += bytes);
-  const sending = sender.sendAll(toSend.map((segment) => segments.indexOf(segment) + 1));
+  const numbers = segments.flatMap(({ from }, index) => (from === undefined ? [index + 1] : []));
+  const sending = sender.sendAll(numbers);
   const copying = copyParts({ upload, from, segments, retry, attempt, signal, onCopied }, sender);
   try {
     await Promise.all([sending, copying]);

@@ -1,3 +1,5 @@
+import { bytesOfBase64 } from "../base64.js";
+
 /** What is new in each token of the same person. Source: RFC 7519, section 4.1 */
 const CHANGING = ["exp", "nbf", "iat", "jti"];
 
@@ -9,7 +11,7 @@ const CHANGING = ["exp", "nbf", "iat", "jti"];
 export function identityOf(token: string): string {
   try {
     const payload = (token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/");
-    const bytes = Uint8Array.from(atob(payload), (character) => character.charCodeAt(0));
+    const bytes = bytesOfBase64(payload);
     const claims = Object.entries(JSON.parse(new TextDecoder().decode(bytes)) as object);
     return JSON.stringify(claims.filter(([name]) => !CHANGING.includes(name)).sort());
   } catch {

@@ -7,6 +7,7 @@ import {
   type CoordinatorRequest,
   type CoordinatorClient,
 } from "../coordinator-client.js";
+import { readFileRecord } from "../file-record.js";
 import { idempotencyKey } from "../idempotency-key.js";
 import {
   abortUpload,
@@ -139,16 +140,16 @@ export class OpenUploads {
 
   /** Finalizes the upload, whichever parts Uppy thinks that it has: storage knows. */
   async complete(uploadId: string, signal?: AbortSignal | null): Promise<FileRecord> {
-    const record = await this.#withTicket(uploadId, (ticket) => ({
+    const reply = await this.#withTicket(uploadId, (ticket) => ({
       method: "POST",
       path: `${uploadPath(uploadId)}/complete`,
       body: { ticket },
       isSlow: true,
       signal,
     }));
-    if (typeof record.fileId !== "string") throw unexpectedReply();
+    const record = readFileRecord(reply);
     this.#uploads.delete(uploadId);
-    return record as unknown as FileRecord;
+    return record;
   }
 
   /** Gives the upload up. One that is gone already, or finalized, is left as it is. */
