@@ -5,7 +5,7 @@ import { until } from "./harness.mjs";
 /** The demo page with what tests of the package call in it. */
 export async function openPackage(stack, t) {
   const page = await stack.openPage(t);
-  t.after(() => stack.proxy.shape());
+  t.after(() => stack.proxy?.shape());
   await equip(page);
   return page;
 }
