@@ -30,6 +30,11 @@ impl Chunker {
         self.length
     }
 
+    /// Ends the chunk at the end of the file, and gives its bytes, if any.
+    pub fn end(&mut self) -> u32 {
+        std::mem::take(&mut self.length)
+    }
+
     /// Takes the bytes that come next. Where the chunk ends among them, it takes no more than that, and gives how many those
     /// are; `None` where all are taken.
     pub fn take(&mut self, bytes: &[u8]) -> Option<usize> {

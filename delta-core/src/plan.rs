@@ -1,11 +1,11 @@
 //! Which ranges of a new file storage can copy from an old one, and which have to travel.
 
-use std::collections::BTreeMap;
-
 use syncsphere_protocol::{Crc64Nvme, MIB, MIN_PART_SIZE};
 
-use crate::cutting::CutBy;
+use crate::cutting::{CutBy, Cutting};
 use crate::index::{Chunk, Index};
+use crate::matcher::Matcher;
+use crate::pieces::{PIECE, combined};
 
 /// A part of the new file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,53 +18,6 @@ pub struct Segment {
     pub crc64nvme: Crc64Nvme,
     /// Where the same bytes begin in the old file; `None` for what has to travel.
     pub from: Option<u64>,
-}
-
-/// Longest part that is copied, in bytes, where it is more than one chunk.
-///
-/// Source: own choice: fewer requests, each of which storage answers in seconds.
-const LONGEST_COPY: u64 = 256 * MIB;
-
-/// The new file's parts, in order and without gaps: as many as it has chunks at the most, and none but the last below 5 MiB.
-///
-/// What travels goes chunk by chunk, so that several parts are under way; what is copied is joined where it lies side by side
-/// in both files. On the grid nothing is joined, for there all parts but the last have to be of one size.
-pub fn plan(base: &Index, next: &Index) -> Vec<Segment> {
-    let longest_copy = match next.cutting().by() {
-        CutBy::Content => LONGEST_COPY,
-        CutBy::Grid => 0,
-    };
-    // Storage copies no ranges of smaller objects.
-    // Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html>, x-amz-copy-source-range
-    let base = if base.size() > MIN_PART_SIZE {
-        base.chunks()
-    } else {
-        &[]
-    };
-    segments(base, next.chunks(), longest_copy)
-}
-
-/// The same of chunks of any size.
-pub fn segments(base: &[Chunk], next: &[Chunk], longest_copy: u64) -> Vec<Segment> {
-    let mut matcher = Matcher::new(base);
-    let mut segments: Vec<Segment> = Vec::new();
-    let mut offset = 0;
-    for chunk in next {
-        let segment = Segment {
-            offset,
-            length: chunk.length.into(),
-            crc64nvme: chunk.crc64nvme,
-            from: matcher.find(chunk),
-        };
-        offset += segment.length;
-        match segments.last_mut() {
-            Some(last) if last.is_continued_by(&segment) && last.length + segment.length <= longest_copy => {
-                last.append(&segment);
-            }
-            _ => segments.push(segment),
-        }
-    }
-    segments
 }
 
 impl Segment {
@@ -80,55 +33,151 @@ impl Segment {
     }
 }
 
-/// Finds the new file's chunks, in order, in the old one.
-struct Matcher<'a> {
-    base: &'a [Chunk],
-    /// Where each chunk of the old file begins.
-    offsets: Vec<u64>,
-    /// The first of each content.
-    first: BTreeMap<Content, usize>,
-    /// The one after that which was found last.
-    continued: usize,
+/// Longest part that is copied, in bytes, where it is more than one chunk.
+///
+/// Source: own choice: copying begins as soon as so much has been read, and several parts are copied at a time; each is one
+/// request of many that storage answers in a second or so.
+const LONGEST_COPY: u64 = 64 * MIB;
+
+/// The new file's parts, as a [`Planner`] gives them; what travels goes chunk by chunk.
+pub fn plan(base: &Index, next: &Index) -> Vec<Segment> {
+    let planner = Planner::new(base, next.cutting());
+    let chunks = next.chunks().iter().map(|chunk| (chunk, [].as_slice()));
+    planner.all(chunks)
 }
 
-/// Chunks of one content. CRC64NVME is no part of it: who wants two contents to look alike can have that.
-type Content = (u32, [u8; 32]);
-
-fn content(chunk: &Chunk) -> Content {
-    (chunk.length, *chunk.sha256.as_bytes())
+/// Plans a new file as its chunks become known: its parts, in order and without gaps, at most 10,000, and none but the last
+/// below 5 MiB.
+///
+/// What travels goes in parts as small as they may be, so that several are under way; what is copied is joined where it lies
+/// side by side in both files. On the grid nothing is joined or split, for there all parts but the last have to be of one size.
+pub struct Planner {
+    matcher: Matcher,
+    limits: Limits,
+    /// Where the next chunk begins.
+    offset: u64,
+    /// What is copied, and may go on.
+    open: Option<Segment>,
 }
 
-impl<'a> Matcher<'a> {
-    fn new(base: &'a [Chunk]) -> Self {
-        let mut end = 0;
-        let offsets = base.iter().map(|chunk| {
-            let offset = end;
-            end += u64::from(chunk.length);
-            offset
-        });
-        // The first of several remains.
-        let contents = base.iter().enumerate().rev();
+/// Sizes in bytes.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// No part but a file's last has fewer.
+    pub least_part: u32,
+    /// Joined chunks have no more.
+    pub longest_copy: u64,
+    /// Of the pieces that checksums are known of; the least part has a whole number of them.
+    pub piece: u32,
+}
+
+impl Planner {
+    /// For a file that is cut so.
+    pub fn new(base: &Index, next: Cutting) -> Self {
+        // Storage copies no ranges of smaller objects.
+        // Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html>, x-amz-copy-source-range
+        let base = if base.size() > MIN_PART_SIZE {
+            base.chunks()
+        } else {
+            &[]
+        };
+        let longest_copy = match next.by() {
+            CutBy::Content => LONGEST_COPY,
+            CutBy::Grid => 0,
+        };
+        let limits = Limits {
+            least_part: next.sizes().least,
+            longest_copy,
+            piece: PIECE,
+        };
+        Self::of_chunks(base, limits)
+    }
+
+    /// The same for chunks of any size.
+    pub fn of_chunks(base: &[Chunk], limits: Limits) -> Self {
         Self {
-            base,
-            offsets: offsets.collect(),
-            first: contents.map(|(place, chunk)| (content(chunk), place)).collect(),
-            continued: 0,
+            matcher: Matcher::new(base),
+            limits,
+            offset: 0,
+            open: None,
         }
     }
 
-    /// Where the old file has it. Where it has it several times, best where it goes on from the chunk before.
-    fn find(&mut self, chunk: &Chunk) -> Option<u64> {
-        let wanted = content(chunk);
-        let goes_on = self
-            .base
-            .get(self.continued)
-            .is_some_and(|next| content(next) == wanted);
-        let place = if goes_on {
-            self.continued
-        } else {
-            *self.first.get(&wanted)?
+    /// Takes the chunk that comes next, and gives the segments that it has made certain. Where the checksums of its pieces are
+    /// told, it goes as several parts if it has to travel and is long enough; without, as one.
+    pub fn take(&mut self, chunk: &Chunk, pieces: &[Crc64Nvme]) -> Vec<Segment> {
+        let next = Segment {
+            offset: self.offset,
+            length: chunk.length.into(),
+            crc64nvme: chunk.crc64nvme,
+            from: self.matcher.find(chunk),
         };
-        self.continued = place + 1;
-        self.offsets.get(place).copied()
+        self.offset += next.length;
+        if next.from.is_none() {
+            let before = self.open.take().into_iter();
+            return before.chain(self.limits.split(next, pieces)).collect();
+        }
+        let before = match &mut self.open {
+            Some(open) if self.limits.joins(open, &next) => {
+                open.append(&next);
+                None
+            }
+            open => open.replace(next),
+        };
+        let full = self.open.take_if(|open| self.limits.is_full(open));
+        before.into_iter().chain(full).collect()
+    }
+
+    /// The last segment, where it could still have gone on.
+    pub fn finish(self) -> Option<Segment> {
+        self.open
+    }
+
+    /// All segments of a file of these chunks.
+    pub fn all<'a>(mut self, chunks: impl Iterator<Item = (&'a Chunk, &'a [Crc64Nvme])>) -> Vec<Segment> {
+        let mut segments = Vec::new();
+        for (chunk, pieces) in chunks {
+            segments.extend(self.take(chunk, pieces));
+        }
+        segments.extend(self.finish());
+        segments
+    }
+}
+
+impl Limits {
+    fn joins(&self, open: &Segment, next: &Segment) -> bool {
+        open.is_continued_by(next) && open.length + next.length <= self.longest_copy
+    }
+
+    /// Whether no chunk has room in it, but perhaps a file's last one.
+    fn is_full(&self, open: &Segment) -> bool {
+        open.length + u64::from(self.least_part) > self.longest_copy
+    }
+
+    /// As many parts as there can be, of about one size, each of them whole pieces but the last.
+    fn split(&self, whole: Segment, pieces: &[Crc64Nvme]) -> Vec<Segment> {
+        let piece = u64::from(self.piece);
+        let count = whole.length / u64::from(self.least_part);
+        if count < 2 || pieces.len() as u64 != whole.length.div_ceil(piece) {
+            return vec![whole];
+        }
+        let full_pieces = whole.length / piece;
+        let mut rest = pieces;
+        let mut offset = 0;
+        let parts = (1..=count).map(|number| {
+            let end = number * full_pieces / count * piece;
+            let length = if number < count { end } else { whole.length } - offset;
+            let (own, after) = rest.split_at(length.div_ceil(piece) as usize);
+            let part = Segment {
+                offset: whole.offset + offset,
+                length,
+                crc64nvme: combined(own, self.piece, length),
+                from: None,
+            };
+            rest = after;
+            offset = end;
+            part
+        });
+        parts.collect()
     }
 }

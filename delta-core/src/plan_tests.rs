@@ -6,10 +6,14 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use crate::chunker::tests::{SMALL, lengths, noise};
 use crate::cutting::{CutBy, Cutting};
 use crate::index::{Chunk, Index};
-use crate::plan::{Segment, plan, segments};
+use crate::plan::{Limits, Planner, Segment, plan};
 
-/// As much longer than chunks as with those of files.
-const LONGEST_COPY: u64 = 25_600;
+/// As those of files, made small.
+const LIMITS: Limits = Limits {
+    least_part: SMALL.least,
+    longest_copy: 6_400,
+    piece: 100,
+};
 
 const CRC: crc::Crc<u64, crc::Table<1>> = crc::Crc::<u64, crc::Table<1>>::new(&crc::CRC_64_NVME);
 
@@ -37,8 +41,33 @@ fn chunks(content: &[u8]) -> Vec<Chunk> {
         .collect()
 }
 
+/// The checksums of its pieces.
+fn pieces(content: &[u8]) -> Vec<Crc64Nvme> {
+    content.chunks(LIMITS.piece as usize).map(crc_of).collect()
+}
+
 fn planned(base: &[u8], next: &[u8]) -> Vec<Segment> {
-    segments(&chunks(base), &chunks(next), LONGEST_COPY)
+    let chunks_of_next = chunks(next);
+    let without_pieces = chunks_of_next.iter().map(|chunk| (chunk, [].as_slice()));
+    Planner::of_chunks(&chunks(base), LIMITS).all(without_pieces)
+}
+
+/// The same where pieces are known.
+fn split(base: &[u8], next: &[u8]) -> Vec<Segment> {
+    let chunks_of_next = chunks(next);
+    let mut rest = next;
+    let pieces_of_chunks: Vec<_> = chunks_of_next
+        .iter()
+        .map(|chunk| {
+            let (bytes, after) = rest.split_at(chunk.length as usize);
+            rest = after;
+            pieces(bytes)
+        })
+        .collect();
+    let with_pieces = chunks_of_next
+        .iter()
+        .zip(pieces_of_chunks.iter().map(Vec::as_slice));
+    Planner::of_chunks(&chunks(base), LIMITS).all(with_pieces)
 }
 
 /// Bytes that have to travel.
@@ -100,23 +129,30 @@ proptest! {
     ) {
         let base = noise(seed, length);
         let next = edits.iter().fold(base.clone(), |content, (edit, at)| edit.apply(*at, &content));
-        let segments = planned(&base, &next);
-        let mut end = 0;
-        for (place, segment) in segments.iter().enumerate() {
-            prop_assert_eq!(segment.offset, end);
-            end += segment.length;
-            let bytes = &next[segment.offset as usize..end as usize];
-            prop_assert_eq!(segment.crc64nvme, crc_of(bytes));
-            prop_assert!(place + 1 == segments.len() || bytes.len() >= SMALL.least as usize);
-            match segment.from {
-                Some(from) => {
-                    prop_assert!(segment.length <= LONGEST_COPY);
-                    prop_assert_eq!(bytes, &base[from as usize..][..bytes.len()]);
+        let [planned, split] = [planned, split].map(|planned| planned(&base, &next));
+        for (segments, longest) in [(&planned, SMALL.most), (&split, 2 * SMALL.least)] {
+            let mut end = 0;
+            for (place, segment) in segments.iter().enumerate() {
+                prop_assert_eq!(segment.offset, end);
+                end += segment.length;
+                let bytes = &next[segment.offset as usize..end as usize];
+                prop_assert_eq!(segment.crc64nvme, crc_of(bytes));
+                // So there are no more of them than an index may have chunks.
+                prop_assert!(place + 1 == segments.len() || bytes.len() >= SMALL.least as usize);
+                match segment.from {
+                    Some(from) => {
+                        prop_assert!(segment.length <= LIMITS.longest_copy);
+                        prop_assert_eq!(bytes, &base[from as usize..][..bytes.len()]);
+                    }
+                    None => prop_assert!(segment.length <= longest.into()),
                 }
-                None => prop_assert!(segment.length <= SMALL.most.into()),
             }
+            prop_assert_eq!(end, next.len() as u64);
         }
-        prop_assert_eq!(end, next.len() as u64);
+        let copied = |segments: Vec<Segment>| -> Vec<_> {
+            segments.into_iter().filter(|segment| segment.from.is_some()).collect()
+        };
+        prop_assert_eq!(copied(planned), copied(split));
         if edits.is_empty() {
             prop_assert_eq!(sent(&base, &next), 0);
         }
@@ -182,7 +218,8 @@ fn of_repeated_content_the_run_goes_on() {
     });
     let base = [a, b, c, a, d, a];
     let froms = |next: &[Chunk]| -> Vec<_> {
-        let segments = segments(&base, next, 1_000);
+        let chunks = next.iter().map(|chunk| (chunk, [].as_slice()));
+        let segments = Planner::of_chunks(&base, LIMITS).all(chunks);
         segments
             .into_iter()
             .map(|segment| (segment.from, segment.length))
@@ -204,7 +241,7 @@ fn index(by: CutBy, lengths: &[u64]) -> Index {
 }
 
 #[test]
-fn copies_are_joined_up_to_256_mib_and_on_the_grid_not_at_all() {
+fn copies_are_joined_up_to_64_mib_and_on_the_grid_not_at_all() {
     let lengths = |index: &Index| -> Vec<u64> {
         let segments = plan(index, index);
         assert!(
@@ -214,7 +251,7 @@ fn copies_are_joined_up_to_256_mib_and_on_the_grid_not_at_all() {
         );
         segments.iter().map(|segment| segment.length / MIB).collect()
     };
-    assert_eq!(lengths(&index(CutBy::Content, &[10 * MIB; 30])), [250, 50]);
+    assert_eq!(lengths(&index(CutBy::Content, &[10 * MIB; 30])), [60; 5]);
     assert_eq!(lengths(&index(CutBy::Grid, &[8 * MIB; 3])), [8, 8, 8]);
 }
 
@@ -228,4 +265,54 @@ fn nothing_is_copied_of_a_file_too_small_for_it() {
             .count()
     };
     assert_eq!((sent(5 * MIB), sent(5 * MIB + 1)), (1, 0));
+}
+
+#[test]
+fn a_segment_is_told_once_it_cannot_grow() {
+    let base = index(CutBy::Content, &[10 * MIB; 9]);
+    let mut planner = Planner::new(&base, base.cutting());
+    let mut told = |chunk: &Chunk| -> Vec<_> {
+        let segments = planner.take(chunk, &[]).into_iter();
+        segments
+            .map(|segment| (segment.offset / MIB, segment.from.map(|from| from / MIB)))
+            .collect()
+    };
+    let other = Chunk {
+        sha256: Sha256::from_bytes([0xFF; 32]),
+        ..base.chunks()[0]
+    };
+    let [first @ .., sixth] = &base.chunks()[..6] else {
+        panic!("it has nine")
+    };
+    for chunk in first {
+        assert_eq!(told(chunk), []);
+    }
+    assert_eq!(told(sixth), [(0, Some(0))], "none has room in it");
+    assert_eq!(told(&base.chunks()[6]), []);
+    assert_eq!(told(&base.chunks()[3]), [(60, Some(60))], "it goes on elsewhere");
+    assert_eq!(told(&other), [(70, Some(30)), (80, None)]);
+    assert_eq!(told(&base.chunks()[8]), []);
+    assert_eq!(planner.finish().map(|last| last.offset / MIB), Some(90));
+}
+
+#[test]
+fn what_travels_is_split_where_it_is_long_enough() {
+    let lengths = |length: u64, known: u64, by| -> Vec<_> {
+        let base = index(by, &[]);
+        let next = index(by, &[length]);
+        let mut planner = Planner::new(&base, base.cutting());
+        let pieces: Vec<_> = (0..known).map(Crc64Nvme::from_u64).collect();
+        let segments = planner.take(&next.chunks()[0], &pieces).into_iter();
+        segments.map(|segment| segment.length).collect()
+    };
+    assert_eq!(lengths(13 * MIB, 13, CutBy::Content), [6 * MIB, 7 * MIB]);
+    assert_eq!(lengths(16 * MIB, 16, CutBy::Content), [5 * MIB, 5 * MIB, 6 * MIB]);
+    assert_eq!(lengths(10 * MIB + 1, 11, CutBy::Content), [5 * MIB, 5 * MIB + 1]);
+    assert_eq!(lengths(10 * MIB - 1, 10, CutBy::Content), [10 * MIB - 1]);
+    assert_eq!(
+        lengths(13 * MIB, 12, CutBy::Content),
+        [13 * MIB],
+        "one is missing"
+    );
+    assert_eq!(lengths(8 * MIB, 8, CutBy::Grid), [8 * MIB]);
 }

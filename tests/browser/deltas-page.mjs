@@ -1,5 +1,8 @@
 // Uploads that send only what changed, in a page, and what tests of them call there.
 
+import { ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
+
+import { until } from "./harness.mjs";
 import { openPackage } from "./package-page.mjs";
 
 /** The demo page with what tests of such uploads call in it. */
@@ -16,16 +19,77 @@ export function indexTold(page) {
   );
 }
 
+/** A page that has uploaded a file of so many MiB of noise, `first`, which the coordinator knows the index of. */
+export async function openWithFirst(stack, t, mebibytes, options) {
+  const page = await openDeltas(stack, t);
+  const told = indexTold(page);
+  const record = await page.evaluate(
+    async ([mebibytes, options]) => {
+      globalThis.first = noise(mebibytes * MIB);
+      const { record, isExact } = await uploadPieces([first], "big.bin", options);
+      if (!isExact) throw new Error("the first file is another one");
+      return record;
+    },
+    [mebibytes, options],
+  );
+  await told;
+  stack.proxy.behave();
+  return { page, record };
+}
+
+/**
+ * An upload of the next version: pieces of `first` and of noise, by the functions of the page. Tells also how many bytes of
+ * bodies storage was `sent` by the page meanwhile.
+ */
+export async function uploadNext(
+  stack,
+  page,
+  pieces,
+  { name = "big.bin", options = {}, uploaderOptions = {} } = {},
+) {
+  const script = `uploadPieces(${pieces}, ${[name, options, uploaderOptions].map((one) => JSON.stringify(one))})`;
+  const before = stack.proxy.bytesReceived;
+  const found = await page.evaluate(script);
+  return { ...found, sent: stack.proxy.bytesReceived - before };
+}
+
+/** The paths of all requests from now on. */
+export function pathsOf(page) {
+  const paths = [];
+  page.on("request", (request) => paths.push(new URL(request.url()).pathname));
+  return paths;
+}
+
+/** Multipart uploads that storage has open. */
+export async function openUploads(stack) {
+  const { client, bucket } = stack.s3;
+  const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
+  return Uploads;
+}
+
+export async function freed(stack) {
+  await until(async () => (await openUploads(stack)).length === 0, "storage keeps nothing of it");
+}
+
 async function provide() {
   const MIB = 1024 * 1024;
   /** All uploaders are one subject's: others' files are taken nothing from. */
   const token = await guestToken();
   globalThis.ownToken = async () => token;
   globalThis.pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  let seed = 0;
+  /** Bytes that repeat nowhere, the same ones in each run: where files are cut is no chance then. */
   globalThis.noise = (size) => {
-    const bytes = new Uint8Array(size);
-    for (let at = 0; at < size; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536));
-    return new Blob([bytes]);
+    const words = new Uint32Array(size / 4);
+    // Source: Marsaglia, "Xorshift RNGs", 2003.
+    let word = (seed += 0x9e3779b9);
+    for (let at = 0; at < words.length; at++) {
+      word ^= word << 13;
+      word ^= word >>> 17;
+      word ^= word << 5;
+      words[at] = word;
+    }
+    return new Blob([words]);
   };
   globalThis.hashOf = async (blob) => {
     const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", await blob.arrayBuffer()));

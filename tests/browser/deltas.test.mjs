@@ -3,8 +3,15 @@
 import assert from "node:assert/strict";
 import { open } from "node:fs/promises";
 import test, { beforeEach } from "node:test";
-import { ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
-import { indexTold, openDeltas } from "./deltas-page.mjs";
+import {
+  freed,
+  indexTold,
+  openDeltas,
+  openUploads,
+  openWithFirst as openPageWithFirst,
+  pathsOf,
+  uploadNext as uploadNextVersion,
+} from "./deltas-page.mjs";
 import { until, useStack } from "./harness.mjs";
 
 const MIB = 1024 * 1024;
@@ -16,36 +23,8 @@ const stack = useStack();
 
 beforeEach(() => stack.proxy.behave());
 
-/** Bytes of bodies that storage was sent by the page while `work` ran, and what it gave. */
-async function sentBy(work) {
-  const before = stack.proxy.bytesReceived;
-  const found = await work();
-  return { ...found, sent: stack.proxy.bytesReceived - before };
-}
-
-/** A page that has uploaded a file of so many MiB of noise, `first`, which the coordinator knows the index of. */
-async function openWithFirst(t, mebibytes, options) {
-  const page = await openDeltas(stack, t);
-  const told = indexTold(page);
-  const record = await page.evaluate(
-    async ([mebibytes, options]) => {
-      globalThis.first = noise(mebibytes * MIB);
-      const { record, isExact } = await uploadPieces([first], "big.bin", options);
-      if (!isExact) throw new Error("the first file is another one");
-      return record;
-    },
-    [mebibytes, options],
-  );
-  await told;
-  stack.proxy.behave();
-  return { page, record };
-}
-
-/** An upload of the next version: pieces of `first` and of noise, by the functions of the page. */
-function uploadNext(page, pieces, { name = "big.bin", options, uploaderOptions } = {}) {
-  const script = `uploadPieces(${pieces}, ${JSON.stringify(name)}, ${JSON.stringify(options ?? {})}, ${JSON.stringify(uploaderOptions ?? {})})`;
-  return sentBy(() => page.evaluate(script));
-}
+const openWithFirst = (...rest) => openPageWithFirst(stack, ...rest);
+const uploadNext = (...rest) => uploadNextVersion(stack, ...rest);
 
 /** 1 MiB in the middle is another. */
 const CHANGED = "[first.slice(0, 20 * MIB), noise(MIB), first.slice(21 * MIB)]";
@@ -199,7 +178,7 @@ test("a file that is edited while it is sent fails, and storage keeps nothing of
     await route.fulfill({ response });
   });
   assert.equal(await upload(), "file_changed");
-  await freed();
+  await freed(stack);
 });
 
 test("an abort in the middle frees what storage has", async (t) => {
@@ -207,12 +186,12 @@ test("an abort in the middle frees what storage has", async (t) => {
   const parts = holdParts();
   const ended = uploadNext(page, CHANGED);
   await parts.held();
-  assert.equal((await openUploads()).length, 1);
+  assert.equal((await openUploads(stack)).length, 1);
   await page.evaluate(() => task.abort());
   const { code, states } = await ended;
   assert.equal(code, "aborted");
   assert.equal(states.at(-1), "aborted");
-  await freed();
+  await freed(stack);
 });
 
 test("a pause gives up what is on its way, which is sent afterwards", async (t) => {
@@ -314,13 +293,6 @@ test("two next versions of one file are both kept, and the later one is told of 
   assert.deepEqual(whole.conflicts, [other.record.fileId], "also where it goes as a whole");
 });
 
-/** The paths of all requests from now on. */
-function pathsOf(page) {
-  const paths = [];
-  page.on("request", (request) => paths.push(new URL(request.url()).pathname));
-  return paths;
-}
-
 /** Has storage never answer the first request for a part; tells when there is one. */
 function holdParts() {
   let count = 0;
@@ -330,14 +302,4 @@ function holdParts() {
     return { kind: "hold", until: new Promise(() => {}) };
   });
   return { held: () => until(() => count > 0, "a part is on its way") };
-}
-
-async function openUploads() {
-  const { client, bucket } = stack.s3;
-  const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
-  return Uploads;
-}
-
-async function freed() {
-  await until(async () => (await openUploads()).length === 0, "storage keeps nothing of it");
 }

@@ -101,22 +101,58 @@ test("of a new version the parts that travel are few, and all of them are the fi
       [old, next].map((content) => hasher.index(new Blob([content]), cutting)),
     );
     const segments = await hasher.plan(before.packed, now.packed);
-    let end = 0;
-    for (const { offset, length, crc64nvme, from } of segments) {
-      assert.equal(offset, end);
-      end += length;
-      const part = next.subarray(offset, end);
-      assert.equal(crc64nvme, await checksumOf(part));
-      if (from !== undefined) assert.ok(part.equals(old.subarray(from, from + length)));
-      if (end < next.length) assert.ok(length >= 5 * MIB && (kind !== "grid" || length === 8 * MIB));
-    }
-    assert.equal(end, next.length);
-    const isCopied = ({ from }) => from !== undefined;
+    await areParts(segments, next, old, kind);
     assert.ok(segments.some(isCopied), JSON.stringify(segments));
     const same = await hasher.plan(now.packed, now.packed);
     assert.ok(same.every(isCopied));
   }
 });
+
+test("a plan that is made while the file is read is the same, but for parts that are smaller", async () => {
+  const old = randomBytes(80 * MIB);
+  const next = Buffer.concat([old.subarray(0, 20 * MIB), randomBytes(30 * MIB), old.subarray(50 * MIB)]);
+  for (const kind of ["content", "grid"]) {
+    const cutting = { kind, level: 0 };
+    const { packed: base } = await hasher.index(new Blob([old]), cutting);
+    const told = [];
+    let read = 0;
+    const { rest, packed } = await hasher.index(new Blob([next]), cutting, {
+      base,
+      known: [base],
+      onProgress: (bytes) => (read = bytes),
+      onSegments: (segments) => told.push({ read, segments }),
+    });
+    assert.ok(told[0].read < 60 * MIB, "it is told as soon as it is certain");
+    const segments = [...told.flatMap(({ segments }) => segments), ...rest];
+    await areParts(segments, next, old, kind);
+    const planned = await hasher.plan(base, packed);
+    assert.deepEqual(segments.filter(isCopied), planned.filter(isCopied));
+    const travelling = segments.filter((segment) => !isCopied(segment));
+    assert.ok(travelling.every(({ length }) => length < 10 * MIB));
+    const same = await hasher.index(new Blob([old]), cutting, {
+      base,
+      known: [packed, base],
+      onSegments: () => assert.fail("it may be the known one"),
+    });
+    assert.deepEqual(same.rest, await hasher.plan(base, base));
+  }
+});
+
+const isCopied = ({ from }) => from !== undefined;
+
+/** Whether these are the parts of `next`, and what is copied is in `old`. */
+async function areParts(segments, next, old, kind) {
+  let end = 0;
+  for (const { offset, length, crc64nvme, from } of segments) {
+    assert.equal(offset, end);
+    end += length;
+    const part = next.subarray(offset, end);
+    assert.equal(crc64nvme, await checksumOf(part));
+    if (from !== undefined) assert.ok(part.equals(old.subarray(from, from + length)));
+    if (end < next.length) assert.ok(length >= 5 * MIB && (kind !== "grid" || length === 8 * MIB));
+  }
+  assert.equal(end, next.length);
+}
 
 test("what is no index is told", async () => {
   const { packed } = await contentIndex(Buffer.from("content"));
@@ -128,6 +164,8 @@ test("what is no index is told", async () => {
   ]) {
     await assert.rejects(hasher.plan(bad, packed), { code: "protocol_violation" });
     await assert.rejects(hasher.plan(packed, bad), { code: "protocol_violation" });
+    for (const compared of [{ base: bad }, { known: [packed, bad] }])
+      await assert.rejects(hasher.index(new Blob([]), undefined, compared), { code: "protocol_violation" });
     assert.throws(() => hasher.cuttingOf(bad), { code: "protocol_violation" });
   }
 });

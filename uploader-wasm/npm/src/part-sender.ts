@@ -26,6 +26,9 @@ export interface PartContent {
   crc64nvme?: string;
 }
 
+/** The numbers of parts in the order in which they are to be sent, as they become known. */
+export type PartNumbers = (signal: AbortSignal) => Iterator<number, void> | AsyncIterator<number, void>;
+
 /** What a sender works with. */
 export interface Sending {
   source: PartSource;
@@ -62,13 +65,14 @@ export class PartSender {
 
   /**
    * Sends each of these parts that storage lacks, as they can be sent, up to the first that there is not. Rejects with what
-   * the source rejects with, or with the `UploadError` of the first part that cannot be sent; nothing is on its way then.
+   * the source or `numbers` rejects with, or with the `UploadError` of the first part that cannot be sent; nothing is on its way
+   * then.
    */
-  async sendAll(numbers: Iterable<number> = count(), lanes = this.#sending.lanes): Promise<void> {
-    const next = numbers[Symbol.iterator]();
+  async sendAll(numbers: PartNumbers = count, lanes = this.#sending.lanes): Promise<void> {
+    const next = numbers(this.#end.signal);
     const lane = async () => {
       for (;;) {
-        const { done, value: partNumber } = next.next();
+        const { done, value: partNumber } = await next.next();
         if (done) return;
         if (this.#stored.has(partNumber)) continue;
         if (!(await this.#send(partNumber))) return;
@@ -94,7 +98,7 @@ export class PartSender {
         const again = this.#namedBy(error);
         if (again.length === 0 || mending > MAX_MENDINGS) throw error;
         for (const partNumber of again) this.#stored.delete(partNumber);
-        await this.sendAll(again);
+        await this.sendAll(() => again.values());
       }
     }
   }

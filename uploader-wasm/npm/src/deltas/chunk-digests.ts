@@ -15,7 +15,8 @@ export class ChunkDigests {
   #filled = 0;
   /** Of the chunk that has not ended yet. */
   #pieces: Promise<ArrayBuffer>[] = [];
-  #chunks: Promise<ArrayBuffer>[] = [];
+  /** Of the chunks that have ended, as far as they were not given. */
+  #chunks: ChunkDigest[] = [];
   #underWay = new Set<Promise<unknown>>();
 
   /** The chunk's next bytes, which are the caller's again once this is fulfilled. */
@@ -34,7 +35,12 @@ export class ChunkDigests {
     if (this.#filled > 0) await this.#endPiece();
     const chunk = Promise.all(this.#pieces).then((digests) => sha256(joined(digests)));
     this.#pieces = [];
-    this.#chunks.push(this.#watched(chunk));
+    const digest: ChunkDigest = { computed: this.#watched(chunk) };
+    this.#chunks.push(digest);
+    chunk.then(
+      (bytes) => (digest.bytes = new Uint8Array(bytes)),
+      () => {},
+    );
   }
 
   /** Whether there are bytes of a chunk that has not ended. */
@@ -42,9 +48,17 @@ export class ChunkDigests {
     return this.#filled > 0 || this.#pieces.length > 0;
   }
 
-  /** Those of all chunks that have ended, one after the other. */
-  async all(): Promise<Uint8Array> {
-    return joined(await Promise.all(this.#chunks));
+  /** The digests after those that were given, in order, as far as they are known by now. */
+  known(): Uint8Array[] {
+    const known: Uint8Array[] = [];
+    for (let bytes; (bytes = this.#chunks[0]?.bytes); this.#chunks.shift()) known.push(bytes);
+    return known;
+  }
+
+  /** Those of all the other chunks that have ended. */
+  async rest(): Promise<Uint8Array[]> {
+    const rest = this.#chunks.splice(0).map(({ computed }) => computed);
+    return (await Promise.all(rest)).map((bytes) => new Uint8Array(bytes));
   }
 
   async #endPiece(): Promise<void> {
@@ -61,6 +75,12 @@ export class ChunkDigests {
     this.#underWay.add(settled);
     return digest;
   }
+}
+
+interface ChunkDigest {
+  computed: Promise<ArrayBuffer>;
+  /** Once it is. */
+  bytes?: Uint8Array;
 }
 
 function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {

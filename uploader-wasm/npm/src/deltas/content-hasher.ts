@@ -7,21 +7,31 @@ import { workerOf } from "../worker-of.js";
 import { WorkerOrders } from "../worker-orders.js";
 import { FAILURES } from "./failures.js";
 import { readCutting, type Cutting } from "./index-format.js";
-import type { ContentIndex, DeltaAnswer, DeltaOrder, Segment } from "./messages.js";
+import type {
+  ContentIndex,
+  DeltaAnswer,
+  DeltaOrder,
+  IndexedFile,
+  Indexing,
+  IndexNews,
+  Segment,
+} from "./messages.js";
 
-export type { ContentIndex, Cutting, Segment };
+export type { ContentIndex, Cutting, IndexedFile, Segment };
 
-/** Who wants to know of an index in the making. */
-export interface IndexWatch {
+/** Who wants to know of an index in the making, and what it is compared with meanwhile. */
+export interface IndexWatch extends Omit<Indexing, "cutting"> {
   /** Ends it: the index rejects with `aborted` at once. */
   signal?: AbortSignal;
   /** So many bytes of the file have been read. */
   onProgress?: (bytes: number) => void;
+  /** The next segments of the plan against `base`, which no longer grow; none while the file may be one of `known`. */
+  onSegments?: (segments: Segment[]) => void;
 }
 
 /** Reads files once each, in a worker, and holds about 16 MiB meanwhile, whatever their size. */
 export class ContentHasher {
-  #orders: WorkerOrders<DeltaOrder, DeltaAnswer, Failure, number>;
+  #orders: WorkerOrders<DeltaOrder, DeltaAnswer, Failure, IndexNews>;
   #lastRun = 0;
 
   /** Starts the worker. Where it cannot be made, everything that is asked rejects with `worker_failed`. */
@@ -42,21 +52,25 @@ export class ContentHasher {
    * The content index of a file, cut as told, or else by content at the level for its size. One file is read after the other.
    *
    * Rejects with an `UploadError`: `file_unreadable`; `file_changed` where the file has another size than it had; `unsupported`
-   * where there is no `crypto.subtle`, or the file could have more than 10,000 chunks; `aborted`; `worker_failed`, also
-   * after `end()`.
+   * where there is no `crypto.subtle`, or the file could have more than 10,000 chunks; `protocol_violation` where `base` or one
+   * of `known` is no index; `aborted`; `worker_failed`, also after `end()`.
    */
   async index(
     file: Blob,
     cutting: Cutting | undefined,
-    { signal, onProgress }: IndexWatch = {},
-  ): Promise<ContentIndex> {
+    { signal, onProgress, onSegments, base, known }: IndexWatch = {},
+  ): Promise<IndexedFile> {
     if (signal?.aborted) throw abortedError(signal);
     // Only pages on https and on localhost have it.
     if (!globalThis.crypto?.subtle) throw new UploadError(FAILURES.noHashes);
     const run = ++this.#lastRun;
-    const index = this.#orders.ask({ type: "index", run, file, cutting }, onProgress);
+    const index = this.#orders.ask({ type: "index", run, file, cutting, base, known }, (news) => {
+      if (signal?.aborted) return;
+      if ("read" in news) onProgress?.(news.read);
+      else onSegments?.(news.segments);
+    });
     const answer = await this.#unlessAborted(index, run, signal);
-    return (answer as { index: ContentIndex }).index;
+    return (answer as { index: IndexedFile }).index;
   }
 
   /** How the file of a packed index was cut. Throws `protocol_violation` where it is none. */
@@ -68,7 +82,7 @@ export class ContentHasher {
 
   /**
    * The parts of a new file, by packed indexes of the old one and of itself: in order, without gaps, their numbers one more than
-   * their places; at most 10,000, none but the last below 5 MiB. What is copied goes on for up to 256 MiB where it lies side by
+   * their places; at most 10,000, none but the last below 5 MiB. What is copied goes on for up to 64 MiB where it lies side by
    * side in both files, what travels is no longer than a chunk; on the grid all parts but the last are of one size.
    *
    * Rejects with an `UploadError`: `protocol_violation` where one of both is no index, `worker_failed`.

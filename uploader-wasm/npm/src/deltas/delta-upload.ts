@@ -8,11 +8,20 @@ import { isFinal } from "../task-state.js";
 import type { UploadTask } from "../task.js";
 import type { FileRecord, TaskState, UploaderOptions } from "../types.js";
 import { findBases, takeOver, tellIndex, type FoundBases } from "./bases.js";
-import { ContentHasher, type ContentIndex } from "./content-hasher.js";
+import { ContentHasher, type ContentIndex, type Cutting, type Segment } from "./content-hasher.js";
 import { DeltaProgress } from "./delta-progress.js";
 import { Gate } from "./gate.js";
+import { GrowingPlan } from "./growing-plan.js";
 import { MIN_DELTA_SIZE } from "./least-size.js";
-import { bestPlan, cuttingFor, sameContent, usableBases, type IndexedBase } from "./plan.js";
+import {
+  bestPlan,
+  cuttingFor,
+  isPlannedEarly,
+  longestChunk,
+  sameContent,
+  usableBases,
+  type IndexedBase,
+} from "./plan.js";
 import { transfer } from "./transfer.js";
 import { Turns } from "./turns.js";
 
@@ -133,32 +142,73 @@ export class DeltaUpload {
 
   async #compare(hasher: ContentHasher, bases: IndexedBase[]): Promise<FileRecord | undefined> {
     const { signal } = this.#end;
-    const { add, options } = this.#start;
     const { equalParts } = this.#found!;
-    let plan;
+    let plan, cutting;
     try {
-      const cutting = hasher.cuttingOf(bases[0]!.chunks);
-      this.#index = await hasher.index(add.file, cutting, { signal });
-      const record = await this.#takeOver(bases, this.#index);
-      if (record) return record;
-      plan = await bestPlan(hasher, bases, this.#index, equalParts);
+      cutting = hasher.cuttingOf(bases[0]!.chunks);
+      const early = new GrowingPlan(bases[0]!.fileId);
+      const reading = this.#read(hasher, cutting, bases, early);
+      // The plan tells.
+      reading.catch(() => {});
+      if (await early.copiesEarly(signal)) plan = early;
+      else {
+        const index = await reading;
+        const record = await this.#takeOver(bases, index);
+        if (record) return record;
+        plan = await bestPlan(hasher, bases, index, equalParts, early);
+      }
     } catch (error) {
       signal.throwIfAborted();
       // Nothing has been sent: the engine finds out what is wrong, or does without.
       this.#log(error);
       return undefined;
     }
-    if (!plan) return undefined;
+    return plan && (await this.#transfer(plan, longestChunk(cutting)));
+  }
+
+  /** Indexes the file. Where most of it should be in the first of the bases, its plan grows meanwhile, once it is none of them. */
+  async #read(
+    hasher: ContentHasher,
+    cutting: Cutting,
+    bases: IndexedBase[],
+    plan: GrowingPlan,
+  ): Promise<ContentIndex> {
+    const { signal } = this.#end;
+    const { file, description } = this.#start.add;
+    const { size } = file;
+    const first = bases[0]!;
+    const isEarly = isPlannedEarly({ ...description, size }, first, this.#found!.equalParts);
+    const sameSize = bases.filter((base) => base.size === size);
+    const comparison = {
+      base: first.chunks,
+      known: sameSize.map(({ chunks }) => chunks),
+      onSegments: (segments: Segment[]) => plan.add(segments),
+    };
+    try {
+      const { rest, ...index } = await hasher.index(file, cutting, { signal, ...(isEarly && comparison) });
+      this.#index = index;
+      plan.end(index, rest);
+      return index;
+    } catch (error) {
+      plan.fail(error);
+      throw error;
+    }
+  }
+
+  /** `undefined` where the file is to go as a whole after all. */
+  async #transfer(plan: GrowingPlan, longestPart: number): Promise<FileRecord | undefined> {
+    const { signal } = this.#end;
+    const { add, options } = this.#start;
     await this.#gate.pass(signal);
     this.#setState("uploading");
     try {
       return await transfer({
-        ...plan,
         client: this.#client,
         options,
         file: add.file,
         description: this.#description(),
-        index: this.#index,
+        plan,
+        longestPart,
         signal,
         attempt: this.#attempt,
         onProgress: (loaded, copied) => this.#progress.update(loaded, copied),
@@ -168,7 +218,12 @@ export class DeltaUpload {
         },
       });
     } catch (error) {
-      if (signal.aborted || this.#isBaseNamed || !isGone(error)) throw error;
+      signal.throwIfAborted();
+      if (error instanceof UploadError && error.code === "worker_failed") {
+        this.#log(error);
+        return undefined;
+      }
+      if (this.#isBaseNamed || !isGone(error)) throw error;
       // The file of that name has gone meanwhile, which nobody asked for.
       add.description.base = undefined;
       return undefined;

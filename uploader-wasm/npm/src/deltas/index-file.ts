@@ -4,56 +4,58 @@ import { Indexer, crc64nvme } from "syncsphere_delta";
 import { base64 } from "../base64.js";
 import { UploadError } from "../errors.js";
 import { chunks as piecesOf, readFailure } from "../read-blob.js";
+import { checksumText } from "./checksum-text.js";
 import { ChunkDigests } from "./chunk-digests.js";
 import { FAILURES } from "./failures.js";
-import type { Cutting } from "./index-format.js";
-import type { ContentIndex } from "./messages.js";
+import type { IndexedFile, Indexing, IndexNews, Segment } from "./messages.js";
+import { segmentsOf } from "./plan-segments.js";
 
 /**
- * The index of a file, cut as told, or by content at the level for its size. Rejects with `file_unreadable`, `file_changed`,
- * `unsupported` where it could have too many chunks, and `aborted` soon after the signal.
+ * The index of a file, cut as told, or by content at the level for its size; with a base also the segments of its plan that
+ * were not told. Rejects with `file_unreadable`, `file_changed`, `unsupported` where it could have too many chunks,
+ * `protocol_violation` where another's index is none, and `aborted` soon after the signal.
  */
 export async function indexFile(
   file: Blob,
-  cutting: Cutting | undefined,
+  { cutting, base, known = [] }: Indexing,
   signal: AbortSignal,
-  onProgress: (bytes: number) => void,
-): Promise<ContentIndex> {
+  tell: (news: IndexNews) => void,
+): Promise<IndexedFile> {
   const indexer = Indexer.begin(file.size, cutting?.kind === "grid", cutting?.level);
   if (!indexer) throw new UploadError(FAILURES.tooManyChunks);
-  let digests;
+  let rest;
   try {
-    digests = await readThrough(file, indexer, signal, onProgress);
+    if (base && !indexer.compare(base)) throw new UploadError(FAILURES.badIndex);
+    if (!known.every((packed) => indexer.expect(packed))) throw new UploadError(FAILURES.badIndex);
+    rest = await readThrough(file, indexer, signal, tell);
   } catch (error) {
     indexer.free();
     throw error;
   }
   // It is freed by this.
-  const packed = indexer.finish(digests) as Uint8Array<ArrayBuffer>;
+  const packed = indexer.finish() as Uint8Array<ArrayBuffer>;
   const content = await crypto.subtle.digest("SHA-256", packed);
-  return {
+  const index = {
     packed,
     content: base64(new Uint8Array(content)),
     size: file.size,
     crc64nvme: checksumText(crc64nvme(packed)!),
   };
+  return base ? { ...index, rest } : index;
 }
 
-/** In base64, as S3 writes it. */
-export function checksumText(checksum: bigint): string {
-  const view = new DataView(new ArrayBuffer(BigUint64Array.BYTES_PER_ELEMENT));
-  view.setBigUint64(0, checksum);
-  return base64(new Uint8Array(view.buffer));
-}
-
-/** Has the indexer cut the file; gives the digests of its chunks. */
+/** Has the indexer cut and plan the file. Gives the segments that were not told. */
 async function readThrough(
   file: Blob,
   indexer: Indexer,
   signal: AbortSignal,
-  onProgress: (bytes: number) => void,
-): Promise<Uint8Array> {
+  tell: (news: IndexNews) => void,
+): Promise<Segment[]> {
   const digests = new ChunkDigests();
+  const segments: Segment[] = [];
+  const take = (chunks: Uint8Array[]) => {
+    for (const digest of chunks) segments.push(...segmentsOf(indexer.digest(digest)!));
+  };
   let read = 0;
   for await (const bytes of readable(piecesOf(file))) {
     if (signal.aborted) throw new UploadError(FAILURES.cancelled);
@@ -64,11 +66,15 @@ async function readThrough(
       await digests.endChunk();
       rest = rest.subarray(end);
     }
+    take(digests.known());
+    if (indexer.isNew && segments.length > 0) tell({ segments: segments.splice(0) });
     read += bytes.length;
-    onProgress(read);
+    tell({ read });
   }
   if (digests.isWithinChunk) await digests.endChunk();
-  return digests.all();
+  indexer.end();
+  take(await digests.rest());
+  return [...segments, ...segmentsOf(indexer.rest())];
 }
 
 /** The same, which fails by an `UploadError` where reading fails. */

@@ -4,7 +4,7 @@ import type { MultipartUpload, PartToCopy } from "../multipart-upload.js";
 import type { PartSender, Sending } from "../part-sender.js";
 import { Patience } from "../patience.js";
 import { pause } from "../pause.js";
-import type { Segment } from "./content-hasher.js";
+import type { GrowingPlan } from "./growing-plan.js";
 
 /** Most parts in one call. Source: docs/api.md, `POST /v1/uploads/{uploadId}/copies`. */
 const MAX_PARTS = 24;
@@ -28,25 +28,32 @@ const FINAL: readonly unknown[] = [
 /** What copies work with. */
 export interface Copying extends Required<Pick<Sending, "retry" | "signal" | "attempt">> {
   upload: MultipartUpload;
-  /** The base. */
-  from: string;
-  segments: Segment[];
+  plan: GrowingPlan;
   /** Storage has so many bytes more. */
   onCopied: (bytes: number) => void;
 }
 
 /**
- * Has storage copy these parts, and the sender know them. Gives the numbers of those that have to be sent: storage does not
- * copy them, or has copied something else. Rejects with the `UploadError` for which nothing can be sent either.
+ * Has storage copy what is to be copied, as soon as it is known, and the sender know it. Gives the numbers of the parts that have
+ * to be sent: storage does not copy them, or has copied something else. Rejects with the `UploadError` for which nothing can be
+ * sent either, and as the plan does.
  */
 export async function copyParts(copying: Copying, sender: PartSender): Promise<number[]> {
-  const wanted: PartToCopy[] = [];
-  copying.segments.forEach(({ from, length }, index) => {
-    if (from !== undefined) wanted.push({ partNumber: index + 1, offset: from, length });
-  });
+  const { plan, signal } = copying;
+  let place = 0;
+  /** The next ones, as many as are known; none at the end. */
+  const nextGroup = async () => {
+    const group: PartToCopy[] = [];
+    while (group.length === 0 && (await plan.has(place, signal)))
+      for (; place < plan.segments.length && group.length < MAX_PARTS; place++) {
+        const { from, length } = plan.segments[place]!;
+        if (from !== undefined) group.push({ partNumber: place + 1, offset: from, length });
+      }
+    return group;
+  };
   const refused: number[] = [];
   const lane = async () => {
-    for (let group; (group = wanted.splice(0, MAX_PARTS)).length > 0;)
+    for (let group; (group = await nextGroup()).length > 0;)
       refused.push(...(await copyGroup(copying, sender, group)));
   };
   await Promise.all(Array.from({ length: LANES }, lane));
@@ -54,7 +61,7 @@ export async function copyParts(copying: Copying, sender: PartSender): Promise<n
 }
 
 async function copyGroup(copying: Copying, sender: PartSender, group: PartToCopy[]): Promise<number[]> {
-  const { upload, from, segments, signal, onCopied } = copying;
+  const { upload, plan, signal, onCopied } = copying;
   const patience = new Patience(copying.retry, signal);
   const left = new Map(group.map((part) => [part.partNumber, part]));
   for (let round = 1; round <= MAX_ROUNDS && left.size > 0; round++) {
@@ -63,7 +70,7 @@ async function copyGroup(copying: Copying, sender: PartSender, group: PartToCopy
     let answers;
     try {
       answers = await patience.outlast(() =>
-        copying.attempt((signal) => upload.copy(from, asked, signal), signal),
+        copying.attempt((signal) => upload.copy(plan.from, asked, signal), signal),
       );
     } catch (error) {
       signal.throwIfAborted();
@@ -76,7 +83,7 @@ async function copyGroup(copying: Copying, sender: PartSender, group: PartToCopy
       if (!part) continue;
       if ("error" in answer) {
         isBusy ||= answer.error.retryable;
-      } else if (answer.crc64nvme === segments[part.partNumber - 1]!.crc64nvme) {
+      } else if (answer.crc64nvme === plan.segments[part.partNumber - 1]!.crc64nvme) {
         left.delete(part.partNumber);
         onCopied(part.length);
         sender.know({ ...answer, size: part.length });

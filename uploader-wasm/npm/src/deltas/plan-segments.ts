@@ -3,7 +3,7 @@ import { segments } from "syncsphere_delta";
 
 import { UploadError } from "../errors.js";
 import { FAILURES } from "./failures.js";
-import { checksumText } from "./index-file.js";
+import { checksumText } from "./checksum-text.js";
 import type { Segment } from "./messages.js";
 
 /** Numbers that the module gives for each segment. */
@@ -16,6 +16,11 @@ const NOWHERE = 2n ** 64n - 1n;
 export function planSegments(base: Uint8Array, next: Uint8Array): Segment[] {
   const numbers = segments(base, next);
   if (!numbers) throw new UploadError(FAILURES.badIndex);
+  return segmentsOf(numbers);
+}
+
+/** The segments that the module gives as numbers. */
+export function segmentsOf(numbers: BigUint64Array): Segment[] {
   return Array.from({ length: numbers.length / FIELDS }, (_, place) => {
     const [offset, length, checksum, from] = numbers.subarray(place * FIELDS) as unknown as bigint[];
     const segment = {

@@ -1,6 +1,7 @@
 /** From which of its bases a file takes what. */
-import { contentId, type Base, type FoundBases } from "./bases.js";
-import type { ContentHasher, ContentIndex, Cutting, Segment } from "./content-hasher.js";
+import { contentId, type Base, type FileToFind, type FoundBases } from "./bases.js";
+import type { ContentHasher, ContentIndex, Cutting } from "./content-hasher.js";
+import { GrowingPlan } from "./growing-plan.js";
 import { readCutting } from "./index-format.js";
 
 /** Least share of a file that has to be copied for it to be worth while. Source: own choice. */
@@ -15,12 +16,6 @@ const GRID = 8 * 1024 * 1024;
 
 /** A base that has an index. */
 export type IndexedBase = Base & Required<Pick<Base, "chunks">>;
-
-/** What is copied from which file. */
-export interface Plan {
-  from: string;
-  segments: Segment[];
-}
 
 /** The bases that a file of this size may be the same as, or take from: the best comes first. */
 export function usableBases({ copies, equalParts, bases }: FoundBases, size: number): IndexedBase[] {
@@ -41,25 +36,45 @@ export async function sameContent(
   return undefined;
 }
 
-/** The plan by which most is copied; `undefined` where that is too little. */
+/**
+ * Whether a file is planned against the first of its bases while it is read: that is the one named, or of the same folder and
+ * name, so most of it is expected to be there.
+ */
+export function isPlannedEarly(
+  { size, base }: Pick<FileToFind, "size" | "base">,
+  first: IndexedBase,
+  equalParts: boolean,
+): boolean {
+  const isVersion = first.sameName || first.fileId === base;
+  return isVersion && canBeCut(size, readCutting(first.chunks)?.kind, equalParts);
+}
+
+/** The plan by which most is copied; `undefined` where that is too little. `early` is the one against the first, unless it is empty. */
 export async function bestPlan(
   hasher: ContentHasher,
   bases: IndexedBase[],
-  { packed, size }: ContentIndex,
+  index: ContentIndex,
   equalParts: boolean,
-): Promise<Plan | undefined> {
+  early: GrowingPlan,
+): Promise<GrowingPlan | undefined> {
+  const { packed, size } = index;
   const { kind, level } = hasher.cuttingOf(packed);
-  if (size < MIN_PART_SIZE || (equalParts && kind !== "grid")) return undefined;
-  let best: Plan | undefined;
+  if (!canBeCut(size, kind, equalParts)) return undefined;
+  let best: GrowingPlan | undefined;
   let most = size * LEAST_SHARE;
   for (const { fileId, chunks } of bases) {
     const cutting = hasher.cuttingOf(chunks);
     if (cutting.kind !== kind || cutting.level !== level) continue;
-    const segments = await hasher.plan(chunks, packed);
-    const copied = segments.reduce((sum, { from, length }) => sum + (from === undefined ? 0 : length), 0);
+    const isPlanned = early.from === fileId && early.segments.length > 0;
+    const plan = isPlanned ? early : new GrowingPlan(fileId);
+    if (!isPlanned) plan.end(index, await hasher.plan(chunks, packed));
+    const copied = plan.segments.reduce(
+      (sum, { from, length }) => sum + (from === undefined ? 0 : length),
+      0,
+    );
     if (copied < most) continue;
     most = copied;
-    best = { from: fileId, segments };
+    best = plan;
   }
   return best;
 }
@@ -70,4 +85,14 @@ export function cuttingFor(size: number, equalParts: boolean): Cutting | undefin
   let level = 0;
   while (size > MAX_CHUNKS * GRID * 2 ** level) level += 1;
   return { kind: "grid", level };
+}
+
+/** Bytes of the longest chunk of a file. */
+export function longestChunk({ kind, level }: Cutting): number {
+  return (kind === "grid" ? GRID : 2 * GRID) * 2 ** level;
+}
+
+/** Whether storage takes such chunks of a file of this size as parts. */
+function canBeCut(size: number, kind: Cutting["kind"] | undefined, equalParts: boolean): boolean {
+  return size >= MIN_PART_SIZE && (!equalParts || kind === "grid");
 }

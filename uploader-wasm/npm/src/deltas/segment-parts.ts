@@ -4,46 +4,51 @@ import { UploadError } from "../errors.js";
 import type { PartContent, PartSource } from "../part-sender.js";
 import { Refusal } from "../patience.js";
 import type { Segment } from "./content-hasher.js";
+import type { GrowingPlan } from "./growing-plan.js";
 
-/** Of one file: part n is the segment before the n-th. */
+/** Of one file. */
 export class SegmentParts implements PartSource {
   #file: Blob;
-  #segments: Segment[];
-  #crc64nvme: string;
+  #plan: GrowingPlan;
   #isInMemory: boolean;
 
-  /** `crc64nvme` is of the whole. `isInMemory`: parts are sent from memory, for browsers that do not send files well. */
-  constructor(file: Blob, segments: Segment[], crc64nvme: string, isInMemory: boolean) {
+  /** `isInMemory`: parts are sent from memory, for browsers that do not send files well. */
+  constructor(file: Blob, plan: GrowingPlan, isInMemory: boolean) {
     this.#file = file;
-    this.#segments = segments;
-    this.#crc64nvme = crc64nvme;
+    this.#plan = plan;
     this.#isInMemory = isInMemory;
   }
 
   async part(partNumber: number): Promise<PartContent | undefined> {
-    const segment = this.#segments[partNumber - 1];
+    const segment = this.#plan.segments[partNumber - 1];
     if (!segment) return undefined;
     const slice = this.#slice(segment);
     const content = this.#isInMemory ? new Blob([await read(slice)]) : slice;
     return { content, crc64nvme: segment.crc64nvme };
   }
 
+  /** Known once all parts are. */
   async whole(): Promise<{ crc64nvme: string }> {
-    return { crc64nvme: this.#crc64nvme };
+    return { crc64nvme: this.#plan.index!.crc64nvme };
   }
 
   /** Rejects with `file_changed` where the file is no longer what it was when it was indexed. */
   async check(partNumber: number, error: unknown): Promise<void> {
-    const segment = this.#segments[partNumber - 1]!;
+    // The browser says no more than that the request has failed.
+    if (!(error instanceof Refusal)) return checkReadable(this.#file);
+    const segment = this.#plan.segments[partNumber - 1]!;
     const slice = this.#slice(segment);
-    // Browsers refuse to read any of a file that has changed, and say no more than that the request has failed.
-    if (!(error instanceof Refusal)) return void (await read(slice.slice(0, 1)));
     if (error.status === 400 && (await checksumOf(slice)) !== segment.crc64nvme) throw fileChanged(error);
   }
 
   #slice({ offset, length }: Segment): Blob {
     return this.#file.slice(offset, offset + length);
   }
+}
+
+/** Rejects with `file_changed`, or `file_unreadable`, where the browser refuses the file: it does so with any of one that has changed. */
+export async function checkReadable(file: Blob): Promise<void> {
+  await read(file.slice(0, 1));
 }
 
 async function checksumOf(slice: Blob): Promise<string> {

@@ -1,4 +1,4 @@
-/** One file's way to storage in the segments of a plan: what its base has is copied, meanwhile the rest is sent. */
+/** One file's way to storage by a plan that may still grow: what its base has is copied, meanwhile the rest is sent. */
 import { bodySource } from "../body-source.js";
 import type { CoordinatorClient } from "../coordinator-client.js";
 import { UploadError } from "../errors.js";
@@ -9,9 +9,9 @@ import { PartSender, type Sending } from "../part-sender.js";
 import { Patience } from "../patience.js";
 import { abortUpload } from "../signed-parts.js";
 import type { FileRecord, UploaderOptions } from "../types.js";
-import type { ContentIndex, Segment } from "./content-hasher.js";
+import type { GrowingPlan } from "./growing-plan.js";
 import { copyParts } from "./part-copies.js";
-import { SegmentParts } from "./segment-parts.js";
+import { SegmentParts, checkReadable } from "./segment-parts.js";
 
 /** Most parts that are sent at a time, and most bytes of them where they are in memory, but for one part. Source: own choice. */
 const MAX_LANES = 6;
@@ -26,10 +26,9 @@ export interface Transfer extends Required<Pick<Sending, "attempt">> {
   options: UploaderOptions;
   file: Blob;
   description: NewUpload;
-  index: ContentIndex;
-  /** The file that is copied from. */
-  from: string;
-  segments: Segment[];
+  plan: GrowingPlan;
+  /** Bytes of the longest part that has to travel. */
+  longestPart: number;
   signal: AbortSignal;
   /** Storage has so many bytes of the file, and of these so many by copying. */
   onProgress: (loaded: number, copied: number) => void;
@@ -37,8 +36,8 @@ export interface Transfer extends Required<Pick<Sending, "attempt">> {
 }
 
 /**
- * Gives the file's record; `undefined` where the coordinator begins no such upload. Where it rejects, what storage holds of it is
- * freed, if the coordinator can be reached.
+ * Gives the file's record; `undefined` where the coordinator begins no such upload. It is completed once the file has been read
+ * to its end. Where it rejects, what storage holds of it is freed, if the coordinator can be reached.
  */
 export async function transfer(work: Transfer): Promise<FileRecord | undefined> {
   for (let beginning = 1; ; beginning++) {
@@ -76,16 +75,15 @@ async function begin({
 }
 
 async function sendAndCopy(work: Transfer, upload: MultipartUpload): Promise<FileRecord> {
-  const { options, file, index, from, segments, attempt, onProgress } = work;
+  const { options, file, plan, attempt, onProgress } = work;
   const { retry } = options;
   const isInMemory = (options.bodies ?? bodySource()) === "memory";
   const stop = linkedController(work.signal);
   const { signal } = stop;
-  const toSend = segments.filter(({ from }) => from === undefined);
-  const lanes = lanesFor(toSend, options.concurrency, isInMemory);
+  const lanes = lanesFor(work, isInMemory);
   let copied = 0;
   const sender = new PartSender(upload, {
-    source: new SegmentParts(file, segments, index.crc64nvme, isInMemory),
+    source: new SegmentParts(file, plan, isInMemory),
     lanes,
     retry,
     signal,
@@ -93,29 +91,27 @@ async function sendAndCopy(work: Transfer, upload: MultipartUpload): Promise<Fil
     onSent: (loaded) => onProgress(loaded, copied),
   });
   const onCopied = (bytes: number) => void (copied += bytes);
-  const numbers = segments.flatMap(({ from }, index) => (from === undefined ? [index + 1] : []));
-  const sending = sender.sendAll(numbers);
-  const copying = copyParts({ upload, from, segments, retry, attempt, signal, onCopied }, sender);
+  const sending = sender.sendAll((signal) => plan.partsToSend(signal));
+  const copying = copyParts({ upload, plan, retry, attempt, signal, onCopied }, sender);
   try {
     await Promise.all([sending, copying]);
   } catch (error) {
     stop.abort(error);
     await Promise.allSettled([sending, copying]);
+    // The worker that reads does not know why it cannot.
+    if (error instanceof UploadError && error.code === "file_unreadable") await checkReadable(file);
     throw error;
   }
+  const refused = await copying;
   // What was to be copied is longer than what was to be sent.
-  await sender.sendAll(await copying, isInMemory ? 1 : lanes);
+  await sender.sendAll(() => refused.values(), isInMemory ? 1 : lanes);
   work.onCompleting();
   return await sender.complete();
 }
 
-function lanesFor(
-  segments: Segment[],
-  concurrency: UploaderOptions["concurrency"],
-  isInMemory: boolean,
-): number {
+function lanesFor({ options, longestPart }: Transfer, isInMemory: boolean): number {
+  const { concurrency } = options;
   const wanted = typeof concurrency === "number" ? Math.min(concurrency, MAX_LANES) : MAX_LANES;
   if (!isInMemory) return wanted;
-  const largest = Math.max(...segments.map(({ length }) => length));
-  return Math.max(1, Math.min(wanted, Math.floor(MAX_MEMORY / largest)));
+  return Math.max(1, Math.min(wanted, Math.floor(MAX_MEMORY / longestPart)));
 }

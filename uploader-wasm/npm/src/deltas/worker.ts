@@ -5,7 +5,7 @@ import module from "syncsphere_delta.wasm";
 import { UploadError } from "../errors.js";
 import { FAILURES } from "./failures.js";
 import { indexFile } from "./index-file.js";
-import type { DeltaAnswer, DeltaOrder, FromDeltaWorker, ToDeltaWorker } from "./messages.js";
+import type { DeltaAnswer, DeltaOrder, FromDeltaWorker, IndexNews, ToDeltaWorker } from "./messages.js";
 import { planSegments } from "./plan-segments.js";
 
 initSync({ module });
@@ -28,10 +28,10 @@ onmessage = async ({ data: { id, ...order } }: MessageEvent<ToDeltaWorker>) => {
   }
 };
 
-async function carryOut(order: DeltaOrder, onRead: (bytes: number) => void): Promise<DeltaAnswer> {
+async function carryOut(order: DeltaOrder, tell: (news: IndexNews) => void): Promise<DeltaAnswer> {
   switch (order.type) {
     case "index":
-      return { index: await index(order, onRead) };
+      return { index: await index(order, tell) };
     case "cancel":
       runs.get(order.run)?.abort();
       return;
@@ -41,12 +41,12 @@ async function carryOut(order: DeltaOrder, onRead: (bytes: number) => void): Pro
 }
 
 async function index(
-  { run, file, cutting }: Extract<DeltaOrder, { type: "index" }>,
-  onRead: (bytes: number) => void,
+  { run, file, ...indexing }: Extract<DeltaOrder, { type: "index" }>,
+  tell: (news: IndexNews) => void,
 ) {
   const end = new AbortController();
   runs.set(run, end);
-  const index = turn.then(() => indexFile(file, cutting, end.signal, onRead));
+  const index = turn.then(() => indexFile(file, indexing, end.signal, tell));
   const cancelled = new Promise((resolve) => end.signal.addEventListener("abort", resolve));
   turn = Promise.race([index.catch(() => {}), cancelled]);
   try {

@@ -5,7 +5,7 @@ import { idempotencyKey } from "../idempotency-key.js";
 import { abortUpload } from "../signed-parts.js";
 import { provenChecksum, startHasher, type Hasher, type StoredPart } from "../stored-part.js";
 import type { FileRecord, UploaderOptions } from "../types.js";
-import type { Growth } from "./growth.js";
+import type { Growth } from "../growth.js";
 import { isGone, MultipartUpload } from "../multipart-upload.js";
 import { PartSender } from "../part-sender.js";
 import { Patience } from "../patience.js";
@@ -119,7 +119,7 @@ export class LiveUpload {
     }
     if ("record" in found) {
       const { record } = found;
-      const isOurs = record.size === growth.bytes && record.checksum.crc64nvme === (await spool.checksum());
+      const isOurs = record.size === growth.length && record.checksum.crc64nvme === (await spool.checksum());
       this.#kept = undefined;
       return isOurs ? record : undefined;
     }
@@ -137,7 +137,7 @@ export class LiveUpload {
         signal.throwIfAborted();
         const { partNumber, size, etag } = part;
         const at = (partNumber - 1) * partSize;
-        if (size !== Math.min(partSize, growth.bytes - at)) continue;
+        if (size !== Math.min(partSize, growth.length - at)) continue;
         const { content, crc64nvme } = await spool.read(at, size);
         const isListed = part.crc64nvme !== undefined;
         if (!isListed) hasher ??= await startHasher(options);

@@ -1,6 +1,6 @@
 /** The parts of a stream, as its file has them. */
 import type { PartContent, PartSource } from "../part-sender.js";
-import type { Growth } from "./growth.js";
+import type { Growth } from "../growth.js";
 import type { SpoolFile } from "./spool-file.js";
 
 /** The stream has more parts than the upload may have. */
@@ -39,7 +39,7 @@ export class SpoolParts implements PartSource {
   }
 
   async whole(): Promise<{ size: number; crc64nvme?: string }> {
-    const size = this.#growth.bytes;
+    const size = this.#growth.length;
     return this.#isChecked ? { size, crc64nvme: await this.#spool.checksum() } : { size };
   }
 }

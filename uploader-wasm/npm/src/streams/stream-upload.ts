@@ -6,7 +6,7 @@ import { TypedEventTarget } from "../typed-event-target.js";
 import type { FileRecord, UploadOptions } from "../types.js";
 import type { UploadTask } from "../task.js";
 import { chunksOf } from "./chunks.js";
-import { Growth } from "./growth.js";
+import { Growth } from "../growth.js";
 import { linkedController } from "../linked-controller.js";
 import { LiveUpload } from "./live-upload.js";
 import type { SpoolFile } from "./spool-file.js";
@@ -68,7 +68,7 @@ export class StreamUpload extends TypedEventTarget<StreamUploadEventMap> {
 
   /** Bytes of the stream that have been kept so far. */
   get bytes(): number {
-    return this.#growth.bytes;
+    return this.#growth.length;
   }
 
   /** Bytes of the stream that storage has so far. */

@@ -1,17 +1,17 @@
-/** How far a stream has been kept. */
+/** How far something has come that grows: the bytes of a stream, the parts of a plan. */
 export class Growth {
-  #bytes = 0;
+  #length = 0;
   #isWhole = false;
   #waiting = new Set<() => void>();
 
-  /** Bytes that have been kept. */
-  get bytes(): number {
-    return this.#bytes;
+  /** So many there are by now. */
+  get length(): number {
+    return this.#length;
   }
 
-  /** So many have been kept by now. */
-  reach(bytes: number): void {
-    this.#bytes = bytes;
+  /** So many there are by now. */
+  reach(length: number): void {
+    this.#length = length;
     this.#wake();
   }
 
@@ -21,11 +21,11 @@ export class Growth {
     this.#wake();
   }
 
-  /** How many bytes there are up to `wanted`, once there are so many or no more come. Rejects where the signal fires. */
+  /** How many there are, up to `wanted`, once there are so many or no more come. Rejects where the signal fires. */
   async upTo(wanted: number, signal: AbortSignal): Promise<number> {
-    while (this.#bytes < wanted && !this.#isWhole) await this.#change(signal);
+    while (this.#length < wanted && !this.#isWhole) await this.#change(signal);
     signal.throwIfAborted();
-    return Math.min(this.#bytes, wanted);
+    return Math.min(this.#length, wanted);
   }
 
   #change(signal: AbortSignal): Promise<void> {
