@@ -10,6 +10,7 @@ import { Patience } from "../patience.js";
 import { abortUpload } from "../signed-parts.js";
 import type { FileRecord, UploaderOptions } from "../types.js";
 import type { ContentIndex, Segment } from "./content-hasher.js";
+import type { DeltaParts } from "./delta-parts.js";
 import { copyParts } from "./part-copies.js";
 import { SegmentParts } from "./segment-parts.js";
 
@@ -30,6 +31,8 @@ export interface Transfer extends Required<Pick<Sending, "attempt">> {
   /** The file that is copied from. */
   from: string;
   segments: Segment[];
+  /** Hears where the parts stand. */
+  parts: DeltaParts;
   signal: AbortSignal;
   /** Storage has so many bytes of the file, and of these so many by copying. */
   onProgress: (loaded: number, copied: number) => void;
@@ -76,13 +79,14 @@ async function begin({
 }
 
 async function sendAndCopy(work: Transfer, upload: MultipartUpload): Promise<FileRecord> {
-  const { options, file, index, from, segments, attempt, onProgress } = work;
+  const { options, file, index, from, segments, parts, attempt, onProgress } = work;
   const { retry } = options;
   const isInMemory = (options.bodies ?? bodySource()) === "memory";
   const stop = linkedController(work.signal);
   const { signal } = stop;
   const toSend = segments.filter(({ from }) => from === undefined);
   const lanes = lanesFor(toSend, options.concurrency, isInMemory);
+  parts.begin(segments);
   let copied = 0;
   const sender = new PartSender(upload, {
     source: new SegmentParts(file, segments, index.crc64nvme, isInMemory),
@@ -91,11 +95,15 @@ async function sendAndCopy(work: Transfer, upload: MultipartUpload): Promise<Fil
     signal,
     attempt,
     onSent: (loaded) => onProgress(loaded, copied),
+    observer: parts,
   });
   const onCopied = (bytes: number) => void (copied += bytes);
   const numbers = segments.flatMap(({ from }, index) => (from === undefined ? [index + 1] : []));
   const sending = sender.sendAll(numbers);
-  const copying = copyParts({ upload, from, segments, retry, attempt, signal, onCopied }, sender);
+  const copying = copyParts(
+    { upload, from, segments, retry, attempt, signal, onCopied, observer: parts },
+    sender,
+  );
   try {
     await Promise.all([sending, copying]);
   } catch (error) {
