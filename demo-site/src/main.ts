@@ -36,6 +36,7 @@ const uploader = new Uploader({
   endpoint: location.origin,
   token: () => tokens.renew(),
   // Pages share the uploads of one person, and without a secret each token is another's.
+  deltas: true,
   shared: secret !== undefined && address.get("shared") !== "off",
 });
 window.uploader = uploader;

@@ -101,11 +101,15 @@ async function provide() {
   globalThis.uploadPieces = async (pieces, name, options, uploaderOptions) => {
     const uploader = await makeDeltas(uploaderOptions);
     const file = new File(pieces, name);
-    const told = { progress: [], states: [], conflicts: [] };
+    const told = { progress: [], states: [], conflicts: [], parts: [], activity: [] };
+    uploader.addEventListener("activity", ({ detail }) => told.activity.push(detail));
     const task = uploader.upload(file, options);
-    globalThis.task = task;
+    Object.assign(globalThis, { task, told });
     task.addEventListener("progress", ({ detail }) => told.progress.push(detail));
     task.addEventListener("statechange", ({ detail }) => told.states.push(detail.state));
+    task.addEventListener("parts", ({ detail }) =>
+      told.parts.push({ ...detail, states: [...detail.states], state: task.state }),
+    );
     task.addEventListener("conflict", ({ detail }) => told.conflicts.push(detail.fileId));
     try {
       const record = await task.done;

@@ -43,8 +43,12 @@ test("a file that was uploaded before is not sent again, whatever it is called",
   assert.deepEqual([found.record.path, found.isExact], ["copies", true]);
   assert.notEqual(found.record.fileId, first.fileId);
   assert.equal(found.record.previous, undefined, "another name makes no version");
-  const { loaded, total, copied } = found.progress.at(-1);
+  const { loaded, total, copied, skipped } = found.progress.at(-1);
   assert.deepEqual([loaded, total, copied], [40 * MIB, 40 * MIB, 40 * MIB]);
+  assert.equal(skipped, 40 * MIB);
+  assert.deepEqual(found.parts.at(-1).states, [4]);
+  assert.deepEqual(found.parts.at(-1).sizes, [40 * MIB]);
+  await page.waitForFunction(() => told.activity.at(-1)?.deltas?.skipped === 40 * MIB);
 });
 
 test("of a file that changed in one place, that place is sent, and it is the next version", async (t) => {
@@ -54,7 +58,8 @@ test("of a file that changed in one place, that place is sent, and it is the nex
   assert.ok(found.isExact, "it is the changed file");
   assert.ok(found.sent > 0 && found.sent <= 2 * MOST, `${found.sent} bytes were sent`);
   assert.deepEqual([found.record.previous, found.record.version], [first.fileId, 2]);
-  const { loaded, copied } = found.progress.at(-1);
+  const { loaded, copied, skipped } = found.progress.at(-1);
+  assert.equal(skipped, undefined);
   assert.deepEqual([loaded, copied], [100 * MIB, 100 * MIB - found.sent]);
   assert.deepEqual(found.states, ["uploading", "completing", "available"]);
   assert.deepEqual(found.conflicts, []);
@@ -62,6 +67,78 @@ test("of a file that changed in one place, that place is sent, and it is the nex
   await told;
   const again = await uploadNext(page, CHANGED.replace("first.slice(0, 20 * MIB)", "noise(MIB)"));
   assert.ok(again.isExact);
+});
+
+test("parts are told as they wait, are copied and are sent, and the activity counts them", async (t) => {
+  const { page } = await openWithFirst(t, 60);
+  let release;
+  const released = new Promise((resolve) => (release = resolve));
+  t.after(() => release());
+  stack.proxy.interfere(({ partNumber }) => (partNumber ? { kind: "hold", until: released } : undefined));
+  const ended = uploadNext(page, CHANGED);
+  await page.waitForFunction(() => {
+    const states = told.parts.at(-1)?.states ?? [];
+    return (
+      states.includes(1) && states.includes(4) && told.activity.some(({ deltas }) => deltas?.sending > 0)
+    );
+  });
+  release();
+  const { parts, activity, sent, size, isExact } = await ended;
+  assert.ok(isExact);
+  const last = parts.at(-1);
+  assert.equal(last.state, "completing", "the last comes before the end");
+  assert.ok(parts.every(({ sizes, states }) => sizes.length === states.length));
+  assert.deepEqual([sum(last.sizes), last.sizes[0]], [size, last.partSize]);
+  const bytesOf = (state) => sum(last.sizes.filter((_, place) => last.states[place] === state));
+  assert.deepEqual([bytesOf(3), bytesOf(4)], [sent, size - sent]);
+  const { deltas, window } = activity.at(-1);
+  assert.deepEqual(deltas, { sending: 0, copying: 0, sent, copied: size - sent, skipped: 0 });
+  assert.equal(typeof window, "number", "with the engine's own figures");
+  assert.ok(activity.some(({ deltas }) => deltas?.sending > 0));
+});
+
+test("a part that a pause takes from its way waits again", async (t) => {
+  const { page } = await openWithFirst(t, 60);
+  const parts = holdParts();
+  const ended = uploadNext(page, CHANGED);
+  await parts.held();
+  await page.waitForFunction(() => told.parts.at(-1)?.states.includes(1));
+  await page.evaluate(() => task.pause());
+  await page.waitForFunction(() => !told.parts.at(-1).states.includes(1));
+  await page.evaluate(() => task.resume());
+  assert.ok((await ended).isExact);
+});
+
+test("nothing is told of parts where nobody listens any more", async (t) => {
+  const { page } = await openWithFirst(t, 40);
+  const parts = holdParts();
+  const told = await Promise.all([
+    page.evaluate(async () => {
+      const uploader = await makeDeltas();
+      globalThis.task = uploader.upload(new File([first, noise(MIB)], "big.bin"));
+      let told = 0;
+      const listener = () => (told += 1);
+      task.addEventListener("parts", listener);
+      while (told === 0) await pause(20);
+      task.removeEventListener("parts", listener);
+      const receive = task.receive.bind(task);
+      let after = 0;
+      task.receive = (message, ...rest) => {
+        after += message.type === "parts";
+        receive(message, ...rest);
+      };
+      globalThis.left = true;
+      await task.done;
+      return after;
+    }),
+    (async () => {
+      await parts.held();
+      await page.waitForFunction(() => globalThis.left);
+      await page.evaluate(() => task.pause());
+      await page.evaluate(() => task.resume());
+    })(),
+  ]);
+  assert.equal(told[0], 0);
 });
 
 test("what is inserted at the front moves nothing else to storage", async (t) => {
@@ -292,6 +369,10 @@ test("two next versions of one file are both kept, and the later one is told of 
   const whole = await uploadNext(page, "[noise(MIB)]", { options });
   assert.deepEqual(whole.conflicts, [other.record.fileId], "also where it goes as a whole");
 });
+
+function sum(numbers) {
+  return numbers.reduce((sum, number) => sum + number, 0);
+}
 
 /** Has storage never answer the first request for a part; tells when there is one. */
 function holdParts() {

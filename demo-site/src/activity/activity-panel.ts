@@ -70,7 +70,8 @@ export class ActivityPanel {
   }
 
   readonly #take = ({ detail }: CustomEvent<Activity>): void => {
-    this.#activity = detail;
+    // What is sent is in flight, by whomever.
+    this.#activity = { ...detail, inFlight: detail.inFlight + (detail.deltas?.sending ?? 0) };
     this.#showEngine();
   };
 

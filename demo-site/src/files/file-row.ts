@@ -3,7 +3,7 @@ import { type CoordinatorApi, contentPath } from "../coordinator/coordinator-api
 import { download } from "./download.ts";
 import { bytes, moment, shownName } from "../format.ts";
 import { errorMessage } from "../language/error-message.ts";
-import { messages } from "../language/messages.ts";
+import { integer, interpolate, messages } from "../language/messages.ts";
 import { control, copyTemplate, part, setText, showName } from "../dom.ts";
 
 /** One file of the workspace on the page. */
@@ -12,6 +12,8 @@ export class FileRow {
   readonly #api: CoordinatorApi;
   readonly #state = part(this.element, "state");
   readonly #size = part(this.element, "size");
+  readonly #version = part(this.element, "version");
+  readonly #conflict = part(this.element, "conflict");
   readonly #time = part<HTMLTimeElement>(this.element, "time");
   readonly #download = control<HTMLAnchorElement>(this.element, "download");
   readonly #problem = part(this.element, "problem");
@@ -43,11 +45,15 @@ export class FileRow {
 
   /** Says everything again, in the page's language. */
   relabel(): void {
-    const { status, size, fileId, createdAt } = this.#record;
+    const { status, size, fileId, createdAt, version = 1, conflict } = this.#record;
+    const texts = messages();
     this.element.dataset.status = status;
-    setText(this.#state, messages().statuses[status]);
+    setText(this.#state, texts.statuses[status]);
     setText(this.#time, moment(createdAt));
     setText(this.#size, bytes(size));
+    setText(this.#version, version > 1 ? interpolate(texts.version, { number: integer(version) }) : "");
+    setText(this.#conflict, texts.conflict);
+    this.#conflict.hidden = conflict === undefined;
     this.#download.hidden = status !== "available";
     this.#download.href = contentPath(fileId);
   }

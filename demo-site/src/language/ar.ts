@@ -33,6 +33,9 @@ export const ar: Messages = {
     explainRetries:
       "الجزء الذي يفشل يُرسَل من جديد، والجزء المتأخر يُرسَل مرة ثانية إلى جانب الأولى، ويُعتمد ما يصل أولًا.",
 
+    explainCopied:
+      "إذا كان الملف موجودًا هنا من قبل، بهذه النسخة أو بنسخة سابقة، فلا يُرسَل منه إلا ما تغيّر، أما الأجزاء الأخرى فينسخها التخزين.",
+
     uploads: "عمليات الرفع",
     pauseAll: "إيقاف الكل مؤقتًا",
     resumeAll: "استئناف الكل",
@@ -58,6 +61,7 @@ export const ar: Messages = {
     partInFlight: "قيد الإرسال",
     partHedged: "مُرسَل مرتين",
     partStored: "محفوظ",
+    partCopied: "منسوخ",
 
     files: "الملفات",
     searchFiles: "البحث عن ملفات تبدأ أسماؤها بـ",
@@ -129,6 +133,11 @@ export const ar: Messages = {
   partsInFlight: { other: "{count} قيد الإرسال" },
   partsHedged: { other: "{count} مُرسَل مرتين" },
   partsWaiting: { other: "{count} في الانتظار" },
+  partsCopied: { other: "{count} منسوخ" },
+  copiedBytes: "نُسخ {amount}",
+  alreadyThere: "كان موجودًا من قبل",
+  version: "النسخة {number}",
+  conflict: "سبقتها نسخة جديدة أخرى، وحُفظت كلتاهما.",
   speedNow: "السرعة في الدقيقة الأخيرة: الآن {now}، وأعلاها {most}.",
   idle: "لا شيء قيد الرفع.",
   speedIdle: "السرعة في الدقيقة الأخيرة: لا شيء يتحرك.",

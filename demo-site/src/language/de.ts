@@ -34,6 +34,9 @@ export const de: Messages = {
     explainRetries:
       "Ein Teil, der scheitert, wird noch einmal gesendet. Einer, der sich verspätet, geht ein zweites Mal neben dem ersten auf die Reise, also doppelt; es zählt, was zuerst ankommt.",
 
+    explainCopied:
+      "Von einer Datei, die in dieser oder einer früheren Fassung schon da ist, wird nur gesendet, was sich geändert hat. Die anderen Teile kopiert der Speicher.",
+
     uploads: "Uploads",
     pauseAll: "Alle anhalten",
     resumeAll: "Alle fortsetzen",
@@ -60,6 +63,7 @@ export const de: Messages = {
     partInFlight: "unterwegs",
     partHedged: "doppelt unterwegs",
     partStored: "gespeichert",
+    partCopied: "kopiert",
 
     files: "Dateien",
     searchFiles: "Dateien suchen, deren Name so beginnt",
@@ -107,6 +111,11 @@ export const de: Messages = {
   partsInFlight: { other: "{count} unterwegs" },
   partsHedged: { other: "{count} doppelt unterwegs" },
   partsWaiting: { one: "{count} wartet", other: "{count} warten" },
+  partsCopied: { other: "{count} kopiert" },
+  copiedBytes: "{amount} kopiert",
+  alreadyThere: "war schon da",
+  version: "Version {number}",
+  conflict: "Eine andere neue Version kam dazwischen. Beide bleiben erhalten.",
   speedNow: "Tempo der letzten Minute: jetzt {now}, höchstens {most}.",
   idle: "Nichts ist unterwegs.",
   speedIdle: "Tempo der letzten Minute: nichts bewegt sich.",

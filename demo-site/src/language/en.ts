@@ -36,6 +36,9 @@ export const en = {
     explainRetries:
       "A part that fails is sent again. One that is late is hedged: sent a second time beside the first, and whichever arrives first counts.",
 
+    explainCopied:
+      "Of a file that is here already, in this or an earlier version, only what changed is sent. Storage copies the other parts.",
+
     uploads: "Uploads",
     pauseAll: "Pause all",
     resumeAll: "Resume all",
@@ -61,6 +64,7 @@ export const en = {
     partInFlight: "in flight",
     partHedged: "hedged",
     partStored: "stored",
+    partCopied: "copied",
 
     files: "Files",
     searchFiles: "Search for files whose names begin with",
@@ -108,6 +112,11 @@ export const en = {
   partsInFlight: { other: "{count} in flight" },
   partsHedged: { other: "{count} hedged" },
   partsWaiting: { other: "{count} waiting" },
+  partsCopied: { other: "{count} copied" },
+  copiedBytes: "{amount} copied",
+  alreadyThere: "was here already",
+  version: "version {number}",
+  conflict: "Another new version came in between. Both are kept.",
   speedNow: "Speed over the last minute: now {now}, at most {most}.",
   idle: "Nothing is on its way.",
   speedIdle: "Speed over the last minute: nothing is moving.",

@@ -1,3 +1,4 @@
+import type { PartStates } from "@syncsphere/uploader";
 import { plural, integer, messages } from "../language/messages.ts";
 import { part, setText } from "../dom.ts";
 import { onNewPalette, palette } from "./parts-palette.ts";
@@ -11,6 +12,8 @@ export class PartsMap {
   readonly #resized = new ResizeObserver(() => requestAnimationFrame(() => this.#fit()));
   readonly #repaint = () => this.#draw();
   #states: Uint8Array = new Uint8Array();
+  /** The states again, more than once for parts that are larger than others. */
+  #shown: Uint8Array = new Uint8Array();
   #drawn: { states: Uint8Array; grid: Grid } | undefined;
 
   /** `figure` has a canvas and a caption. */
@@ -20,10 +23,11 @@ export class PartsMap {
     this.#caption = part(figure, "parts-words");
   }
 
-  /** `states`: one of `State` for each part. A file of one part shows nothing that its bar does not. */
-  show(states: Uint8Array): void {
+  /** A file of one part shows nothing that its bar does not. */
+  show({ states, sizes }: PartStates): void {
     if (states.length < 2) return;
     this.#states = states;
+    this.#shown = sizes ? bySize(states, sizes) : states;
     if (this.#figure.hidden) {
       this.#figure.hidden = false;
       this.#resized.observe(this.#canvas);
@@ -55,15 +59,15 @@ export class PartsMap {
   /** Cells that look as before are left alone: of 10,000 parts, few change between two reports. */
   #drawChanges(): void {
     const drawn = this.#drawn;
-    if (drawn?.states.length !== this.#states.length) return this.#draw();
+    if (drawn?.states.length !== this.#shown.length) return this.#draw();
     const context = this.#canvas.getContext("2d");
     if (!context) return;
     const { grid } = drawn;
     for (let cell = 0; cell < grid.cells; cell++) {
-      const state = grid.stateOf(this.#states, cell);
+      const state = grid.stateOf(this.#shown, cell);
       if (state !== grid.stateOf(drawn.states, cell)) grid.paint(context, cell, state);
     }
-    drawn.states = this.#states;
+    drawn.states = this.#shown;
   }
 
   #fit(): void {
@@ -74,33 +78,46 @@ export class PartsMap {
     const width = this.#canvas.clientWidth;
     const context = this.#canvas.getContext("2d");
     if (width === 0 || !context) return;
-    const grid = new Grid(this.#states.length, width, getComputedStyle(this.#canvas).direction === "rtl");
+    const grid = new Grid(this.#shown.length, width, getComputedStyle(this.#canvas).direction === "rtl");
     // The style sheet makes the canvas as wide as its row, and as high as these two want.
     const scale = devicePixelRatio || 1;
     this.#canvas.width = Math.round(width * scale);
     this.#canvas.height = Math.round(grid.height * scale);
     context.setTransform(scale, 0, 0, scale, 0, 0);
     for (let cell = 0; cell < grid.cells; cell++) {
-      grid.paint(context, cell, grid.stateOf(this.#states, cell));
+      grid.paint(context, cell, grid.stateOf(this.#shown, cell));
     }
-    this.#drawn = { states: this.#states, grid };
+    this.#drawn = { states: this.#shown, grid };
   }
 }
 
 /** Source: `PartStates.states` of the package. */
-const State = { waiting: 0, inFlight: 1, hedged: 2, stored: 3 } as const;
+const State = { waiting: 0, inFlight: 1, hedged: 2, stored: 3, copied: 4 } as const;
+
+/** Source: docs/api.md, the smallest part; and own choice, more than fit on a page. */
+const SMALLEST_PART = 5 * 1024 * 1024;
+const MOST_SHOWN = 10_000;
+
+/** The state of each part, as often as it has so many bytes, and at least once. */
+function bySize(states: Uint8Array, sizes: number[]): Uint8Array {
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const unit = Math.max(SMALLEST_PART, total / MOST_SHOWN);
+  const times = (part: number) => Math.max(1, Math.round((sizes[part] ?? 0) / unit));
+  return Uint8Array.from([...states].flatMap((state, part) => Array<number>(times(part)).fill(state)));
+}
 
 function inWords(states: Uint8Array): string {
-  const counts = [0, 0, 0, 0];
+  const counts = [0, 0, 0, 0, 0];
   for (const state of states) counts[state] = (counts[state] ?? 0) + 1;
-  const [waiting = 0, inFlight = 0, hedged = 0, stored = 0] = counts;
+  const [waiting = 0, inFlight = 0, hedged = 0, sent = 0, copied = 0] = counts;
   const texts = messages();
   const others = [
+    copied > 0 && plural(texts.partsCopied, copied),
     inFlight > 0 && plural(texts.partsInFlight, inFlight),
     hedged > 0 && plural(texts.partsHedged, hedged),
     waiting > 0 && plural(texts.partsWaiting, waiting),
   ];
-  return [plural(texts.storedParts, states.length, { done: integer(stored) }), ...others]
+  return [plural(texts.storedParts, states.length, { done: integer(sent + copied) }), ...others]
     .filter(Boolean)
     .join(" · ");
 }
@@ -135,11 +152,11 @@ class Grid {
     this.#rightToLeft = rightToLeft;
   }
 
-  /** Of several parts in a cell the liveliest shows, and all have to be stored for the cell to be. */
+  /** Of several parts in a cell the liveliest shows, and all have to be stored, or copied, for the cell to be. */
   stateOf(states: Uint8Array, cell: number): number {
     const from = cell * this.#perCell;
     if (this.#perCell === 1) return states[from] ?? 0;
-    let found: number = State.stored;
+    let found: number = State.copied;
     for (let part = from; part < Math.min(from + this.#perCell, this.#parts); part++) {
       const state = states[part] ?? 0;
       if (rank(state) > rank(found)) found = state;
@@ -165,6 +182,7 @@ class Grid {
       context.fillRect(x, waits ? y + Math.floor(height / 2) : y, width, waits ? 1 : height);
       return;
     }
+    if (state === State.copied) return context.fillRect(x, y + Math.floor(height / 4), width, height / 2);
     context.fillRect(x, y, width, height);
     if (state === State.waiting) context.clearRect(x + 1, y + 1, width - 2, height - 2);
     if (state === State.inFlight) context.clearRect(x + 2, y + 2, width - 4, height - 4);
@@ -173,5 +191,5 @@ class Grid {
 }
 
 function rank(state: number): number {
-  return [1, 2, 3, 0][state] ?? 1;
+  return [2, 3, 4, 1, 0][state] ?? 2;
 }

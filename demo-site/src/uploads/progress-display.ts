@@ -1,6 +1,6 @@
 import type { Progress, TaskState } from "@syncsphere/uploader";
 import { bytes, bytesOf, percent, speed, timeLeft } from "../format.ts";
-import { messages } from "../language/messages.ts";
+import { interpolate, messages } from "../language/messages.ts";
 import { part, setText } from "../dom.ts";
 
 /** The bar of a row, and the line below it that says how far the upload is. */
@@ -10,6 +10,7 @@ export class ProgressDisplay {
   readonly #state: HTMLElement;
   readonly #percent: HTMLElement;
   readonly #amount: HTMLElement;
+  readonly #copied: HTMLElement;
   readonly #rate: HTMLElement;
   readonly #eta: HTMLElement;
 
@@ -21,18 +22,21 @@ export class ProgressDisplay {
     this.#state = part(row, "state");
     this.#percent = part(row, "percent");
     this.#amount = part(row, "amount");
+    this.#copied = part(row, "copied");
     this.#rate = part(row, "rate");
     this.#eta = part(row, "eta");
   }
 
   /** Tells whether the state is another one than was shown before. */
-  show(state: TaskState, { loaded, total, rate, etaSeconds }: Progress): boolean {
+  show(state: TaskState, progress: Progress): boolean {
+    const { loaded, total, rate, etaSeconds } = progress;
     const moving = state === "uploading";
     const whole = state === "available";
     const underWay = !hasEnded(state);
     setText(this.#state, messages().states[state]);
     setText(this.#percent, underWay ? percent(loaded, total) : "");
     setText(this.#amount, underWay ? bytesOf(loaded, total) : bytes(total));
+    setText(this.#copied, copiedOf(progress));
     setText(this.#rate, moving ? speed(rate) : "");
     setText(this.#eta, moving && etaSeconds !== null ? timeLeft(etaSeconds) : "");
     // An empty file is all there or not at all.
@@ -43,6 +47,13 @@ export class ProgressDisplay {
     this.#row.dataset.state = state;
     return true;
   }
+}
+
+/** What did not have to be sent, if anything. */
+function copiedOf({ copied = 0, skipped = 0 }: Progress): string {
+  const { copiedBytes, alreadyThere } = messages();
+  if (skipped > 0) return alreadyThere;
+  return copied > 0 ? interpolate(copiedBytes, { amount: bytes(copied) }) : "";
 }
 
 /** Whether nothing more happens to an upload in this state. */

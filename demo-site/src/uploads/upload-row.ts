@@ -12,6 +12,9 @@ export interface UploadStatus {
   total: number;
   /** Bytes a second. */
   rate: number;
+  /** Bytes that were not sent, and those of them that were not even copied. */
+  copied?: number;
+  skipped?: number;
 }
 
 /** Counts rows, and hears of every change of theirs. */
@@ -110,7 +113,7 @@ export class UploadRow {
   retry(): void {
     if (!this.#again) return;
     this.#problem.hidden = true;
-    this.#change({ state: "queued", loaded: 0, rate: 0 }, null);
+    this.#change({ state: "queued", loaded: 0, rate: 0, copied: 0, skipped: 0 }, null);
     this.#task = this.#follow(this.#again());
   }
 
@@ -139,8 +142,8 @@ export class UploadRow {
     return task;
   }
 
-  #progressed({ loaded, total, rate, etaSeconds }: Progress): void {
-    this.#change({ loaded, total, rate }, etaSeconds);
+  #progressed({ etaSeconds, ...figures }: Progress): void {
+    this.#change(figures, etaSeconds);
   }
 
   #moved(state: TaskState): void {
@@ -198,7 +201,7 @@ export class UploadRow {
   }
 
   readonly #showParts = ({ detail }: CustomEvent<PartStates>): void => {
-    if (!this.ended) this.#parts.show(detail.states);
+    if (!this.ended) this.#parts.show(detail);
   };
 }
 

@@ -29,6 +29,15 @@ export interface PartContent {
 /** The numbers of parts in the order in which they are to be sent, as they become known. */
 export type PartNumbers = (signal: AbortSignal) => Iterator<number, void> | AsyncIterator<number, void>;
 
+/** Hears where each part stands. */
+export interface PartObserver {
+  /** A request for it begins. */
+  onSending(partNumber: number): void;
+  onSent(partNumber: number): void;
+  /** It failed, and may be sent again. */
+  onFailed(partNumber: number): void;
+}
+
 /** What a sender works with. */
 export interface Sending {
   source: PartSource;
@@ -40,6 +49,7 @@ export interface Sending {
   attempt?: <T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal) => Promise<T>;
   /** Storage has so many bytes now. */
   onSent: (bytes: number) => void;
+  observer?: PartObserver;
 }
 
 /** The parts of one upload. */
@@ -105,21 +115,24 @@ export class PartSender {
 
   /** `false` where there is no such part. */
   async #send(partNumber: number): Promise<boolean> {
-    const { source } = this.#sending;
+    const { source, observer } = this.#sending;
     const found = await source.part(partNumber, this.#end.signal);
     if (!found) return false;
     const { content, crc64nvme } = found;
     const part = crc64nvme === undefined ? { partNumber } : { partNumber, crc64nvme };
     const etag = await this.#outlast(async (signal) => {
+      observer?.onSending(partNumber);
       try {
         return await sendToStorage(await this.#upload.sign(part, signal), content, signal);
       } catch (error) {
+        observer?.onFailed(partNumber);
         // Signing does not look whether the upload is still there.
         if (error instanceof Refusal && error.status === 404) await this.#upload.checkOpen();
         await source.check?.(partNumber, error);
         throw error;
       }
     });
+    observer?.onSent(partNumber);
     this.know({ ...part, size: content.size, ...(etag && { etag }) });
     return true;
   }

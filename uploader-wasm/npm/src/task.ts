@@ -134,7 +134,8 @@ export class UploadTask extends TypedEventTarget<UploadTaskEventMap> {
       case "available": {
         const record = JSON.parse(message.record) as FileRecord;
         this.#setProgress({ ...this.#progress, loaded: record.size, total: record.size, etaSeconds: 0 });
-        if (this.#parts) this.#setParts({ ...this.#parts, states: this.#parts.states.map(() => 3) });
+        if (this.#parts)
+          this.#setParts({ ...this.#parts, states: this.#parts.states.map((state) => Math.max(state, 3)) });
         this.#resolve(record);
         return this.#setState("available");
       }

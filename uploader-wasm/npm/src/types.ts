@@ -72,8 +72,8 @@ export interface UploaderOptions {
    * Whether files of 16 MiB and more send only what the workspace does not have of them yet: a file that this subject has
    * uploaded before is not sent again, and of the next version of one, by the same name in the same folder, what has not changed is
    * copied by storage. The script for it is loaded on use. A file that there is something to take from is read once before its
-   * first byte is sent; such an upload is in the page (not `shared`), `priority` and `maxRate` count for nothing in it, `parts` is
-   * not told, and a later page does not go on with it, but begins anew. `/inline` sends whole files. Default: `false`.
+   * first byte is sent; such an upload is in the page (not `shared`), `priority` and `maxRate` count for nothing in it, and a
+   * later page does not go on with it, but begins anew. `/inline` sends whole files. Default: `false`.
    */
   deltas?: boolean;
 
@@ -228,6 +228,8 @@ export interface Progress {
   etaSeconds: number | null;
   /** Of `loaded`, what was not sent, since storage had it already; of one upload that sends only what changed. */
   copied?: number;
+  /** Of `copied`, what storage did not copy either: the whole of a file that refers to the content of another. */
+  skipped?: number;
 }
 
 /** What the engine does at the moment, for all uploads of an `Uploader` together. */
@@ -244,6 +246,22 @@ export interface Activity {
   retries: number;
   /** Requests to storage that were sent to overtake a late one, since then. */
   hedges: number;
+  /** Of uploads that send only what changed, which are in no other figure but `rate`; absent before the first. */
+  deltas?: DeltaActivity;
+}
+
+/** What is done for uploads that send only what changed, for all of an `Uploader` together. */
+export interface DeltaActivity {
+  /** Parts that are being sent. */
+  sending: number;
+  /** Parts that storage is asked to copy. */
+  copying: number;
+  /** Bytes that were sent, since the uploader was made. */
+  sent: number;
+  /** Bytes that storage has copied, since then. */
+  copied: number;
+  /** Bytes of files that refer to the content of others, since then. */
+  skipped: number;
 }
 
 /** Where the parts of an upload stand. */
@@ -255,10 +273,15 @@ export interface PartStates {
   partSize: number;
   /**
    * One number a part, in the order of the file: 0 waits, 1 is under way, 2 is under way twice since the first
-   * request was late, 3 is stored. A part that failed goes back to 0. Files of a single request, empty ones too,
-   * have one part; no file has more than 10,000.
+   * request was late, 3 is stored, 4 is stored and was not sent: storage had it already, and has copied it. A part that
+   * failed goes back to 0. Files of a single request, empty ones too, have one part; no file has more than 10,000.
    */
   states: Uint8Array;
+  /**
+   * Bytes of each part; only of uploads that send only what changed, whose parts are of any size. While such a file is still
+   * read, the last one is what has not been read yet, and is in no parts so far.
+   */
+  sizes?: number[];
 }
 
 /** The events of an `UploadTask`. */
@@ -269,7 +292,8 @@ export interface UploadTaskEventMap {
   statechange: CustomEvent<{ state: TaskState }>;
   /**
    * At most four times a second, when a part has changed its state, and once at the beginning; the last, just before
-   * the state `available`, has all stored. Work is done for it only while somebody listens.
+   * the state `available`, has all stored. Work is done for it only while somebody listens. An upload that sends only what
+   * changed tells its parts once the file has been compared.
    */
   parts: CustomEvent<PartStates>;
   /**

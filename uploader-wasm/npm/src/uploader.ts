@@ -377,7 +377,7 @@ export class Uploader extends TypedEventTarget<UploaderEventMap> {
     if (!this.#tasks.has(add.task)) return;
     if (!deltas) return post();
     deltas.startDelta({
-      options: this.options,
+      uploader: this,
       task,
       add,
       post,

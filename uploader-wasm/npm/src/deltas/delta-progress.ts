@@ -1,5 +1,6 @@
 import { SmoothedRate } from "../total-progress.js";
 import type { Progress } from "../types.js";
+import { Throttle } from "./throttle.js";
 
 /** Shortest time between two reports, in ms. Source: `UploadTaskEventMap.progress`. */
 const REPORT_INTERVAL = 100;
@@ -10,8 +11,9 @@ export class DeltaProgress {
   #report: (progress: Progress) => void;
   #loaded = 0;
   #copied = 0;
+  #skipped = 0;
   #rate = new SmoothedRate();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #throttle = new Throttle(REPORT_INTERVAL, () => this.#tell());
 
   /** `report` is called at most ten times a second. */
   constructor(total: number, report: (progress: Progress) => void) {
@@ -26,16 +28,31 @@ export class DeltaProgress {
     this.#copied += more;
     this.#loaded = Math.max(this.#loaded, loaded);
     this.#rate.sample(this.#loaded, performance.now());
-    this.#timer ??= setTimeout(() => this.flush(), REPORT_INTERVAL);
+    this.#throttle.request();
+  }
+
+  /** All of it is there, and nothing was moved for it. */
+  skip(): void {
+    this.#skipped = this.#total;
+    this.update(this.#total, this.#total);
+    this.flush();
   }
 
   /** Reports now what has not been reported. */
   flush(): void {
-    if (this.#timer === undefined) return;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#throttle.flush();
+  }
+
+  #tell(): void {
     const rate = this.#rate.value;
     const etaSeconds = rate >= 1 ? (this.#total - this.#loaded) / rate : null;
-    this.#report({ loaded: this.#loaded, total: this.#total, rate, etaSeconds, copied: this.#copied });
+    this.#report({
+      loaded: this.#loaded,
+      total: this.#total,
+      rate,
+      etaSeconds,
+      copied: this.#copied,
+      ...(this.#skipped && { skipped: this.#skipped }),
+    });
   }
 }

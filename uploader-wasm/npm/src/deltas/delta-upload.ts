@@ -7,8 +7,10 @@ import { Patience } from "../patience.js";
 import { isFinal } from "../task-state.js";
 import type { UploadTask } from "../task.js";
 import type { FileRecord, TaskState, UploaderOptions } from "../types.js";
+import { ActivityCounter, type ActivityTarget } from "./activity-counter.js";
 import { findBases, takeOver, tellIndex, type FoundBases } from "./bases.js";
 import { ContentHasher, type ContentIndex, type Cutting, type Segment } from "./content-hasher.js";
+import { DeltaParts } from "./delta-parts.js";
 import { DeltaProgress } from "./delta-progress.js";
 import { Gate } from "./gate.js";
 import { GrowingPlan } from "./growing-plan.js";
@@ -34,7 +36,7 @@ type Add = Extract<ToConductor, { type: "add" }>;
 
 /** What an upload that may send only what changed is given. */
 export interface DeltaStart {
-  options: UploaderOptions;
+  uploader: ActivityTarget & { readonly options: UploaderOptions };
   task: UploadTask;
   /** The order by which the engine uploads the whole file. */
   add: Add;
@@ -49,6 +51,7 @@ export interface DeltaStart {
 /** One file: finds out what it may take from, and has it sent so, or else by the engine. */
 export class DeltaUpload {
   #start: DeltaStart;
+  #options: UploaderOptions;
   #client: CoordinatorClient;
   /** Whether the page has told what it is to be the next version of. */
   #isBaseNamed: boolean;
@@ -60,6 +63,7 @@ export class DeltaUpload {
   #state: TaskState = "queued";
   #isOffline = false;
   #progress: DeltaProgress;
+  #parts: DeltaParts;
   #found: FoundBases | undefined;
   #index: ContentIndex | undefined;
   /** What the engine has not been told. */
@@ -67,11 +71,15 @@ export class DeltaUpload {
 
   constructor(start: DeltaStart) {
     this.#start = start;
-    this.#client = new CoordinatorClient(start.options);
+    this.#options = start.uploader.options;
+    this.#client = new CoordinatorClient(this.#options);
     this.#isBaseNamed = start.add.description.base !== undefined;
-    this.#patience = new Patience(start.options.retry, this.#end.signal);
+    this.#patience = new Patience(this.#options.retry, this.#end.signal);
     this.#progress = new DeltaProgress(start.add.file.size, (progress) =>
       this.#deliver({ type: "progress", progress }),
+    );
+    this.#parts = new DeltaParts(start.add.file.size, ActivityCounter.of(start.uploader), (parts) =>
+      this.#deliver({ type: "parts", parts }),
     );
   }
 
@@ -94,6 +102,7 @@ export class DeltaUpload {
       return this.#deliver({ type: "failed", failure: failureOf(error) }, error);
     }
     task.send = engine;
+    this.#parts.unwatch();
     this.#start.post();
     for (const order of this.#orders) engine(order);
     if (this.#gate.isClosed) engine("pause");
@@ -103,7 +112,7 @@ export class DeltaUpload {
   async #upload(): Promise<FileRecord | undefined> {
     const { signal } = this.#end;
     this.#found = await asking.run(() => this.#ask(), signal);
-    const { add, options } = this.#start;
+    const { add } = this.#start;
     if (!this.#found) return undefined;
     add.description.base ??= this.#found.bases.find(({ sameName }) => sameName)?.fileId;
     const bases = usableBases(this.#found, add.file.size);
@@ -111,7 +120,7 @@ export class DeltaUpload {
     return await moving.run(async (leave) => {
       this.#leave = leave;
       if (this.#gate.isClosed) leave();
-      const hasher = new ContentHasher(options);
+      const hasher = new ContentHasher(this.#options);
       try {
         return await this.#compare(hasher, bases);
       } finally {
@@ -198,22 +207,24 @@ export class DeltaUpload {
   /** `undefined` where the file is to go as a whole after all. */
   async #transfer(plan: GrowingPlan, longestPart: number): Promise<FileRecord | undefined> {
     const { signal } = this.#end;
-    const { add, options } = this.#start;
+    const { add } = this.#start;
     await this.#gate.pass(signal);
     this.#setState("uploading");
     try {
       return await transfer({
         client: this.#client,
-        options,
+        options: this.#options,
         file: add.file,
         description: this.#description(),
         plan,
         longestPart,
+        parts: this.#parts,
         signal,
         attempt: this.#attempt,
         onProgress: (loaded, copied) => this.#progress.update(loaded, copied),
         onCompleting: () => {
           this.#progress.flush();
+          this.#parts.flush();
           this.#setState("completing");
         },
       });
@@ -235,15 +246,15 @@ export class DeltaUpload {
     const { signal } = this.#end;
     const same = await sameContent(bases, index);
     if (!same) return undefined;
-    const { lastModified: _, size, ...description } = this.#description();
+    const { lastModified: _, size: _size, ...description } = this.#description();
     const file = { ...description, from: same.fileId, content: index.content };
     const key = idempotencyKey();
     try {
       const record = await this.#patience.outlast(() =>
         this.#attempt((signal) => takeOver(this.#client, file, key, signal), signal),
       );
-      this.#progress.update(size!, size!);
-      this.#progress.flush();
+      this.#progress.skip();
+      this.#parts.skip();
       return record;
     } catch (error) {
       signal.throwIfAborted();
@@ -255,7 +266,8 @@ export class DeltaUpload {
 
   /** Whichever way it went: what comes later may take from it. */
   async #available(record: FileRecord): Promise<void> {
-    const { task, add, options, isOpen } = this.#start;
+    const { task, add, isOpen } = this.#start;
+    const options = this.#options;
     if (record.conflict) {
       const detail = { fileId: record.conflict };
       task.dispatchEvent(new CustomEvent("conflict", { detail }));
@@ -289,7 +301,11 @@ export class DeltaUpload {
         return this.#show();
       case "abort":
         return this.#end.abort();
+      case "watch":
+        this.#parts.watch();
+        return void this.#orders.add(order);
       case "unwatch":
+        this.#parts.unwatch();
         return void this.#orders.delete("watch");
       default:
         this.#orders.add(order);
@@ -332,7 +348,7 @@ export class DeltaUpload {
   #log(error: unknown): void {
     const { code, message } = failureOf(error);
     try {
-      this.#start.options.logger?.debug(`sent as a whole: ${code}: ${message}`);
+      this.#options.logger?.debug(`sent as a whole: ${code}: ${message}`);
     } catch {
       // It is the page's to mend.
     }

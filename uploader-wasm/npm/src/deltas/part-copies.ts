@@ -25,12 +25,22 @@ const FINAL: readonly unknown[] = [
   "coordinator_unreachable",
 ];
 
+/** Hears where each part stands. */
+export interface CopyObserver {
+  /** Storage is asked to copy these. */
+  onCopying(partNumbers: number[]): void;
+  /** It has answered, or nobody has. */
+  onAnswered(partNumbers: number[]): void;
+  onCopied(partNumber: number): void;
+}
+
 /** What copies work with. */
 export interface Copying extends Required<Pick<Sending, "retry" | "signal" | "attempt">> {
   upload: MultipartUpload;
   plan: GrowingPlan;
   /** Storage has so many bytes more. */
   onCopied: (bytes: number) => void;
+  observer: CopyObserver;
 }
 
 /**
@@ -61,17 +71,24 @@ export async function copyParts(copying: Copying, sender: PartSender): Promise<n
 }
 
 async function copyGroup(copying: Copying, sender: PartSender, group: PartToCopy[]): Promise<number[]> {
-  const { upload, plan, signal, onCopied } = copying;
+  const { upload, plan, signal, onCopied, observer } = copying;
   const patience = new Patience(copying.retry, signal);
   const left = new Map(group.map((part) => [part.partNumber, part]));
   for (let round = 1; round <= MAX_ROUNDS && left.size > 0; round++) {
     if (round > 1) await pause(ROUND_DELAY, signal);
     const asked = [...left.values()];
+    const copy = async (signal: AbortSignal) => {
+      const numbers = asked.map(({ partNumber }) => partNumber);
+      observer.onCopying(numbers);
+      try {
+        return await upload.copy(plan.from, asked, signal);
+      } finally {
+        observer.onAnswered(numbers);
+      }
+    };
     let answers;
     try {
-      answers = await patience.outlast(() =>
-        copying.attempt((signal) => upload.copy(plan.from, asked, signal), signal),
-      );
+      answers = await patience.outlast(() => copying.attempt(copy, signal));
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof UploadError) || FINAL.includes(error.code)) throw error;
@@ -85,6 +102,7 @@ async function copyGroup(copying: Copying, sender: PartSender, group: PartToCopy
         isBusy ||= answer.error.retryable;
       } else if (answer.crc64nvme === plan.segments[part.partNumber - 1]!.crc64nvme) {
         left.delete(part.partNumber);
+        observer.onCopied(part.partNumber);
         onCopied(part.length);
         sender.know({ ...answer, size: part.length });
       }

@@ -9,6 +9,7 @@ import { PartSender, type Sending } from "../part-sender.js";
 import { Patience } from "../patience.js";
 import { abortUpload } from "../signed-parts.js";
 import type { FileRecord, UploaderOptions } from "../types.js";
+import type { DeltaParts } from "./delta-parts.js";
 import type { GrowingPlan } from "./growing-plan.js";
 import { copyParts } from "./part-copies.js";
 import { SegmentParts, checkReadable } from "./segment-parts.js";
@@ -29,6 +30,8 @@ export interface Transfer extends Required<Pick<Sending, "attempt">> {
   plan: GrowingPlan;
   /** Bytes of the longest part that has to travel. */
   longestPart: number;
+  /** Hears where the parts stand. */
+  parts: DeltaParts;
   signal: AbortSignal;
   /** Storage has so many bytes of the file, and of these so many by copying. */
   onProgress: (loaded: number, copied: number) => void;
@@ -75,12 +78,13 @@ async function begin({
 }
 
 async function sendAndCopy(work: Transfer, upload: MultipartUpload): Promise<FileRecord> {
-  const { options, file, plan, attempt, onProgress } = work;
+  const { options, file, plan, parts, attempt, onProgress } = work;
   const { retry } = options;
   const isInMemory = (options.bodies ?? bodySource()) === "memory";
   const stop = linkedController(work.signal);
   const { signal } = stop;
   const lanes = lanesFor(work, isInMemory);
+  parts.begin(plan.segments);
   let copied = 0;
   const sender = new PartSender(upload, {
     source: new SegmentParts(file, plan, isInMemory),
@@ -89,10 +93,11 @@ async function sendAndCopy(work: Transfer, upload: MultipartUpload): Promise<Fil
     signal,
     attempt,
     onSent: (loaded) => onProgress(loaded, copied),
+    observer: parts,
   });
   const onCopied = (bytes: number) => void (copied += bytes);
   const sending = sender.sendAll((signal) => plan.partsToSend(signal));
-  const copying = copyParts({ upload, plan, retry, attempt, signal, onCopied }, sender);
+  const copying = copyParts({ upload, plan, retry, attempt, signal, onCopied, observer: parts }, sender);
   try {
     await Promise.all([sending, copying]);
   } catch (error) {
