@@ -25,19 +25,18 @@ impl Matcher {
     /// Of the old file's chunks.
     pub fn new(base: &[Chunk]) -> Self {
         let mut end = 0;
-        let base: Vec<_> = base
-            .iter()
-            .map(|chunk| {
-                let offset = end;
-                end += u64::from(chunk.length);
-                (content(chunk), offset)
-            })
-            .collect();
-        // The first of several remains.
-        let contents = base.iter().enumerate().rev();
-        let first = contents.map(|(place, (content, _))| (*content, place)).collect();
+        let mut first = BTreeMap::new();
+        // Collecting them would sort them first, by code that is a third of the module.
+        for (place, chunk) in base.iter().enumerate() {
+            first.entry(content(chunk)).or_insert(place);
+        }
+        let base = base.iter().map(|chunk| {
+            let offset = end;
+            end += u64::from(chunk.length);
+            (content(chunk), offset)
+        });
         Self {
-            base,
+            base: base.collect(),
             first,
             continued: 0,
         }

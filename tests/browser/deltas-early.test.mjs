@@ -99,17 +99,39 @@ test("a file that is edited while it is read never becomes available", async (t)
   await freed(stack);
 });
 
-/** Has the worker that indexes read no further than so many bytes, as from a disk that hangs, until it may go on. */
+test("where the worker that reads fails in the middle, the file is sent whole", async (t) => {
+  const { page } = await openWithFirst(stack, t, 60);
+  const reading = await holdReading(page, 55 * MIB);
+  const ended = uploadNext(
+    stack,
+    page,
+    "[first.slice(0, 2 * MIB), noise(MIB), first.slice(3 * MIB, 40 * MIB), noise(MIB), first.slice(41 * MIB)]",
+  );
+  await until(async () => (await openUploads(stack)).length === 1, "an upload is begun");
+  await reading.fail();
+  const found = await ended;
+  assert.ok(found.isExact, found.message);
+  assert.ok(found.sent >= 60 * MIB, `${found.sent} bytes were sent`);
+  await freed(stack);
+});
+
+/** Has the worker that indexes read no further than so many bytes, as from a disk that hangs, until it may go on, or fails. */
 async function holdReading(page, bytes) {
   const hold = `
-    const goOn = new Promise((resolve) => (new BroadcastChannel("reading").onmessage = resolve));
+    const order = new Promise((resolve) => (new BroadcastChannel("reading").onmessage = resolve));
+    const fail = () => {
+      throw new Error("the worker fails");
+    };
     const { getReader } = ReadableStream.prototype;
     ReadableStream.prototype.getReader = function (options) {
       const reader = getReader.call(this, options);
       const read = reader.read.bind(reader);
       let at = 0;
       reader.read = async (view) => {
-        if (at >= ${bytes}) await goOn;
+        if (at >= ${bytes} && (await order).data === "fail") {
+          setTimeout(fail);
+          await new Promise(() => {});
+        }
         const result = await read(view);
         at += result.value?.length ?? 0;
         return result;
@@ -121,5 +143,6 @@ async function holdReading(page, bytes) {
     const response = await route.fetch();
     await route.fulfill({ response, body: hold + (await response.text()) });
   });
-  return { goOn: () => page.evaluate(() => new BroadcastChannel("reading").postMessage("go on")) };
+  const post = (order) => page.evaluate((order) => new BroadcastChannel("reading").postMessage(order), order);
+  return { goOn: () => post("go on"), fail: () => post("fail") };
 }

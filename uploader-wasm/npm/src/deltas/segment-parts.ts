@@ -34,10 +34,10 @@ export class SegmentParts implements PartSource {
 
   /** Rejects with `file_changed` where the file is no longer what it was when it was indexed. */
   async check(partNumber: number, error: unknown): Promise<void> {
-    // The browser says no more than that the request has failed.
-    if (!(error instanceof Refusal)) return checkReadable(this.#file);
     const segment = this.#plan.segments[partNumber - 1]!;
     const slice = this.#slice(segment);
+    // The browser says no more than that the request has failed.
+    if (!(error instanceof Refusal)) return checkReadable(slice);
     if (error.status === 400 && (await checksumOf(slice)) !== segment.crc64nvme) throw fileChanged(error);
   }
 
@@ -46,7 +46,7 @@ export class SegmentParts implements PartSource {
   }
 }
 
-/** Rejects with `file_changed`, or `file_unreadable`, where the browser refuses the file: it does so with any of one that has changed. */
+/** Rejects with `file_changed`, or `file_unreadable` where the file is gone: browsers refuse to read any of one that has changed. */
 export async function checkReadable(file: Blob): Promise<void> {
   await read(file.slice(0, 1));
 }
