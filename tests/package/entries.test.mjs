@@ -87,8 +87,8 @@ test("all entries share the main one's error, and each is small", async () => {
     // Loaded on use, with the scripts of conductor and lane.
     ["shared.js", 1_200],
     ["shared-worker.js", 13_500],
-    // Loaded on use, with all that sends parts, and plans that grow while files are read.
-    ["deltas.js", 11_200],
+    // Loaded on use, with all that sends parts and tells where they stand, and plans that grow while files are read.
+    ["deltas.js", 12_300],
     // Loaded on use, with the WebAssembly of the delta core in it.
     ["delta-worker.js", 23_500],
     ["wake-lock.js", 500],
