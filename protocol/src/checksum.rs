@@ -97,8 +97,13 @@ impl TryFrom<String> for Crc64Nvme {
 
 impl From<Crc64Nvme> for String {
     fn from(checksum: Crc64Nvme) -> String {
-        let first = (1..=10).map(|n| digit_of(checksum.0.rotate_left(6 * n)));
-        first.chain([digit_of(checksum.0 << 2), '=']).collect()
+        let mut text = String::new();
+        for n in 1..=10 {
+            text.push(digit_of(checksum.0.rotate_left(6 * n)));
+        }
+        text.push(digit_of(checksum.0 << 2));
+        text.push('=');
+        text
     }
 }
 

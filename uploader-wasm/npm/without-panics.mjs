@@ -14,8 +14,12 @@ import binaryen from "binaryen";
 const PANIC =
   /\bpanicking\b|slice_error_fail|slice_index_fail|len_mismatch_fail|panic_already_|panic_poisoned|\brust_panic|capacity_overflow|handle_alloc_error/;
 
-/** What only messages of panics are written by: nothing of ours that a browser loads formats with `Debug`. */
-const MESSAGE = /\bfmt::Debug\b.*::fmt|\bPanicPayload\b|\bfmt\b.*\bbuilders\b/;
+/**
+ * What only messages of panics are written by: nothing of ours that a browser loads formats. Vtables keep it, so it is in
+ * the module although nothing comes to it.
+ */
+const MESSAGE =
+  /\bfmt::(Debug|Display|Write)\b.*::|\bPanicPayload\b|\bfmt\b.*\b(builders|write)\b|\bfmt::Formatter\b/;
 
 /** The path of a source file, as the compiler writes it where code may panic. */
 const SOURCE = /[\w./-]+\/src\/[\w./-]+\.rs/g;
@@ -69,6 +73,7 @@ for (let index = 0; index < module.getNumFunctions(); index++) {
   binaryen.Function.setBody(module.getFunctionByIndex(index), module.unreachable());
   emptied++;
 }
+checkUncalled();
 // Names are the compiler's own affair; should it change them all, this is the place that has to follow.
 if (emptied === 0) throw new Error("no function of a panic was found by its name");
 const binary = Buffer.from(module.emitBinary());
@@ -78,3 +83,14 @@ for (const text of TEXTS) {
   for (let at = binary.indexOf(text); at >= 0; at = binary.indexOf(text, at)) erase(text, at);
 }
 await writeFile(to, binary);
+
+/** Fails where code that stays calls what writes messages: it would trap, as soon as a page comes to it. */
+function checkUncalled() {
+  module.runPasses(["remove-unused-module-elements"]);
+  let caller;
+  for (const line of module.emitText().split("\n")) {
+    caller = /^ \(func \$("[^"]*"|\S+)/.exec(line)?.[1] ?? caller;
+    const called = /\(call \$("[^"]*"|[^\s()]+)/.exec(line)?.[1];
+    if (called && MESSAGE.test(called)) throw new Error(`${caller} formats, by ${called}`);
+  }
+}
