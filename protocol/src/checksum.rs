@@ -168,12 +168,13 @@ fn x_to_8_times(mut bytes: u64) -> u64 {
 
 /// x^(8·2^n) for every n that a 64-bit length can have.
 fn squares() -> [u64; 64] {
+    let mut squares = [0; 64];
     let mut next = X_TO_8;
-    [(); 64].map(|()| {
-        let square = next;
-        next = multiply(square, square);
-        square
-    })
+    for square in &mut squares {
+        *square = next;
+        next = multiply(next, next);
+    }
+    squares
 }
 
 #[cfg(test)]

@@ -60,6 +60,8 @@ const TEXTS = [
   "null pointer passed to rust",
   "recursive use of an object detected which would lead to unsafe aliasing in rust",
   "closure invoked recursively or after being dropped",
+  // What numbers are formatted by.
+  Array.from({ length: 100 }, (_, number) => String(number).padStart(2, "0")).join(""),
 ];
 
 const [from, to] = process.argv.slice(2);
@@ -78,7 +80,13 @@ checkUncalled();
 if (emptied === 0) throw new Error("no function of a panic was found by its name");
 const binary = Buffer.from(module.emitBinary());
 const erase = (text, at) => binary.fill(0, at, at + text.length);
-for (const { 0: path, index } of binary.toString("latin1").matchAll(SOURCE)) erase(path, index);
+const data = constants();
+const paths = [...data.bytes.toString("latin1").matchAll(SOURCE)].map(({ 0: path, index }) => ({
+  begin: data.address + index,
+  end: data.address + index + path.length,
+}));
+for (const { begin, end } of paths) data.bytes.fill(0, begin - data.address, end - data.address);
+eraseLocations();
 for (const text of TEXTS) {
   for (let at = binary.indexOf(text); at >= 0; at = binary.indexOf(text, at)) erase(text, at);
 }
@@ -92,5 +100,27 @@ function checkUncalled() {
     caller = /^ \(func \$("[^"]*"|\S+)/.exec(line)?.[1] ?? caller;
     const called = /\(call \$("[^"]*"|[^\s()]+)/.exec(line)?.[1];
     if (called && MESSAGE.test(called)) throw new Error(`${caller} formats, by ${called}`);
+  }
+}
+
+/** The module's constants, as they lie in the binary, and where they lie in its memory. */
+function constants() {
+  const { offset: address, data } = module.getDataSegmentInfo(module.getDataSegment(".rodata"));
+  const at = binary.indexOf(Buffer.from(data));
+  if (at < 0) throw new Error("the module's constants are not where they are looked for");
+  return { address, bytes: binary.subarray(at, at + data.byteLength) };
+}
+
+/**
+ * Zeros where in its source each panic is: `core::panic::Location`, address and length of the file's path, line and
+ * column. Nothing else points to a path.
+ */
+function eraseLocations() {
+  const SIZE = 16;
+  for (let at = 0; at + SIZE <= data.bytes.length; at += 4) {
+    const begin = data.bytes.readUInt32LE(at);
+    const end = begin + data.bytes.readUInt32LE(at + 4);
+    if (end > begin && paths.some((path) => path.begin <= begin && end <= path.end))
+      data.bytes.fill(0, at, at + SIZE);
   }
 }
