@@ -97,8 +97,13 @@ impl TryFrom<String> for Crc64Nvme {
 
 impl From<Crc64Nvme> for String {
     fn from(checksum: Crc64Nvme) -> String {
-        let first = (1..=10).map(|n| digit_of(checksum.0.rotate_left(6 * n)));
-        first.chain([digit_of(checksum.0 << 2), '=']).collect()
+        let mut text = String::new();
+        for n in 1..=10 {
+            text.push(digit_of(checksum.0.rotate_left(6 * n)));
+        }
+        text.push(digit_of(checksum.0 << 2));
+        text.push('=');
+        text
     }
 }
 
@@ -163,12 +168,13 @@ fn x_to_8_times(mut bytes: u64) -> u64 {
 
 /// x^(8·2^n) for every n that a 64-bit length can have.
 fn squares() -> [u64; 64] {
+    let mut squares = [0; 64];
     let mut next = X_TO_8;
-    [(); 64].map(|()| {
-        let square = next;
-        next = multiply(square, square);
-        square
-    })
+    for square in &mut squares {
+        *square = next;
+        next = multiply(next, next);
+    }
+    squares
 }
 
 #[cfg(test)]

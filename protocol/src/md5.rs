@@ -36,10 +36,13 @@ impl Md5 {
 
     /// The digest in hexadecimal, as S3 writes it in the ETag of an object that came as a whole.
     pub fn to_hex(self) -> String {
-        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        digits
-            .filter_map(|digit| char::from_digit(digit.into(), 16))
-            .collect()
+        let mut text = String::new();
+        for byte in self.0 {
+            for digit in [byte >> 4, byte & 15] {
+                text.extend(char::from_digit(digit.into(), 16));
+            }
+        }
+        text
     }
 
     /// The digest of the digests of parts: S3 gives it, and after a hyphen their number, as the ETag of an object that was
@@ -98,8 +101,13 @@ impl TryFrom<String> for Md5 {
 impl From<Md5> for String {
     fn from(digest: Md5) -> String {
         let value = u128::from_be_bytes(digest.0);
-        let first = (1..=21).map(|n| digit_of(value.rotate_left(6 * n) as u64));
-        first.chain([digit_of((value << 4) as u64), '=', '=']).collect()
+        let mut text = String::new();
+        for n in 1..=21 {
+            text.push(digit_of(value.rotate_left(6 * n) as u64));
+        }
+        text.push(digit_of((value << 4) as u64));
+        text.push_str("==");
+        text
     }
 }
 

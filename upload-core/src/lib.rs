@@ -190,5 +190,6 @@ pub use io::{
     Action, AttemptId, Call, CallFailure, CallId, Connections, FileDescription, Input, Notice, PartRequest,
     Progress, Reply, TaskId, TaskState, TransferFailure,
 };
+pub use origins::origin_of;
 pub use time::Moment;
 pub use wire::{Json, Malformed, Object, Request, file_record_json};

@@ -16,8 +16,7 @@ pub(crate) struct Origins(Vec<String>);
 impl Origins {
     /// The origin of a request's URL: scheme, host and port.
     pub(crate) fn of(&mut self, request: &PartRequest) -> Origin {
-        let end = request.url.match_indices('/').nth(2).map(|(at, _)| at);
-        let origin = end.and_then(|end| request.url.get(..end)).unwrap_or_default();
+        let origin = origin_of(&request.url);
         let index = match self.0.iter().position(|known| known == origin) {
             Some(index) => index,
             None if self.0.len() < MOST => {
@@ -33,6 +32,13 @@ impl Origins {
     pub(crate) fn count(&self) -> usize {
         self.0.len().max(1)
     }
+}
+
+/// The beginning of a URL: its scheme, and its host with port.
+pub fn origin_of(url: &str) -> &str {
+    let slashes = url.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
+    let end = slashes.map(|(at, _)| at).nth(2);
+    end.and_then(|end| url.get(..end)).unwrap_or(url)
 }
 
 #[cfg(test)]

@@ -358,8 +358,10 @@ impl Parts {
 
     /// What the ETag of the whole holds where storage proves content by MD5, once every part's is known.
     pub(crate) fn whole_etag(&self, kind: UploadKind) -> Option<String> {
-        let digests = self.parts.iter().map(|part| part.checksum()?.md5());
-        let digests: Vec<Md5> = digests.collect::<Option<_>>()?;
+        let mut digests = Vec::new();
+        for part in &self.parts {
+            digests.push(part.checksum()?.md5()?);
+        }
         match (kind, digests.as_slice()) {
             (UploadKind::Single, [whole]) => Some(whole.to_hex()),
             (UploadKind::Single, _) => None,

@@ -1,7 +1,6 @@
 //! Files that wait for their turn.
 
 use std::cmp::Reverse;
-use std::collections::VecDeque;
 
 use syncsphere_protocol::PartPlan;
 
@@ -49,7 +48,7 @@ impl Class {
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     /// As [`Class::ALL`].
-    lines: [VecDeque<Place>; Class::ALL.len()],
+    lines: [Vec<Place>; Class::ALL.len()],
     /// Files that ever came.
     came: u64,
     /// Files that were taken since one was for having come first.
@@ -86,7 +85,8 @@ impl Queue {
     pub(crate) fn set_priority(&mut self, task: TaskId, priority: i32) {
         for line in &mut self.lines {
             let at = line.iter().position(|place| place.task == task);
-            if let Some(place) = at.and_then(|at| line.remove(at)) {
+            if let Some(at) = at {
+                let place = line.remove(at);
                 insert(line, Place { priority, ..place });
             }
         }
@@ -122,7 +122,7 @@ impl Queue {
             {
                 continue;
             }
-            let last = line.back().map(|place| place.priority);
+            let last = line.last().map(|place| place.priority);
             for (at, place) in line.iter().enumerate().filter(|(_, place)| may_begin(place.task)) {
                 let goes_before = |other: &Place| match is_eldests_turn {
                     true => place.came < other.came,
@@ -147,14 +147,14 @@ impl Queue {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.lines.iter().all(VecDeque::is_empty)
+        self.lines.iter().all(Vec::is_empty)
     }
 }
 
 /// Most come last: there they need no search.
-fn insert(line: &mut VecDeque<Place>, place: Place) {
+fn insert(line: &mut Vec<Place>, place: Place) {
     let mut at = line.len();
-    line.push_back(place);
+    line.push(place);
     while at > 0
         && line
             .get(at - 1)

@@ -98,7 +98,7 @@ impl Ewma {
     }
 
     fn sample(&mut self, bytes: f64, seconds: f64) {
-        let kept = (-seconds / self.over).exp();
+        let kept = decay(seconds / self.over);
         self.weighted = self.weighted * kept + bytes / seconds * (1.0 - kept);
         self.weight = self.weight * kept + 1.0 - kept;
     }
@@ -110,6 +110,22 @@ impl Ewma {
             0.0
         }
     }
+}
+
+/// e to the power of minus this many time constants, a ten-thousandth too much at the most. What the standard library
+/// computes it by is 0.4 KB more for each page to download.
+fn decay(time_constants: f64) -> f64 {
+    /// By how often the result is squared. Source: own choice; more add nothing that a speed would show.
+    const SQUARINGS: u32 = 10;
+    /// Of what lies longer ago nothing is left. Source: e to the power of -64 is less than a 64-bit number resolves near 1.
+    const LONGEST: f64 = 64.0;
+
+    let step = time_constants.min(LONGEST) / f64::from(1 << SQUARINGS);
+    let mut left = 1.0 - step + step * step / 2.0;
+    for _ in 0..SQUARINGS {
+        left *= left;
+    }
+    left
 }
 
 #[cfg(test)]
@@ -140,6 +156,15 @@ mod tests {
         assert!((progress.rate - 2e6).abs() < 1e4, "{}", progress.rate);
         let left = progress.eta_seconds.expect("there is a speed");
         assert!((left - 50.5).abs() < 1.0, "{left}");
+    }
+
+    #[test]
+    fn old_samples_fade_exponentially() {
+        for time_constants in [0.0, 1e-6, 0.03, 0.5, 1.0, 3.0, 20.0, 64.0, 1e9, f64::INFINITY] {
+            let exact = (-time_constants).exp();
+            let error = decay(time_constants) - exact;
+            assert!(error.abs() < 1e-4, "{time_constants}: {error}");
+        }
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! How many requests to storage may be in flight.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::config::Concurrency;
@@ -56,7 +55,7 @@ pub(crate) struct Window {
     /// The ceiling as the connections allow it.
     max: usize,
     limit: usize,
-    outcomes: VecDeque<Outcome>,
+    outcomes: Vec<Outcome>,
     /// When congestion was last noticed: what began before is of the same event.
     congested_at: Option<Moment>,
     epoch: Option<Epoch>,
@@ -100,7 +99,7 @@ impl Window {
             origins: 1,
             max: first(BROWSER_CONNECTIONS + 1),
             limit: first(BROWSER_CONNECTIONS),
-            outcomes: VecDeque::with_capacity(MEMORY),
+            outcomes: Vec::new(),
             congested_at: None,
             epoch: None,
             last_goodput: None,
@@ -117,9 +116,9 @@ impl Window {
 
     fn remember(&mut self, outcome: Outcome) {
         if self.outcomes.len() == MEMORY {
-            self.outcomes.pop_front();
+            self.outcomes.remove(0);
         }
-        self.outcomes.push_back(outcome);
+        self.outcomes.push(outcome);
     }
 
     fn recent_failures(&self) -> usize {

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use syncsphere_protocol::{FileId, Redacted};
 use syncsphere_upload_core::{
     Action, AttemptId, Call, CallFailure, CallId, Connections, Engine, FileDescription, Input, Json,
-    Malformed, Moment, Notice, Reason, Reply, TaskId, TaskState, UploadError, file_record_json,
+    Malformed, Moment, Notice, Reason, Reply, TaskId, TaskState, UploadError, file_record_json, origin_of,
 };
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;
@@ -167,7 +167,7 @@ impl Shell {
 
     /// Whether a URL is of the coordinator's own origin.
     fn is_own_origin(&self, url: &str) -> bool {
-        origin(url) == origin(&self.endpoint)
+        origin_of(url) == origin_of(&self.endpoint)
     }
 
     /// The coordinator has answered a call, or will not.
@@ -235,13 +235,6 @@ impl Shell {
             self.host.wake(wanted.map(|at| self.clock.millis_until(at)));
         }
     }
-}
-
-/// The beginning of a URL: its scheme, and its host with port.
-fn origin(url: &str) -> &str {
-    let slashes = url.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
-    let end = slashes.map(|(at, _)| at).nth(2);
-    end.and_then(|end| url.get(..end)).unwrap_or(url)
 }
 
 /// What the page says of a file.

@@ -241,16 +241,16 @@ fn package_size() -> Result<Section> {
         ],
         goals: vec![
             Goal {
-                goal: "under 75 KB brotli (issue 6)".to_owned(),
+                goal: "64 KB brotli at most (issues 6 and 16)".to_owned(),
                 measured: format!("{} bytes", size.brotli),
-                met: size.brotli < 75_000,
-                reason: (size.brotli >= 75_000)
+                met: size.brotli <= 64_000,
+                reason: (size.brotli > 64_000)
                     .then(|| "docs/client.md says what would make it smaller".to_owned()),
             },
             Goal {
                 goal: "under 120 KB gzip (issue 2)".to_owned(),
                 measured: format!("{} bytes", size.gzip),
-                met: size.gzip < pack::GZIP_BUDGET,
+                met: size.gzip < 120_000,
                 reason: None,
             },
             Goal {

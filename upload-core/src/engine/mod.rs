@@ -40,8 +40,7 @@ mod sending;
 mod seventh_tests;
 mod snapshot;
 
-use std::collections::VecDeque;
-use std::fmt;
+use std::{fmt, mem, vec};
 
 use syncsphere_protocol::{Integrity, UploadId};
 
@@ -136,7 +135,9 @@ pub struct Engine {
     /// Requests to storage that were repeated after a failure, and sent to overtake others.
     retries: u32,
     hedges: u32,
-    actions: VecDeque<Action>,
+    /// What is to be done, in order, once those that are `due` have been taken.
+    actions: Vec<Action>,
+    due: vec::IntoIter<Action>,
 }
 
 impl fmt::Debug for Engine {
@@ -179,7 +180,8 @@ impl Engine {
             hedged_bytes: 0,
             retries: 0,
             hedges: 0,
-            actions: VecDeque::new(),
+            actions: Vec::new(),
+            due: Vec::new().into_iter(),
         }
     }
 
@@ -220,7 +222,11 @@ impl Engine {
 
     /// The next thing to do, in order.
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        let next = self.due.next();
+        next.or_else(|| {
+            self.due = mem::take(&mut self.actions).into_iter();
+            self.due.next()
+        })
     }
 
     /// When to feed [`Input::Timeout`], and why. Changes with every input.
@@ -381,7 +387,7 @@ impl Engine {
     }
 
     fn push(&mut self, action: Action) {
-        self.actions.push_back(action);
+        self.actions.push(action);
     }
 
     fn notify(&mut self, task: TaskId, notice: Notice) {

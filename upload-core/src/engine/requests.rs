@@ -78,7 +78,10 @@ impl Engine {
             if tasks.is_empty() {
                 return;
             }
-            let idempotency_key = (0..32).map(|_| self.random.digit(16)).collect();
+            let mut idempotency_key = String::new();
+            for _ in 0..32 {
+                idempotency_key.push(self.random.digit(16));
+            }
             let request = Call::Initiate {
                 idempotency_key,
                 body: InitiateRequest { files },

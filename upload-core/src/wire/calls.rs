@@ -63,18 +63,25 @@ impl Call {
         reason = "what `Input::Replied` carries, built once"
     )]
     pub fn answered(&self, status: u16, body: Json) -> Result<Reply, CallFailure> {
-        let unreadable = |_: Malformed| CallFailure::Unreadable { status };
-        if !(200..300).contains(&status) {
-            return Err(CallFailure::Problem(replies::problem(body).map_err(unreadable)?));
-        }
-        match self {
-            Self::Initiate { .. } => replies::initiated(body).map(Reply::Initiated),
-            Self::SignParts { .. } => replies::signed(body).map(Reply::Signed),
-            Self::Status { .. } => replies::status(body).map(|status| Reply::Status(Box::new(status))),
-            Self::Complete { .. } => replies::file_record(body).map(|file| Reply::Completed(Box::new(file))),
-            Self::CompleteBatch { .. } => replies::completed_batch(body).map(Reply::CompletedBatch),
-            Self::Abort { .. } => replies::aborted(body).map(Reply::Aborted),
-        }
-        .map_err(unreadable)
+        let read = if (200..300).contains(&status) {
+            self.reply(body)
+        } else {
+            match replies::problem(body) {
+                Ok(problem) => return Err(CallFailure::Problem(problem)),
+                Err(malformed) => Err(malformed),
+            }
+        };
+        read.map_err(|_| CallFailure::Unreadable { status })
+    }
+
+    fn reply(&self, body: Json) -> Result<Reply, Malformed> {
+        Ok(match self {
+            Self::Initiate { .. } => Reply::Initiated(replies::initiated(body)?),
+            Self::SignParts { .. } => Reply::Signed(replies::signed(body)?),
+            Self::Status { .. } => Reply::Status(Box::new(replies::status(body)?)),
+            Self::Complete { .. } => Reply::Completed(Box::new(replies::file_record(body)?)),
+            Self::CompleteBatch { .. } => Reply::CompletedBatch(replies::completed_batch(body)?),
+            Self::Abort { .. } => Reply::Aborted(replies::aborted(body)?),
+        })
     }
 }

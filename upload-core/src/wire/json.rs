@@ -61,18 +61,23 @@ impl Json {
 
     /// The object that this is, whose fields are all strings.
     pub fn string_map<V: From<String>, C: FromIterator<(String, V)>>(self) -> Result<C, Malformed> {
-        let fields = self.object()?.0.into_iter();
-        fields
-            .map(|(name, value)| Ok((name, value.text()?.into())))
-            .collect()
+        let mut texts = Vec::new();
+        for (name, value) in self.object()?.0 {
+            texts.push((name, value.text()?.into()));
+        }
+        Ok(texts.into_iter().collect())
     }
 
-    /// The array that this is.
-    pub fn list(self) -> Result<Vec<Json>, Malformed> {
-        match self {
-            Self::List(list) => Ok(list),
-            _ => Err(Malformed),
+    /// The array that this is, of values that are read alike.
+    pub fn list_of<T>(self, mut read: impl FnMut(Json) -> Result<T, Malformed>) -> Result<Vec<T>, Malformed> {
+        let Self::List(items) = self else {
+            return Err(Malformed);
+        };
+        let mut list = Vec::new();
+        for item in items {
+            list.push(read(item)?);
         }
+        Ok(list)
     }
 }
 
@@ -117,13 +122,9 @@ impl Object {
     pub fn list<T>(
         &mut self,
         name: &str,
-        mut read: impl FnMut(Json) -> Result<T, Malformed>,
+        read: impl FnMut(Json) -> Result<T, Malformed>,
     ) -> Result<Vec<T>, Malformed> {
-        let mut list = Vec::new();
-        for item in self.take(name).list()? {
-            list.push(read(item)?);
-        }
-        Ok(list)
+        self.take(name).list_of(read)
     }
 }
 

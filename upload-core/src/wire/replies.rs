@@ -21,9 +21,9 @@ pub(super) fn problem(json: Json) -> Read<Problem> {
         detail: json.text("detail")?,
         request_id: json.optional("requestId", Json::text)?.unwrap_or_default(),
         retry_after: json.optional("retryAfter", number)?,
-        parts: match json.optional("parts", Json::list)? {
-            Some(parts) => parts.into_iter().map(part_number).collect::<Read<_>>()?,
-            None => Vec::new(),
+        parts: match json.take("parts") {
+            Json::Null => Vec::new(),
+            parts => parts.list_of(part_number)?,
         },
     })
 }

@@ -144,14 +144,22 @@ const SHORT_NAMES: &str = "uploader-wasm/npm/short-names.mjs";
 ///
 /// Source: measured, brotli: 51.2 KB by `-Oz -Oz`; 50.0 where functions are left apart that are called once, for
 /// compression finds more that is alike in them; 49.6 with those beside each other whose names begin alike. Rebuilding
-/// the control flow first (binaryen's optimizer cookbook) is 0.1 of it. No gain: `-Os`, `--gufa`,
-/// `--merge-similar-functions`, `--coalesce-locals-learning`, `--reorder-locals`.
-const SMALL_AS_SENT: [&str; 9] = [
+/// the control flow first (binaryen's optimizer cookbook) is 0.1 of it. That nothing lies in the first KiB of memory, which
+/// is the far end of Rust's stack, lets loads and stores add constants themselves: 0.2. No gain: `-Os`, `--gufa`,
+/// `--merge-similar-functions`, `--coalesce-locals-learning`, `--reorder-locals`, `--local-cse`, `--const-hoisting`,
+/// `--ignore-implicit-traps`, `--zero-filled-memory`, `--no-stack-ir`. More inlining than at -Oz (the limit is 2 there) is 0.2
+/// at a limit of 5, and costs from 8 on; ends that branches share, kept once, are 0.2, where what that leaves is optimised
+/// again.
+const SMALL_AS_SENT: [&str; 13] = [
+    "--low-memory-unused",
     "--one-caller-inline-max-function-size=0",
+    "--always-inline-max-function-size=5",
     "--flatten",
     "--rereloop",
     "-Oz",
     "--converge",
+    "--code-folding",
+    "-Oz",
     "--reorder-functions-by-name",
     "--strip-debug",
     "--strip-producers",
