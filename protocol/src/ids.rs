@@ -83,6 +83,53 @@ id! {
     WorkspaceId
 }
 
+/// The file that a new one becomes the next version of: its id, or that with a `?` behind it. With the `?` it need not be
+/// there, and the new file comes without it then: so a client names what it has found by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(with = "String", extend("pattern" = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}\??$")))]
+pub struct VersionBase(String);
+
+impl VersionBase {
+    /// As it stands in JSON.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Which file.
+    pub fn file_id(&self) -> FileId {
+        FileId(id_of_base(&self.0).to_owned())
+    }
+
+    /// Whether it need not be there.
+    pub fn is_optional(&self) -> bool {
+        self.0.ends_with('?')
+    }
+}
+
+impl TryFrom<String> for VersionBase {
+    type Error = InvalidId;
+
+    fn try_from(value: String) -> Result<Self, InvalidId> {
+        if is_id(id_of_base(&value)) {
+            Ok(Self(value))
+        } else {
+            Err(InvalidId)
+        }
+    }
+}
+
+impl From<VersionBase> for String {
+    fn from(base: VersionBase) -> Self {
+        base.0
+    }
+}
+
+fn id_of_base(value: &str) -> &str {
+    value.strip_suffix('?').unwrap_or(value)
+}
+
 fn is_id(value: &str) -> bool {
     (1..=MAX_ID_LENGTH).contains(&value.len())
         && !value.starts_with('-')
@@ -102,6 +149,21 @@ mod tests {
         assert!("0f3a-Z_9".parse::<FileId>().is_ok());
         for bad in ["", "-a", "a/b", "..", "a b", "ä", "a\n", &"x".repeat(65)] {
             assert_eq!(bad.parse::<UploadId>(), Err(InvalidId), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_base_that_need_not_be_there_has_a_question_mark() {
+        for (text, is_optional) in [("f-1", false), ("f-1?", true)] {
+            let base = VersionBase::try_from(text.to_owned()).unwrap();
+            assert_eq!(
+                (base.file_id().as_str(), base.is_optional()),
+                ("f-1", is_optional)
+            );
+            assert_eq!(base.as_str(), text);
+        }
+        for bad in ["", "?", "f??", "?f"] {
+            assert_eq!(VersionBase::try_from(bad.to_owned()), Err(InvalidId), "{bad:?}");
         }
     }
 

@@ -44,7 +44,7 @@ pub use destinations::{
     DeadLetter, DeadLetterList, DestinationKind, DestinationList, DestinationStatus, EventData, EventMessage,
 };
 pub use files::{ContentLink, FileChecksum, FileList, FileRecord, FileStatus};
-pub use ids::{FileId, InvalidId, UploadId, WorkspaceId};
+pub use ids::{FileId, InvalidId, UploadId, VersionBase, WorkspaceId};
 pub use integrity::{Checksum, Integrity};
 pub use md5::{InvalidMd5, Md5};
 pub use parts::{

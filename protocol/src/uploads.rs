@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::checksum::Crc64Nvme;
 use crate::files::{FileRecord, FileStatus};
-use crate::ids::{FileId, UploadId};
+use crate::ids::{FileId, UploadId, VersionBase};
 use crate::integrity::Integrity;
 use crate::parts::{PartNumber, Tail};
 use crate::problem::Problem;
@@ -87,9 +87,10 @@ pub struct NewFile<Size = u64, Cut = NoLayout> {
     /// Parts whose URLs should come in the reply, at most 100 in the whole request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartToSign>,
-    /// The file that this one becomes the next version of.
+    /// The file that this one becomes the next version of. With a `?` behind the id the upload begins without it where that
+    /// file is not there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base: Option<FileId>,
+    pub base: Option<VersionBase>,
 }
 
 /// A layout for the engine, which leaves it to the coordinator how a file is cut: there is none.

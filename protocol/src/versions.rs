@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::files::FileRecord;
-use crate::ids::FileId;
+use crate::ids::{FileId, VersionBase};
 use crate::redacted::Redacted;
 use crate::sha256::Sha256;
 use crate::string_map::StringMap;
@@ -28,9 +28,9 @@ pub struct ReferenceRequest {
     /// Anything the client wants kept with it, as of a file that is uploaded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Redacted<StringMap>>,
-    /// The file that it becomes the next version of.
+    /// The file that it becomes the next version of, as of a file that is uploaded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base: Option<FileId>,
+    pub base: Option<VersionBase>,
 }
 
 /// Reply of `POST /v1/files` and of `POST /v1/files/{fileId}/restore`.

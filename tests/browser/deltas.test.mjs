@@ -26,6 +26,17 @@ beforeEach(() => stack.proxy.behave());
 const openWithFirst = (...rest) => openPageWithFirst(stack, ...rest);
 const uploadNext = (...rest) => uploadNextVersion(stack, ...rest);
 
+/** A page that has uploaded a file; without `deltas` the coordinator knows no index, and the engine uploads the next version. */
+async function openWithUploaded(t, deltas) {
+  if (deltas) return openWithFirst(t, 40);
+  const page = await openDeltas(stack, t);
+  const record = await page.evaluate(async () => {
+    globalThis.first = noise(40 * MIB);
+    return (await uploadPieces([first], "big.bin", {}, { deltas: false })).record;
+  });
+  return { page, record };
+}
+
 /** 1 MiB in the middle is another. */
 const CHANGED = "[first.slice(0, 20 * MIB), noise(MIB), first.slice(21 * MIB)]";
 
@@ -358,6 +369,26 @@ test("a base is taken by its id, whatever it is called", async (t) => {
   assert.deepEqual([found.record.previous, found.record.name], [first.fileId, "other.bin"]);
   const unknown = await uploadNext(page, "[noise(20 * MIB)]", { options: { base: "nobody" } });
   assert.equal(unknown.code, "not_found");
+});
+
+test("a base that nobody named and that goes before the upload begins is done without", async (t) => {
+  for (const deltas of [false, true]) {
+    const { page, record: first } = await openWithUploaded(t, deltas);
+    const headers = await page.evaluate(async () => ({ authorization: `Bearer ${await ownToken()}` }));
+    let isDeleted = false;
+    await page.route("**/v1/uploads", async (route) => {
+      const { status } = await fetch(`${stack.url}/v1/files/${first.fileId}`, { method: "DELETE", headers });
+      isDeleted = status === 200;
+      await route.continue();
+    });
+    const found = await uploadNext(page, CHANGED);
+    assert.ok(isDeleted);
+    assert.ok(found.isExact, `${found.code}: ${found.message}`);
+    assert.equal(found.record.previous, undefined);
+    await page.unroute("**/v1/uploads");
+    const named = await uploadNext(page, "[noise(MIB)]", { options: { base: first.fileId } });
+    assert.equal(named.code, "not_found", "one that the page names has to be there");
+  }
 });
 
 test("two next versions of one file are both kept, and the later one is told of the other", async (t) => {

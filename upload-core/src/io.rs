@@ -1,9 +1,9 @@
 //! What goes into the engine and what comes out of it.
 
 use syncsphere_protocol::{
-    AbortReply, Checksum, CompleteBatchReply, CompleteBatchRequest, CompleteRequest, FileId, FileRecord,
+    AbortReply, Checksum, CompleteBatchReply, CompleteBatchRequest, CompleteRequest, FileRecord,
     InitiateReply, InitiateRequest, Integrity, PartRange, Problem, Redacted, SignPartsReply,
-    SignPartsRequest, StringMap, UploadId, UploadStatus,
+    SignPartsRequest, StringMap, UploadId, UploadStatus, VersionBase,
 };
 
 use crate::checkpoint::Checkpoint;
@@ -37,7 +37,7 @@ pub struct FileDescription {
     /// Anything the page wants kept with the file.
     pub metadata: Option<Redacted<StringMap>>,
     /// The file that it becomes the next version of.
-    pub base: Option<FileId>,
+    pub base: Option<VersionBase>,
     /// Files with more of it go first, see [`Input::Prioritize`]; 0 is ordinary.
     pub priority: i32,
 }

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use syncsphere_protocol::{FileId, Redacted};
+use syncsphere_protocol::{Redacted, VersionBase};
 use syncsphere_upload_core::{
     Action, AttemptId, Call, CallFailure, CallId, Connections, Engine, FileDescription, Input, Json,
     Malformed, Moment, Notice, Reason, Reply, TaskId, TaskState, UploadError, file_record_json, origin_of,
@@ -248,7 +248,7 @@ fn read_description(json: Json, size: u64) -> Result<FileDescription, Malformed>
         path: json.optional("path", Json::text)?.map(Redacted),
         metadata: json.optional("metadata", Json::string_map)?.map(Redacted),
         base: json.optional("base", |json| {
-            FileId::try_from(json.text()?).map_err(|_| Malformed)
+            VersionBase::try_from(json.text()?).map_err(|_| Malformed)
         })?,
         priority: json.optional("priority", Json::integer)?.unwrap_or_default() as i32,
     })

@@ -12,6 +12,9 @@ pub struct Base {
     /// Whose it has to be; absent where it may be anybody's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Redacted<String>>,
+    /// Whether the new file comes without it where it is not there.
+    #[serde(rename = "optional", default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_optional: bool,
 }
 
 /// The version that a file follows, as it was when the file began.

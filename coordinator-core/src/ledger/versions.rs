@@ -112,7 +112,7 @@ impl<S: Store> Ledger<'_, S> {
         let previous = match &wanted.base {
             None => None,
             Some(base) => match self.previous(base)? {
-                None => return Ok(Reply::Missing),
+                None if !base.is_optional => return Ok(Reply::Missing),
                 previous => previous,
             },
         };

@@ -1,7 +1,7 @@
 //! Versions of a file, and files that are made of another's content: no bytes move for either.
 
 use syncsphere_protocol::{
-    ErrorCode, FileId, FileRecord, FileStatus, ReferenceReply, ReferenceRequest, VersionList,
+    ErrorCode, FileId, FileRecord, FileStatus, ReferenceReply, ReferenceRequest, VersionBase, VersionList,
 };
 
 use super::errors::{mismatch, no_such_file, over_quota, unexpected_reply};
@@ -20,20 +20,21 @@ use crate::ports::Workspaces;
 pub(super) async fn previous<S, W: Workspaces>(
     op: &OperationContext<'_, S, W>,
     principal: &Principal,
-    bases: Vec<Option<&FileId>>,
+    bases: Vec<Option<&VersionBase>>,
 ) -> Result<Vec<Result<Option<Previous>, ApiError>>, ApiError> {
     let commands = bases
         .iter()
         .flatten()
-        .map(|id| Command::Base(base(principal, id)));
+        .map(|named| Command::Base(base(principal, named)));
     let mut replies = op
         .ask_all(&principal.workspace, commands.collect())
         .await?
         .into_iter();
     let previous = bases.iter().map(|base| match base {
         None => Ok(None),
-        Some(_) => match replies.next() {
+        Some(base) => match replies.next() {
             Some(Reply::Base(previous)) => Ok(Some(previous)),
+            Some(Reply::Missing) if base.is_optional() => Ok(None),
             Some(Reply::Missing) => Err(no_such_base()),
             Some(other) => Err(unexpected_reply(&other)),
             None => Err(internal("fewer answers than commands")),
@@ -43,10 +44,11 @@ pub(super) async fn previous<S, W: Workspaces>(
 }
 
 /// A base as this caller may name it: whoever may not list files learns nothing of those of others.
-fn base(principal: &Principal, file_id: &FileId) -> Base {
+fn base(principal: &Principal, named: &VersionBase) -> Base {
     let may_read = principal.scopes.contains(&Scope::Read);
     Base {
-        file_id: file_id.clone(),
+        file_id: named.file_id(),
+        is_optional: named.is_optional(),
         owner: (!may_read).then(|| principal.subject.clone()),
     }
 }
@@ -66,7 +68,7 @@ pub(crate) async fn reference<S, W: Workspaces>(
         wanted: Box::new(Reference {
             from: request.from.clone(),
             content: request.content,
-            base: request.base.as_ref().map(|id| base(principal, id)),
+            base: request.base.as_ref().map(|named| base(principal, named)),
             file: ReferenceDraft {
                 file_id: op.cx.file_id(0)?,
                 name,

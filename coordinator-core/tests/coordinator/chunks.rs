@@ -328,3 +328,34 @@ fn whoever_may_read_a_file_is_told_its_index() {
     let (status, problem) = get(&mut harness, &file);
     assert_eq!((status, &problem["code"]), (404, &json!("not_found")));
 }
+
+/// Begins an upload of the next version of a file.
+fn begin(harness: &mut Harness, base: &str) -> Value {
+    let file = json!({ "clientRef": "f", "name": "film.mov", "size": 1, "base": base });
+    let (_, reply) = harness.ask("POST", "/v1/uploads", json!({ "files": [file] }), vec![]);
+    reply["uploads"][0].clone()
+}
+
+/// What it is the next version of.
+fn previous(harness: &mut Harness, upload: &Value) -> Value {
+    let path = format!("/v1/files/{}", upload["fileId"].as_str().unwrap());
+    let (status, record) = harness.ask("GET", &path, Value::Null, vec![]);
+    assert_eq!(status, 200, "{record}");
+    record["previous"].clone()
+}
+
+#[test]
+fn an_upload_begins_without_its_base_where_that_need_not_be_there_and_is_not() {
+    let mut harness = Harness::new();
+    let file = available(&mut harness, "film.mov", None);
+    let id = file["fileId"].as_str().unwrap();
+    let optional = format!("{id}?");
+    for base in [id, &optional] {
+        let begun = begin(&mut harness, base);
+        assert_eq!(previous(&mut harness, &begun), *id);
+    }
+    delete(&mut harness, &file);
+    assert_eq!(begin(&mut harness, id)["error"]["code"], "not_found");
+    let begun = begin(&mut harness, &optional);
+    assert_eq!(previous(&mut harness, &begun), Value::Null);
+}

@@ -120,6 +120,7 @@ fn command() -> impl Strategy<Value = fn(usize, i64) -> Command> {
                 base: (index > 2).then(|| Base {
                     file_id: file_id(index),
                     owner: None,
+                    is_optional: false,
                 }),
                 file: reference_draft(index + UPLOADS),
             }),

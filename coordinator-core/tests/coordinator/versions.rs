@@ -34,6 +34,7 @@ impl World {
         let base = Base {
             file_id: file_id(base),
             owner: None,
+            is_optional: false,
         };
         match self.ask(Command::Base(base)) {
             Reply::Base(previous) => Some(previous),
@@ -208,6 +209,7 @@ fn who_does_not_read_names_bases_of_their_own_alone() {
         let base = Base {
             file_id: file_id(1),
             owner: Some(owner.into()),
+            is_optional: false,
         };
         assert_eq!(
             world.ask(Command::Base(base)) != Reply::Missing,
@@ -225,14 +227,15 @@ fn a_file_of_anothers_content_is_made_for_its_owner_alone_and_counts_by_its_size
     world.tell_content(1);
     assert_eq!(world.ask(make(reference(1, "r1", "bob"))), Reply::Missing);
     assert_eq!(world.ask(make(reference(2, "r1", "ann"))), Reply::Missing);
-    let without_base = Reference {
+    let without_base = |is_optional| Reference {
         base: Some(Base {
             file_id: file_id(2),
             owner: None,
+            is_optional,
         }),
         ..reference(1, "r1", "ann")
     };
-    assert_eq!(world.ask(make(without_base)), Reply::Missing);
+    assert_eq!(world.ask(make(without_base(false))), Reply::Missing);
     let too_large = Command::Reference {
         idempotency: None,
         wanted: Box::new(reference(1, "r1", "ann")),
@@ -263,6 +266,31 @@ fn a_file_of_anothers_content_is_made_for_its_owner_alone_and_counts_by_its_size
 
     assert!(!world.delete(&file_id(1)), "the other file has the object");
     assert!(world.delete(&file.record.file_id));
+}
+
+#[test]
+fn a_file_comes_without_a_base_that_need_not_be_there() {
+    let mut world = World::default();
+    world.upload(1, None);
+    world.tell_content(1);
+    let after = |base, made| {
+        make(Reference {
+            base: Some(Base {
+                file_id: file_id(base),
+                owner: None,
+                is_optional: true,
+            }),
+            ..reference(1, made, "ann")
+        })
+    };
+    for (base, made, version, previous) in [(2, "r2", 1, None), (1, "r1", 2, Some(file_id(1)))] {
+        let Reply::File { file, .. } = world.ask(after(base, made)) else {
+            panic!("a file was made");
+        };
+        let found = (file.record.version, file.record.previous);
+        assert_eq!(found, (Some(version), previous));
+        world.delete(&made.parse().unwrap());
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What a run leaves behind once everybody has gone: storage holds what is available, and nothing else.
 
 use syncsphere_coordinator_core::Context;
-use syncsphere_coordinator_core::ledger::{Store, apply};
-use syncsphere_protocol::WorkspaceId;
+use syncsphere_coordinator_core::ledger::{MemoryStore, Store, apply};
+use syncsphere_protocol::{FileId, FileStatus, WorkspaceId};
 
 use crate::clock::EPOCH_MS;
 use crate::edge::PortCall;
@@ -21,6 +21,30 @@ impl Simulation {
         let (task, context) = self.next_task();
         self.edge.strike(task, context);
         self.drive(task);
+        self.ring_alarms();
+    }
+
+    /// Somebody deletes one available file after the other. What others need stays, and at last nothing is left.
+    pub(crate) fn delete_everything(&mut self) {
+        let files = self.ledgers.values().flat_map(MemoryStore::all_files);
+        let available = files.filter(|file| file.record.status == FileStatus::Available);
+        let ids: Vec<FileId> = available.map(|file| file.record.file_id.clone()).collect();
+        for id in ids {
+            let request = http::Request::delete(format!("http://edge.test/v1/files/{id}"))
+                .header("authorization", format!("Bearer {}", self.token()))
+                .body(Vec::new())
+                .expect("a well-formed request");
+            let (task, context) = self.next_task();
+            self.edge.start(task, request, context);
+            self.drive(task);
+            self.ring_alarms();
+            self.check_what_is_stored();
+        }
+        assert!(self.storage.objects().is_empty(), "an object outlives all files");
+    }
+
+    /// Rings every alarm that is set, one after the other, until none is.
+    fn ring_alarms(&mut self) {
         for _ in 0..10_000 {
             let Some((due_ms, kind, workspace)) = self.next_job() else {
                 return;

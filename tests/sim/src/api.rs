@@ -58,7 +58,11 @@ pub(crate) fn coordinator(scenario: &Scenario) -> (Coordinator, Verifier) {
         ("S3_CONDITIONAL_WRITES", if scenario.forms { "off" } else { "on" }),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let config = Config::from_vars(&BTreeMap::from(vars)).expect("the run's configuration is complete");
+    let mut vars = BTreeMap::from(vars);
+    if let Some(keep) = scenario.editing.versions_keep {
+        vars.insert("VERSIONS_KEEP".to_owned(), keep.to_string());
+    }
+    let config = Config::from_vars(&vars).expect("the run's configuration is complete");
     let coordinator = Coordinator::new(config);
     let verifier = Verifier {
         access_key: "simulated-key".to_owned(),

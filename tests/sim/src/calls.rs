@@ -7,10 +7,23 @@ use syncsphere_upload_core::{CallId, Input, Reply};
 use crate::api;
 use crate::edge::{Oneshot, Outgoing, PortCall};
 use crate::simulation::{CALL_TIMEOUT, Event, Simulation};
+use crate::storage_copies::{Copying, is_part_copy};
+
+/// Status and body; `None` stands for a connection that broke.
+pub(crate) type Answer = Option<(u16, Vec<u8>)>;
+
+/// Who in a page waits for an answer of the coordinator.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Caller {
+    /// The engine.
+    Engine(CallId),
+    /// An editor, by the number of what it asks.
+    Editor(u64),
+}
 
 impl Simulation {
     /// A call sets out for the coordinator.
-    pub(crate) fn send_call(&mut self, call: CallId, request: http::Request<Vec<u8>>) {
+    pub(crate) fn send_call(&mut self, call: Caller, request: http::Request<Vec<u8>>) {
         self.outcome.calls += 1;
         self.request_count += 1;
         self.requests.insert(self.request_count, request);
@@ -30,7 +43,7 @@ impl Simulation {
         }
     }
 
-    pub(crate) fn call_arrives(&mut self, page: u32, call: CallId, number: u64) {
+    pub(crate) fn call_arrives(&mut self, page: u32, call: Caller, number: u64) {
         let Some(request) = self.requests.remove(&number) else {
             return;
         };
@@ -71,7 +84,7 @@ impl Simulation {
         }
     }
 
-    pub(crate) fn answer_call(&mut self, task: u64, answer: Option<(u16, Vec<u8>)>) {
+    pub(crate) fn answer_call(&mut self, task: u64, answer: Answer) {
         let Some((page, call)) = self.routes.remove(&task) else {
             return;
         };
@@ -108,6 +121,8 @@ impl Simulation {
                 } else if is_completion && self.chance(faults.storage_late_error) {
                     self.count("200 with an error inside");
                     Ok(api::storage_error(200, "InternalError"))
+                } else if is_part_copy(&request) {
+                    Ok(self.copy_part(&request))
                 } else {
                     Ok(self.storage.handle(&request))
                 };
@@ -122,6 +137,26 @@ impl Simulation {
         }
     }
 
+    fn copy_part(&mut self, request: &http::Request<Vec<u8>>) -> http::Response<Vec<u8>> {
+        let faults = self.scenario.faults;
+        if self.chance(faults.copy_refused) {
+            self.count("copy refused");
+            // Under either status storage may say so.
+            let status = if self.random.bool() { 503 } else { 200 };
+            return api::storage_error(status, "SlowDown");
+        }
+        let copying = if self.chance(faults.copy_wrong) {
+            self.count("another range copied");
+            Copying::OtherRange
+        } else if self.chance(faults.copy_unstated) {
+            self.count("copied without a checksum");
+            Copying::WithoutChecksum
+        } else {
+            Copying::Right
+        };
+        self.storage.copy_part(request, copying)
+    }
+
     pub(crate) fn answer_port<T: 'static>(&mut self, task: u64, slot: Oneshot<T>, answer: T) {
         self.later(
             3,
@@ -129,7 +164,14 @@ impl Simulation {
         );
     }
 
-    pub(crate) fn call_answered(&mut self, call: CallId, answer: Option<(u16, Vec<u8>)>) {
+    pub(crate) fn call_answered(&mut self, call: Caller, answer: Answer) {
+        match call {
+            Caller::Engine(call) => self.engine_answered(call, answer),
+            Caller::Editor(ask) => self.editor_answered(ask, answer),
+        }
+    }
+
+    fn engine_answered(&mut self, call: CallId, answer: Answer) {
         let Some(kind) = self.page.as_mut().and_then(|page| page.calls.remove(&call)) else {
             return;
         };

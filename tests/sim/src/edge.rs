@@ -24,7 +24,8 @@ struct Waiting<T> {
 }
 
 impl<T> Oneshot<T> {
-    fn new() -> (Self, Self) {
+    /// Whoever answers, and whoever waits.
+    pub fn new() -> (Self, Self) {
         let waiting = Rc::new(RefCell::new(Waiting {
             answer: None,
             waker: None,
@@ -39,6 +40,11 @@ impl<T> Oneshot<T> {
         if let Some(waker) = waiting.waker.take() {
             waker.wake();
         }
+    }
+
+    /// Gives the answer once it is there.
+    pub async fn wait(self) -> T {
+        std::future::poll_fn(move |context| self.poll(context)).await
     }
 
     fn poll(&self, context: &TaskContext<'_>) -> Poll<T> {
@@ -183,7 +189,7 @@ impl Ports {
             ask: ask(theirs),
         };
         self.0.outbox.borrow_mut().push(outgoing);
-        std::future::poll_fn(move |context| ours.poll(context)).await
+        ours.wait().await
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use syncsphere_coordinator_core::ledger::MemoryStore;
-use syncsphere_protocol::{ChangeKind, FileStatus, PartRange};
+use syncsphere_coordinator_core::ledger::{MemoryStore, Store, StoredFile};
+use syncsphere_protocol::{ChangeKind, FileId, FileStatus, PartRange};
 use syncsphere_upload_core::{Action, AttemptId, Call, Notice, TaskId, TaskState};
 
 use crate::content::checksum;
+use crate::delta_page::UPLOADED;
 use crate::storage::FakeStorage;
 
 /// Watches one page's engine. Every method panics where a promise is broken, since a run is a test.
@@ -100,6 +101,8 @@ pub fn feed_is_sound(ledger: &MemoryStore) {
         let before = before.map(|change| change.kind);
         let legal = match change.kind {
             ChangeKind::Uploading => before.is_none(),
+            // A file of another's content is there at once.
+            ChangeKind::Available if before.is_none() => is_reference(ledger, &change.file.file_id),
             ChangeKind::Available | ChangeKind::Aborted | ChangeKind::Expired => {
                 before == Some(ChangeKind::Uploading)
             }
@@ -112,6 +115,11 @@ pub fn feed_is_sound(ledger: &MemoryStore) {
             assert_eq!(change.file, file.record, "a record and its last change differ");
         }
     }
+}
+
+fn is_reference(ledger: &MemoryStore, id: &FileId) -> bool {
+    let Ok(file) = ledger.file(id);
+    file.is_some_and(|file| file.origin.is_some())
 }
 
 /// Once everybody has gone and all jobs are done, storage holds the available files and nothing else.
@@ -136,6 +144,15 @@ pub fn available_means_stored(ledger: &MemoryStore, storage: &FakeStorage, versi
         let object = object.expect("an available file has its object");
         assert_eq!(object.size, file.record.size);
         assert_eq!(file.record.checksum.crc64nvme, Some(object.crc));
+        assert_eq!(object.crc, object.content.checksum(), "an object is damaged");
+        if let Some(uploaded) = uploaded(file) {
+            assert_eq!(
+                object.crc.to_string(),
+                uploaded,
+                "an available file is another one"
+            );
+            continue;
+        }
         let whole = PartRange {
             offset: 0,
             length: object.size,
@@ -145,4 +162,11 @@ pub fn available_means_stored(ledger: &MemoryStore, storage: &FakeStorage, versi
             .any(|(size, seed)| *size == object.size && checksum(*seed, whole) == object.crc);
         assert!(is_a_version, "an available file mixes versions or is damaged");
     }
+}
+
+/// The checksum of what its page uploaded, where that has told it.
+fn uploaded(file: &StoredFile) -> Option<&str> {
+    let mut metadata = file.record.metadata.iter();
+    let (_, whole) = metadata.find(|(name, _)| *name == UPLOADED)?;
+    Some(whole)
 }

@@ -8,9 +8,10 @@ use syncsphere_upload_core::{
 };
 
 use crate::api;
+use crate::calls::Caller;
 use crate::invariants::EngineInvariants;
 use crate::page::Page;
-use crate::simulation::{Event, Sending, Simulation};
+use crate::simulation::{DiskFile, Event, Sending, Simulation};
 
 /// Time to hash a mebibyte, in milliseconds.
 const HASH_MS_PER_MIB: u64 = 1;
@@ -35,43 +36,46 @@ impl Simulation {
             self.feed(Input::Storage(self.scenario.connections));
         }
         for file in 0..self.disk.len() {
-            if self.done.contains_key(&file) {
-                continue;
-            }
-            let Some(on_disk) = self.disk.get(file).cloned() else {
-                continue;
-            };
-            if let Some(page) = &mut self.page {
-                page.given.insert(file, (on_disk.seed, on_disk.modified));
-            }
-            let description = FileDescription {
-                name: format!("file {file}.bin").into(),
-                size: on_disk.size,
-                last_modified: Some(on_disk.modified),
-                ..FileDescription::default()
-            };
-            let task = task(file);
-            let input = match self.kept.get(&file).map(|text| Checkpoint::from_json(text)) {
-                Some(checkpoint) => {
-                    self.count("restored");
-                    let checkpoint = checkpoint.expect("what an engine kept can be read again");
-                    Input::Restore {
-                        task,
-                        file: description,
-                        checkpoint,
-                    }
-                }
-                None => Input::Add {
+            self.take_up(file);
+        }
+        self.open_editors();
+    }
+
+    /// Gives the engine a file that has not ended.
+    pub(crate) fn take_up(&mut self, file: usize) {
+        let (Some(on_disk), Some(page)) = (self.disk.get(file).cloned(), &mut self.page) else {
+            return;
+        };
+        if self.done.contains_key(&file) {
+            return;
+        }
+        page.given.insert(file, (on_disk.seed, on_disk.modified));
+        let description = on_disk
+            .saved
+            .as_ref()
+            .map_or_else(|| plain(file, &on_disk), |saved| saved.description.clone());
+        let task = task(file);
+        let input = match self.kept.get(&file).map(|text| Checkpoint::from_json(text)) {
+            Some(checkpoint) => {
+                self.count("restored");
+                let checkpoint = checkpoint.expect("what an engine kept can be read again");
+                Input::Restore {
                     task,
                     file: description,
-                },
-            };
-            self.feed(input);
-        }
+                    checkpoint,
+                }
+            }
+            None => Input::Add {
+                task,
+                file: description,
+            },
+        };
+        self.feed(input);
     }
 
     pub(crate) fn close_page(&mut self) {
         self.forget_page();
+        self.close_editors();
         self.page = None;
         self.generation += 1;
     }
@@ -196,7 +200,7 @@ impl Simulation {
                 if let Some(page) = &mut self.page {
                     page.calls.insert(call, kind);
                 }
-                self.send_call(call, request);
+                self.send_call(Caller::Engine(call), request);
             }
             Action::Save { task, checkpoint } => {
                 let text = checkpoint.to_json();
@@ -219,10 +223,13 @@ impl Simulation {
         let given = self.page.as_ref().and_then(|page| page.given.get(&file).copied());
         let on_disk = self.disk.get(file).map(|file| (file.seed, file.modified));
         let input = match given {
-            Some((seed, _)) if given == on_disk => Input::Hashed {
-                attempt,
-                checksum: crate::content::checksum(seed, range).into(),
-            },
+            Some((seed, _)) if given == on_disk => {
+                let content = self.disk.get(file).map(|file| file.content(seed, range));
+                Input::Hashed {
+                    attempt,
+                    checksum: content.unwrap_or_default().checksum().into(),
+                }
+            }
             _ => {
                 self.count("edit noticed while hashing");
                 Input::AttemptFailed {
@@ -239,6 +246,7 @@ impl Simulation {
             Notice::State(TaskState::Offline) => self.count("offline"),
             Notice::Failed(error) => {
                 self.count(error.code.as_str());
+                self.engine_failed(file(task), error);
                 self.ended(task, TaskState::Failed);
             }
             Notice::State(state) if state.is_final() && *state != TaskState::Failed => {
@@ -248,13 +256,24 @@ impl Simulation {
                 let eta = progress.eta_seconds.map(|seconds| (self.now, seconds * 1000.0));
                 self.outcome.forecasts.extend(eta);
             }
-            Notice::State(_) | Notice::Available(_) => {}
+            Notice::Available(record) => self.engine_uploaded(file(task), record),
+            Notice::State(_) => {}
         }
     }
 
     fn ended(&mut self, task: TaskId, state: TaskState) {
         self.done.insert(file(task), (state, self.now));
         self.outcome.took = self.now;
+    }
+}
+
+/// What the page says of a file that nobody has said anything of.
+fn plain(file: usize, on_disk: &DiskFile) -> FileDescription {
+    FileDescription {
+        name: format!("file {file}.bin").into(),
+        size: on_disk.size,
+        last_modified: Some(on_disk.modified),
+        ..FileDescription::default()
     }
 }
 

@@ -102,6 +102,12 @@ pub struct Faults {
     pub storage_reply_lost: f64,
     /// Storage answers Complete with 200 and an error inside, without acting.
     pub storage_late_error: f64,
+    /// Storage answers a part that it is to copy with an error, under 503 or 200.
+    pub copy_refused: f64,
+    /// Storage copies other bytes than it was asked to.
+    pub copy_wrong: f64,
+    /// Storage states no checksum of a part that it has copied.
+    pub copy_unstated: f64,
 }
 
 /// Something that happens at a moment, in milliseconds.
@@ -128,6 +134,21 @@ pub enum Incident {
     Abort(usize),
     /// A file's content changes on disk.
     Edit(usize),
+}
+
+/// Who edits files, saves them by what changed, and deletes and restores versions.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Editing {
+    /// How many edit at once.
+    pub editors: usize,
+    /// How many files they edit: each works on one.
+    pub files: usize,
+    /// How often each saves.
+    pub saves: u32,
+    /// Whether they do nothing but edit and save.
+    pub only_saves: bool,
+    /// How many versions the deployment keeps; absent: all.
+    pub versions_keep: Option<u64>,
 }
 
 /// One run.
@@ -163,6 +184,8 @@ pub struct Scenario {
     pub addresses: u8,
     /// Whether nothing answers at the last of several.
     pub one_is_dead: bool,
+    /// Who edits files meanwhile, and has only what changed sent.
+    pub editing: Editing,
 }
 
 impl Scenario {
@@ -187,6 +210,7 @@ impl Scenario {
             tells_connections: true,
             addresses: 1,
             one_is_dead: false,
+            editing: Editing::default(),
         }
     }
 
@@ -240,6 +264,7 @@ impl Scenario {
             storage_failed: chance(0.2),
             storage_reply_lost: chance(0.2),
             storage_late_error: chance(0.3),
+            ..Faults::default()
         };
         let concurrency = match random.u8(0..3) {
             0 => Concurrency::Fixed(random.u16(1..8)),
@@ -278,6 +303,7 @@ impl Scenario {
             tells_connections: random.bool(),
             addresses: random.u8(1..=3),
             one_is_dead: random.u8(0..8) == 0,
+            editing: Editing::default(),
         };
         if random.u8(0..8) == 0 {
             let limit = random.u64(1_000_000..50_000_000);

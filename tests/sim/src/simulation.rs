@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 
 use syncsphere_coordinator_core::ledger::MemoryStore;
 use syncsphere_protocol::{PartRange, WorkspaceId};
-use syncsphere_upload_core::{AttemptId, CallId, Input, PartRequest, TaskState, TransferFailure};
+use syncsphere_upload_core::{AttemptId, FileDescription, Input, PartRequest, TaskState, TransferFailure};
 
 use crate::alarm::Alarm;
 use crate::api;
+use crate::calls::{Answer, Caller};
 use crate::clock::EPOCH_MS;
 use crate::edge::{Edge, Outgoing};
+use crate::editor_shell::PutAsk;
+use crate::editors::Editors;
+use crate::object_content::Content;
 use crate::page::Page;
 use crate::pipe::Pipe;
 use crate::scenario::{Incident, Scenario};
@@ -31,6 +35,27 @@ pub struct DiskFile {
     pub seed: u64,
     /// Changes with each edit.
     pub modified: i64,
+    /// What an editor has saved there.
+    pub saved: Option<SavedFile>,
+}
+
+/// A file that an editor has the engine upload.
+#[derive(Debug, Clone)]
+pub struct SavedFile {
+    /// What the engine is told of it.
+    pub description: FileDescription,
+    /// Its bytes.
+    pub content: Content,
+}
+
+impl DiskFile {
+    /// What a range of it held when it grew from `seed`.
+    pub fn content(&self, seed: u64, range: PartRange) -> Content {
+        match &self.saved {
+            Some(saved) => saved.content.range(range),
+            None => Content::of_seed(seed, range),
+        }
+    }
 }
 
 pub(crate) enum Event {
@@ -49,9 +74,11 @@ pub(crate) enum Event {
     PutArrives(u32, AttemptId),
     PutAnswered(u32, AttemptId, Option<(u16, String)>),
     Examined(u32),
-    CallArrives(u32, CallId, u64),
-    CallAnswered(u32, CallId, Option<(u16, Vec<u8>)>),
-    CallTimesOut(u32, CallId),
+    CallArrives(u32, Caller, u64),
+    CallAnswered(u32, Caller, Answer),
+    CallTimesOut(u32, Caller),
+    EditorAnswered(u32, usize, Box<dyn FnOnce()>),
+    EditorPutArrives(u32, usize, Box<PutAsk>),
     Alarm(WorkspaceId),
     Port(Box<Outgoing>, bool),
     PortAnswered(u64, Box<dyn FnOnce()>),
@@ -66,6 +93,7 @@ impl Event {
                 | Self::CoordinatorUp
                 | Self::PutArrives(..)
                 | Self::CallArrives(..)
+                | Self::EditorPutArrives(..)
                 | Self::Alarm(..)
                 | Self::Port(..)
                 | Self::PortAnswered(..)
@@ -130,7 +158,7 @@ pub struct Simulation {
     pub(crate) flows: BTreeMap<u64, AttemptId>,
     pub(crate) flow_count: u64,
     pub(crate) edge: Edge,
-    pub(crate) routes: BTreeMap<u64, (u32, CallId)>,
+    pub(crate) routes: BTreeMap<u64, (u32, Caller)>,
     pub(crate) requests: BTreeMap<u64, http::Request<Vec<u8>>>,
     pub(crate) request_count: u64,
     pub(crate) ledgers: BTreeMap<WorkspaceId, MemoryStore>,
@@ -139,6 +167,7 @@ pub struct Simulation {
     pub(crate) network_gone: u32,
     pub(crate) storage_down: u32,
     pub(crate) coordinator_down: u32,
+    pub(crate) editors: Editors,
     token: String,
     /// When the page got it.
     token_since: u64,
@@ -179,6 +208,7 @@ impl Simulation {
                 size: *size,
                 seed: scenario.seed ^ number << 48,
                 modified: 1,
+                saved: None,
             })
             .collect();
         let mut simulation = Self {
@@ -209,6 +239,7 @@ impl Simulation {
             network_gone: 0,
             storage_down: 0,
             coordinator_down: 0,
+            editors: Editors::new(&scenario),
             token,
             token_since: 0,
             outcome: Outcome::default(),
@@ -231,7 +262,7 @@ impl Simulation {
     }
 
     fn is_over(&self) -> bool {
-        self.done.len() == self.disk.len() && self.routes.is_empty()
+        self.done.len() == self.disk.len() && self.routes.is_empty() && self.editors.are_done()
     }
 
     fn finish(mut self) -> Outcome {
@@ -243,12 +274,21 @@ impl Simulation {
             .map(|file| self.began.get(&file).copied())
             .collect();
         self.leave_alone();
+        self.check_what_is_stored();
+        if self.scenario.editing.editors > 0 {
+            self.delete_everything();
+        }
+        self.outcome
+    }
+
+    /// Nobody is at work any more: storage holds what is available, and nothing else.
+    pub(crate) fn check_what_is_stored(&self) {
         for ledger in self.ledgers.values() {
             crate::invariants::feed_is_sound(ledger);
             crate::invariants::available_means_stored(ledger, &self.storage, &self.versions);
+            crate::version_invariants::versions_count_up(ledger);
         }
         crate::invariants::nothing_else_is_stored(self.ledgers.values(), &self.storage);
-        self.outcome
     }
 
     pub(crate) fn at(&mut self, at: u64, event: Event) {
@@ -336,6 +376,12 @@ impl Simulation {
                     self.call_answered(call, None);
                 }
             }
+            Event::EditorAnswered(page, editor, answer) if page == self.generation => {
+                answer();
+                self.poll_editor(editor);
+            }
+            Event::EditorAnswered(..) => {}
+            Event::EditorPutArrives(page, editor, put) => self.editor_put_arrives(page, editor, *put),
             Event::Alarm(workspace) => self.alarm(workspace),
             Event::Port(outgoing, reply_lost) => self.port(*outgoing, reply_lost),
             Event::PortAnswered(task, answer) => {

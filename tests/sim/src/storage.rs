@@ -8,6 +8,7 @@ use syncsphere_protocol::{Crc64Nvme, MIN_PART_SIZE, Timestamp};
 use syncsphere_upload_core::PartRequest;
 
 use crate::clock::EPOCH_MS;
+use crate::object_content::Content;
 use crate::signature::{Verifier, key_of};
 
 /// An object that can be read.
@@ -19,8 +20,10 @@ pub struct Object {
     pub crc: Crc64Nvme,
     /// Its ETag, quoted.
     pub etag: String,
-    /// When its first byte arrived, in milliseconds since 1970; 0 for what was assembled.
+    /// When its first byte arrived, in milliseconds since 1970; 0 for what was assembled or copied.
     pub arrived_ms: i64,
+    /// What it consists of.
+    pub content: Content,
 }
 
 #[derive(Debug, Clone)]
@@ -34,8 +37,8 @@ struct Multipart {
 pub struct Put<'a> {
     /// How the client sent it.
     pub request: &'a PartRequest,
-    /// Length of the body.
-    pub length: u64,
+    /// The body as it set out.
+    pub content: &'a Content,
     /// Checksum of the body as it arrived.
     pub crc: Crc64Nvme,
     /// When its first byte arrived, in milliseconds since 1970: that is when storage looks at the
@@ -81,7 +84,8 @@ impl FakeStorage {
 
     /// A part or a whole object comes in; gives status and body.
     pub fn put(&mut self, put: &Put<'_>) -> (u16, String) {
-        let presigned = match self.verifier.verify(put.request, put.length) {
+        let length = put.content.size();
+        let presigned = match self.verifier.verify(put.request, length) {
             Ok(presigned) => presigned,
             Err(why) => return error(403, "SignatureDoesNotMatch", &why),
         };
@@ -97,13 +101,12 @@ impl FakeStorage {
         {
             return error(400, "BadDigest", "the checksum does not match");
         }
-        self.counter += 1;
-        let etag = format!("\"{:016x}{:x}\"", put.crc.to_u64(), self.counter);
         let object = Object {
-            size: put.length,
+            size: length,
             crc: put.crc,
-            etag,
+            etag: self.next_etag(put.crc),
             arrived_ms: put.began_ms,
+            content: put.content.clone(),
         };
         match (presigned.query.get("uploadId"), presigned.query.get("partNumber")) {
             (None, None) => {
@@ -118,18 +121,26 @@ impl FakeStorage {
                 self.objects.insert(presigned.key, object);
             }
             (Some(upload), Some(number)) => {
-                let open = self
-                    .uploads
-                    .get_mut(upload)
-                    .filter(|open| open.key == presigned.key);
-                let (Some(open), Ok(number)) = (open, number.parse()) else {
+                let number = number.parse().unwrap_or_default();
+                if !self.put_part(&presigned.key, upload, number, object) {
                     return error(404, "NoSuchUpload", "no such upload");
-                };
-                open.parts.insert(number, object);
+                }
             }
             _ => return error(400, "InvalidRequest", "half a part"),
         }
         (200, String::new())
+    }
+
+    /// The ETag of the next object or part, quoted: none comes twice.
+    pub(crate) fn next_etag(&mut self, crc: Crc64Nvme) -> String {
+        self.counter += 1;
+        format!("\"{:016x}{:x}\"", crc.to_u64(), self.counter)
+    }
+
+    /// Whether there is such an upload, which has this part now.
+    pub(crate) fn put_part(&mut self, key: &str, upload: &str, number: u16, part: Object) -> bool {
+        let open = self.uploads.get_mut(upload).filter(|open| open.key == key);
+        open.map(|open| open.parts.insert(number, part)).is_some()
     }
 
     /// A request of the coordinator, signed in its headers.
@@ -294,6 +305,7 @@ impl FakeStorage {
         }
         let mut size = 0;
         let mut crc = Crc64Nvme::EMPTY;
+        let mut content = Content::default();
         for (number, etag) in &asked {
             let Some(part) = open.parts.get(number).filter(|part| part.etag == *etag) else {
                 return from(error(400, "InvalidPart", "no such part"));
@@ -304,6 +316,7 @@ impl FakeStorage {
             }
             size += part.size;
             crc = crc.combine(part.crc, part.size);
+            content.append(&part.content);
         }
         let claimed = request
             .headers()
@@ -319,6 +332,7 @@ impl FakeStorage {
             crc,
             etag,
             arrived_ms: 0,
+            content,
         };
         self.objects.insert(key.to_owned(), whole);
         self.uploads.remove(upload);
@@ -377,7 +391,7 @@ fn part_list(body: &[u8]) -> Result<Vec<(u16, String)>, String> {
         .collect())
 }
 
-fn error(status: u16, code: &str, message: &str) -> (u16, String) {
+pub(crate) fn error(status: u16, code: &str, message: &str) -> (u16, String) {
     (
         status,
         format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"),
@@ -388,7 +402,7 @@ fn from((status, body): (u16, String)) -> http::Response<Vec<u8>> {
     reply(status, body)
 }
 
-fn reply(status: u16, body: String) -> http::Response<Vec<u8>> {
+pub(crate) fn reply(status: u16, body: String) -> http::Response<Vec<u8>> {
     let mut response = http::Response::new(body.into_bytes());
     *response.status_mut() =
         http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use syncsphere_upload_core::{AttemptId, Concurrency, Connections, Input, TransferFailure};
+use syncsphere_upload_core::{AttemptId, Concurrency, Connections, Input, PartRequest, TransferFailure};
 
 use crate::api::addresses;
+use crate::object_content::Content;
 use crate::simulation::{Event, PROGRESS_EVERY, Sending, Simulation};
 use crate::storage::Put;
 
@@ -181,7 +182,6 @@ impl Simulation {
         let Some(sending) = self.sending.get(&attempt).filter(|_| page == self.generation) else {
             return;
         };
-        let faults = self.scenario.faults;
         // A browser notices while it reads that a file has changed since the page got it.
         let on_disk = self.disk.get(sending.file).map(|file| file.seed);
         if on_disk != Some(sending.seed) {
@@ -189,30 +189,37 @@ impl Simulation {
             self.fail_sending(attempt, TransferFailure::FileChanged);
             return;
         }
-        let mut crc = crate::content::checksum(sending.seed, sending.range);
+        let on_disk = self.disk.get(sending.file);
+        let content = on_disk.map(|file| file.content(sending.seed, sending.range));
+        let (request, began_ms) = (sending.request.clone(), sending.began_ms);
+        let answer = self.part_arrives(&request, &content.unwrap_or_default(), began_ms);
+        self.later(self.half_trip() + 2, Event::PutAnswered(page, attempt, answer));
+    }
+
+    /// A part arrives at storage. Gives the answer; `None` where that is lost.
+    pub(crate) fn part_arrives(
+        &mut self,
+        request: &PartRequest,
+        content: &Content,
+        began_ms: i64,
+    ) -> Option<(u16, String)> {
+        let faults = self.scenario.faults;
         if self.storage_down > 0 || self.chance(faults.part_refused) {
             self.count("part refused");
-            let answer = if self.random.bool() {
-                Some((503, "<Error><Code>SlowDown</Code></Error>".into()))
-            } else {
-                None
-            };
-            self.later(self.half_trip(), Event::PutAnswered(page, attempt, answer));
-            return;
+            let body = "<Error><Code>SlowDown</Code></Error>";
+            return self.random.bool().then(|| (503, body.into()));
         }
+        let mut crc = content.checksum();
         if self.chance(faults.part_damaged) {
             self.count("part damaged");
             crc = syncsphere_protocol::Crc64Nvme::from_u64(crc.to_u64() ^ 1);
         }
-        let Some(sending) = self.sending.get(&attempt) else {
-            return;
-        };
-        self.outcome.bytes_arrived += sending.range.length;
+        self.outcome.bytes_arrived += content.size();
         let put = Put {
-            request: &sending.request,
-            length: sending.range.length,
+            request,
+            content,
             crc,
-            began_ms: sending.began_ms,
+            began_ms,
         };
         let answer = self.storage.put(&put);
         if answer.1.contains("SignatureDoesNotMatch") {
@@ -221,13 +228,11 @@ impl Simulation {
                 answer.1
             );
         }
-        let answer = if self.chance(faults.part_reply_lost) {
+        if self.chance(faults.part_reply_lost) {
             self.count("part reply lost");
-            None
-        } else {
-            Some(answer)
-        };
-        self.later(self.half_trip() + 2, Event::PutAnswered(page, attempt, answer));
+            return None;
+        }
+        Some(answer)
     }
 
     pub(crate) fn put_answered(&mut self, attempt: AttemptId, answer: Option<(u16, String)>) {

@@ -4,7 +4,7 @@ use syncsphere_protocol::{
     CompleteBatchRequest, CompleteRequest, CompleteResult, CompletedPart, Crc64Nvme, ErrorCode, FileChecksum,
     FileRecord, FileStatus, InitiateRequest, Integrity, Md5, NewFile, PartNumber, PartToSign, Problem,
     Redacted, SignPartsRequest, SignedPart, StoredPart, Tail, Timestamp, UploadGrant, UploadKind,
-    UploadStatus,
+    UploadStatus, VersionBase,
 };
 
 use crate::io::Call;
@@ -214,7 +214,7 @@ pub(super) fn new_file() -> NewFile {
         crc64nvme: Some(crc()),
         forms: true,
         parts: parts_to_sign(),
-        base: Some("f1".parse().expect("an id")),
+        base: Some(VersionBase::try_from("f1?".to_owned()).expect("a base")),
     }
 }
 

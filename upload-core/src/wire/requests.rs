@@ -2,7 +2,7 @@
 
 use syncsphere_protocol::{
     CompleteBatchRequest, CompleteRequest, CompletedPart, Crc64Nvme, FileId, FileRecord, InitiateRequest,
-    Integrity, Md5, NewFile, PartToSign, SignPartsRequest, Tail,
+    Integrity, Md5, NewFile, PartToSign, SignPartsRequest, Tail, VersionBase,
 };
 
 use super::writer::Writer;
@@ -97,7 +97,7 @@ fn new_file(json: &mut Writer, file: &NewFile) {
     if !file.parts.is_empty() {
         json.list("parts", &file.parts, part_to_sign);
     }
-    json.text_if_any("base", file.base.as_ref().map(FileId::as_str));
+    json.text_if_any("base", file.base.as_ref().map(VersionBase::as_str));
 }
 
 pub(crate) fn write_tail(json: &mut Writer, tail: Option<Tail>) {

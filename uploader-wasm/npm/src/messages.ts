@@ -66,7 +66,7 @@ export interface FileDescription {
   /** Whether `name` is the page's choice and not the file's own. */
   renamed: boolean;
   priority?: number;
-  /** Id of the file that it becomes the next version of. */
+  /** Id of the file that it becomes the next version of; with a `?` behind it, where that is still there. */
   base?: string;
 }
 

@@ -21,7 +21,7 @@ export interface NewUpload {
   lastModified?: number;
   /** Absent where it is told at the end. */
   size?: number;
-  /** The file that this one becomes the next version of. */
+  /** The file that this one becomes the next version of; with a `?` behind its id, where that is still there. */
   base?: string;
   /** Parts of any size, for a file of this size. */
   layout?: "free";

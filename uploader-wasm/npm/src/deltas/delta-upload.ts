@@ -114,7 +114,7 @@ export class DeltaUpload {
     this.#found = await asking.run(() => this.#ask(), signal);
     const { add } = this.#start;
     if (!this.#found) return undefined;
-    add.description.base ??= this.#found.bases.find(({ sameName }) => sameName)?.fileId;
+    add.description.base ??= optional(this.#found.bases.find(({ sameName }) => sameName)?.fileId);
     const bases = usableBases(this.#found, add.file.size);
     if (bases.length === 0) return undefined;
     return await moving.run(async (leave) => {
@@ -372,6 +372,11 @@ async function indexOf(
   } finally {
     hasher.end();
   }
+}
+
+/** As `base` of an upload that goes on without it where it is gone by then: nobody has asked for it. */
+function optional(base: string | undefined): string | undefined {
+  return base && `${base}?`;
 }
 
 function isUnknownCall(error: unknown): boolean {
