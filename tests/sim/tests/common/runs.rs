@@ -39,7 +39,9 @@ pub fn run_all(variable: &str, runs: u64, scenario: fn(u64) -> Scenario) -> BTre
         let lanes = thread::available_parallelism().map_or(1, NonZero::get);
         let lanes: Vec<_> = (0..lanes).map(|_| scope.spawn(lane)).collect();
         for lane in lanes {
-            let (counted, seeds) = lane.join().unwrap();
+            let Ok((counted, seeds)) = lane.join() else {
+                panic!("a lane catches what its runs panic with");
+            };
             add(&mut counts, counted);
             failed.extend(seeds);
         }
