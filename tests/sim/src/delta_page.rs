@@ -2,6 +2,7 @@
 //! own words.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -252,8 +253,8 @@ impl<'a> Saving<'a> {
         let mut parts = self.copy_parts(grant, from, segments).await?;
         loop {
             for (number, segment) in numbered(segments) {
-                if !parts.contains_key(&number) {
-                    parts.insert(number, self.send_part(grant, number, segment).await?);
+                if let Entry::Vacant(place) = parts.entry(number) {
+                    place.insert(self.send_part(grant, number, segment).await?);
                 }
             }
             let complete = CompleteRequest {

@@ -18,7 +18,7 @@ const PAUSE: u64 = 1_000;
 /// Something that an editor's page waits for.
 pub enum Ask {
     /// The coordinator's answer. The request lacks its token.
-    Call(http::Request<Vec<u8>>, Oneshot<Answer>),
+    Call(Box<http::Request<Vec<u8>>>, Oneshot<Answer>),
     /// Storage's.
     Put(Box<PutAsk>),
     /// So many milliseconds.
@@ -72,7 +72,7 @@ impl Shell {
     ) -> Result<T, Problem> {
         loop {
             let request = request(method, path, key, body);
-            match self.ask(|slot| Ask::Call(request, slot)).await {
+            match self.ask(|slot| Ask::Call(Box::new(request), slot)).await {
                 Some((status, body)) if status < 400 => {
                     return Ok(serde_json::from_slice(&body).expect("an answer as docs/api.md has it"));
                 }

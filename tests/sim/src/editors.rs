@@ -105,7 +105,7 @@ impl Simulation {
                 self.editors.call_count += 1;
                 let number = self.editors.call_count;
                 self.editors.calls.insert(number, (editor, slot));
-                self.send_call(Caller::Editor(number), request);
+                self.send_call(Caller::Editor(number), *request);
             }
             Ask::Put(put) => {
                 let size = put.content.size() as f64;

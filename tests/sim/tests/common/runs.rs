@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
@@ -39,7 +39,7 @@ pub fn run_all(variable: &str, runs: u64, scenario: fn(u64) -> Scenario) -> BTre
         let lanes = thread::available_parallelism().map_or(1, NonZero::get);
         let lanes: Vec<_> = (0..lanes).map(|_| scope.spawn(lane)).collect();
         for lane in lanes {
-            let (counted, seeds) = lane.join().unwrap();
+            let (counted, seeds) = lane.join().unwrap_or_else(|panic| resume_unwind(panic));
             add(&mut counts, counted);
             failed.extend(seeds);
         }
