@@ -5,21 +5,10 @@ use syncsphere_coordinator_core::{Context, StorageFailure, WorkspaceFailure};
 use syncsphere_upload_core::{CallId, Input, Reply};
 
 use crate::api;
+use crate::caller::{Answer, Caller};
 use crate::edge::{Oneshot, Outgoing, PortCall};
 use crate::simulation::{CALL_TIMEOUT, Event, Simulation};
 use crate::storage_copies::{Copying, is_part_copy};
-
-/// Status and body; `None` stands for a connection that broke.
-pub(crate) type Answer = Option<(u16, Vec<u8>)>;
-
-/// Who in a page waits for an answer of the coordinator.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Caller {
-    /// The engine.
-    Engine(CallId),
-    /// An editor, by the number of what it asks.
-    Editor(u64),
-}
 
 impl Simulation {
     /// A call sets out for the coordinator.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use syncsphere_protocol::{ErrorCode, FileRecord, Problem};
 use syncsphere_upload_core::{FileDescription, PartRequest};
 
-use crate::calls::Answer;
+use crate::caller::Answer;
 use crate::edge::Oneshot;
 use crate::object_content::Content;
 

@@ -8,7 +8,7 @@ use syncsphere_upload_core::{
 };
 
 use crate::api;
-use crate::calls::Caller;
+use crate::caller::Caller;
 use crate::invariants::EngineInvariants;
 use crate::page::Page;
 use crate::simulation::{DiskFile, Event, Sending, Simulation};

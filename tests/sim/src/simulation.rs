@@ -9,7 +9,7 @@ use syncsphere_upload_core::{AttemptId, FileDescription, Input, PartRequest, Tas
 
 use crate::alarm::Alarm;
 use crate::api;
-use crate::calls::{Answer, Caller};
+use crate::caller::{Answer, Caller};
 use crate::clock::EPOCH_MS;
 use crate::edge::{Edge, Outgoing};
 use crate::editor_shell::PutAsk;
