@@ -42,7 +42,7 @@ impl<S: Store> Ledger<'_, S> {
         if let Some(wanted) = &idempotency
             && let Some(used) = self.store.idempotency_record(&wanted.key)?
         {
-            return self.begun_before(&used, wanted);
+            return self.begun_before(used, wanted, drafts, max_bytes);
         }
         let mut uploads = Vec::with_capacity(drafts.len());
         let mut workspace = self.store.usage(usage::WORKSPACE)?;
@@ -75,22 +75,33 @@ impl<S: Store> Ledger<'_, S> {
         self.store.put_job(&forget)
     }
 
-    fn begun_before(&mut self, used: &IdempotencyRecord, wanted: &Idempotency) -> Result<Reply, S::Error> {
+    /// What a key was used for, again. What never got further than its intent has been cleaned up, and nobody was told of it: it
+    /// begins anew.
+    fn begun_before(
+        &mut self,
+        mut used: IdempotencyRecord,
+        wanted: &Idempotency,
+        drafts: Vec<UploadDraft>,
+        max_bytes: Option<u64>,
+    ) -> Result<Reply, S::Error> {
         if used.fingerprint != wanted.fingerprint {
             return Ok(Reply::KeyReused);
         }
-        let mut uploads = Vec::with_capacity(used.uploads.len());
-        for id in &used.uploads {
-            let Some(id) = id else {
-                uploads.push(None);
-                continue;
+        let mut uploads = Vec::with_capacity(drafts.len());
+        let mut workspace = self.store.usage(usage::WORKSPACE)?;
+        for (id, draft) in used.uploads.iter_mut().zip(drafts) {
+            let upload = match id {
+                None => None,
+                Some(begun) => match self.store.upload(begun)? {
+                    None => self.begin_one(draft, max_bytes, &mut workspace)?,
+                    upload => upload,
+                },
             };
-            match self.store.upload(id)? {
-                Some(upload) => uploads.push(Some(upload)),
-                // It never got further than its intent, and that has been cleaned up.
-                None => return Ok(Reply::Missing),
-            }
+            *id = upload.as_ref().map(|upload| upload.upload_id.clone());
+            uploads.push(upload);
         }
+        self.store.put_usage(usage::WORKSPACE, &workspace)?;
+        self.store.put_idempotency_record(&wanted.key, &used)?;
         Ok(Reply::Begun { uploads })
     }
 

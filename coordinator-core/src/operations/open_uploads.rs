@@ -69,9 +69,6 @@ fn begun(reply: Reply, wanted: usize) -> Result<Vec<Option<Upload>>, ApiError> {
             "the idempotency key belongs to a request that was judged otherwise",
         )),
         Reply::KeyReused => Err(conflict("the idempotency key belongs to another request")),
-        Reply::Missing => Err(conflict(
-            "the idempotency key belongs to a request that failed; take a new one",
-        )),
         other => Err(unexpected_reply(&other)),
     }
 }

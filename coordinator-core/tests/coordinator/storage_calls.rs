@@ -308,6 +308,39 @@ fn an_idempotency_key_of_an_upload_that_is_over_gives_no_urls() {
 }
 
 #[test]
+fn an_idempotency_key_of_an_upload_that_came_to_nothing_begins_it_anew() {
+    let mut harness = Harness::new();
+    let file = |name: &str| json!({"clientRef": name, "name": name, "size": PART + 1, "partSize": PART, "parts": [{ "partNumber": 1 }]});
+    let body = json!({ "files": [file("a"), file("b")] });
+    let created = |id: &str| {
+        let body = format!(
+            "<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"
+        );
+        ("POST uploads", xml(200, &body))
+    };
+    let refused = || ("POST uploads", error(403, "AccessDenied"));
+    // Its answer is lost.
+    let (_, first) = harness.ask_by_key("k", body.clone(), vec![created("s1"), refused()]);
+    assert!(first["uploads"][1]["uploadId"].is_null(), "{first}");
+
+    let answers = vec![created("s2"), created("s3"), ("DELETE uploadId", xml(204, ""))];
+    let (status, again) = harness.ask_by_key("k", body.clone(), answers);
+    assert_eq!(status, 200, "{again}");
+    let id = |reply: &Value, index: usize| reply["uploads"][index]["uploadId"].clone();
+    assert_eq!(id(&again, 0), id(&first, 0), "one was there");
+    assert!(id(&again, 1).is_string(), "{again}");
+
+    let in_vain = vec![
+        created("s4"),
+        created("s5"),
+        ("DELETE uploadId", xml(204, "")),
+        ("DELETE uploadId", xml(204, "")),
+    ];
+    let (_, once_more) = harness.ask_by_key("k", body, in_vain);
+    assert_eq!(id(&once_more, 1), id(&again, 1), "now both are");
+}
+
+#[test]
 fn what_was_copied_into_place_is_removed_by_one_request() {
     let answers: [Answer; 2] = [
         |request| match request.method().as_str() {

@@ -115,8 +115,6 @@ impl Editor {
                     }
                     // Somebody has deleted this version already, before its page had heard that it was there.
                     ErrorCode::UploadGone => self.happened.push("deleted at once"),
-                    // The engine gives a file up whose key was used for an upload that came to nothing.
-                    ErrorCode::Conflict => self.happened.push("key of a failed request"),
                     other => panic!("{other:?} for {save:?}"),
                 }
                 self.saving = Some(Save {
