@@ -235,7 +235,7 @@ export class DeltaUpload {
         return undefined;
       }
       if (this.#isBaseNamed || !isGone(error)) throw error;
-      // The file of that name has gone meanwhile, which nobody asked for.
+      // It is gone however often it is begun: the engine may do better, and without a base that nobody named.
       add.description.base = undefined;
       return undefined;
     }
