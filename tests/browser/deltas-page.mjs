@@ -80,7 +80,7 @@ async function provide() {
   let seed = 0;
   /** Bytes that repeat nowhere, the same ones in each run: where files are cut is no chance then. */
   globalThis.noise = (size) => {
-    const words = new Uint32Array(size / 4);
+    const words = new Uint32Array(Math.ceil(size / 4));
     // Source: Marsaglia, "Xorshift RNGs", 2003.
     let word = (seed += 0x9e3779b9);
     for (let at = 0; at < words.length; at++) {
@@ -89,7 +89,7 @@ async function provide() {
       word ^= word << 5;
       words[at] = word;
     }
-    return new Blob([words]);
+    return new Blob([new Uint8Array(words.buffer, 0, size)]);
   };
   globalThis.hashOf = async (blob) => {
     const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", await blob.arrayBuffer()));
