@@ -6,7 +6,6 @@ import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { indexTold, openDeltas } from "./deltas-page.mjs";
 import { download, pick, reaches, until, useStack } from "./harness.mjs";
 import { equip } from "./package-page.mjs";
 
@@ -89,65 +88,8 @@ test("a clock by which R2 takes new URLs for over is named, and not the CORS rul
   assert.match(lines, /^storage: clock_skewed, see docs\/errors\.md#clock_skewed$/m);
 });
 
-test("of a file that was edited in place one part is sent, and the others are copied, all of one size", async (t) => {
-  const page = await openWithFirst(t);
-  const { record, isExact, progress, parts, code } = await sentBy(
-    page,
-    "[first.slice(0, 20 * MIB), noise(MIB), first.slice(21 * MIB)]",
-  );
-  assert.ok(isExact, code);
-  assert.equal(record.version, 2);
-  assert.deepEqual(sentSizes(), [GRID]);
-  const { sizes, states } = parts.at(-1);
-  assert.deepEqual(sizes, [...Array(6).fill(GRID), 7]);
-  assert.deepEqual(states, [4, 4, 3, 4, 4, 4, 4]);
-  const { loaded, copied } = progress.at(-1);
-  assert.equal(loaded - copied, GRID);
-  assert.deepEqual(stack.s3.refused, []);
-});
-
-test("a file with something inserted at its front is sent as a whole", async (t) => {
-  const page = await openWithFirst(t);
-  const { record, isExact, size, progress, code } = await sentBy(page, "[noise(MIB), first]");
-  assert.ok(isExact, code);
-  assert.equal(record.version, 2);
-  assert.equal(
-    sentSizes().reduce((sum, bytes) => sum + bytes, 0),
-    size,
-  );
-  assert.equal(progress.at(-1).copied ?? 0, 0);
-  assert.deepEqual(stack.s3.refused, []);
-});
-
-// Source: docs/api.md, "Only what changed": chunks of the grid at level 0.
-const GRID = 8 * 2 ** 20;
-
 // In ms; longer than URLs live. Source: `URL_TTL_SECONDS` of wrangler.toml
 const NIGHT = 10 * 3600 * 1000;
-
-/** A page that has uploaded `first`, 48 MiB and 7 bytes, which the coordinator knows the index of. */
-async function openWithFirst(t) {
-  const page = await openDeltas(stack, t);
-  const told = indexTold(page);
-  await page.evaluate(async () => {
-    globalThis.first = noise(48 * MIB + 7);
-    await uploadPieces([first], "big.bin");
-  });
-  await told;
-  return page;
-}
-
-/** Uploads the next version; `proxy.requests` are those for it. */
-function sentBy(page, pieces) {
-  stack.proxy.behave();
-  stack.s3.refused.length = 0;
-  return page.evaluate(`uploadPieces(${pieces}, "big.bin")`);
-}
-
-/** Bytes of each part that the page has sent. */
-function sentSizes() {
-  return stack.proxy.requests.filter(({ method }) => method === "PUT").map(({ bytes }) => bytes);
-}
 
 /** The demo page with the package's functions in it. */
 async function openPackagePage(t) {

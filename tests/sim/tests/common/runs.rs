@@ -8,16 +8,33 @@ use std::thread;
 
 use syncsphere_sim::{Scenario, Simulation};
 
+/// Runs a scenario for each of many seeds, and shows how often what happened in all of them. `SIM_SEED` says where they begin;
+/// the variable, how many there are. As many as usual must, together, have reached all of `must_happen`.
+pub fn run_all(variable: &str, usual: u64, scenario: fn(u64) -> Scenario, must_happen: &[&str]) {
+    let runs = number(variable, usual);
+    let counts = counted(number("SIM_SEED", 0), runs, scenario);
+    println!("{counts:#?}");
+    if runs >= usual {
+        for what in must_happen {
+            assert!(counts.contains_key(what), "no run ever reached: {what}");
+        }
+    }
+}
+
+/// Runs the scenario of the seed that `SIM_SEED` names, and shows both.
+pub fn run_one(scenario: fn(u64) -> Scenario) {
+    let scenario = scenario(number("SIM_SEED", 0));
+    println!("{scenario:#?}");
+    println!("{:#?}", Simulation::run(scenario));
+}
+
 /// A number from the environment.
-pub fn number(name: &str, default: u64) -> u64 {
+fn number(name: &str, default: u64) -> u64 {
     let text = std::env::var(name).ok();
     text.and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// Runs a scenario for each of many seeds, and tells how often what happened in all of them. `SIM_SEED` says where they begin;
-/// the variable, how many there are.
-pub fn run_all(variable: &str, runs: u64, scenario: fn(u64) -> Scenario) -> BTreeMap<&'static str, u64> {
-    let (from, runs) = (number("SIM_SEED", 0), number(variable, runs));
+fn counted(from: u64, runs: u64, scenario: fn(u64) -> Scenario) -> BTreeMap<&'static str, u64> {
     let next = AtomicU64::new(from);
     let lane = || {
         let mut counts = BTreeMap::new();
