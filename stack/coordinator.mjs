@@ -4,8 +4,8 @@ import { fileURLToPath } from "node:url";
 import { join, resolve } from "node:path";
 import { Log, LogLevel, Miniflare, convertV4MiniflareOptions } from "miniflare";
 import workerd from "workerd";
-import { unstable_getMiniflareWorkerOptions as readWorkerOptions } from "wrangler";
 import { startInboundEdge, startOutboundEdge } from "./edge.mjs";
+import { readWorkerOptions } from "./worker-options.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -50,7 +50,7 @@ export async function startCoordinator({
   beside = [],
 } = {}) {
   guardWorkerd();
-  const { workerOptions, externalWorkers } = readWorkerOptions(configPath, environment);
+  const { workerOptions, externalWorkers } = await readWorkerOptions(configPath, environment);
   const logs = [];
   const between = edge && s3?.endpoint ? await startOutboundEdge({ target: s3.endpoint }) : undefined;
 

@@ -70,7 +70,7 @@ async function launch({ program, folder, ports, credentials, rpcSecret, bucket }
     client.destroy();
     throw new Error(`Garage did not come up: ${error.message}\n${tail()}`);
   }
-  return { child, client, endpoint, ports, end: () => endProcess(child) };
+  return { child, client, endpoint, ports, end: (graceMs) => endProcess(child, graceMs) };
 }
 
 /** Source: Garage's reference of its configuration file. */

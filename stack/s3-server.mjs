@@ -38,12 +38,13 @@ export async function onFreePorts(count, start) {
 
 /**
  * Brings a server of one process up on free ports, with its bucket, and gives what is used of it. `facts` are its
- * credentials, bucket, region and the like; `stop` removes the run folder.
+ * credentials, bucket, region and the like; `stop` removes the run folder. What is `kept` after that lies elsewhere, and the
+ * server gets the time to write it.
  *
  * @param {{listeners: number, start: (ports: number[]) => Promise<object>, runFolder: {remove(): Promise<void>},
- *   allowedOrigins: string[], facts: {bucket: string}}} options
+ *   allowedOrigins: string[], facts: {bucket: string}, isKept?: boolean}} options
  */
-export async function serve({ listeners, start, runFolder, allowedOrigins, facts }) {
+export async function serve({ listeners, start, runFolder, allowedOrigins, facts, isKept = false }) {
   let server;
   try {
     server = await onFreePorts(listeners, start);
@@ -68,7 +69,7 @@ export async function serve({ listeners, start, runFolder, allowedOrigins, facts
       server = await start(server.ports);
     },
     async stop() {
-      await server.end();
+      await server.end(isKept ? undefined : 0);
       server.client.destroy();
       await runFolder.remove();
     },

@@ -28,7 +28,14 @@ export async function startSeaweed({ dataDir, bucket = "uploads", allowedOrigins
   const start = (ports) => launch({ data, runDir, ports, credentials });
 
   const facts = { ...credentials, bucket, region: REGION };
-  return serve({ listeners: LISTENERS, start, runFolder, allowedOrigins, facts });
+  return serve({
+    listeners: LISTENERS,
+    start,
+    runFolder,
+    allowedOrigins,
+    facts,
+    isKept: dataDir !== undefined,
+  });
 }
 
 /** Where the `weed` program is: `SYNCSPHERE_WEED`, else what `cargo xtask` installed in the user's cache. */
@@ -96,8 +103,8 @@ async function launch({ data, runDir, ports, credentials }) {
     client.destroy();
     throw new Error(`SeaweedFS did not come up: ${error.message}\n${tail()}`);
   }
-  const end = async () => {
-    await endProcess(child);
+  const end = async (graceMs) => {
+    await endProcess(child, graceMs);
     await removeSockets(ports);
   };
   return { child, client, endpoint, ports, end };

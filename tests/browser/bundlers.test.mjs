@@ -275,7 +275,7 @@ async function uploadAt(t, address, { shared = false, entries = false, deltas = 
   file ??= await stack.file("bundled.bin", 17 * 2 ** 20);
   await page.locator("input").setInputFiles(file.path);
   const output = page.locator("output");
-  await output.filter({ hasText: /./ }).waitFor({ timeout: 60_000 });
+  await output.filter({ hasText: /./ }).waitFor();
   return output;
 }
 

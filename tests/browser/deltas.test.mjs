@@ -68,7 +68,7 @@ test("a file that was uploaded before is not sent again, whatever it is called",
 });
 
 test("of a file that changed in one place, that place is sent, and it is the next version", async (t) => {
-  const { page, record: first } = await openWithFirst(t, 100);
+  const { page, record: first } = await openWithFirst(t, 64);
   const told = indexTold(page);
   const found = await uploadNext(page, CHANGED);
   assert.ok(found.isExact, "it is the changed file");
@@ -76,7 +76,7 @@ test("of a file that changed in one place, that place is sent, and it is the nex
   assert.deepEqual([found.record.previous, found.record.version], [first.fileId, 2]);
   const { loaded, copied, skipped } = found.progress.at(-1);
   assert.equal(skipped, undefined);
-  assert.deepEqual([loaded, copied], [100 * MIB, 100 * MIB - found.sent]);
+  assert.deepEqual([loaded, copied], [64 * MIB, 64 * MIB - found.sent]);
   assert.deepEqual(found.states, ["uploading", "completing", "available"]);
   assert.deepEqual(found.conflicts, []);
   // Its own index is known, too.
@@ -86,7 +86,7 @@ test("of a file that changed in one place, that place is sent, and it is the nex
 });
 
 test("parts are told as they wait, are copied and are sent, and the activity counts them", async (t) => {
-  const { page } = await openWithFirst(t, 60);
+  const { page } = await openWithFirst(t, 40);
   let release;
   const released = new Promise((resolve) => (release = resolve));
   t.after(() => release());
@@ -114,7 +114,7 @@ test("parts are told as they wait, are copied and are sent, and the activity cou
 });
 
 test("a part that a pause takes from its way waits again", async (t) => {
-  const { page } = await openWithFirst(t, 60);
+  const { page } = await openWithFirst(t, 40);
   const parts = holdParts();
   const ended = uploadNext(page, CHANGED);
   await parts.held();
@@ -158,7 +158,7 @@ test("nothing is told of parts where nobody listens any more", async (t) => {
 });
 
 test("what is inserted at the front moves nothing else to storage", async (t) => {
-  const { page } = await openWithFirst(t, 100);
+  const { page } = await openWithFirst(t, 64);
   const found = await uploadNext(page, "[noise(MIB), first]");
   assert.ok(found.isExact);
   assert.ok(found.sent <= 3 * MOST, `${found.sent} bytes were sent`);
@@ -215,7 +215,7 @@ test("a coordinator that knows nothing of it gets whole files", async (t) => {
 });
 
 test("what storage does not copy is sent", async (t) => {
-  const { page } = await openWithFirst(t, 60);
+  const { page } = await openWithFirst(t, 40);
   const error = { type: "about:blank", title: "no", status: 502, code: "storage_refused", detail: "no" };
   let asked = 0;
   await page.route("**/copies", async (route) => {
@@ -227,12 +227,12 @@ test("what storage does not copy is sent", async (t) => {
   const found = await uploadNext(page, CHANGED);
   assert.ok(asked > 0);
   assert.ok(found.isExact);
-  assertSentWhole(found, 60 * MIB);
+  assertSentWhole(found, 40 * MIB);
   assert.equal(found.progress.at(-1).copied, 0);
 });
 
 test("a copy that is not what the index says is sent instead", async (t) => {
-  const { page } = await openWithFirst(t, 60);
+  const { page } = await openWithFirst(t, 40);
   await page.route("**/copies", async (route) => {
     const answer = await (await route.fetch()).json();
     for (const part of answer.parts) part.crc64nvme = "AAAAAAAAAAA=";
@@ -240,12 +240,12 @@ test("a copy that is not what the index says is sent instead", async (t) => {
   });
   const found = await uploadNext(page, CHANGED);
   assert.ok(found.isExact);
-  assertSentWhole(found, 60 * MIB);
+  assertSentWhole(found, 40 * MIB);
 });
 
 test("a file that is edited while it is sent fails, and storage keeps nothing of it", async (t) => {
   const page = await openDeltas(stack, t);
-  const file = await stack.file("edited.bin", 60 * MIB);
+  const file = await stack.file("edited.bin", 40 * MIB);
   await page.locator("#own-input").setInputFiles(file.path);
   const upload = async () =>
     page.evaluate(async () => {
@@ -263,11 +263,11 @@ test("a file that is edited while it is sent fails, and storage keeps nothing of
     await disk.write(Buffer.alloc(MIB, content), 0, MIB, at * MIB);
     await disk.close();
   };
-  await edit(30);
+  await edit(20);
   await page.locator("#own-input").setInputFiles(file.path);
   await page.route("**/v1/uploads", async (route) => {
     const response = await route.fetch();
-    await edit(30, 2);
+    await edit(20, 2);
     await route.fulfill({ response });
   });
   assert.equal(await upload(), "file_changed");
@@ -275,7 +275,7 @@ test("a file that is edited while it is sent fails, and storage keeps nothing of
 });
 
 test("an abort in the middle frees what storage has", async (t) => {
-  const { page } = await openWithFirst(t, 60);
+  const { page } = await openWithFirst(t, 40);
   const parts = holdParts();
   const ended = uploadNext(page, CHANGED);
   await parts.held();
@@ -288,7 +288,7 @@ test("an abort in the middle frees what storage has", async (t) => {
 });
 
 test("a pause gives up what is on its way, which is sent afterwards", async (t) => {
-  const { page } = await openWithFirst(t, 60);
+  const { page } = await openWithFirst(t, 40);
   const parts = holdParts();
   const ended = uploadNext(page, CHANGED);
   await parts.held();
@@ -329,7 +329,7 @@ test("uploads that are paused keep no others back", async (t) => {
 });
 
 test("storage that is away in the middle is waited for", async (t) => {
-  const { page } = await openWithFirst(t, 60);
+  const { page } = await openWithFirst(t, 40);
   await page.route("**/v1/uploads", async (route) => {
     const response = await route.fetch();
     await stack.s3.halt();
@@ -341,11 +341,11 @@ test("storage that is away in the middle is waited for", async (t) => {
   const found = await ended;
   assert.ok(found.isExact, found.message);
   assert.ok(found.states.includes("offline"));
-  assert.ok(found.sent < 60 * MIB);
+  assert.ok(found.sent < 40 * MIB);
 });
 
 test("an upload that is gone in the middle begins anew", async (t) => {
-  const { page } = await openWithFirst(t, 60);
+  const { page } = await openWithFirst(t, 40);
   const headers = await page.evaluate(async () => ({ authorization: `Bearer ${await ownToken()}` }));
   let begun = 0;
   await page.route("**/v1/uploads", async (route) => {
@@ -362,7 +362,7 @@ test("an upload that is gone in the middle begins anew", async (t) => {
 });
 
 test("a base is taken by its id, whatever it is called", async (t) => {
-  const { page, record: first } = await openWithFirst(t, 60);
+  const { page, record: first } = await openWithFirst(t, 40);
   const options = { base: first.fileId, path: "elsewhere" };
   const found = await uploadNext(page, CHANGED, {
     name: "other.bin",

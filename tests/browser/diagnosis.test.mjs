@@ -7,7 +7,7 @@ import { PutBucketCorsCommand } from "@aws-sdk/client-s3";
 import test, { beforeEach } from "node:test";
 import { corsRule } from "../../stack/bucket-rules.mjs";
 import { startCoordinator } from "../../stack/coordinator.mjs";
-import { until, useStack } from "./harness.mjs";
+import { PATIENCE, until, useStack } from "./harness.mjs";
 import { equip } from "./package-page.mjs";
 
 const stack = useStack();
@@ -265,6 +265,7 @@ async function openPage(t, { url = stack.url, policy, header = "content-security
   const context = await stack.browser.newContext();
   t.after(() => context.close());
   const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
   const site = policy ? await siteWithPolicy(t, url, { [header]: policy }) : url;
   await page.goto(`${site}/?workspace=${stack.workspace()}`);
   await equip(page);

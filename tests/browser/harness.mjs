@@ -20,6 +20,12 @@ const SITE = fileURLToPath(new URL("../../demo-site/dist", import.meta.url));
 export const ARTIFACTS = fileURLToPath(new URL("./artifacts/", import.meta.url));
 
 /**
+ * Longest wait in which nothing that is waited for moves, in ms. Source: own choice: a quiet machine takes a few seconds at
+ * the most, one whose processors a dozen other programs want, ten times as long.
+ */
+export const PATIENCE = 120_000;
+
+/**
  * Starts, for the tests of the calling file, real storage, the built coordinator with the demo site, a browser, and
  * between browser and storage a proxy that spoils things on demand (`direct` leaves it out), under one name or two. With `r2`
  * storage behaves as R2 does. `site` makes another site than the demo's, in a folder of its own, and tells where; `launch`
@@ -109,7 +115,7 @@ export class Stack {
     const context = await this.browser.newContext(options);
     if (watched) await context.addInitScript(recordRows);
     const page = await context.newPage();
-    page.setDefaultTimeout(60_000);
+    page.setDefaultTimeout(PATIENCE);
     const problems = [];
     page.on("pageerror", (error) => problems.push(error.stack));
     page.on("console", (message) => {
@@ -179,7 +185,7 @@ export function fileRow(page, name) {
 }
 
 /** Waits until the upload of that name has reached a state; fails at once where it ends in another. */
-export async function reaches(page, name, state, timeout = 60_000) {
+export async function reaches(page, name, state, timeout = PATIENCE) {
   const row = uploadRow(page, name);
   const states = new Set([state, "available", "failed", "aborted"]);
   const there = [...states].map((one) => `[data-state="${one}"]`).join(", ");
@@ -192,7 +198,7 @@ export async function reaches(page, name, state, timeout = 60_000) {
 }
 
 /** Waits until so many bytes of the upload are on their way. */
-export async function loads(page, name, bytes, timeout = 60_000) {
+export async function loads(page, name, bytes, timeout = PATIENCE) {
   await page.waitForFunction(
     ([selector, least]) => Number(document.querySelector(selector)?.dataset.loaded) >= least,
     [`[data-testid="upload"][data-name=${quoted(name)}]`, bytes],
@@ -226,7 +232,7 @@ export async function sha256(path) {
 }
 
 /** Waits until `look` gives something true, and returns that. */
-export async function until(look, what, timeout = 30_000) {
+export async function until(look, what, timeout = PATIENCE) {
   const deadline = Date.now() + timeout;
   for (;;) {
     const found = await look();

@@ -37,7 +37,7 @@ test("a folder can be chosen as well", async (t) => {
 });
 
 test("a folder of hundreds comes whole, in the order of its names", async (t) => {
-  const page = await stack.openPage(t);
+  const page = await stack.openPage(t, { watched: false });
   // More than the browser hands out at a time.
   const paths = Object.fromEntries(Array.from({ length: 230 }, (_, n) => [`page ${n}.txt`, 10]));
   await page.evaluate(() => delete DataTransferItem.prototype.getAsFileSystemHandle);

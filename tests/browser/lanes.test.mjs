@@ -7,7 +7,7 @@ import { createServer } from "node:http";
 import test, { after, afterEach, before, beforeEach } from "node:test";
 import { Crc64NvmeJs } from "@aws-sdk/checksums/crc";
 import { launchChromium } from "../../stack/chromium.mjs";
-import { until } from "./harness.mjs";
+import { PATIENCE, until } from "./harness.mjs";
 
 const MIB = 1024 * 1024;
 
@@ -36,6 +36,7 @@ beforeEach(async () => {
   requests = [];
   const context = await browser.newContext();
   page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
   await page.goto(`http://127.0.0.1:${server.address().port}/`);
   await page.evaluate(equip);
 });

@@ -3,6 +3,7 @@
 import { beforeEach, test } from "node:test";
 import assert from "node:assert/strict";
 import {
+  PATIENCE,
   download,
   fileRow,
   folderOf,
@@ -142,6 +143,7 @@ test("a workspace that cannot be entered is explained, with a way to try again",
   const context = await stack.browser.newContext();
   t.after(() => context.close());
   const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
   await page.goto(`${stack.url}/?workspace=${encodeURIComponent("no such/name!")}`);
   await page.getByText("(unauthenticated)").waitFor();
   await page.getByRole("button", { name: "Try again" }).waitFor();

@@ -12,6 +12,7 @@ import { text } from "node:stream/consumers";
 import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { PATIENCE } from "./harness.mjs";
 
 const run = promisify(execFile);
 const PACKAGE = fileURLToPath(new URL("../../uploader-wasm/npm/", import.meta.url));
@@ -110,6 +111,7 @@ const TYPES = {
 export async function openWatched(t, browser, address, { expected = () => false, ...options } = {}) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
   page.setDefaultTimeout(60_000);
   const problems = [];
   page.on("pageerror", (error) => problems.push(error.message));

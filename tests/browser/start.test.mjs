@@ -3,7 +3,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { brotliCompressSync } from "node:zlib";
-import { loads, pick, reaches, uploadRow, useStack } from "./harness.mjs";
+import { PATIENCE, loads, pick, reaches, uploadRow, useStack } from "./harness.mjs";
 
 const MIB = 1024 * 1024;
 
@@ -63,6 +63,7 @@ test("it starts small, silent and without a jump", async (t) => {
     const context = await stack.browser.newContext({ locale, viewport });
     t.after(() => context.close());
     const page = await context.newPage();
+    page.setDefaultTimeout(PATIENCE);
     const said = [];
     page.on("console", (message) => said.push(message.text()));
     page.on("pageerror", (error) => said.push(error.stack));

@@ -76,7 +76,7 @@ test("a plain form sends the ids of what <syncsphere-upload> has uploaded, by ke
   }
   stack.proxy.shape();
   await page.keyboard.press("Space");
-  await row(page, film.name).getByText("Uploaded").waitFor({ timeout: 60_000 });
+  await row(page, film.name).getByText("Uploaded").waitFor();
   await page.getByRole("status").getByText("2 of 2 files are uploaded.").waitFor();
   assert.deepEqual(await validity(page), { valid: true, message: "" });
 
@@ -278,7 +278,7 @@ for (const version of ["19", "18"]) {
     await accessible(page, "paused");
     stack.proxy.shape();
     await upload.getByRole("button", { name: "Resume" }).click();
-    await upload.and(page.locator('[data-state="available"]')).waitFor({ timeout: 60_000 });
+    await upload.and(page.locator('[data-state="available"]')).waitFor();
     await uploads.getByText(`${LARGE} of ${LARGE} bytes`).waitFor();
 
     const shown = listed.getByRole("listitem").filter({ hasText: file.name });

@@ -18,7 +18,7 @@ describe("storage that takes parts of two sizes", () => {
     await page.reload();
     stack.proxy.shape();
     await pick(page, file);
-    await reaches(page, file.name, "available", 120_000);
+    await reaches(page, file.name, "available");
     assert.equal((await download(page, file.name)).sha256, file.sha256);
 
     const lengths = new Map(
@@ -41,7 +41,7 @@ describe("storage that takes parts of one size only", () => {
       stack.proxy.behave();
       const file = await stack.file(name, 128 * MIB);
       await pick(page, file);
-      await reaches(page, name, "available", 120_000);
+      await reaches(page, name, "available");
       assert.equal((await download(page, name)).sha256, file.sha256);
       const lengths = new Set(stored(stack).map(({ contentLength }) => contentLength));
       assert.ok(lengths.size <= 2, `parts of ${[...lengths]}`);

@@ -15,7 +15,7 @@ for (const [what, size] of [
   ["one byte", 1],
   ["exactly one part", PART],
   ["one part and a byte", PART + 1],
-  ["300 MB", 300_000_000],
+  ["100 MB", 100_000_000],
 ]) {
   test(`${what} arrives whole`, async (t) => {
     const page = await stack.openPage(t);

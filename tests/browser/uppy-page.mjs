@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 import { build } from "esbuild";
 
-import { until } from "./harness.mjs";
+import { PATIENCE, until } from "./harness.mjs";
 import { equip } from "./package-page.mjs";
 
 const FIXTURES = fileURLToPath(new URL("../fixtures/", import.meta.url));
@@ -40,7 +40,7 @@ export async function openUppy(stack, t, version) {
     return route.fulfill(files[name] ?? { status: 404 });
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(PATIENCE);
   page.on("pageerror", (error) => problems.push(error.stack));
   // A document that the real server sent: the browser lets no other one talk to the storage on this machine.
   await page.goto(`${stack.url}/healthz?workspace=${stack.workspace()}`);

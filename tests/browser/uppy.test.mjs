@@ -111,7 +111,7 @@ test("the example, built from the packed package, uploads to another site under 
   await page
     .getByRole("status")
     .filter({ hasText: /^film\.bin is file [0-9a-f]{32}$/ })
-    .waitFor({ timeout: 60_000 });
+    .waitFor();
 });
 
 test("the Dashboard's buttons pause and resume", async (t) => {

@@ -8,9 +8,9 @@ import { after, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { ENGINE_NAMES, launchBrowser, whyMissing } from "../../stack/browsers/index.mjs";
-import { until as untilBefore, useStack } from "../browser/harness.mjs";
+import { PATIENCE, until, useStack } from "../browser/harness.mjs";
 
-export { ENGINE_NAMES, launchBrowser, whyMissing };
+export { ENGINE_NAMES, launchBrowser, until, whyMissing };
 
 const DEMO = fileURLToPath(new URL("../../demo-site/dist", import.meta.url));
 const PAGE = fileURLToPath(new URL("./page", import.meta.url));
@@ -19,19 +19,10 @@ const PAGE = fileURLToPath(new URL("./page", import.meta.url));
 export const ARTIFACTS = fileURLToPath(new URL("./artifacts/", import.meta.url));
 
 /**
- * Longest wait in which nothing that is waited for moves, in ms. Source: own choice: a quiet machine takes a few seconds at
- * the most, one whose processors a dozen other programs want, ten times as long.
- */
-const PATIENCE = 120_000;
-
-/**
  * Longest time for one test, in ms. Source: own choice: only what neither moves nor ends should meet it; 1 GiB at 2 MB/s
  * does not.
  */
 const LONGEST_TEST = 600_000;
-
-/** Waits until `look` gives something true, and returns that. */
-export const until = (look, what) => untilBefore(look, what, PATIENCE);
 
 /** Storage, coordinator, and a site that has the demo page and ours; `options` as for `useStack`. */
 export function useSite(options) {

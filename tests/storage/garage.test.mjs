@@ -1,16 +1,25 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { PART, noise, partOf, put } from "../worker/support.mjs";
+import { doctorTests } from "./doctor.mjs";
+import { pageTests } from "./pages.mjs";
 import { garage } from "./servers.mjs";
-import { claimsOf, on, useStorage } from "./support.mjs";
+import { storedTests } from "./stored.mjs";
+import { claimsOf, on, useCoordinator, useServer } from "./support.mjs";
 import { uploadTests } from "./uploads.mjs";
+import { versionTests } from "./versions.mjs";
 
-uploadTests(garage);
+const storage = useServer(garage);
+uploadTests(storage);
+storedTests(storage);
+doctorTests(storage, /^uploads: UploadPartCopy: yes; versioning: Off; Object Lock: NotImplemented 501$/);
+pageTests(storage);
+versionTests(storage);
 
-const stack = useStorage(garage);
+const stack = useCoordinator(storage);
 
 on(
-  garage,
+  storage,
   "a part that was sent again and cut in half is told, and mended by sending it once more",
   async () => {
     const client = await stack.guest();

@@ -17,27 +17,39 @@ export function on(server, name, run) {
   test(`${server.name}: every test here`, { skip: server.missing });
 }
 
-/** Brings server and coordinator up before the file's tests, where the server can be had. */
-export function useStorage(server, vars) {
+/** One server for all tests of the calling file, where it can be had: `s3` while they run. */
+export function useServer(server) {
+  let starting;
+  const storage = {
+    ...server,
+    /** Resolves once it runs: what is to be done before a file's first test is begun all at once. */
+    async started() {
+      if (!server.missing) storage.s3 = await (starting ??= server.start());
+    },
+  };
+  before(() => storage.started());
+  after(() => storage.s3?.stop());
+  return storage;
+}
+
+/** A coordinator before a server that `useServer` has started. */
+export function useCoordinator(storage, vars) {
   const stack = {
+    get s3() {
+      return storage.s3;
+    },
     async guest() {
       return Client.guest(stack.coordinator.url, `w-${randomUUID()}`);
     },
   };
   before(async () => {
-    if (server.missing) return;
-    stack.s3 = await server.start();
-    stack.coordinator = await startCoordinator({
-      s3: stack.s3,
-      vars: { ...server.vars, ...vars },
-      assets: false,
-      ...byItsName(stack.s3),
-    });
+    if (storage.missing) return;
+    await storage.started();
+    const { s3 } = storage;
+    const all = { ...storage.vars, ...vars };
+    stack.coordinator = await startCoordinator({ s3, vars: all, assets: false, ...byItsName(s3) });
   });
-  after(async () => {
-    await stack.coordinator?.stop();
-    await stack.s3?.stop();
-  });
+  after(() => stack.coordinator?.stop());
   return stack;
 }
 

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { Companion, becomes } from "../worker/companion.mjs";
 import { PART, eventually, noise, partOf, put } from "../worker/support.mjs";
-import { claimOf, claimsOf, contentOf, deliver, on, useStorage } from "./support.mjs";
+import { claimOf, claimsOf, contentOf, deliver, on, useCoordinator } from "./support.mjs";
 
 /** Registers the tests for one server. */
 export function uploadTests(server) {
-  const stack = useStorage(server);
+  const stack = useCoordinator(server);
   const algorithm = server.vars.S3_CHECKSUM;
   const claim = (bytes) => claimOf(bytes, algorithm);
 

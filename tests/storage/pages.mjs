@@ -1,22 +1,16 @@
 // The page's uploads to every storage: large and small files, byte by byte, with the storage's own CORS.
 
 import assert from "node:assert/strict";
-import { after, before } from "node:test";
-import { launchChromium } from "../../stack/chromium.mjs";
 import { download, pick, reaches } from "../browser/harness.mjs";
 import { startSite } from "./site.mjs";
-import { ceph, garage, garageByName, seaweed } from "./servers.mjs";
 import { on } from "./support.mjs";
 
 const MIB = 1024 * 1024;
 
-let browser;
-before(async () => (browser = await launchChromium()));
-after(() => browser?.close());
-
-for (const server of [seaweed, garage, garageByName, ceph]) {
+/** Registers the tests for one server. */
+export function pageTests(server) {
   on(server, "a page uploads files of every kind, and they come back as they were", async (t) => {
-    const stack = await startSite(t, server, browser);
+    const stack = await startSite(t, server);
     const page = await stack.openPage(t);
     const files = [
       await stack.file("empty.bin", 0),

@@ -5,17 +5,13 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { HeadBucketCommand } from "@aws-sdk/client-s3";
-import { ceph, garage, seaweed } from "./servers.mjs";
-import { on, useStorage } from "./support.mjs";
+import { on, useCoordinator } from "./support.mjs";
 
 const XTASK = process.env.SYNCSPHERE_XTASK ?? "target/debug/xtask";
 
-for (const [server, expected] of [
-  [seaweed, /^uploads: UploadPartCopy: yes; versioning: Off; Object Lock: Off$/],
-  [garage, /^uploads: UploadPartCopy: yes; versioning: Off; Object Lock: NotImplemented 501$/],
-  [ceph, /^uploads: UploadPartCopy: not tried, for this looks like Ceph; versioning: Off; Object Lock: Off$/],
-]) {
-  const stack = useStorage(server);
+/** Registers the test for one server, which the doctor finds to be as `expected` says. */
+export function doctorTests(server, expected) {
+  const stack = useCoordinator(server);
   on(server, "doctor looks at the bucket by its key, and storage lives on", async () => {
     const { s3 } = stack;
     const env = {

@@ -1,11 +1,8 @@
 // Only what changed travels, from a page to every storage: what it proves is copied, all else is sent.
 
 import assert from "node:assert/strict";
-import { after, before } from "node:test";
-import { launchChromium } from "../../stack/chromium.mjs";
 import { indexTold, openDeltas } from "../browser/deltas-page.mjs";
 import { startSite } from "./site.mjs";
-import { ceph, garage, seaweed } from "./servers.mjs";
 import { on } from "./support.mjs";
 
 const MIB = 1024 * 1024;
@@ -13,15 +10,12 @@ const MIB = 1024 * 1024;
 /** Most that travels for one changed place: the chunk around it, and the next. Source: docs/api.md, "Only what changed". */
 const MOST_SENT = 32 * MIB;
 
-let browser;
-before(async () => (browser = await launchChromium()));
-after(() => browser?.close());
-
-for (const server of [seaweed, garage, ceph]) {
+/** Registers the tests for one server. */
+export function versionTests(server) {
   const provesContent = server.vars.S3_CHECKSUM === "crc64nvme";
 
   on(server, "the next version of a file is what its page has, whatever storage copies of it", async (t) => {
-    const stack = await startSite(t, server, browser);
+    const stack = await startSite(t, server);
     const page = await openDeltas(stack, t);
     const told = provesContent && indexTold(page);
     const first = await page.evaluate(async () => {

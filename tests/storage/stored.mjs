@@ -1,34 +1,21 @@
 // Where files lie and what they are stored with, as an operator has configured it, on every storage.
 
 import assert from "node:assert/strict";
-import { after, before } from "node:test";
 import { HeadObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
-import { startCoordinator } from "../../stack/coordinator.mjs";
 import { Client, PART, noise, partOf, put } from "../worker/support.mjs";
-import { ceph, garage, seaweed } from "./servers.mjs";
-import { claimsOf, deliver, on } from "./support.mjs";
+import { claimsOf, deliver, on, useCoordinator } from "./support.mjs";
 
-for (const server of [seaweed, garage, ceph]) {
-  let s3, coordinator;
-  before(async () => {
-    if (server.missing) return;
-    s3 = await server.start();
-    const vars = {
-      ...server.vars,
-      S3_PREFIX: "apps/media",
-      S3_KEY_TEMPLATE: "{workspace}/{date}/{path}/{fileId}/{owner}-{name}",
-      S3_OBJECT_HEADERS: JSON.stringify({ "Cache-Control": "private, max-age=60" }),
-      DOWNLOAD_TTL_SECONDS: "3600",
-    };
-    coordinator = await startCoordinator({ s3, vars, assets: false });
-  });
-  after(async () => {
-    await coordinator?.stop();
-    await s3?.stop();
+/** Registers the tests for one server. */
+export function storedTests(server) {
+  const stack = useCoordinator(server, {
+    S3_PREFIX: "apps/media",
+    S3_KEY_TEMPLATE: "{workspace}/{date}/{path}/{fileId}/{owner}-{name}",
+    S3_OBJECT_HEADERS: JSON.stringify({ "Cache-Control": "private, max-age=60" }),
+    DOWNLOAD_TTL_SECONDS: "3600",
   });
 
   on(server, "files lie where the template says, and are stored with the operator's headers", async () => {
-    const client = await Client.guest(coordinator.url, "team");
+    const client = await Client.guest(stack.coordinator.url, "team");
     for (const [size, forms, kind] of [
       [1000, false, "single"],
       [1000, true, "single"],
@@ -56,6 +43,7 @@ for (const server of [seaweed, garage, ceph]) {
       const file = await client.complete(grant, { parts: await parts() });
       assert.equal(file.status, "available");
 
+      const { s3 } = stack;
       const { Contents } = await s3.client.send(
         new ListObjectsV2Command({ Bucket: s3.bucket, Prefix: "apps/media/team/" }),
       );
@@ -72,7 +60,7 @@ for (const server of [seaweed, garage, ceph]) {
   });
 
   on(server, "a film is played in place for an hour, from anywhere in it; a page is saved", async () => {
-    const client = await Client.guest(coordinator.url, "team");
+    const client = await Client.guest(stack.coordinator.url, "team");
     const bytes = noise(1000);
     const link = async (contentType, query) => {
       const grant = await client.open(bytes, {
