@@ -98,7 +98,7 @@ inEachEngine(stack, (engine, test) => {
   });
 
   for (const [name, size] of Object.entries(SIZES)) {
-    const cannot = { chromium: size > 500 * MIB && "tests/browser/memory.test.mjs sends 1.5 GiB there" };
+    const cannot = { chromium: size > 500 * MIB && "tests/browser/memory.test.mjs sends it there" };
     test(`${name} arrives, and the browser's memory does not grow with it`, { cannot }, async (t) => {
       // Parts as the engine plans them; elsewhere they are as small as they may be, so that there are several.
       const page = await engine.openPage(t, { options: { partSize: undefined } });

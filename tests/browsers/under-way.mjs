@@ -20,7 +20,7 @@ export function nothingSentAgain(stack, before) {
 
 /** A file whose first two parts are stored, as its page knows, and whose others are held until `letGo`. */
 export async function underWay(stack, page, name = "under way.bin") {
-  const file = await heldFile(stack, name, 40 * MIB, 2);
+  const file = await heldFile(stack, name, 25 * MIB, 2);
   await upload(page, file);
   await sees(page, file.name, "has stored two parts", ({ stored }) => stored >= 2);
   return file;
