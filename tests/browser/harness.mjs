@@ -25,6 +25,9 @@ export const ARTIFACTS = fileURLToPath(new URL("./artifacts/", import.meta.url))
  */
 export const PATIENCE = 120_000;
 
+/** In ms. A look costs test and page some of the processor that they wait for. */
+export const BETWEEN_LOOKS = 40;
+
 /**
  * Starts, for the tests of the calling file, real storage, the built coordinator with the demo site, a browser, and
  * between browser and storage a proxy that spoils things on demand (`direct` leaves it out), under one name or two. With `r2`
@@ -238,7 +241,7 @@ export async function until(look, what, timeout = PATIENCE) {
     const found = await look();
     if (found) return found;
     if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, BETWEEN_LOOKS));
   }
 }
 

@@ -8,7 +8,7 @@ const stack = useStack({ names: ["127.0.0.1", "localhost"] });
 
 test("twelve parts are on their way at a time, and arrive whole", async (t) => {
   const page = await stack.openPage(t);
-  const file = await stack.file("wide.bin", 320 * 2 ** 20);
+  const file = await stack.file("wide.bin", 224 * 2 ** 20);
   const release = Promise.withResolvers();
   stack.proxy.interfere(({ partNumber }) => partNumber && { kind: "hold", until: release.promise });
   await pick(page, file);

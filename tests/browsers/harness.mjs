@@ -8,7 +8,7 @@ import { after, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { ENGINE_NAMES, launchBrowser, whyMissing } from "../../stack/browsers/index.mjs";
-import { PATIENCE, until, useStack } from "../browser/harness.mjs";
+import { BETWEEN_LOOKS, PATIENCE, until, useStack } from "../browser/harness.mjs";
 
 export { ENGINE_NAMES, launchBrowser, until, whyMissing };
 
@@ -161,7 +161,7 @@ export async function sees(page, name, what, isSo, meanwhile = () => {}) {
     if (Date.now() > deadline) throw new Error(`waited in vain until ${name} ${what}: ${shown}`);
     before = shown;
     await meanwhile();
-    await delay(20);
+    await delay(BETWEEN_LOOKS);
   }
 }
 
