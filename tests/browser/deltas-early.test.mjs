@@ -10,6 +10,7 @@ import {
   openUploads,
   openWithFirst,
   pathsOf,
+  refuseCopies,
   uploadNext,
 } from "./deltas-page.mjs";
 import { until, useStack } from "./harness.mjs";
@@ -35,6 +36,26 @@ test("storage copies and receives parts before the file has been read to its end
   const found = await ended;
   assert.ok(found.isExact, found.message);
   assert.ok(found.progress.at(-1).copied > 64 * MIB);
+});
+
+test("once storage has refused to copy, it is asked for nothing more", async (t) => {
+  const { page } = await openWithFirst(stack, t, 130);
+  const answer = Promise.withResolvers();
+  t.after(() => answer.resolve());
+  const asked = await refuseCopies(page, answer.promise);
+  const reading = await holdReading(page, 100 * MIB);
+  const ended = uploadNext(stack, page, "[first.slice(0, 2 * MIB), noise(MIB), first.slice(3 * MIB)]");
+  await page.waitForFunction(() => told.activity.at(-1)?.deltas?.copying > 0);
+  answer.resolve();
+  await page.waitForFunction(() => told.activity.at(-1).deltas.copying === 0);
+  await reading.goOn();
+  const found = await ended;
+  assert.ok(found.isExact, found.message);
+  assert.equal(found.progress.at(-1).copied, 0);
+  assert.ok(
+    asked.every(({ offset }) => offset < 100 * MIB),
+    JSON.stringify(asked),
+  );
 });
 
 test("what travels goes in parts of 5 to 10 MiB", async (t) => {

@@ -59,6 +59,20 @@ export function pathsOf(page) {
   return paths;
 }
 
+/** Storage copies nothing, as one that does not prove what it has copied, and says so then; gives the parts it was asked for. */
+export async function refuseCopies(page, then = Promise.resolve()) {
+  const asked = [];
+  const error = { type: "about:blank", title: "no", status: 424, code: "storage_refused", detail: "no" };
+  await page.route("**/copies", async (route) => {
+    const { parts } = route.request().postDataJSON();
+    asked.push(...parts);
+    await then;
+    const answer = { parts: parts.map(({ partNumber }) => ({ partNumber, error })) };
+    await route.fulfill({ contentType: "application/json", body: JSON.stringify(answer) });
+  });
+  return asked;
+}
+
 /** Multipart uploads that storage has open. */
 export async function openUploads(stack) {
   const { client, bucket } = stack.s3;

@@ -53,7 +53,7 @@ impl<S: Store> Ledger<'_, S> {
             ..file
         };
         self.record(&file)?;
-        self.forget_chunks(&file)?;
+        self.pass_on_chunks(&file)?;
         let less = Usage {
             bytes: file.record.size,
             ..Usage::default()

@@ -289,6 +289,18 @@ impl VersionStore for MemoryStore {
         Ok(self.later_versions(line, FileStatus::Available).len() as u64)
     }
 
+    fn references(&self, origin: &FileId, limit: u32) -> Result<Vec<StoredFile>, Infallible> {
+        let files = self.files.values();
+        let mut found: Vec<_> = files
+            .filter(|file| file.record.status == FileStatus::Available && file.origin() == origin)
+            .filter(|file| file.record.file_id != *origin)
+            .cloned()
+            .collect();
+        found.sort_by_key(|file| file.created_seq);
+        found.truncate(limit as usize);
+        Ok(found)
+    }
+
     fn has_available_of(&self, origin: &FileId) -> Result<bool, Infallible> {
         let mut files = self.files.values();
         Ok(files.any(|file| file.record.status == FileStatus::Available && file.origin() == origin))

@@ -58,6 +58,21 @@ impl<D: Database> VersionStore for SqlStore<D> {
         Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
     }
 
+    fn references(&self, origin: &FileId, limit: u32) -> Outcome<Vec<StoredFile>> {
+        self.rows.page(&Page {
+            table: "files",
+            row: "id",
+            document: "doc",
+            from: "files INDEXED BY files_by_origin WHERE origin = ? AND status = ?",
+            order: "created_seq LIMIT ?",
+            values: vec![
+                origin.as_str().into(),
+                FileStatus::Available.as_str().into(),
+                i64::from(limit).into(),
+            ],
+        })
+    }
+
     fn has_available_of(&self, origin: &FileId) -> Outcome<bool> {
         // The state is a column of its own, so that a row which cannot be read counts as well.
         let found = [

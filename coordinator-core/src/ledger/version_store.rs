@@ -22,6 +22,8 @@ pub trait VersionStore {
     fn oldest_versions(&self, line: &FileId, limit: u32) -> Result<Vec<StoredFile>, Self::Failure>;
     /// How many later versions of a line are available.
     fn version_count(&self, line: &FileId) -> Result<u64, Self::Failure>;
+    /// Available files other than `origin` that keep the object which was sent for it, oldest first, at most `limit`.
+    fn references(&self, origin: &FileId, limit: u32) -> Result<Vec<StoredFile>, Self::Failure>;
     /// Whether a file is available that keeps the object which was sent for `origin`: that one or another.
     fn has_available_of(&self, origin: &FileId) -> Result<bool, Self::Failure>;
 }

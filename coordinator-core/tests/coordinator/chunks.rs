@@ -255,6 +255,36 @@ fn a_file_by_reference_has_the_index_of_its_content() {
 }
 
 #[test]
+fn an_index_goes_to_the_next_file_that_keeps_its_object_until_none_does() {
+    let mut harness = Harness::new();
+    let file = indexed(&mut harness, "film.mov");
+    let content = STANDARD.encode(Sha256::digest(of_one_chunk(0)));
+    let copies: Vec<_> = ["b.mov", "a.mov"]
+        .map(|name| {
+            let wanted = json!({ "from": file["fileId"], "content": content, "name": name });
+            harness.ask("POST", "/v1/files", wanted, vec![]).1["file"].clone()
+        })
+        .into();
+    let mut left = [&file, &copies[0], &copies[1]].into_iter();
+    let own = |harness: &mut Harness, file: &Value| {
+        let path = format!("/v1/files/{}/chunks", file["fileId"].as_str().unwrap());
+        harness.ask("GET", &path, json!({}), vec![]).0
+    };
+    while let Some(gone) = left.next() {
+        for file in left.clone() {
+            assert_eq!(own(&mut harness, file), 200);
+        }
+        let used = record_bytes(&mut harness);
+        delete(&mut harness, gone);
+        let is_last = left.len() == 0;
+        assert_eq!(record_bytes(&mut harness) < used, is_last, "it is counted as long as it is kept");
+        // Found by its size as well.
+        let told = bases(&mut harness, &json!({ "name": "new.mov" }));
+        assert_eq!(ids(&told).len(), usize::from(!is_last), "{told}");
+    }
+}
+
+#[test]
 fn nothing_but_the_name_is_told_where_storage_proves_no_copies() {
     let mut harness = Harness::new();
     let file = indexed(&mut harness, "film.mov");

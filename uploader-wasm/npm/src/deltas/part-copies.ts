@@ -45,8 +45,8 @@ export interface Copying extends Required<Pick<Sending, "retry" | "signal" | "at
 
 /**
  * Has storage copy what is to be copied, as soon as it is known, and the sender know it. Gives the numbers of the parts that have
- * to be sent: storage does not copy them, or has copied something else. Rejects with the `UploadError` for which nothing can be
- * sent either, and as the plan does.
+ * to be sent: storage does not copy them, or has copied something else; once it has refused all that it was asked for in one
+ * call, it is asked for nothing more. Rejects with the `UploadError` for which nothing can be sent either, and as the plan does.
  */
 export async function copyParts(copying: Copying, sender: PartSender): Promise<number[]> {
   const { plan, signal } = copying;
@@ -62,23 +62,32 @@ export async function copyParts(copying: Copying, sender: PartSender): Promise<n
     return group;
   };
   const refused: number[] = [];
+  let copies = true;
+  const onRefused = () => void (copies = false);
   const lane = async () => {
     for (let group; (group = await nextGroup()).length > 0;)
-      refused.push(...(await copyGroup(copying, sender, group)));
+      refused.push(...(copies ? await copyGroup(copying, sender, group, onRefused) : numbersOf(group)));
   };
   await Promise.all(Array.from({ length: LANES }, lane));
   return refused.sort((a, b) => a - b);
 }
 
-async function copyGroup(copying: Copying, sender: PartSender, group: PartToCopy[]): Promise<number[]> {
+/** Gives the numbers of those that have to be sent; `onRefused` hears where that is all of them, and not for want of time. */
+async function copyGroup(
+  copying: Copying,
+  sender: PartSender,
+  group: PartToCopy[],
+  onRefused: () => void,
+): Promise<number[]> {
   const { upload, plan, signal, onCopied, observer } = copying;
   const patience = new Patience(copying.retry, signal);
   const left = new Map(group.map((part) => [part.partNumber, part]));
+  let isBusy = false;
   for (let round = 1; round <= MAX_ROUNDS && left.size > 0; round++) {
     if (round > 1) await pause(ROUND_DELAY, signal);
     const asked = [...left.values()];
     const copy = async (signal: AbortSignal) => {
-      const numbers = asked.map(({ partNumber }) => partNumber);
+      const numbers = numbersOf(asked);
       observer.onCopying(numbers);
       try {
         return await upload.copy(plan.from, asked, signal);
@@ -94,7 +103,7 @@ async function copyGroup(copying: Copying, sender: PartSender, group: PartToCopy
       if (!(error instanceof UploadError) || FINAL.includes(error.code)) throw error;
       break;
     }
-    let isBusy = false;
+    isBusy = false;
     for (const answer of answers) {
       const part = left.get(answer.partNumber);
       if (!part) continue;
@@ -109,5 +118,8 @@ async function copyGroup(copying: Copying, sender: PartSender, group: PartToCopy
     }
     if (!isBusy) break;
   }
+  if (!isBusy && left.size === group.length) onRefused();
   return [...left.keys()];
 }
+
+const numbersOf = (parts: PartToCopy[]) => parts.map(({ partNumber }) => partNumber);
