@@ -274,10 +274,14 @@ fn an_index_goes_to_the_next_file_that_keeps_its_object_until_none_does() {
         for file in left.clone() {
             assert_eq!(own(&mut harness, file), 200);
         }
-        let used = record_bytes(&mut harness);
+        let used = record_bytes(&harness);
         delete(&mut harness, gone);
         let is_last = left.len() == 0;
-        assert_eq!(record_bytes(&mut harness) < used, is_last, "it is counted as long as it is kept");
+        assert_eq!(
+            record_bytes(&harness) < used,
+            is_last,
+            "it is counted as long as it is kept"
+        );
         // Found by its size as well.
         let told = bases(&mut harness, &json!({ "name": "new.mov" }));
         assert_eq!(ids(&told).len(), usize::from(!is_last), "{told}");
