@@ -38,8 +38,8 @@ export async function onFreePorts(count, start) {
 
 /**
  * Brings a server of one process up on free ports, with its bucket, and gives what is used of it. `facts` are its
- * credentials, bucket, region and the like; `stop` removes the run folder. What is `kept` after that lies elsewhere, and the
- * server gets the time to write it.
+ * credentials, bucket, region and the like; `stop` removes the run folder. Where its data `isKept`, outside of that folder,
+ * the server gets the time to write them.
  *
  * @param {{listeners: number, start: (ports: number[]) => Promise<object>, runFolder: {remove(): Promise<void>},
  *   allowedOrigins: string[], facts: {bucket: string}, isKept?: boolean}} options

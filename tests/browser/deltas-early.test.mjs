@@ -42,7 +42,7 @@ test("once storage has refused to copy, it is asked for nothing more", async (t)
   const { page } = await openWithFirst(stack, t, 130);
   const answer = Promise.withResolvers();
   t.after(() => answer.resolve());
-  const asked = await refuseCopies(page, answer.promise);
+  const asked = await refuseCopies(page, { then: answer.promise });
   const reading = await holdReading(page, 100 * MIB);
   const ended = uploadNext(stack, page, "[first.slice(0, 2 * MIB), noise(MIB), first.slice(3 * MIB)]");
   await page.waitForFunction(() => told.activity.at(-1)?.deltas?.copying > 0);

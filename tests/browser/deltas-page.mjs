@@ -59,10 +59,13 @@ export function pathsOf(page) {
   return paths;
 }
 
-/** Storage copies nothing, as one that does not prove what it has copied, and says so then; gives the parts it was asked for. */
-export async function refuseCopies(page, then = Promise.resolve()) {
+/**
+ * Storage copies nothing, as one that does not prove what it has copied, and says so then, by this status; gives the parts it was
+ * asked for.
+ */
+export async function refuseCopies(page, { status = 424, then = Promise.resolve() } = {}) {
   const asked = [];
-  const error = { type: "about:blank", title: "no", status: 424, code: "storage_refused", detail: "no" };
+  const error = { type: "about:blank", title: "no", status, code: "storage_refused", detail: "no" };
   await page.route("**/copies", async (route) => {
     const { parts } = route.request().postDataJSON();
     asked.push(...parts);

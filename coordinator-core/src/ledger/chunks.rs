@@ -89,10 +89,8 @@ impl<S: Store> Ledger<'_, S> {
     fn heir(&self, gone: &StoredFile) -> Result<Option<StoredFile>, S::Error> {
         let origin = self.available(gone.origin())?;
         let references = self.store.references(gone.origin(), MAX_REFERENCES)?;
-        Ok(origin.into_iter().chain(references).find(|file| {
-            let is_other = file.record.file_id != gone.record.file_id;
-            is_other && file.record.owner == gone.record.owner && file.content == gone.content
-        }))
+        let mut left = origin.into_iter().chain(references);
+        Ok(left.find(|file| file.record.owner == gone.record.owner && file.content == gone.content))
     }
 
     /// An owner's available files that a new one could take its content from: the one that it is made from, the newest of the

@@ -3,7 +3,7 @@ use std::convert::Infallible;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::rc::Rc;
 
-use syncsphere_protocol::{Change, FileId, FileStatus, Redacted, Sha256, UnreadableRow, UploadId};
+use syncsphere_protocol::{Change, FileId, Redacted, Sha256, UnreadableRow, UploadId};
 
 use super::destination_state::{Destination, DestinationState, Letter};
 use super::jobs::Job;
@@ -13,7 +13,6 @@ use super::replication::ReplicationState;
 use super::states::Upload;
 use super::store::{IdempotencyRecord, Store, Usage};
 use super::stored_file::StoredFile;
-use super::version_store::VersionStore;
 
 /// A ledger's rows in memory, for tests and simulations. It never fails.
 #[derive(Debug, Clone, Default)]
@@ -248,62 +247,6 @@ impl Store for MemoryStore {
 
     fn forget_unreadable(&mut self) -> Result<(), Infallible> {
         Ok(())
-    }
-}
-
-impl MemoryStore {
-    /// Later versions of a line, oldest first.
-    fn later_versions(&self, line: &FileId, status: FileStatus) -> Vec<StoredFile> {
-        let files = self.files.values();
-        let mut of_line: Vec<_> = files
-            .filter(|file| file.line.as_ref() == Some(line) && file.record.status == status)
-            .filter(|file| file.record.version.is_some())
-            .cloned()
-            .collect();
-        of_line.sort_by_key(StoredFile::version);
-        of_line
-    }
-}
-
-impl VersionStore for MemoryStore {
-    type Failure = Infallible;
-
-    fn newest_versions(
-        &self,
-        line: &FileId,
-        status: FileStatus,
-        before: u32,
-        limit: u32,
-    ) -> Result<Vec<StoredFile>, Infallible> {
-        let versions = self.later_versions(line, status).into_iter().rev();
-        let versions = versions.filter(|file| file.version() < before);
-        Ok(versions.take(limit as usize).collect())
-    }
-
-    fn oldest_versions(&self, line: &FileId, limit: u32) -> Result<Vec<StoredFile>, Infallible> {
-        let versions = self.later_versions(line, FileStatus::Available).into_iter();
-        Ok(versions.take(limit as usize).collect())
-    }
-
-    fn version_count(&self, line: &FileId) -> Result<u64, Infallible> {
-        Ok(self.later_versions(line, FileStatus::Available).len() as u64)
-    }
-
-    fn references(&self, origin: &FileId, limit: u32) -> Result<Vec<StoredFile>, Infallible> {
-        let files = self.files.values();
-        let mut found: Vec<_> = files
-            .filter(|file| file.record.status == FileStatus::Available && file.origin() == origin)
-            .filter(|file| file.record.file_id != *origin)
-            .cloned()
-            .collect();
-        found.sort_by_key(|file| file.created_seq);
-        found.truncate(limit as usize);
-        Ok(found)
-    }
-
-    fn has_available_of(&self, origin: &FileId) -> Result<bool, Infallible> {
-        let mut files = self.files.values();
-        Ok(files.any(|file| file.record.status == FileStatus::Available && file.origin() == origin))
     }
 }
 

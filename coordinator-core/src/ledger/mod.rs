@@ -25,6 +25,7 @@ mod list_files;
 mod listing;
 mod memory;
 mod memory_chunks;
+mod memory_versions;
 mod messages;
 mod old_versions;
 mod orphans;
